@@ -1,0 +1,105 @@
+"""What differs between the config a run was started with and the one it is resumed with, and what that costs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ensemble_instruct.config import Config
+from ensemble_instruct.records import KINDS, Kind
+from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
+
+_WITHOUT_EFFECT = ("api_key_env", "give_up_after", "license", "max_in_flight", "max_tries", "price", "timeout")
+"""Settings of a model that change no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting that differs, and its consequence in words."""
+
+    key: str
+    old: Any
+    new: Any
+    effect: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {json.dumps(self.old)} → {json.dumps(self.new)} ({self.effect})"
+
+
+def fingerprint(config: Config) -> dict[str, Any]:
+    """The settings that decide a run's records, by dotted key, with digests of the files they name."""
+    values = config.model_dump(mode="json")
+    values["models"] = {name: values["models"][name] for name in config.used_models}
+    for name, model in values["models"].items():
+        for setting in _WITHOUT_EFFECT:
+            del model[setting]
+        if config.models[name].provider == "openai":
+            model["base_url"] = config.models[name].base_urls[0]
+        model["replies"] = _file_digest(config.models[name].replies)
+    values["seed_tasks"] = _digest([repr(task) for task in load_seed_tasks(config.seed_tasks)])
+    values["instances"]["demonstrations"] = {
+        kind: _digest([repr(row) for row in load_demonstrations(kind, config.instances.demonstrations.of(kind))])
+        for kind in _kinds(config)
+    }
+    values["ensemble"]["strategy"] = config.strategy
+    return dict(_flat(values, ""))
+
+
+def changes(old: dict[str, Any], new: dict[str, Any], answered: dict[str, int]) -> list[Change]:
+    """The settings that differ; `answered` counts the answers that the run has, by model."""
+    keys = sorted(old.keys() | new.keys())
+    return [
+        Change(key, old.get(key), new.get(key), _effect(key, answered))
+        for key in keys
+        if old.get(key) != new.get(key) and not _only_added(key, old)
+    ]
+
+
+def _only_added(key: str, old: dict[str, Any]) -> bool:
+    """Whether a model is new: the role that names it says so already."""
+    parts = key.split(".")
+    return parts[0] == "models" and not any(known.startswith(f"models.{parts[1]}.") for known in old)
+
+
+def _effect(key: str, answered: dict[str, int]) -> str:
+    section, _, rest = key.partition(".")
+    total = sum(answered.values())
+    if section == "models":
+        name = rest.rpartition(".")[0]
+        return f"asks model {name} again: {answered.get(name, 0)} answers"
+    if section == "ensemble":
+        return "asks nothing again; step 5 selects anew"
+    if key.startswith("instructions.target"):
+        return "asks for what is missing"
+    if key.startswith(("instructions.patience", "instructions.window")):
+        return f"step 1 goes another way: up to {total} answers are asked again"
+    if key == "roles.outputs" or section == "outputs":
+        return "asks the voters that have not answered so"
+    if section == "instances" or key == "roles.instances":
+        return "asks steps 2 and 4 again"
+    return f"asks every step again: {total} answers"
+
+
+def _kinds(config: Config) -> list[Kind]:
+    return [kind for kind in KINDS if config.instructions.target.of(kind)]
+
+
+def _digest(rows: list[str]) -> str:
+    return sha256("\n".join(rows).encode()).hexdigest()[:12]
+
+
+def _file_digest(path: Path | None) -> str | None:
+    return None if path is None or not path.is_file() else sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat += _flat(value, f"{prefix}{key}.")
+        else:
+            flat.append((f"{prefix}{key}", value))
+    return flat

@@ -1,0 +1,20 @@
+"""The backends. A new one is a module here with one class, and one line in the table below."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from ensemble_instruct.clients.base import Client
+from ensemble_instruct.config import ModelSection
+
+CLIENTS = {
+    "openai": "ensemble_instruct.clients.openai:OpenAIClient",
+    "scripted": "ensemble_instruct.clients.scripted:ScriptedClient",
+}
+
+
+def make_client(name: str, section: ModelSection, api_key: str | None) -> Client:
+    """The client for a model of the config; its module is imported only now."""
+    module, _, attribute = CLIENTS[section.provider].partition(":")
+    client: Client = getattr(import_module(module), attribute)(name, section, api_key)
+    return client

@@ -1,0 +1,235 @@
+"""Any server that speaks the OpenAI protocol: vLLM, llama.cpp, Ollama, TGI, hosted ones."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import time
+from typing import Any
+
+import aiohttp
+
+from ensemble_instruct.clients.base import Client
+from ensemble_instruct.config import ModelSection
+from ensemble_instruct.errors import (
+    AuthenticationError,
+    ModelError,
+    RequestRefusedError,
+    ServerUnreachableError,
+    TransientError,
+    UnknownModelError,
+)
+from ensemble_instruct.records import Request, Response
+
+_OPTIONAL = ("top_k", "min_tokens", "seed")
+"""Settings that some servers do not take: left out for a server that says so."""
+_OPEN_TIMEOUT = 10.0
+_TOO_LONG = re.compile(
+    r"context.?length|maximum context|too long|too many tokens|context_length_exceeded", re.IGNORECASE
+)
+_FILTERED = re.compile(r"content.?(filter|policy|management)|safety|moderation", re.IGNORECASE)
+_MAX_INT = 2**62
+
+
+class OpenAIClient(Client):
+    """One model of an OpenAI-compatible server, over one session with kept-alive connections."""
+
+    def __init__(self, name: str, section: ModelSection, api_key: str | None) -> None:
+        self._name, self._section, self._key = name, section, api_key
+        self._base_url = section.base_urls[0]
+        self._left_out: set[str] = set()
+        self._max_tokens_name = "max_tokens"
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Open the session and ask for the list of models: an answer of any kind shows that the server is there.
+
+        Raises `ServerUnreachableError` when no connection can be made, `AuthenticationError` on 401 and 403.
+        """
+        session = self._connect()
+        url = f"{self._base_url}/models"
+        try:
+            async with session.get(url, timeout=aiohttp.ClientTimeout(total=_OPEN_TIMEOUT)) as reply:
+                if reply.status in (401, 403):
+                    raise self._authentication(reply.status)
+        except aiohttp.ClientConnectorError as error:
+            await self.close()
+            raise ServerUnreachableError(
+                f"model {self._name}: no server at {self._base_url} ({_reason(error)}); start it, "
+                f"or set models.{self._name}.base_url"
+            ) from error
+        except AuthenticationError:
+            await self.close()
+            raise
+        except (aiohttp.ClientError, TimeoutError):
+            return  # something answers there: whether it serves the model, the first request will tell
+
+    async def close(self) -> None:
+        """Close the session."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def answer(self, request: Request) -> Response:
+        """See `Client.answer`. One prompt a request; the text is returned as the server gave it."""
+        status, body, retry_after = await self._post(request)
+        while status in (400, 422) and self._adapt(body, request):
+            status, body, retry_after = await self._post(request)
+        if status == 200:
+            return self._response(body)
+        raise self._error(status, body, retry_after)
+
+    def _connect(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+            self._session = aiohttp.ClientSession(
+                headers=headers,
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+                timeout=aiohttp.ClientTimeout(total=self._section.timeout, sock_connect=30),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    async def _post(self, request: Request) -> tuple[int, bytes, float | None]:
+        path = "chat/completions" if self._section.endpoint == "chat" else "completions"
+        data = json.dumps(self._body(request)).encode()
+        try:
+            async with self._connect().post(
+                f"{self._base_url}/{path}",
+                data=data,
+                headers={"Content-Type": "application/json"},
+                allow_redirects=False,
+            ) as reply:
+                return reply.status, await reply.read(), _seconds(reply.headers.get("Retry-After"))
+        except aiohttp.ClientConnectorError as error:
+            raise TransientError(
+                f"no connection to {self._base_url} ({_reason(error)})", cause="unreachable", server_down=True
+            ) from error
+        except TimeoutError as error:
+            raise TransientError(f"no answer within {self._section.timeout:g} s", cause="timeout") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise TransientError(f"connection lost ({type(error).__name__})", cause="connection") from error
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        sampling = request.sampling
+        body: dict[str, Any] = {"model": self._section.model}
+        if self._section.endpoint == "chat":
+            body["messages"] = [{"role": "user", "content": request.prompt}]
+        else:
+            body["prompt"] = request.prompt
+        body |= {
+            self._max_tokens_name: sampling.max_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p,
+        }  # fmt: skip
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        if sampling.min_tokens > 1:
+            body["min_tokens"] = sampling.min_tokens
+        if sampling.top_k is not None:
+            body["top_k"] = sampling.top_k
+        if sampling.seed is not None:
+            body["seed"] = sampling.seed
+        return {name: value for name, value in body.items() if name not in self._left_out}
+
+    def _adapt(self, body: bytes, request: Request) -> bool:
+        """Whether the server named a setting that can be left out or renamed, so that asking again makes sense."""
+        message = _message(body)
+        if self._max_tokens_name == "max_tokens" and "max_completion_tokens" in message:
+            self._max_tokens_name = "max_completion_tokens"
+            return True
+        sent = self._body(request)
+        named = next((name for name in _OPTIONAL if name in message and name in sent), None)
+        if named is None:
+            return False
+        self._left_out.add(named)
+        return True
+
+    def _response(self, body: bytes) -> Response:
+        try:
+            reply = json.loads(body)
+            choice = reply["choices"][0]
+            text = choice["message"]["content"] if self._section.endpoint == "chat" else choice["text"]
+            finish_reason = choice.get("finish_reason") or "stop"
+            usage = reply.get("usage") or {}
+            counts = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise TransientError("the reply is not a completion", cause="malformed") from error
+        if finish_reason == "content_filter":
+            raise RequestRefusedError("the server's content filter withheld the answer", type="content_filter")
+        if text is None:
+            text = ""
+        if not isinstance(text, str):
+            raise TransientError("the reply's text is not a string", cause="malformed")
+        return Response(_valid(text), str(finish_reason), *counts)
+
+    def _error(self, status: int, body: bytes, retry_after: float | None) -> Exception:
+        message = _message(body)
+        if status in (401, 403):
+            return self._authentication(status)
+        if status == 404:
+            return UnknownModelError(
+                f"model {self._name}: {self._base_url} does not serve {self._section.model!r} ({message}); "
+                f"set models.{self._name}.model to a name that `curl {self._base_url}/models` lists"
+            )
+        if status == 408 or status == 429 or status >= 500:  # noqa: PLR1714 - HTTP statuses
+            return TransientError(f"HTTP {status}: {message}", cause=str(status), retry_after=retry_after)
+        if status in (400, 413, 422):
+            if _FILTERED.search(message):
+                return RequestRefusedError(message, type="content_filter")
+            if status == 413 or _TOO_LONG.search(message):
+                return RequestRefusedError(message, type="prompt_too_long")
+            return RequestRefusedError(message, type="bad_request")
+        return ModelError(
+            f"model {self._name}: {self._base_url} answered HTTP {status} ({message}); "
+            f"check models.{self._name}.base_url"
+        )
+
+    def _authentication(self, status: int) -> AuthenticationError:
+        variable = self._section.api_key_env or "OPENAI_API_KEY"
+        what = "does not accept the key" if self._key else "asks for a key"
+        return AuthenticationError(
+            f"model {self._name}: {self._base_url} {what} (HTTP {status}); set environment variable {variable}"
+        )
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    return (error.os_error.strerror or str(error.os_error) or "no connection").lower()
+
+
+def _message(body: bytes) -> str:
+    """What the server says of an error, as one line of at most 300 characters."""
+    text = body[:4000].decode("utf-8", "replace")
+    try:
+        reply = json.loads(body)
+        error = reply.get("error", reply) if isinstance(reply, dict) else reply
+        text = str(error.get("message") or error.get("detail") or error) if isinstance(error, dict) else str(error)
+    except ValueError:
+        text = re.sub(r"<[^>]*>", " ", text)
+    return " ".join(text.split())[:300] or "no message"
+
+
+def _seconds(header: str | None) -> float | None:
+    """Retry-After as seconds from now, from its number or date."""
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and 0 <= value < _MAX_INT else None
+
+
+def _valid(text: str) -> str:
+    """The text with half surrogate pairs, which no file can hold, as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -1,0 +1,58 @@
+"""Replies from a Python function or a JSONL file: for tests, dry runs and the simulated models of the demo."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from ensemble_instruct.clients.base import Client
+from ensemble_instruct.config import ModelSection
+from ensemble_instruct.errors import ConfigError, RequestRefusedError
+from ensemble_instruct.jsonl import read_rows
+from ensemble_instruct.records import Request, Response
+
+Script = Callable[[Request], str | Response]
+
+
+class ScriptedClient(Client):
+    """Answers with what a pure function of the request returns.
+
+    From a file of `{prompt, text}` rows it answers a prompt with the text beside it; a prompt that the file does
+    not have is refused. Raises `ConfigError` when the function cannot be imported.
+    """
+
+    def __init__(self, name: str, section: ModelSection, api_key: str | None = None) -> None:
+        if section.replies is not None:
+            self._script: Script = _from_file(section.replies)
+        else:
+            self._script = _from_function(name, section.function or "")
+
+    async def answer(self, request: Request) -> Response:
+        """The script's reply; what the function raises is passed on."""
+        await asyncio.sleep(0)
+        reply = self._script(request)
+        return reply if isinstance(reply, Response) else Response(reply)
+
+
+def _from_function(name: str, path: str) -> Script:
+    module, _, attribute = path.partition(":")
+    try:
+        function: Script = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"models.{name}.function: {path!r} cannot be imported ({error}); write it as package.module:name"
+        ) from error
+    return function
+
+
+def _from_file(path: Path) -> Script:
+    texts = {row["prompt"]: row["text"] for _, row in read_rows(path, {"prompt": str, "text": str})}
+
+    def reply(request: Request) -> str:
+        if request.prompt not in texts:
+            raise RequestRefusedError(f"{path}: has no reply to this prompt", type="no_scripted_reply")
+        return str(texts[request.prompt])
+
+    return reply

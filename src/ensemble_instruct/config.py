@@ -1,0 +1,368 @@
+"""The config of a run: read from YAML, checked, every error with file, line, key and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.records import OF_THREE, Kind, Profile, Sampling, Strategy
+
+DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for key in values:
+                if key not in cls.model_fields:
+                    near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.0)
+                    raise PydanticCustomError(
+                        "unknown_key", "unknown key; did you mean {near!r}?", {"key": str(key), "near": near[0]}
+                    )
+        return values
+
+
+class PerKind(_Section):
+    """A number for each kind of task."""
+
+    input_output: int = Field(ge=0)
+    output_only: int = Field(ge=0)
+
+    def of(self, kind: Kind) -> int:
+        """The number for one kind."""
+        return self.input_output if kind == "input_output" else self.output_only
+
+
+class SamplingOverrides(_Section):
+    """Sampling settings of a step; what is left out stays as the paper has it."""
+
+    max_tokens: int | None = Field(default=None, ge=1)
+    min_tokens: int | None = Field(default=None, ge=0)
+    temperature: float | None = Field(default=None, ge=0)
+    top_k: int | None = Field(default=None, ge=1)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+
+    def applied_to(self, sampling: Sampling) -> Sampling:
+        """The sampling with the settings that are given here."""
+        return replace(sampling, **{name: value for name, value in self if value is not None})
+
+
+class InstructionsSection(_Section):
+    """Step 1."""
+
+    target: PerKind = PerKind(input_output=100, output_only=100)
+    demonstrations: PerKind = PerKind(input_output=24, output_only=10)
+    machine_demonstrations: int = Field(default=4, ge=0)
+    novelty_threshold: float = Field(default=0.7, gt=0, le=1)
+    window: int = Field(default=64, ge=1)
+    patience: int = Field(default=500, ge=1)
+    """Step 1 ends early when so many replies in a row gave nothing new."""
+    sampling: SamplingOverrides = SamplingOverrides()
+
+    @field_validator("target", "demonstrations", mode="before")
+    @classmethod
+    def _fill(cls, value: Any, info: ValidationInfo) -> Any:
+        default = cls.model_fields[info.field_name or ""].default
+        return {**default.model_dump(), **value} if isinstance(value, dict) else value
+
+
+class DemonstrationFiles(_Section):
+    """Files with a user's own demonstrations for step 2."""
+
+    input_output: Path | None = Field(default=None, strict=False)
+    output_only: Path | None = Field(default=None, strict=False)
+
+    def of(self, kind: Kind) -> Path | None:
+        """The file for one kind, or None for the bundled demonstrations."""
+        return self.input_output if kind == "input_output" else self.output_only
+
+
+class InstancesSection(_Section):
+    """Step 2."""
+
+    demonstrations: DemonstrationFiles = DemonstrationFiles()
+    sampling: SamplingOverrides = SamplingOverrides()
+
+
+class OutputsSection(_Section):
+    """Step 4."""
+
+    sampling: SamplingOverrides = SamplingOverrides()
+
+
+class Price(_Section):
+    """US dollars per million tokens."""
+
+    input: float = Field(default=0.0, ge=0)
+    output: float = Field(default=0.0, ge=0)
+
+
+class ModelSection(_Section):
+    """One language model and where it answers."""
+
+    provider: Literal["openai", "scripted"] = "openai"
+    base_url: str | list[str] | None = None
+    model: str = ""
+    endpoint: Literal["completions", "chat"] = "completions"
+    api_key_env: str | None = None
+    license: str | None = None
+    price: Price = Price()
+    max_in_flight: int = Field(default=64, ge=1)
+    timeout: float = Field(default=600.0, gt=0)
+    """Seconds that one try of a request may take."""
+    max_tries: int = Field(default=10, ge=1)
+    """Tries of a request that the server answers with an error of its own, before it is recorded as failed."""
+    give_up_after: float = Field(default=1800.0, gt=0)
+    """Seconds without any success after which the run stops."""
+    function: str | None = None
+    """`scripted`: `package.module:name` of a function from `Request` to text or `Response`."""
+    replies: Path | None = Field(default=None, strict=False)
+    """`scripted`: a JSONL file of `{prompt, text}`."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_url(cls, value: str | list[str] | None) -> str | list[str] | None:
+        for url in [value] if isinstance(value, str) else value or []:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"{url!r} is not an http:// or https:// address")
+            if "@" in url.split("/")[2]:
+                raise ValueError("an address must not hold a password; name a variable with api_key_env")
+        if value == []:
+            raise ValueError("name at least one address")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> ModelSection:
+        if self.provider == "openai":
+            if not self.model:
+                raise ValueError("'model' is missing: the name under which the server serves it")
+            if self.function or self.replies:
+                raise ValueError("'function' and 'replies' belong to provider: scripted")
+        elif bool(self.function) == bool(self.replies):
+            raise ValueError("provider: scripted needs either 'function' or 'replies'")
+        return self
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """The addresses, without a slash at the end; replicas after the first."""
+        given = self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+        return tuple(url.rstrip("/") for url in ([given] if isinstance(given, str) else given))
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What of the model goes into the key of a request: where it answers, its name there, the endpoint."""
+        if self.provider == "scripted":
+            return (f"scripted:{self.function or self.replies}", self.model, self.endpoint)
+        return (self.base_urls[0], self.model, self.endpoint)
+
+
+class Roles(_Section):
+    """Which model does which step."""
+
+    instructions: str
+    instances: str
+    outputs: list[str] = Field(min_length=1, max_length=16)
+
+
+class EnsembleSection(_Section):
+    """Step 5."""
+
+    strategy: Strategy | None = None
+    threshold: float = Field(default=0.01, ge=0, le=1)
+    """What the lowest of three scores must exceed (strategies released, published, algorithm1)."""
+    min_agreement: float | None = Field(default=None, ge=0, le=1)
+    keep: float | None = Field(default=None, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _one_selection(self) -> EnsembleSection:
+        if self.min_agreement is not None and self.keep is not None:
+            raise ValueError("give either 'min_agreement' or 'keep', not both")
+        return self
+
+
+class Config(_Section):
+    """A whole run."""
+
+    seed: int = 42
+    profile: Profile = "default"
+    seed_tasks: Path | None = Field(default=None, strict=False)
+    instructions: InstructionsSection = InstructionsSection()
+    instances: InstancesSection = InstancesSection()
+    outputs: OutputsSection = OutputsSection()
+    models: dict[str, ModelSection] = Field(min_length=1)
+    roles: Roles
+    ensemble: EnsembleSection = EnsembleSection()
+
+    @property
+    def strategy(self) -> Strategy:
+        """The strategy named, or the profile's own: `consensus`, and `released` for `published`."""
+        return self.ensemble.strategy or ("released" if self.profile == "published" else "consensus")
+
+    @property
+    def used_models(self) -> tuple[str, ...]:
+        """Names of the models that have a role, each once, generator first."""
+        return tuple(dict.fromkeys([self.roles.instructions, self.roles.instances, *self.roles.outputs]))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        for role, name in self._named():
+            if name not in self.models:
+                near = difflib.get_close_matches(name, self.models, n=1, cutoff=0.0)[0]
+                raise PydanticCustomError(
+                    "role", "no model is called {name!r}; did you mean {near!r}?",
+                    {"key": f"roles.{role}", "name": name, "near": near},
+                )  # fmt: skip
+        for name in self.roles.outputs:
+            if self.roles.outputs.count(name) > 1:
+                raise PydanticCustomError(
+                    "role", "voter {name!r} is named twice; each votes once", {"key": "roles.outputs", "name": name}
+                )
+        if self.strategy in OF_THREE and len(self.roles.outputs) != 2:
+            raise PydanticCustomError(
+                "strategy", "strategy {name!r} needs exactly two voters beside the instance; use consensus for more",
+                {"key": "roles.outputs", "name": self.strategy},
+            )  # fmt: skip
+        return self
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        yield "instructions", self.roles.instructions
+        yield "instances", self.roles.instances
+        for name in self.roles.outputs:
+            yield "outputs", name
+
+
+def api_key(name: str, model: ModelSection) -> str | None:
+    """The key of a model from the environment, or None where none is needed.
+
+    Raises `ConfigError` when a variable other than OPENAI_API_KEY is named and not set.
+    """
+    variable = model.api_key_env or DEFAULT_KEY_VARIABLE
+    key = os.environ.get(variable, "").strip()
+    if not key and variable != DEFAULT_KEY_VARIABLE:
+        raise ConfigError(f"models.{name}.api_key_env: environment variable {variable} is not set; export it first")
+    return key or None
+
+
+def preset_names() -> list[str]:
+    """The presets that `--preset` takes."""
+    folder = files("ensemble_instruct") / "data" / "presets"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def preset_text(name: str) -> str:
+    """The commented YAML of a preset; raises `ConfigError` for an unknown name."""
+    if name not in preset_names():
+        raise ConfigError(f"--preset {name}: no such preset; there are {', '.join(preset_names())}")
+    return (files("ensemble_instruct") / "data" / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """The config in a YAML file, with `key=value` overrides. Raises `ConfigError`.
+
+    Paths in the file are relative to its folder, those of overrides to the working folder.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8; save the file as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; check the path") from error
+    return parse_config(text, str(path), path.resolve().parent, overrides)
+
+
+def parse_config(text: str, source: str, folder: Path, overrides: Sequence[str] = ()) -> Config:
+    """The config in a YAML text; `source` names it in errors, relative paths start at `folder`."""
+    lines: dict[tuple[str, ...], int] = {}
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{source}:{line}: not YAML: {error.problem}; check indentation and quotes") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}") from error
+    _note_lines(node, (), lines, source)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{source}: expected keys and values; `ensemble-instruct init` writes an example")
+    _anchor_paths(values, folder)
+    for override in overrides:
+        _override(values, override)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, source, lines)) from error
+
+
+def _note_lines(node: yaml.Node | None, at: tuple[str, ...], lines: dict[tuple[str, ...], int], source: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = (*at, str(key.value))
+            if path in lines:
+                raise ConfigError(
+                    f"{source}:{key.start_mark.line + 1}: {'.'.join(path)}: stands already in line {lines[path]}"
+                )
+            lines[path] = key.start_mark.line + 1
+            _note_lines(value, path, lines, source)
+
+
+def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
+    """Make the paths of a config absolute."""
+    models = values.get("models")
+    instances = values.get("instances")
+    files_of = instances.get("demonstrations") if isinstance(instances, dict) else None
+    holders: list[tuple[Any, str]] = [(values, "seed_tasks"), (files_of, "input_output"), (files_of, "output_only")]
+    holders += [(model, "replies") for model in (models.values() if isinstance(models, dict) else ())]
+    for holder, key in holders:
+        if isinstance(holder, dict) and isinstance(holder.get(key), str):
+            holder[key] = str(folder / Path(holder[key]).expanduser())
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    dotted, equals, text = override.partition("=")
+    names = dotted.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError(f"--set {override}: write it as key=value, such as instructions.window=32")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not YAML") from error
+    holder = values
+    for name in names[:-1]:
+        inner = holder.get(name)
+        if inner is None:
+            inner = holder[name] = {}
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {override}: {name!r} has no keys below it")
+        holder = inner
+    holder[names[-1]] = value
+
+
+def _one_line(error: ValidationError, source: str, lines: dict[tuple[str, ...], int]) -> str:
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    context = first.get("ctx") or {}
+    location = [str(part) for part in first["loc"] if not str(part).startswith(("function-", "list[", "str"))]
+    if "key" in context:
+        location = [*location, *str(context["key"]).split(".")] if first["type"] == "unknown_key" else str(
+            context["key"]
+        ).split(".")  # fmt: skip
+    line = next((lines[key] for end in range(len(location), 0, -1) if (key := tuple(location[:end])) in lines), None)
+    where = f"{source}:{line}" if line else source
+    message = first["msg"].removeprefix("Value error, ")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{where}: {'.'.join(location) or 'config'}: {message[:1].lower()}{message[1:]}{more}"

@@ -1,0 +1,1 @@
+"""Bundled data: seed tasks, demonstrations, presets, and the simulated models of the demo."""

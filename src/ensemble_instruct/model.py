@@ -1,0 +1,208 @@
+"""Between a step and a language model: replay from the store → admit → retry → client → commit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TypeVar
+
+from ensemble_instruct.clients import make_client
+from ensemble_instruct.clients.base import Client
+from ensemble_instruct.config import ModelSection, api_key
+from ensemble_instruct.errors import RequestRefusedError, RunError, TransientError
+from ensemble_instruct.records import Answer, Failure, Request, Response
+from ensemble_instruct.store import Store
+
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+_PATIENT_CAUSES = ("429", "unreachable")
+"""The server has no place or is not there: no fault of the request, so tries are not counted."""
+
+log = logging.getLogger(__name__)
+Value = TypeVar("Value")
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Usage:
+    """What one model did in this process."""
+
+    asked: int = 0
+    replayed: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    retries: Counter[str] = field(default_factory=Counter)
+
+
+class Model:
+    """One model of the config: asks its client what the store does not know yet.
+
+    `ask` is safe to call from many tasks; a request that is already on its way is not sent twice.
+    """
+
+    def __init__(self, name: str, section: ModelSection, client: Client, store: Store) -> None:
+        self.name = name
+        self.max_in_flight = section.max_in_flight
+        self.usage = Usage()
+        self._section, self._client, self._store = section, client, store
+        self._identity = list(section.identity)
+        self._slots = asyncio.Semaphore(section.max_in_flight)
+        self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
+        self._opening: asyncio.Task[None] | None = None
+        self._last_success = time.monotonic()
+        self._jitter = random.Random()  # noqa: S311 - spreads retries, decides no record
+
+    def key(self, request: Request) -> str:
+        """32 hexadecimal digits over everything that can change the answer, and nothing else."""
+        sampling = request.sampling
+        parts = [
+            *self._identity, request.prompt, sampling.max_tokens, sampling.min_tokens, sampling.temperature,
+            sampling.top_k, sampling.top_p, sampling.stop, sampling.seed, request.repeat,
+        ]  # fmt: skip
+        return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+    async def open(self) -> None:
+        """Open the client, once; raises `ModelError` when the model cannot be reached."""
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._client.open())
+        await asyncio.shield(self._opening)
+
+    async def close(self) -> None:
+        """Close the client."""
+        if self._opening is not None:
+            self._opening.cancel()
+            with suppress(asyncio.CancelledError, RunError):
+                await self._opening
+        await self._client.close()
+
+    async def ask(self, request: Request) -> Answer:
+        """The committed answer to a request: from the store, or from the model once it is on disk.
+
+        Raises `RunError` when the run cannot go on.
+        """
+        key = self.key(request)
+        if (on_the_way := self._on_the_way.get(key)) is not None:
+            return await asyncio.shield(on_the_way)
+        if (answer := self._store.answer(key)) is not None:
+            self.usage.replayed += 1
+            return answer
+        task = asyncio.ensure_future(self._ask_client(key, request))
+        self._on_the_way[key] = task
+        try:
+            return await task
+        finally:
+            del self._on_the_way[key]
+
+    async def _ask_client(self, key: str, request: Request) -> Answer:
+        async with self._slots:
+            await self.open()
+            began = time.monotonic()
+            outcome = await self._persist(request)
+            seconds = time.monotonic() - began
+        await self._store.commit(key, self.name, request, outcome, seconds)
+        usage = self.usage
+        usage.asked += 1
+        if isinstance(outcome, Failure):
+            usage.failed += 1
+        else:
+            usage.prompt_tokens += outcome.prompt_tokens or 0
+            usage.completion_tokens += outcome.completion_tokens or 0
+        return Answer(key, outcome)
+
+    async def _persist(self, request: Request) -> Response | Failure:
+        """Try until there is an outcome; raises `RunError` after `give_up_after` seconds without any success."""
+        tries = counted = 0
+        began = time.monotonic()
+        while True:
+            try:
+                response = await self._client.answer(request)
+            except RequestRefusedError as error:
+                return Failure(error.type, str(error))
+            except TransientError as error:
+                tries += 1
+                counted += error.cause not in _PATIENT_CAUSES
+                self._note(error, max(began, self._last_success))
+                if counted >= self._section.max_tries:
+                    return Failure("server_error", f"{counted} tries failed, the last one: {error}")
+                delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (tries - 1)) * self._jitter.uniform(0.5, 1.5)
+                await asyncio.sleep(max(delay, error.retry_after or 0.0))
+            else:
+                self._last_success = time.monotonic()
+                return response
+
+    def _note(self, error: TransientError, since: float) -> None:
+        self.usage.retries[error.cause] += 1
+        if self.usage.retries[error.cause] == 1:
+            log.warning("model %s: %s; trying again", self.name, error)
+        waited = time.monotonic() - since
+        if waited > self._section.give_up_after:
+            raise RunError(
+                f"model {self.name}: no success for {waited:.0f} s, the last error was: {error}; "
+                f"all answers are kept: see to the server, then run the same command again"
+            )
+
+
+async def in_order(
+    source: AsyncIterable[Value], work: Callable[[Value], Awaitable[Result]], window: int
+) -> AsyncGenerator[tuple[Value, Result], None]:
+    """Yield (value, result of `work`) in the order of the source, with up to `window` values at work at once.
+
+    It draws from the source and works ahead while the consumer is busy. What source or work raises is raised
+    here, in its turn. Leaving early (`aclose`) cancels what is at work.
+    """
+    free = asyncio.Semaphore(window)
+    started: asyncio.Queue[tuple[Value, asyncio.Future[Result]] | None] = asyncio.Queue()
+
+    async def feed() -> None:
+        try:
+            async for value in source:
+                await free.acquire()
+                started.put_nowait((value, asyncio.ensure_future(work(value))))
+        finally:
+            started.put_nowait(None)
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
+
+    feeder = asyncio.ensure_future(feed())
+    try:
+        while (item := await started.get()) is not None:
+            value, result = item
+            yield value, await result
+            free.release()
+        await feeder
+    finally:
+        feeder.cancel()
+        left = [feeder]
+        while not started.empty():
+            if (item := started.get_nowait()) is not None:
+                left.append(item[1])  # type: ignore[arg-type]
+                item[1].cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+@asynccontextmanager
+async def open_models(
+    sections: Mapping[str, ModelSection], store: Store, *, check: bool
+) -> AsyncIterator[dict[str, Model]]:
+    """The models by name, closed at the end. With `check`, each is opened now, else when it is first asked.
+
+    Raises `ConfigError` for a missing key or script, `ModelError` for a server that cannot be reached.
+    """
+    models = {
+        name: Model(name, section, make_client(name, section, api_key(name, section)), store)
+        for name, section in sections.items()
+    }
+    try:
+        if check:
+            await asyncio.gather(*(model.open() for model in models.values()))
+        yield models
+    finally:
+        await asyncio.gather(*(model.close() for model in models.values()))

@@ -1,0 +1,240 @@
+"""A run: the five steps composed, each kind of task a stream of its own, all models at work at the same time.
+
+    seeds → make_instructions → make_instances → parse_completions → make_outputs → make_examples → examples.jsonl
+
+Each step draws from the one before as fast as its window allows. Between two steps every record passes `_Recorder`,
+which hands it to the store and counts it; only records that were not dropped go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from ensemble_instruct import __version__
+from ensemble_instruct.config import Config
+from ensemble_instruct.database import read_examples
+from ensemble_instruct.errors import RunError
+from ensemble_instruct.jsonl import write_rows
+from ensemble_instruct.model import Model
+from ensemble_instruct.novelty import NoveltyPool
+from ensemble_instruct.prompts import InstancesTemplate, instances_template
+from ensemble_instruct.records import (
+    KINDS,
+    Candidate,
+    Completion,
+    Example,
+    Instance,
+    Instruction,
+    Kind,
+    Rejected,
+    Step,
+)
+from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks, require_seed_tasks
+from ensemble_instruct.similarity import word_tokens
+from ensemble_instruct.steps.ensemble import Selection, keep_share, make_examples
+from ensemble_instruct.steps.instances import InstancesPlan, make_instances
+from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
+from ensemble_instruct.steps.outputs import Answered, make_outputs
+from ensemble_instruct.steps.parse import Parser, parse_completions
+from ensemble_instruct.store import Store
+
+Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
+WINDOW_FACTOR = 4
+"""A step works ahead of the next by so many times the requests that its model takes at once."""
+
+
+class Monitor(Protocol):
+    """Who watches a run."""
+
+    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
+        """The models of the run, and how many instructions each kind shall have."""
+
+    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
+        """A record was made (`reason` is empty) or dropped for a reason."""
+
+
+class Unwatched:
+    """A monitor that does nothing."""
+
+    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
+        """Nothing."""
+
+    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindPlan:
+    """All that the stream of one kind needs beside the models: read from the user's files before anything is asked."""
+
+    instructions: InstructionsPlan
+    instances: InstancesPlan
+
+
+def prepare(config: Config) -> dict[Kind, KindPlan]:
+    """The plans of the kinds that the config asks for; raises `InputFileError` for seeds or demonstrations."""
+    tasks = load_seed_tasks(config.seed_tasks)
+    plans: dict[Kind, KindPlan] = {}
+    for kind in KINDS:
+        if config.instructions.target.of(kind):
+            needed = max(1, config.instructions.demonstrations.of(kind))
+            seeds = require_seed_tasks(tasks, kind, needed, config.seed_tasks)
+            plans[kind] = KindPlan(
+                InstructionsPlan(
+                    kind, tuple(seed.instruction for seed in seeds), config.instructions, config.profile, config.seed
+                ),
+                instances_plan(config, kind),
+            )
+    return plans
+
+
+def instances_plan(config: Config, kind: Kind) -> InstancesPlan:
+    """What step 2 needs for a kind; raises `InputFileError` for demonstrations."""
+    demonstrations = load_demonstrations(kind, config.instances.demonstrations.of(kind))
+    template: InstancesTemplate = instances_template(kind, demonstrations, config.profile)
+    return InstancesPlan(kind, template, config.profile, config.seed, config.instances.sampling)
+
+
+def selection_of(config: Config) -> Selection:
+    """How the config says that step 5 decides."""
+    section = config.ensemble
+    return Selection(config.strategy, section.threshold, section.min_agreement, section.keep)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run made: records by (kind, step, reason), the reason empty for those kept."""
+
+    counts: Counter[tuple[Kind | None, Step, str]]
+    examples: int
+    seconds: float
+
+
+async def run_steps(
+    config: Config, plans: Mapping[Kind, KindPlan], models: Mapping[str, Model], store: Store, monitor: Monitor
+) -> Summary:
+    """Make all records of a run and hand them to the store; answers that it has are not asked again.
+
+    Raises `RunError` when the run cannot go on or ends without any instruction.
+    """
+    began = time.monotonic()
+    store.forget_records()
+    store.set_meta(state="running", version=__version__)
+    recorder = _Recorder(store, monitor)
+    monitor.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
+    streams = [_stream(config, plan, models, recorder) for plan in plans.values()]
+    try:
+        async with asyncio.TaskGroup() as group:
+            made = [group.create_task(stream) for stream in streams]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    await _apply_keep(config, [task.result() for task in made], recorder)
+    if not any(step == "instructions" and not reason for _, step, reason in recorder.counts):
+        raise RunError(
+            "step 1 gave no instruction: see why with `ensemble-instruct status`; a base model (not a chat model) "
+            "should continue the list of tasks"
+        )
+    await store.flush()
+    return Summary(recorder.counts, recorder.counts_of("ensemble"), time.monotonic() - began)
+
+
+async def _stream(config: Config, plan: KindPlan, models: Mapping[str, Model], recorder: _Recorder) -> list[Example]:
+    """The five steps for one kind. With `keep`, the examples are returned and not yet recorded."""
+    roles, selection = config.roles, selection_of(config)
+    voters = [models[name] for name in roles.outputs]
+    generator, writer = models[roles.instructions], models[roles.instances]
+    parser = Parser(
+        config.profile, NoveltyPool(word_tokens, plan.instructions.seeds), config.instructions.novelty_threshold
+    )
+    made = recorder.kept(make_instructions(generator, plan.instructions))
+    completions = recorder.kept(make_instances(made, writer, plan.instances, WINDOW_FACTOR * writer.max_in_flight))
+    instances = recorder.kept(parse_completions(completions, parser))
+    window = WINDOW_FACTOR * max(voter.max_in_flight for voter in voters)
+    answered = recorder.kept(make_outputs(instances, voters, config.profile, config.outputs.sampling, window))
+    waiting: list[Example] = []
+    async with aclosing(make_examples(answered, selection)) as examples:
+        async for example in examples:
+            if selection.keep is not None and isinstance(example, Example):
+                waiting.append(example)
+            else:
+                recorder.note(example)
+    return waiting
+
+
+async def _apply_keep(config: Config, waiting: list[list[Example]], recorder: _Recorder) -> None:
+    """With `keep`, record the most agreed-on share of all rows that reached step 5, over both kinds."""
+    if config.ensemble.keep is not None:
+        rows = recorder.counts_of("outputs")
+        for record in keep_share([example for examples in waiting for example in examples], config.ensemble.keep, rows):
+            recorder.note(record)
+
+
+class _Recorder:
+    """Between two steps: hands every record to the store, counts it, and lets pass what was not dropped."""
+
+    def __init__(self, store: Store, monitor: Monitor) -> None:
+        self.counts: Counter[tuple[Kind | None, Step, str]] = Counter()
+        self._store, self._monitor = store, monitor
+        self._positions: Counter[tuple[type, Kind]] = Counter()
+
+    def counts_of(self, step: Step) -> int:
+        """How many records a step kept."""
+        return sum(count for (_, at, reason), count in self.counts.items() if at == step and not reason)
+
+    async def kept(self, records: AsyncIterable[Record | Rejected]) -> AsyncGenerator[Record, None]:
+        """Note each record; yield those that are not drops."""
+        try:
+            async for record in records:
+                self.note(record)
+                if not isinstance(record, Rejected):
+                    yield record
+        finally:
+            if isinstance(records, AsyncGenerator):
+                await records.aclose()
+
+    def note(self, record: Instruction | Completion | Instance | Answered | Example | Rejected) -> None:
+        """Store and count one record."""
+        match record:
+            case Rejected():
+                self._store.add(record)
+                self._count(record.kind, record.step, record.reason)
+            case Instruction():
+                self._store.add(record, self._position(record, record.kind))
+                self._count(record.kind, "instructions")
+            case Completion():
+                self._count(record.kind, "instances")
+            case Instance():
+                self._store.add(record, self._position(record, record.kind))
+                self._count(record.kind, "parse")
+            case Example():
+                self._store.add(record, self._position(record, record.instance.kind))
+                self._count(record.instance.kind, "ensemble")
+            case (Instance() as instance, candidates):
+                self._note_candidates(candidates)
+                self._count(instance.kind, "outputs")
+
+    def _note_candidates(self, candidates: tuple[Candidate, ...]) -> None:
+        for candidate in candidates:
+            self._store.add(candidate)
+
+    def _position(self, record: object, kind: Kind) -> int:
+        place = (type(record), kind)
+        self._positions[place] += 1
+        return self._positions[place] - 1
+
+    def _count(self, kind: Kind | None, step: Step, reason: str = "") -> None:
+        self.counts[kind, step, reason] += 1
+        self._monitor.counted(kind, step, reason)
+
+
+def write_examples(store: Store, path: Path) -> int:
+    """Write `examples.jsonl` from the store; the file is complete or untouched. Returns the number of rows."""
+    connection = store.reader
+    return write_rows(path, read_examples(connection))

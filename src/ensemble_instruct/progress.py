@@ -1,0 +1,112 @@
+"""How a run is shown while it goes: bars on a terminal, plain lines without one. All of it goes to stderr."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from ensemble_instruct.model import Model
+from ensemble_instruct.records import STEPS, Kind, Step
+
+_LINE_EVERY = 10.0
+
+
+class Watch:
+    """Counts what a run reports (`pipeline.Monitor`)."""
+
+    def __init__(self) -> None:
+        self.models: Mapping[str, Model] = {}
+        self.targets: Mapping[Kind, int] = {}
+        self.kept: Counter[tuple[Step, Kind | None]] = Counter()
+        self.dropped: Counter[tuple[Step, Kind | None]] = Counter()
+        self.began = time.monotonic()
+
+    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
+        """Remember whom to watch."""
+        self.models, self.targets = models, targets
+        self.began = time.monotonic()
+
+    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
+        """Count one record or drop."""
+        if reason:
+            self.dropped[step, kind] += 1
+        else:
+            self.kept[step, kind] += 1
+
+    def rows(self) -> list[tuple[Step, Kind | None, int | None]]:
+        """The (step, kind) pairs that something is known of, with the number to expect where there is one."""
+        kinds: list[Kind | None] = [*self.targets] or sorted({kind for _, kind in self.kept + self.dropped}, key=str)
+        rows: list[tuple[Step, Kind | None, int | None]] = []
+        for kind in kinds:
+            expected = self.targets.get(kind) if kind else None
+            for step in STEPS:
+                if self.targets or self.kept[step, kind] or self.dropped[step, kind]:
+                    rows.append((step, kind, expected))
+                expected = self.kept[step, kind] or expected
+        return rows
+
+    def totals(self) -> str:
+        """Requests, rate and tokens, in words."""
+        usages = [model.usage for model in self.models.values()]
+        asked, replayed = sum(usage.asked for usage in usages), sum(usage.replayed for usage in usages)
+        tokens = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
+        retries = sum(usage.retries.total() for usage in usages)
+        rate = asked / max(0.001, time.monotonic() - self.began)
+        parts = [f"{asked} requests", f"{rate:.1f}/s", f"{tokens:,} tokens"]
+        parts += [f"{replayed} replayed"] if replayed else []
+        parts += [f"{retries} retries"] if retries else []
+        return ", ".join(parts)
+
+
+@contextmanager
+def shown(watch: Watch, console: Console) -> Iterator[None]:
+    """Show what a watch counts until the block ends."""
+    stop = threading.Event()
+    show = _bars if console.is_terminal else _lines
+    thread = threading.Thread(target=show, args=(watch, console, stop), name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _lines(watch: Watch, console: Console, stop: threading.Event) -> None:
+    said = ""
+    while not stop.wait(_LINE_EVERY):
+        steps = "; ".join(
+            f"{step} {watch.kept[step, kind]} kept {watch.dropped[step, kind]} dropped" + (f" ({kind})" if kind else "")
+            for step, kind, _ in watch.rows()
+            if watch.kept[step, kind] or watch.dropped[step, kind]
+        )
+        if steps != said:
+            said = steps
+            console.print(f"{steps}; {watch.totals()}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _bars(watch: Watch, console: Console, stop: threading.Event) -> None:
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[dropped]} dropped", style="dim"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        tasks: dict[tuple[Step, Kind | None], TaskID] = {}
+        footer = progress.add_task("requests", total=None, dropped=0)
+        while not stop.wait(0.2):
+            for step, kind, expected in watch.rows():
+                place = (step, kind)
+                if place not in tasks:
+                    tasks[place] = progress.add_task(f"{step} {kind or ''}", total=None, dropped=0)
+                kept, dropped = watch.kept[place], watch.dropped[place]
+                progress.update(tasks[place], completed=kept, total=max(expected or kept, kept), dropped=dropped)
+            progress.update(footer, description=watch.totals())

@@ -1,0 +1,73 @@
+"""The prompts of steps 1, 2 and 4 (paper, section 3 and appendix; design, section 7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ensemble_instruct.records import END_MARKER, Demonstration, Kind, Profile, Sampling
+
+HEADING = "Come up with a series of tasks:\n"
+NEXT_TASK = "\n\ninstruction:"
+"""What ends an example in the default profile: the heading of the next one."""
+
+
+def squeezed(text: str) -> str:
+    """The text with each run of white space as one space, and none at the ends."""
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def instructions_prompt(demonstrations: Sequence[str], profile: Profile) -> str:
+    """A numbered list of the demonstrations that ends in the next number and a dot.
+
+    In the profile `published` each item carries the end marker; in the default profile no marker is used.
+    """
+    end = f" {END_MARKER}" if profile == "published" else ""
+    items = [f"{number}. {squeezed(text).rstrip(':')}{end}\n" for number, text in enumerate(demonstrations, start=1)]
+    return f"{HEADING}{''.join(items)}{len(items) + 1}."
+
+
+def instructions_sampling(demonstrations: int, profile: Profile, seed: int) -> Sampling:
+    """Sampling of step 1: an item ends at the marker (published) or where the next number begins (default)."""
+    stop = (END_MARKER,) if profile == "published" else (f"\n{demonstrations + 2}.", "\n\n")
+    return Sampling(max_tokens=256, min_tokens=15, temperature=0.7, top_k=50, top_p=1.0, stop=stop, seed=seed)
+
+
+@dataclass(frozen=True, slots=True)
+class InstancesTemplate:
+    """The part that all prompts of step 2 for one kind share."""
+
+    text: str
+
+    def prompt(self, instruction: str) -> str:
+        """Template, a space, the instruction, a newline."""
+        return f"{self.text} {instruction}\n"
+
+
+def instances_template(kind: Kind, demonstrations: Sequence[Demonstration], profile: Profile) -> InstancesTemplate:
+    """The demonstrations one after the other, then `instruction:`."""
+    end = f"{END_MARKER}\n" if profile == "published" else ""
+    blocks = []
+    for demonstration in demonstrations:
+        given = f"input: {demonstration.input}\n" if kind == "input_output" else ""
+        blocks.append(f"instruction: {demonstration.instruction}\n{given}output: {demonstration.output}\n{end}\n")
+    return InstancesTemplate("".join(blocks) + "instruction:")
+
+
+def instances_sampling(profile: Profile, seed: int) -> Sampling:
+    """Sampling of step 2. At least 50 tokens: a short example is followed by a further task."""
+    stop = ("\n\n", END_MARKER) if profile == "published" else (NEXT_TASK,)
+    return Sampling(max_tokens=512, min_tokens=50, temperature=0.7, top_k=50, top_p=1.0, stop=stop, seed=seed)
+
+
+def outputs_prompt(instruction: str, given: str) -> str:
+    """Instruction, newline, input: zero-shot; the newline stays where there is no input."""
+    return f"{instruction.strip()}\n{given.strip()}"
+
+
+def outputs_sampling(profile: Profile) -> Sampling:
+    """Greedy; the default profile has no stop text, so that an answer of several paragraphs stays whole."""
+    if profile == "published":
+        return Sampling(max_tokens=256, stop=("\n\n", END_MARKER))
+    return Sampling(max_tokens=512)

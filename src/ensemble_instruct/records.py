@@ -1,0 +1,209 @@
+"""The records of a run, in the order they are made, and what passes between a step and a model.
+
+All are frozen; an id is a hash of content, so equal content has the same id in every run, whatever the server,
+the timing or the place in a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Literal
+
+Kind = Literal["input_output", "output_only"]
+Profile = Literal["default", "published"]
+Strategy = Literal["consensus", "released", "published", "algorithm1"]
+Step = Literal["instructions", "instances", "parse", "outputs", "ensemble"]
+
+KINDS: tuple[Kind, ...] = ("input_output", "output_only")
+STEPS: tuple[Step, ...] = ("instructions", "instances", "parse", "outputs", "ensemble")
+OF_THREE: tuple[Strategy, ...] = ("released", "published", "algorithm1")
+"""Strategies that are defined for exactly three outputs: the instance's own and two voters'."""
+END_MARKER = "|EoS|"
+INSTANCE_VOTER = "instance"
+"""The name under which an instance's own output votes in step 5."""
+
+
+def content_id(*parts: str) -> str:
+    """16 hexadecimal digits that depend on the parts and on where one ends and the next begins."""
+    digest = blake2b(digest_size=8)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class SeedTask:
+    """A task written by people, in the schema of Self-Instruct."""
+
+    id: str
+    name: str
+    instruction: str
+    instances: tuple[tuple[str, str], ...]
+    """(input, output), at least one."""
+    is_classification: bool
+
+    @property
+    def kind(self) -> Kind:
+        """`input_output` when the first instance has an input."""
+        return "input_output" if self.instances[0][0] else "output_only"
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A worked example in the prompt of step 2; `input` is empty for the kind `output_only`."""
+
+    instruction: str
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a model should answer. Lengths are in the model's tokens; temperature 0 is greedy."""
+
+    max_tokens: int
+    min_tokens: int = 1
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to one model. `repeat` tells apart several samples of the same prompt."""
+
+    prompt: str
+    sampling: Sampling
+    step: Step
+    kind: Kind
+    repeat: int = 0
+    shared: str = ""
+    """Text that this prompt has in common with others, for the store to compress against; not in the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a model answered. Token counts are the server's, or None where it gave none."""
+
+    text: str
+    finish_reason: str = "stop"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request refused for good; `type` becomes the reason of a `Rejected`."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of a request under its key, as it stands in the store."""
+
+    key: str
+    outcome: Response | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A machine-made instruction that passed the filters of step 1."""
+
+    kind: Kind
+    text: str
+    request_key: str = ""
+    round: int = 0
+    """Number of the round (profile `published`) or of the request (default) that gave it, from 0."""
+    most_similar: tuple[tuple[str, float], ...] = ()
+    """Up to ten nearest of seeds and pool with their ROUGE-L F1, descending; ties: the earlier first."""
+    mean_similarity: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """Hash of kind and text."""
+        return content_id("instruction", self.kind, self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the model of step 2 wrote after the template and an instruction."""
+
+    instruction: str
+    kind: Kind | None
+    """None where a file does not tell."""
+    text: str
+    finish_reason: str = "stop"
+    request_key: str = ""
+
+    @property
+    def id(self) -> str:
+        """Hash of instruction and text."""
+        return content_id("completion", self.instruction, self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One worked task: it owns its instruction, which need not be the one its completion was asked for."""
+
+    kind: Kind
+    instruction: str
+    input: str
+    output: str
+    completion_id: str = ""
+    request_key: str = ""
+    follow_on: int = 0
+    """0: the task that was asked for; n: the n-th further task stated in the same completion."""
+
+    @property
+    def id(self) -> str:
+        """Hash of instruction and input: the same instruction with another input is another instance."""
+        return content_id("instance", self.instruction, self.input)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The output of one voter for an instance."""
+
+    instance_id: str
+    voter: str
+    text: str
+    finish_reason: str = "stop"
+    request_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row of the dataset: the instance with the output that was selected, and how that came about."""
+
+    instance: Instance
+    output: str
+    winners: tuple[str, ...]
+    """The voters that gave this very text, in alphabetical order."""
+    agreement: float
+    """The confidence of the strategy, 0 to 1; by it `min_agreement` and `keep` decide."""
+    candidates: tuple[Candidate, ...]
+    scores: tuple[float, ...]
+    """For each candidate, its mean agreement with the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something that a step dropped, and why."""
+
+    step: Step
+    reason: str
+    text: str
+    kind: Kind | None = None
+    source: str = ""
+    """Id of the record that it came from, or empty."""
+    request_key: str = ""
+    detail: str = ""
+    follow_on: int = 0
+    """For step 3, the number of the task within its completion, as in `Instance`."""
+    candidates: tuple[Candidate, ...] = field(default=())

@@ -1,0 +1,95 @@
+"""A run folder: started or resumed, locked, checked against the config it was started with, and finished."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import yaml
+
+from ensemble_instruct.changes import changes, fingerprint
+from ensemble_instruct.config import Config
+from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError
+from ensemble_instruct.jsonl import whole_file
+from ensemble_instruct.model import open_models
+from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, write_examples
+from ensemble_instruct.store import Store, opened_store
+
+
+async def start_or_resume(config: Config, folder: Path, monitor: Monitor, *, force: bool = False) -> Summary:
+    """Make the dataset of a config in a run folder; what the folder has answered is not asked again.
+
+    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl`. Raises `InputFileError` for a folder
+    that is something else, `RunLockedError` when another process works in it, `ConfigChangedError` when the
+    config would change the records of the run and `force` is not given, `RunError` when the run cannot go on.
+    """
+    plans = prepare(config)
+    new = _require_place(folder)
+    made = _make_folders(folder)
+    try:
+        with opened_store(folder / "run.db") as store:
+            _compare(config, store, force=force)
+            sections = {name: config.models[name] for name in config.used_models}
+            async with open_models(sections, store, check=new) as models:
+                if new:
+                    _write_config(config, folder)
+                summary = await run_steps(config, plans, models, store, monitor)
+                if not new:
+                    _write_config(config, folder)
+                write_examples(store, folder / "examples.jsonl")
+                store.set_meta(state="finished")
+                await store.flush()
+                return summary
+    except EnsembleInstructError:
+        if new and not (folder / "run.db").exists():
+            (folder / "config.yaml").unlink(missing_ok=True)
+            for path in made:
+                shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def _require_place(folder: Path) -> bool:
+    """Whether the run is a new one; raises `InputFileError` for a place that is taken."""
+    if folder.exists() and not folder.is_dir():
+        raise InputFileError(f"{folder}: is a file; name a folder with --out")
+    if (folder / "run.db").exists():
+        return False
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputFileError(f"{folder}: is not empty and not a run folder; name a new folder with --out")
+    return True
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Create the folder with its parents; return those made, outermost first."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputFileError(f"{folder}: cannot be created: {error.strerror}; choose another place") from error
+    return missing[::-1]
+
+
+def _compare(config: Config, store: Store, *, force: bool) -> None:
+    now = fingerprint(config)
+    before = store.meta("config")
+    if before is not None and not force:
+        found = changes(json.loads(before), now, store.answered_by_model())
+        if found:
+            raise ConfigChangedError(
+                f"{store.path.parent}: the config has changed: {'; '.join(map(str, found))}; "
+                f"give --force to go on so, or another --out to start anew"
+            )
+    store.set_meta(config=json.dumps(now))
+
+
+def _write_config(config: Config, folder: Path) -> None:
+    values = config.model_dump(mode="json")
+    values["ensemble"]["strategy"] = config.strategy
+    for name in config.used_models:
+        model = config.models[name]
+        if model.provider == "openai" and model.base_url is None:
+            values["models"][name]["base_url"] = model.base_urls[0]
+    text = "# The config of this run, complete. Keys are not in it: they stay in the environment.\n"
+    with whole_file(folder / "config.yaml") as file:
+        file.write((text + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)).encode())

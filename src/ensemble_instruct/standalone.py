@@ -1,0 +1,285 @@
+"""Each step alone, from JSONL file to JSONL file, in the original's formats.
+
+What a step drops is written beside its file, to `FILE.rejected.jsonl`. A step that asks a model keeps the answers in
+a store (`FILE.db`), so that the same command resumes. Input files are read and checked whole before anything is asked
+or written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ensemble_instruct.config import Config
+from ensemble_instruct.errors import ConfigError, InputFileError, UsageError
+from ensemble_instruct.jsonl import read_rows, require_folder_of, write_rows
+from ensemble_instruct.model import Model, open_models
+from ensemble_instruct.novelty import NoveltyPool
+from ensemble_instruct.pipeline import WINDOW_FACTOR, Monitor, instances_plan, prepare
+from ensemble_instruct.prompts import squeezed
+from ensemble_instruct.records import (
+    END_MARKER,
+    OF_THREE,
+    Candidate,
+    Completion,
+    Example,
+    Failure,
+    Instance,
+    Instruction,
+    Kind,
+    Profile,
+    Rejected,
+    Step,
+)
+from ensemble_instruct.seeds import load_seed_tasks
+from ensemble_instruct.similarity import word_tokens
+from ensemble_instruct.steps.ensemble import Selection, keep_share, make_examples
+from ensemble_instruct.steps.instances import make_instances
+from ensemble_instruct.steps.instructions import make_instructions
+from ensemble_instruct.steps.outputs import make_outputs
+from ensemble_instruct.steps.parse import UNREADABLE, Parser, parse_completions
+from ensemble_instruct.store import Store, opened_store
+
+Record = TypeVar("Record")
+Row = dict[str, Any]
+_INSTANCE = {"instruction": str, "input": str, "output": str}
+
+
+@dataclass(slots=True)
+class FileSummary:
+    """What a step on files did: rows written, and drops by reason."""
+
+    written: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    note: str = ""
+
+
+async def instructions_to_file(
+    config: Config, kind: Kind, to: Path, store_path: Path | None, monitor: Monitor
+) -> FileSummary:
+    """Step 1 → `{instruction, most_similar, avg_similarity_score, metadata, request_idx}`."""
+    plan = prepare(config).get(kind)
+    if plan is None:
+        raise ConfigError(f"instructions.target.{kind}: is 0; set it to the number of instructions wanted")
+    async with _opened(config, config.roles.instructions, to, store_path) as (store, model):
+        monitor.started({model.name: model}, {kind: config.instructions.target.of(kind)})
+
+        def row(made: Instruction) -> Row:
+            answer = store.answer(made.request_key)
+            reply = "" if answer is None or isinstance(answer.outcome, Failure) else answer.outcome.text
+            return {
+                "instruction": made.text,
+                "most_similar": dict(made.most_similar),
+                "avg_similarity_score": made.mean_similarity,
+                "metadata": {
+                    "prompt": store.prompt(made.request_key),
+                    "response": reply,
+                    "seed": store.seed(made.request_key),
+                },
+                "request_idx": made.round,
+            }
+
+        records = make_instructions(model, plan.instructions)
+        return await _write(records, row, to, monitor, "instructions", ascii_only=True)
+
+
+async def instances_to_file(
+    config: Config, kind: Kind, instructions: Path, to: Path, store_path: Path | None, monitor: Monitor
+) -> FileSummary:
+    """Step 2 → `{instruction, raw_instances}`, and `finish_reason` where the token limit cut a completion off."""
+    texts = [_without_marker(row["instruction"], config) for _, row in read_rows(instructions, {"instruction": str})]
+    plan = instances_plan(config, kind)
+    async with _opened(config, config.roles.instances, to, store_path) as (_, model):
+        monitor.started({model.name: model}, {})
+
+        def row(completion: Completion) -> Row:
+            columns = {"instruction": completion.instruction, "raw_instances": completion.text}
+            if config.profile == "default" and completion.finish_reason == "length":
+                columns["finish_reason"] = "length"
+            return columns
+
+        given = _each(Instruction(kind, text) for text in texts)
+        records = make_instances(given, model, plan, WINDOW_FACTOR * model.max_in_flight)
+        return await _write(records, row, to, monitor, "instances")
+
+
+def _without_marker(instruction: str, config: Config) -> str:
+    return instruction if config.profile == "published" else squeezed(instruction.replace(END_MARKER, " "))
+
+
+async def parse_files(
+    instances: Sequence[Path],
+    to: Path,
+    profile: Profile,
+    seed_tasks: Path | None,
+    novelty_threshold: float,
+    monitor: Monitor,
+) -> FileSummary:
+    """Step 3 → `{instruction, input, output}`: the completions of one or more files, in their order."""
+    require_folder_of(to)
+    completions = []
+    for path in instances:
+        for line, row in read_rows(path, {"instruction": str, "raw_instances": str}):
+            finish_reason = row.get("finish_reason", "stop")
+            if not isinstance(finish_reason, str):
+                raise InputFileError(f"{path}:{line}: field 'finish_reason' must be a string")
+            completions.append(Completion(row["instruction"], None, row["raw_instances"], finish_reason))
+    seeds = [task.instruction for task in load_seed_tasks(seed_tasks)] if profile == "default" else []
+    parser = Parser(profile, NoveltyPool(word_tokens, seeds), novelty_threshold)
+    read: Counter[bool] = Counter()
+
+    async def counted() -> AsyncGenerator[Instance | Rejected, None]:
+        async for record in parse_completions(_each(completions), parser):
+            if isinstance(record, Instance) or record.reason not in (*UNREADABLE, "further_example"):
+                read[record.follow_on > 0] += 1
+            yield record
+
+    summary = await _write(counted(), _instance_row, to, monitor, "parse", ascii_only=True)
+    summary.note = (
+        f"read {read[False]} first examples and {read[True]} follow-on tasks in {len(completions)} completions"
+    )
+    return summary
+
+
+async def outputs_to_file(
+    config: Config, model_name: str, instances: Path, to: Path, store_path: Path | None, monitor: Monitor
+) -> FileSummary:
+    """Step 4 for one model → `{instruction, input, output}`, in the order of the instances."""
+    given = _read_instances(instances)
+    async with _opened(config, model_name, to, store_path) as (_, model):
+        monitor.started({model.name: model}, {})
+
+        def row(answered: tuple[Instance, tuple[Candidate, ...]]) -> Row:
+            instance, (candidate,) = answered
+            return {"instruction": instance.instruction, "input": instance.input, "output": candidate.text}
+
+        async def with_candidate() -> AsyncGenerator[tuple[Instance, tuple[Candidate, ...]] | Rejected, None]:
+            window = WINDOW_FACTOR * model.max_in_flight
+            async for record in make_outputs(_each(given), [model], config.profile, config.outputs.sampling, window):
+                if isinstance(record, Rejected) or record[1]:
+                    yield record
+
+        return await _write(with_candidate(), row, to, monitor, "outputs")
+
+
+async def ensemble_files(
+    instances: Path, outputs: Sequence[Path], to: Path, selection: Selection, monitor: Monitor
+) -> FileSummary:
+    """Step 5 → `{instruction, input, output}`. Outputs are joined by instruction and input, not by line."""
+    require_folder_of(to)
+    if selection.min_agreement is not None and selection.keep is not None:
+        raise UsageError("give either --min-agreement or --keep, not both")
+    if selection.strategy in OF_THREE and len(outputs) != 2:
+        raise UsageError(f"--strategy {selection.strategy}: needs exactly two --outputs; use consensus for more")
+    given = _read_instances(instances)
+    voters = [(_voter_name(path, outputs), _read_outputs(path)) for path in outputs]
+    places: Counter[str] = Counter()
+    answered = []
+    for instance in given:
+        place = places[instance.id]
+        places[instance.id] += 1
+        candidates = tuple(
+            Candidate(instance.id, name, texts[instance.id][place])
+            for name, texts in voters
+            if place < len(texts[instance.id])
+        )
+        answered.append((instance, candidates))
+    records: AsyncIterable[Example | Rejected] = make_examples(_each(answered), selection)
+    if selection.keep is not None:
+        decided = [record async for record in records]
+        kept = keep_share([record for record in decided if isinstance(record, Example)], selection.keep, len(given))
+        records = _each([record for record in decided if isinstance(record, Rejected)] + kept)
+
+    def row(example: Example) -> Row:
+        return {**_instance_row(example.instance), "output": example.output}
+
+    return await _write(records, row, to, monitor, "ensemble", ascii_only=True)
+
+
+def _read_instances(path: Path) -> list[Instance]:
+    return [
+        Instance(
+            "input_output" if row["input"].strip() else "output_only", row["instruction"], row["input"], row["output"]
+        )
+        for _, row in read_rows(path, _INSTANCE)
+    ]  # fmt: skip
+
+
+def _read_outputs(path: Path) -> dict[str, list[str]]:
+    """The outputs of one voter by instance id; the same instruction and input may stand several times."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    for instance in _read_instances(path):
+        texts[instance.id].append(instance.output)
+    return texts
+
+
+def _voter_name(path: Path, paths: Sequence[Path]) -> str:
+    if list(paths).count(path) > 1:
+        raise UsageError(f"--outputs {path}: is named twice; each file is one voter")
+    return path.stem if [other.stem for other in paths].count(path.stem) == 1 else str(path)
+
+
+def _instance_row(instance: Instance) -> Row:
+    return {"instruction": instance.instruction, "input": instance.input, "output": instance.output}
+
+
+@asynccontextmanager
+async def _opened(config: Config, name: str, to: Path, store_path: Path | None) -> AsyncIterator[tuple[Store, Model]]:
+    """The store beside the file, and the one model that the step asks."""
+    if name not in config.models:
+        raise ConfigError(f"--model {name}: no such model in the config; there are {', '.join(config.models)}")
+    require_folder_of(to)
+    path = store_path or to.with_name(f"{to.name}.db")
+    require_folder_of(path)
+    new = not path.exists()
+    with opened_store(path) as store:
+        async with open_models({name: config.models[name]}, store, check=new) as models:
+            yield store, models[name]
+
+
+async def _each(values: Iterable[Record]) -> AsyncGenerator[Record, None]:
+    for value in values:
+        yield value
+
+
+async def _write(
+    records: AsyncIterable[Record | Rejected],
+    row: Callable[[Record], Row],
+    to: Path,
+    monitor: Monitor,
+    step: Step,
+    *,
+    ascii_only: bool = False,
+) -> FileSummary:
+    """Write the kept records to `to` and the drops beside it, both whole; count them."""
+    rows: list[Row] = []
+    drops: list[Row] = []
+    summary = FileSummary()
+    async for record in records:
+        if isinstance(record, Rejected):
+            summary.dropped[record.reason] += 1
+            drops.append(_rejected_row(record))
+            monitor.counted(None, record.step, record.reason)
+        else:
+            rows.append(row(record))
+            monitor.counted(None, step, "")
+    summary.written = write_rows(to, rows, ascii_only=ascii_only)
+    beside = to.with_name(f"{to.name}.rejected.jsonl")
+    if drops:
+        write_rows(beside, drops)
+    else:
+        beside.unlink(missing_ok=True)
+    return summary
+
+
+def _rejected_row(record: Rejected) -> Row:
+    row: Row = {"step": record.step, "reason": record.reason, "text": record.text}
+    if record.detail:
+        row["detail"] = record.detail
+    if record.candidates:
+        row["outputs"] = {candidate.voter: candidate.text for candidate in record.candidates}
+    return row

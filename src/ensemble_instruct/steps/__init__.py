@@ -1,0 +1,1 @@
+"""The five steps: each an async generator from records to records, in order, drops included."""

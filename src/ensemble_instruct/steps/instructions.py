@@ -1,0 +1,186 @@
+"""Step 1: a base model continues a list of instructions; what is new and usable joins the pool.
+
+Paper, section 3.1; the rules of the profile `published` are the original program's (design, section 7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import re
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from ensemble_instruct.config import InstructionsSection
+from ensemble_instruct.filters import default_reason, published_reason
+from ensemble_instruct.model import Model
+from ensemble_instruct.novelty import NoveltyPool, top_of
+from ensemble_instruct.prompts import instructions_prompt, instructions_sampling, squeezed
+from ensemble_instruct.records import (
+    END_MARKER,
+    Answer,
+    Failure,
+    Instruction,
+    Kind,
+    Profile,
+    Rejected,
+    Request,
+    Response,
+    content_id,
+)
+from ensemble_instruct.similarity import pairwise_mean, rouge_tokens, word_tokens
+
+ROUND = 5
+"""Prompts that the original builds before it folds any of their replies."""
+_ITEM = re.compile(r"\n\d+\s?\. ")
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionsPlan:
+    """What step 1 needs for one kind."""
+
+    kind: Kind
+    seeds: tuple[str, ...]
+    """The instructions of the seed tasks of this kind, in order."""
+    section: InstructionsSection
+    profile: Profile
+    seed: int
+
+
+async def make_instructions(model: Model, plan: InstructionsPlan) -> AsyncGenerator[Instruction | Rejected, None]:
+    """Yield instructions and drops in the order of the requests, until the target is met.
+
+    What is yielded depends on the plan and the replies alone, not on when they arrive. Ends short of the target
+    when `patience` replies in a row gave nothing.
+    """
+    if plan.section.target.of(plan.kind) == 0:
+        return
+    pool = _Pool(plan)
+    replies = _in_rounds(model, pool) if plan.profile == "published" else _in_window(model, pool)
+    async with aclosing(replies):
+        async for number, answer in replies:
+            for record in pool.fold(answer, number):
+                yield record
+
+
+async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[tuple[int, Answer], None]:
+    """The original's order: five prompts from one random sequence, then their five replies; whole rounds only."""
+    rng = random.Random(pool.plan.seed)  # noqa: S311 - chooses demonstrations
+    number = 0
+    while pool.missing > 0:
+        requests = [pool.request(rng, ROUND * number + place) for place in range(ROUND)]
+        for answer in await asyncio.gather(*(model.ask(request) for request in requests)):
+            yield number, answer
+        number += 1
+
+
+async def _in_window(model: Model, pool: _Pool) -> AsyncGenerator[tuple[int, Answer], None]:
+    """Up to `window` requests in flight; a request is built when a reply was folded, and from that state alone."""
+    in_flight: deque[asyncio.Task[Answer]] = deque()
+    sent = folded = 0
+    try:
+        while True:
+            while len(in_flight) < pool.outstanding(folded):
+                rng = random.Random(f"{pool.plan.seed}/{pool.plan.kind}/{sent}")  # noqa: S311 - chooses demonstrations
+                in_flight.append(asyncio.ensure_future(model.ask(pool.request(rng, sent))))
+                sent += 1
+            if not in_flight:
+                return
+            answer = await in_flight[0]
+            in_flight.popleft()
+            yield folded, answer
+            folded += 1
+    finally:
+        for task in in_flight:
+            task.cancel()
+        await asyncio.gather(*in_flight, return_exceptions=True)
+
+
+class _Pool:
+    """Seeds and kept instructions of one kind: the state that replies are folded into."""
+
+    def __init__(self, plan: InstructionsPlan) -> None:
+        self.plan = plan
+        published = plan.profile == "published"
+        tokens = rouge_tokens if published else word_tokens
+        self._similar = NoveltyPool(tokens, plan.seeds)
+        self._made: list[str] = []
+        self._target = plan.section.target.of(plan.kind)
+        self._demonstrations = plan.section.demonstrations.of(plan.kind)
+        self._shared = "\n".join(plan.seeds)
+        self._fruitless = 0
+
+    @property
+    def missing(self) -> int:
+        """How many instructions are still wanted; 0 also when patience is at its end."""
+        if self._fruitless >= self.plan.section.patience:
+            return 0
+        return max(0, self._target - len(self._made))
+
+    def outstanding(self, folded: int) -> int:
+        """How many requests may be in flight: no more than are likely needed, from folded replies alone."""
+        rate = max((len(self._made) + 1) / (folded + 1), 0.05)
+        return min(self.plan.section.window, math.ceil(self.missing / rate))
+
+    def request(self, rng: random.Random, number: int) -> Request:
+        """The request with this number, showing demonstrations from the pool as it now is."""
+        plan = self.plan
+        shown = rng.sample(self._made, min(plan.section.machine_demonstrations, len(self._made), self._demonstrations))
+        shown += rng.sample(plan.seeds, self._demonstrations - len(shown))
+        rng.shuffle(shown)
+        seed = int(content_id(str(plan.seed), "instructions", plan.kind, str(number)), 16) % 2**31
+        sampling = instructions_sampling(len(shown), plan.profile, seed)
+        return Request(
+            prompt=instructions_prompt(shown, plan.profile),
+            sampling=plan.section.sampling.applied_to(sampling),
+            step="instructions",
+            kind=plan.kind,
+            shared=self._shared,
+        )
+
+    def fold(self, answer: Answer, number: int) -> Iterator[Instruction | Rejected]:
+        """The records that a reply gives; the kept ones join the pool."""
+        kept = 0
+        for text, reason in _pieces(answer.outcome, self.plan.profile):
+            record = self._judge(text, reason, answer.key, number)
+            kept += isinstance(record, Instruction)
+            yield record
+        self._fruitless = 0 if kept else self._fruitless + 1
+
+    def _judge(self, text: str, reason: str, key: str, number: int) -> Instruction | Rejected:
+        plan = self.plan
+        detail = ""
+        if not reason and plan.profile == "default" and len(self._made) >= self._target:
+            reason = "target_reached"
+        if not reason:
+            scores = self._similar.scores(text)
+            nearest = top_of(scores, 10)
+            similar = tuple((self._similar[place], score) for score, place in nearest)
+            if nearest[0][0] > plan.section.novelty_threshold:
+                reason, detail = "not_novel", f"{nearest[0][0]:.3f} to: {similar[0][0]}"
+            else:
+                self._similar.add(text)
+                self._made.append(text)
+                return Instruction(plan.kind, text, key, number, similar, pairwise_mean(scores))
+        return Rejected("instructions", reason, text, plan.kind, request_key=key, detail=detail)
+
+
+def _pieces(outcome: Response | Failure, profile: Profile) -> Iterator[tuple[str, str]]:
+    """(text, reason to drop it or empty) for each item of the list that a reply continues."""
+    if isinstance(outcome, Failure):
+        yield outcome.message, outcome.type
+        return
+    items = _ITEM.split(outcome.text)
+    for place, item in enumerate(items):
+        if profile == "published":
+            text = squeezed(item)
+            reason = published_reason(text)
+        else:
+            text = squeezed(item.replace(END_MARKER, " "))
+            unfinished = outcome.finish_reason == "length" and END_MARKER not in item
+            cut_off = unfinished and place == len(items) - 1
+            reason = "cut_off" if cut_off and text else default_reason(text)
+        yield text, reason

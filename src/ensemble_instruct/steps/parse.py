@@ -1,0 +1,188 @@
+"""Step 3: read instances out of completions; no model is asked (paper, section 3.2).
+
+The profile `published` reads as the original does: single lines, the first piece alone (design, section 7). The
+default profile keeps lines together and reads the further tasks that a completion states.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from dataclasses import dataclass, field
+
+from ensemble_instruct.filters import default_reason
+from ensemble_instruct.novelty import NoveltyPool
+from ensemble_instruct.prompts import squeezed
+from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Profile, Rejected
+
+UNREADABLE = ("unreadable", "no_output", "empty_output")
+"""Reasons that mean: no example stood there. All others drop an example that was read."""
+_HEADING = re.compile(r"^[ \t]*(instruction|input|output):", re.MULTILINE)
+_MARKERS = ("input:", "output:", END_MARKER)
+
+
+class Parser:
+    """Reads completions in their order; remembers what was read, for novelty and duplicates.
+
+    `pool` holds the instructions that a further task must differ from: the seeds to begin with; the
+    instructions of the completions join as these are read.
+    """
+
+    def __init__(self, profile: Profile, pool: NoveltyPool, novelty_threshold: float) -> None:
+        self._profile = profile
+        self._pool = pool
+        self._threshold = novelty_threshold
+        self._seen: set[str] = set()
+
+    def read(self, completion: Completion) -> Iterator[Instance | Rejected]:
+        """The instances of a completion and what was dropped of it, in the order of the text."""
+        if self._profile == "published":
+            yield _read_published(completion)
+        else:
+            yield from self._read_default(completion)
+
+    def _read_default(self, completion: Completion) -> Iterator[Instance | Rejected]:
+        asked = squeezed(completion.instruction.replace(END_MARKER, " "))
+        self._pool.add(asked)
+        for number, task in enumerate(_tasks(completion, asked)):
+            reason, detail = self._reason(task, number)
+            if reason:
+                yield _rejected(completion, reason, task.text, number, detail)
+            else:
+                yield Instance(
+                    task.kind, task.instruction, task.input or "", task.output or "",
+                    completion.id, completion.request_key, number,
+                )  # fmt: skip
+            if task.further:
+                yield _rejected(completion, "further_example", task.further, number)
+
+    def _reason(self, task: _Task, number: int) -> tuple[str, str]:
+        """(reason to drop a task or empty, detail); a kept one is remembered."""
+        if reason := task.problem():
+            return reason, ""
+        if number:
+            if reason := default_reason(task.instruction):
+                return f"instruction_{reason}", ""
+            score, nearest = self._pool.nearest(task.instruction)
+            if score > self._threshold:
+                return "not_novel", f"{score:.3f} to: {self._pool[nearest]}"
+        instance = Instance(task.kind, task.instruction, task.input or "", "")
+        if instance.id in self._seen:
+            return "duplicate", ""
+        self._seen.add(instance.id)
+        if number:
+            self._pool.add(task.instruction)
+        return "", ""
+
+
+async def parse_completions(
+    completions: AsyncIterable[Completion], parser: Parser
+) -> AsyncGenerator[Instance | Rejected, None]:
+    """Yield the instances and drops of each completion, in order; a further task after the one asked for."""
+    async for completion in completions:
+        for record in parser.read(completion):
+            yield record
+
+
+@dataclass(slots=True)
+class _Task:
+    """One stated task of a completion, as far as it was read."""
+
+    instruction: str
+    wanted: Kind | None
+    input: str | None = None
+    output: str | None = None
+    cut_off: bool = False
+    further: str = ""
+    """Examples after the first for the same instruction, as text."""
+    raw: list[str] = field(default_factory=list)
+
+    @property
+    def kind(self) -> Kind:
+        return self.wanted or ("output_only" if self.input is None else "input_output")
+
+    @property
+    def text(self) -> str:
+        return "".join(self.raw).strip()
+
+    def problem(self) -> str:
+        """Why this is no usable example, or the empty string."""
+        if self.output is None:
+            return ("cut_off" if self.cut_off else "no_output") if self.raw else "unreadable"
+        if not self.output:
+            return "empty_output"
+        if self.cut_off:
+            return "cut_off"
+        if self.kind == "input_output" and not self.input:
+            return "no_input"
+        if self.kind == "output_only" and self.input:
+            return "unexpected_input"
+        return "output_equals_input" if self.input and squeezed(self.input) == squeezed(self.output) else ""
+
+
+def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
+    """The task that was asked for, then each further one that the text states."""
+    text = completion.text.replace("\r\n", "\n")
+    headings = list(_HEADING.finditer(text))
+    ends = [*(heading.start() for heading in headings[1:]), len(text)]
+    task = _Task(asked, completion.kind)
+    if not headings and text.strip():
+        task.raw.append(text)
+    for heading, end in zip(headings, ends, strict=True):
+        content, marker, _ = text[heading.end() : end].partition(END_MARKER)
+        unfinished = completion.finish_reason == "length" and end == len(text) and not marker
+        if heading[1] == "instruction":
+            yield task
+            task = _Task(squeezed(content), completion.kind)
+            task.raw.append(text[heading.start() : end])
+            continue
+        if task.output is not None:
+            task.further += text[heading.start() : end]
+            continue
+        task.raw.append(text[heading.start() : end])
+        task.cut_off = unfinished
+        if heading[1] == "output":
+            task.output = _trimmed(content)
+        elif task.input is None:
+            task.input = _trimmed(content)
+    yield task
+
+
+def _trimmed(content: str) -> str:
+    """Without white space at the end, blank lines at the start, and the one space after the heading."""
+    lines = content.rstrip().split("\n")
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    joined = "\n".join(lines)
+    return joined.strip(" \t") if len(lines) == 1 else joined.removeprefix(" ")
+
+
+def _read_published(completion: Completion) -> Instance | Rejected:
+    first = completion.text.strip().replace("\n\n", "^").split("^")[0]
+    lines = first.split("\n")
+    given, output, kind = "", "", completion.kind
+    problem = "unreadable"
+    if "input:" in lines[0]:
+        problem = "no_output"
+        if len(lines) > 1 and "output:" in lines[1]:
+            given, output, problem = _unmarked(lines[0]), _unmarked(lines[1]), "empty_output"
+        kind = kind or "input_output"
+    elif "output:" in lines[0]:
+        output, problem = _unmarked(lines[0]), "empty_output"
+        kind = kind or "output_only"
+    if not output:
+        return _rejected(completion, problem, completion.text, 0)
+    instruction = completion.instruction.replace(END_MARKER, "").strip()
+    return Instance(kind or "output_only", instruction, given, output, completion.id, completion.request_key)
+
+
+def _rejected(completion: Completion, reason: str, text: str, number: int, detail: str = "") -> Rejected:
+    return Rejected(
+        "parse", reason, text, completion.kind, completion.id, completion.request_key, detail, follow_on=number
+    )
+
+
+def _unmarked(line: str) -> str:
+    for marker in _MARKERS:
+        line = line.replace(marker, "")
+    return line.strip()

@@ -1,0 +1,354 @@
+"""The run's answers and records, every answer committed before it is used.
+
+One thread writes: it takes all that waits, commits it in one transaction, and only then lets the askers go on, so
+that durability costs one fsync for many answers. The event loop reads on a connection of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ensemble_instruct.database import connect
+from ensemble_instruct.errors import EnsembleInstructError, ModelError, RunLockedError, StoreError
+from ensemble_instruct.records import (
+    Answer,
+    Candidate,
+    Example,
+    Failure,
+    Instance,
+    Instruction,
+    Rejected,
+    Request,
+    Response,
+)
+
+RECORD_TABLES = ("instruction", "instance", "candidate", "example", "rejected")
+_MAX_BATCH = 4096
+
+Statement = tuple[str, Sequence[Any]]
+
+
+class Store:
+    """One run's answers and records. Open it inside the event loop; use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path.with_name(f"{path.name}.lock"))
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunLockedError(
+                f"{path}: another process is working on it; wait for it, or watch it with `ensemble-instruct status`"
+            ) from error
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written: {error.strerror}; check its permissions") from error
+        try:
+            self.reader = connect(path)
+            self._writer = _Writer(connect(path))
+        except StoreError:
+            self._lock.release()
+            raise
+        self._records: list[Statement] = []
+        self.committed = 0
+        """Answers committed by this process."""
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what waits and release the lock; a second call does nothing."""
+        if not self._writer.is_alive():
+            return
+        self._send_records()
+        self._writer.stop()
+        self.reader.close()
+        self._lock.release()
+
+    def answer(self, key: str) -> Answer | None:
+        """The committed answer under a key, or None."""
+        row = self.reader.execute(
+            "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure FROM request WHERE key = ?",
+            (bytes.fromhex(key),),
+        ).fetchone()
+        return None if row is None else Answer(key, _outcome(row))
+
+    def prompt(self, key: str) -> str:
+        """The prompt of an answered request."""
+        text, prompt = self.reader.execute(
+            "SELECT shared.text, prompt FROM request JOIN shared ON shared.id = request.shared WHERE key = ?",
+            (bytes.fromhex(key),),
+        ).fetchone()
+        return _expand(prompt, text)
+
+    def seed(self, key: str) -> int | None:
+        """The sampling seed of an answered request."""
+        (seed,) = self.reader.execute("SELECT seed FROM request WHERE key = ?", (bytes.fromhex(key),)).fetchone()
+        return None if seed is None else int(seed)
+
+    async def commit(self, key: str, model: str, request: Request, outcome: Response | Failure, seconds: float) -> None:
+        """Return once the answer is on disk. Raises `StoreError`."""
+        self._send_records()
+        done = asyncio.get_running_loop().create_future()
+        self._writer.waiting.put(_Put(key, model, request, outcome, seconds, done))
+        await done
+        self.committed += 1
+
+    def meta(self, name: str) -> str | None:
+        """A value that `set_meta` stored, or None."""
+        row = self.reader.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, **values: str) -> None:
+        """Store values under names."""
+        self._records += [
+            ("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value)) for name, value in values.items()
+        ]
+
+    def forget_records(self) -> None:
+        """Drop all records (not the answers), before they are made again."""
+        self._records += [(f"DELETE FROM {table}", ()) for table in RECORD_TABLES]  # noqa: S608 - constant names
+
+    async def flush(self) -> None:
+        """Return once everything handed over so far is on disk. Raises `StoreError`."""
+        self._send_records()
+        done = asyncio.get_running_loop().create_future()
+        self._writer.waiting.put(done)
+        await done
+
+    def add(self, record: Instruction | Instance | Candidate | Example | Rejected, position: int = 0) -> None:
+        """Hand over a record; `position` is its place among those of its kind. Written with the next commit."""
+        self._records.append(_statement(record, position))
+        if len(self._records) >= _MAX_BATCH:
+            self._send_records()
+
+    def count(self, table: str) -> int:
+        """Rows of a table."""
+        return int(self.reader.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])  # noqa: S608 - no user text
+
+    def answered_by_model(self) -> dict[str, int]:
+        """How many answers each model of the run has given."""
+        return dict(self.reader.execute("SELECT model, COUNT(*) FROM request GROUP BY model"))
+
+    def _send_records(self) -> None:
+        if self._records:
+            self._writer.waiting.put(self._records)
+            self._records = []
+
+
+@contextmanager
+def opened_store(path: Path) -> Iterator[Store]:
+    """The store at `path`, closed at the end.
+
+    When the block fails before any answer was committed to a new store, nothing of it is left behind, and a
+    `ModelError` counts as wrong usage (exit code 2): there is nothing to resume.
+    """
+    new = not path.exists()
+    store = Store(path)
+    try:
+        yield store
+    except EnsembleInstructError as error:
+        store.close()
+        if new and not store.committed:
+            _remove(path)
+            if isinstance(error, ModelError):
+                error.exit_code = 2
+        raise
+    finally:
+        store.close()
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def example_row(example: Example) -> dict[str, Any]:
+    """An example as the object of `examples.jsonl`: nothing in it depends on server or timing."""
+    instance = example.instance
+    return {
+        "id": instance.id,
+        "kind": instance.kind,
+        "instruction": instance.instruction,
+        "input": instance.input,
+        "output": example.output,
+        "winners": list(example.winners),
+        "agreement": example.agreement,
+        "follow_on": instance.follow_on,
+        "candidates": [
+            {"voter": candidate.voter, "output": candidate.text, "score": score}
+            for candidate, score in zip(example.candidates, example.scores, strict=True)
+        ],
+    }
+
+
+def _statement(record: Instruction | Instance | Candidate | Example | Rejected, position: int) -> Statement:
+    match record:
+        case Instruction():
+            values: tuple[Any, ...] = (
+                record.kind, position, record.id, record.text, bytes.fromhex(record.request_key), record.round,
+                json.dumps(record.most_similar), record.mean_similarity,
+            )  # fmt: skip
+            return "INSERT INTO instruction VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
+        case Instance():
+            values = (
+                record.kind, position, record.id, record.instruction, record.input, record.output, record.follow_on,
+                record.completion_id, bytes.fromhex(record.request_key),
+            )  # fmt: skip
+            return "INSERT INTO instance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+        case Candidate():
+            values = (
+                record.instance_id, record.voter, record.text, record.finish_reason, bytes.fromhex(record.request_key)
+            )  # fmt: skip
+            return "INSERT OR REPLACE INTO candidate VALUES (?, ?, ?, ?, ?)", values
+        case Example():
+            values = (record.instance.kind, position, record.instance.id, json.dumps(example_row(record)))
+            return "INSERT INTO example VALUES (?, ?, ?, ?)", values
+        case Rejected():
+            values = (
+                record.step, record.kind, record.reason, record.text, record.source,
+                bytes.fromhex(record.request_key), record.detail,
+            )  # fmt: skip
+            return (
+                "INSERT INTO rejected (step, kind, reason, text, source, request, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+
+
+def _outcome(row: tuple[Any, ...]) -> Response | Failure:
+    text, finish_reason, prompt_tokens, completion_tokens, failure = row
+    if failure is not None:
+        return Failure(failure, text)
+    return Response(text, finish_reason, prompt_tokens, completion_tokens)
+
+
+def _compress(text: str, shared: str) -> bytes:
+    packer = zlib.compressobj(level=1, zdict=shared.encode("utf-8", "surrogatepass")) if shared else zlib.compressobj(1)
+    return packer.compress(text.encode("utf-8", "surrogatepass")) + packer.flush()
+
+
+def _expand(data: bytes, shared: str) -> str:
+    unpacker = zlib.decompressobj(zdict=shared.encode("utf-8", "surrogatepass")) if shared else zlib.decompressobj()
+    return (unpacker.decompress(data) + unpacker.flush()).decode("utf-8", "surrogatepass")
+
+
+class _Put:
+    """An answer on its way to the disk, and the future of the one who waits for it."""
+
+    __slots__ = ("done", "key", "model", "outcome", "request", "seconds")
+
+    def __init__(
+        self, key: str, model: str, request: Request, outcome: Response | Failure, seconds: float,
+        done: asyncio.Future[None],
+    ) -> None:  # fmt: skip
+        self.key, self.model, self.request = key, model, request
+        self.outcome, self.seconds, self.done = outcome, seconds, done
+
+
+class _Writer(threading.Thread):
+    """Commits what waits, in groups, and tells those who wait."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(name="store-writer", daemon=True)
+        self.waiting: queue.SimpleQueue[_Put | list[Statement] | asyncio.Future[None] | None] = queue.SimpleQueue()
+        self._connection = connection
+        self._ids: dict[tuple[str, str], int] = {}
+        self.failed: StoreError | None = None
+        self.start()
+
+    def stop(self) -> None:
+        """Commit what waits and end the thread."""
+        self.waiting.put(None)
+        self.join()
+        self._connection.close()
+
+    def run(self) -> None:
+        """Take what waits, commit it, tell; until `stop`."""
+        running = True
+        while running:
+            batch = [self.waiting.get()]
+            while len(batch) < _MAX_BATCH:
+                try:
+                    batch.append(self.waiting.get_nowait())
+                except queue.Empty:
+                    break
+            running = None not in batch
+            if self.failed is None:
+                self._commit(batch)
+            self._tell(batch)
+
+    def _commit(self, batch: Sequence[_Put | list[Statement] | asyncio.Future[None] | None]) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for item in batch:
+                if isinstance(item, _Put):
+                    self._put(item)
+                elif isinstance(item, list):
+                    for sql, values in item:
+                        self._connection.execute(sql, values)
+            self._connection.execute("COMMIT")
+        except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
+            self.failed = StoreError(
+                f"run.db: an answer could not be written: {error}; free some space and run the same command again"
+            )
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _tell(self, batch: Sequence[_Put | list[Statement] | asyncio.Future[None] | None]) -> None:
+        futures = [item.done if isinstance(item, _Put) else item for item in batch]
+        waiting = [future for future in futures if isinstance(future, asyncio.Future)]
+        if waiting:
+            loop = waiting[0].get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, waiting, self.failed)
+
+    def _put(self, item: _Put) -> None:
+        request, outcome, sampling = item.request, item.outcome, asdict(item.request.sampling)
+        seed = sampling.pop("seed")
+        shared = self._id("shared", "text", request.shared)
+        settings = self._id("sampling", "settings", json.dumps(sampling))
+        values: list[Any] = [
+            bytes.fromhex(item.key), request.step, request.kind, item.model, shared,
+            _compress(request.prompt, request.shared), settings, seed, request.repeat,
+        ]  # fmt: skip
+        if isinstance(outcome, Failure):
+            values += [outcome.message, None, None, None, outcome.type]
+        else:
+            values += [
+                outcome.text, outcome.finish_reason, outcome.prompt_tokens, outcome.completion_tokens, None
+            ]  # fmt: skip
+        values += [round(item.seconds, 3), round(time.time(), 1)]
+        marks = ", ".join("?" * len(values))
+        self._connection.execute(f"INSERT OR REPLACE INTO request VALUES ({marks})", values)  # noqa: S608
+
+    def _id(self, table: str, column: str, text: str) -> int:
+        known = self._ids.get((table, text))
+        if known is None:
+            self._connection.execute(f"INSERT OR IGNORE INTO {table} ({column}) VALUES (?)", (text,))  # noqa: S608
+            row = self._connection.execute(f"SELECT id FROM {table} WHERE {column} = ?", (text,)).fetchone()  # noqa: S608
+            known = self._ids[table, text] = int(row[0])
+        return known
+
+
+def _settle(futures: Sequence[asyncio.Future[None]], error: StoreError | None) -> None:
+    for future in futures:
+        if not future.done():
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(StoreError(str(error)))
