@@ -7,7 +7,7 @@ import json
 import logging
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ from ensemble_instruct.records import Answer, Failure, Request, Response
 from ensemble_instruct.store import Store
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+_FIRST_LIMIT, _GROWTH = 16, 2
 _PATIENT_CAUSES = ("429", "unreachable")
 """The server has no place or is not there: no fault of the request, so tries are not counted."""
 
@@ -42,6 +43,52 @@ class Usage:
     retries: Counter[str] = field(default_factory=Counter)
 
 
+class _Slots:
+    """Requests in flight: a few at first, two more with each success, never more than the ceiling.
+
+    So a server that is just starting, or has a short queue for connections, is not met by all requests at once.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self._ceiling = ceiling
+        self._limit = min(ceiling, _FIRST_LIMIT)
+        self._in_flight = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def __aenter__(self) -> None:
+        if self._in_flight < self._limit and not self._waiting:
+            self._in_flight += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leave()
+
+    def grow(self) -> None:
+        """A request succeeded."""
+        if self._limit < self._ceiling:
+            self._limit = min(self._ceiling, self._limit + _GROWTH)
+            self._admit()
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._in_flight < self._limit:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._in_flight += 1
+                turn.set_result(None)
+
+
 class Model:
     """One model of the config: asks its client what the store does not know yet.
 
@@ -54,7 +101,7 @@ class Model:
         self.usage = Usage()
         self._section, self._client, self._store = section, client, store
         self._identity = list(section.identity)
-        self._slots = asyncio.Semaphore(section.max_in_flight)
+        self._slots = _Slots(section.max_in_flight)
         self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
         self._opening: asyncio.Task[None] | None = None
         self._last_success = time.monotonic()
@@ -136,6 +183,7 @@ class Model:
                 await asyncio.sleep(max(delay, error.retry_after or 0.0))
             else:
                 self._last_success = time.monotonic()
+                self._slots.grow()
                 return response
 
     def _note(self, error: TransientError, since: float) -> None:

@@ -102,7 +102,7 @@ def _counts(
     answered = "SELECT kind, COUNT(*) FROM request WHERE step = 'instances' AND failure IS NULL GROUP BY kind"
     for kind, count in connection.execute(answered):
         kept["instances", kind] = count
-    voted = "SELECT kind, COUNT(DISTINCT c.instance) FROM candidate c JOIN instance i ON i.id = c.instance GROUP BY kind"
+    voted = "SELECT kind, COUNT(DISTINCT i.id) FROM candidate JOIN instance i ON i.id = instance GROUP BY kind"
     for kind, count in connection.execute(voted):
         kept["outputs", kind] = count
     dropped: Counter[tuple[Step, Kind | None, str]] = Counter()

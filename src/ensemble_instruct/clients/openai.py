@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import json
 import re
@@ -9,6 +10,7 @@ import time
 from typing import Any
 
 import aiohttp
+from aiohttp.connector import Connection
 
 from ensemble_instruct.clients.base import Client
 from ensemble_instruct.config import ModelSection
@@ -25,11 +27,25 @@ from ensemble_instruct.records import Request, Response
 _OPTIONAL = ("top_k", "min_tokens", "seed")
 """Settings that some servers do not take: left out for a server that says so."""
 _OPEN_TIMEOUT = 10.0
+_CONNECTING = 4
 _TOO_LONG = re.compile(
     r"context.?length|maximum context|too long|too many tokens|context_length_exceeded", re.IGNORECASE
 )
 _FILTERED = re.compile(r"content.?(filter|policy|management)|safety|moderation", re.IGNORECASE)
 _MAX_INT = 2**62
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Opens few connections at the same time: a server's queue for new ones may be as short as five."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=0, ttl_dns_cache=300)
+        self._connecting = asyncio.Semaphore(_CONNECTING)
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Connection:
+        """A pooled connection, or a new one in its turn."""
+        async with self._connecting:
+            return await super().connect(*args, **kwargs)
 
 
 class OpenAIClient(Client):
@@ -85,7 +101,7 @@ class OpenAIClient(Client):
             headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
             self._session = aiohttp.ClientSession(
                 headers=headers,
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+                connector=_Connector(),
                 timeout=aiohttp.ClientTimeout(total=self._section.timeout, sock_connect=30),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
