@@ -22,7 +22,7 @@ from ensemble_instruct.records import Answer, Failure, Request, Response
 from ensemble_instruct.store import Store
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
-_FIRST_LIMIT, _GROWTH = 16, 2
+_FIRST_LIMIT, _GROWTH = 4, 1
 _PATIENT_CAUSES = ("429", "unreachable")
 """The server has no place or is not there: no fault of the request, so tries are not counted."""
 
@@ -44,7 +44,7 @@ class Usage:
 
 
 class _Slots:
-    """Requests in flight: a few at first, two more with each success, never more than the ceiling.
+    """Requests in flight: four at first, one more with each success, never more than the ceiling.
 
     So a server that is just starting, or has a short queue for connections, is not met by all requests at once.
     """

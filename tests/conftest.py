@@ -1,0 +1,112 @@
+"""What the tests share: no network but loopback, the golden data, real servers and real command lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+PUBLISHED_RUN = SHARED / "golden" / "published-run"
+COMMAND = Path(sys.executable).with_name("ensemble-instruct")
+
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the golden data is not here (../shared)")
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close the network except loopback, and keep the caller's keys out of the tests."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Run the installed command in `tmp_path`; returns exit code, stdout and stderr as text."""
+
+    def call(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 120) -> Any:
+        return subprocess.run(
+            [COMMAND, *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return call
+
+
+@contextmanager
+def server(program: Path, *arguments: str) -> Iterator[str]:
+    """Start a server of ../shared/tools on a free port; yields its base URL, which ends in /v1."""
+    command = [sys.executable, str(program), "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            found = re.search(r"http://[\d.]+:\d+/v1", process.stdout.readline())
+            assert found, "the server did not start"
+            yield found[0]
+        finally:
+            process.kill()
+
+
+def replay_server(*arguments: str) -> Any:
+    """The recorded models of the published run."""
+    return server(SHARED / "tools" / "replay_server.py", "--data", str(PUBLISHED_RUN), *arguments)
+
+
+def stub_server(*arguments: str) -> Any:
+    """The stub with latency, slots and faults; it needs aiohttp, which the product brings."""
+    return server(SHARED / "tools" / "stub_llm.py", *arguments)
+
+
+def stats(base_url: str) -> dict[str, Any]:
+    """What a server of ../shared/tools counted."""
+    with urllib.request.urlopen(base_url.removesuffix("/v1") + "/stats") as reply:
+        counted: dict[str, Any] = json.load(reply)
+        return counted
+
+
+def published_config(base_url: str, strategy: str = "published", **settings: str) -> str:
+    """A config that repeats the recorded half of the published run; `settings` are further top-level lines."""
+    extra = "\n".join(f"{key}: {value}" for key, value in settings.items())
+    return f"""
+profile: published
+seed_tasks: {PUBLISHED_RUN / "seed_tasks.jsonl"}
+instructions: {{target: {{input_output: 100, output_only: 0}}}}
+models:
+  falcon-40b: {{base_url: {base_url}, model: tiiuae/falcon-40b}}
+  flan-t5-xxl: {{base_url: {base_url}, model: google/flan-t5-xxl}}
+  flan-ul2: {{base_url: {base_url}, model: google/flan-ul2}}
+roles: {{instructions: falcon-40b, instances: falcon-40b, outputs: [flan-t5-xxl, flan-ul2]}}
+ensemble: {{strategy: {strategy}}}
+{extra}
+"""
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
