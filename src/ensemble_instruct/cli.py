@@ -95,6 +95,9 @@ def run(
     click.echo("\n".join(status_lines(read_status(out))))
     for kind in KINDS:
         _warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
+    simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
+    if simulated:
+        click.echo(f"note: {', '.join(simulated)} are scripted: simulated models, not real ones", err=True)
     click.echo(f"{summary.examples} examples in {out / 'examples.jsonl'} after {summary.seconds:.1f} s")
 
 

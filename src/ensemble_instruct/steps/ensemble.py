@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ensemble_instruct.records import INSTANCE_VOTER, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.similarity import lcs_f1, normalised, rouge_l, word_tokens
 
-DEFAULT_MIN_AGREEMENT = 0.25
+DEFAULT_MIN_AGREEMENT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Selection:
     """How step 5 decides: the strategy, and what an example must reach.
 
     `threshold` belongs to the strategies of three; `min_agreement` or `keep` to all. For `consensus`, when
-    neither is given, the mean agreement must be at least 0.25.
+    neither is given, the mean agreement must be at least 0.2.
     """
 
     strategy: Strategy = "consensus"

@@ -1,0 +1,43 @@
+# make demo    a dataset from the bundled demo, offline, in a virtual environment made here
+# make test    the test suite          make check   style, types, import layers
+# make fix     what can be mended by itself
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check fix clean
+
+demo: .venv/installed
+	$(BIN)/ensemble-instruct run --preset demo --out demo-run
+	@echo
+	@echo "The three models of this demo are simulated: small programs that know the answers to toy tasks and make mistakes."
+	@echo "Look at:   demo-run/examples.jsonl                     each row with every candidate, its score, and who won"
+	@echo "Then try:  $(BIN)/ensemble-instruct export demo-run --format messages --to demo.jsonl"
+	@echo "           $(BIN)/ensemble-instruct status demo-run"
+	@echo "Your own:  $(BIN)/ensemble-instruct init my.yaml       a config for your own model servers; edit it, then"
+	@echo "           $(BIN)/ensemble-instruct check my.yaml && $(BIN)/ensemble-instruct run my.yaml --out my-run"
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: .venv/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv demo-run build dist
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
