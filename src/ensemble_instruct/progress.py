@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from ensemble_instruct.model import Model
 from ensemble_instruct.records import STEPS, Kind, Step
 
-_LINE_EVERY = 10.0
+_LINE_EVERY, _FRAME = 10.0, 0.2
 
 
 class Watch:
@@ -92,21 +94,20 @@ def _lines(watch: Watch, console: Console, stop: threading.Event) -> None:
 
 
 def _bars(watch: Watch, console: Console, stop: threading.Event) -> None:
-    columns = (
-        TextColumn("{task.description:<28}"),
+    progress = Progress(
+        TextColumn("{task.description:<26}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[dropped]} dropped", style="dim"),
-        TimeElapsedColumn(),
+        console=console,
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        tasks: dict[tuple[Step, Kind | None], TaskID] = {}
-        footer = progress.add_task("requests", total=None, dropped=0)
-        while not stop.wait(0.2):
+    tasks: dict[tuple[Step, Kind | None], TaskID] = {}
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        while not stop.wait(_FRAME):
             for step, kind, expected in watch.rows():
                 place = (step, kind)
                 if place not in tasks:
                     tasks[place] = progress.add_task(f"{step} {kind or ''}", total=None, dropped=0)
                 kept, dropped = watch.kept[place], watch.dropped[place]
                 progress.update(tasks[place], completed=kept, total=max(expected or kept, kept), dropped=dropped)
-            progress.update(footer, description=watch.totals())
+            live.update(Group(progress, Text(watch.totals(), style="dim")), refresh=True)

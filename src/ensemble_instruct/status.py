@@ -88,7 +88,8 @@ def status_lines(status: Status) -> list[str]:
         )
     whole = f"{status.state}; {status.requests_per_second:.1f} requests/s in the last minute"
     if status.seconds_left is not None:
-        whole += f", about {status.seconds_left / 60:.0f} min left"
+        minutes, seconds = divmod(round(status.seconds_left), 60)
+        whole += f", about {f'{minutes} min' if minutes else f'{seconds} s'} left"
     return [*lines, whole]
 
 
