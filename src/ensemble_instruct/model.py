@@ -8,11 +8,20 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ensemble_instruct.clients import make_client
 from ensemble_instruct.clients.base import Client
@@ -23,7 +32,7 @@ from ensemble_instruct.store import Store
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 _FIRST_LIMIT, _GROWTH = 4, 1
-_PATIENT_CAUSES = ("429", "unreachable")
+_PATIENT_CAUSES = ("429", "502", "503", "504", "unreachable")
 """The server has no place or is not there: no fault of the request, so tries are not counted."""
 
 log = logging.getLogger(__name__)
@@ -198,6 +207,16 @@ class Model:
             )
 
 
+async def together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """The results of all, in order; the first failure cancels the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in work]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
 async def in_order(
     source: AsyncIterable[Value], work: Callable[[Value], Awaitable[Result]], window: int
 ) -> AsyncGenerator[tuple[Value, Result], None]:
@@ -250,7 +269,7 @@ async def open_models(
     }
     try:
         if check:
-            await asyncio.gather(*(model.open() for model in models.values()))
+            await together(model.open() for model in models.values())
         yield models
     finally:
         await asyncio.gather(*(model.close() for model in models.values()))

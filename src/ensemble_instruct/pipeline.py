@@ -8,7 +8,6 @@ which hands it to the store and counts it; only records that were not dropped go
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
@@ -22,7 +21,7 @@ from ensemble_instruct.config import Config
 from ensemble_instruct.database import read_examples
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.jsonl import write_rows
-from ensemble_instruct.model import Model
+from ensemble_instruct.model import Model, together
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.prompts import InstancesTemplate, instances_template
 from ensemble_instruct.records import (
@@ -129,13 +128,8 @@ async def run_steps(
     store.set_meta(state="running", version=__version__)
     recorder = _Recorder(store, monitor)
     monitor.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
-    streams = [_stream(config, plan, models, recorder) for plan in plans.values()]
-    try:
-        async with asyncio.TaskGroup() as group:
-            made = [group.create_task(stream) for stream in streams]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    await _apply_keep(config, [task.result() for task in made], recorder)
+    waiting = await together(_stream(config, plan, models, recorder) for plan in plans.values())
+    _apply_keep(config, waiting, recorder)
     if not any(step == "instructions" and not reason for _, step, reason in recorder.counts):
         raise RunError(
             "step 1 gave no instruction: see why with `ensemble-instruct status`; a base model (not a chat model) "
@@ -168,7 +162,7 @@ async def _stream(config: Config, plan: KindPlan, models: Mapping[str, Model], r
     return waiting
 
 
-async def _apply_keep(config: Config, waiting: list[list[Example]], recorder: _Recorder) -> None:
+def _apply_keep(config: Config, waiting: list[list[Example]], recorder: _Recorder) -> None:
     """With `keep`, record the most agreed-on share of all rows that reached step 5, over both kinds."""
     if config.ensemble.keep is not None:
         rows = recorder.counts_of("outputs")

@@ -14,7 +14,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,6 @@ class Store:
             self._lock.release()
             raise
         self._records: list[Statement] = []
-        self.committed = 0
-        """Answers committed by this process."""
 
     def __enter__(self) -> Store:
         return self
@@ -107,7 +105,6 @@ class Store:
         done = asyncio.get_running_loop().create_future()
         self._writer.waiting.put(_Put(key, model, request, outcome, seconds, done))
         await done
-        self.committed += 1
 
     def meta(self, name: str) -> str | None:
         """A value that `set_meta` stored, or None."""
@@ -137,10 +134,6 @@ class Store:
         if len(self._records) >= _MAX_BATCH:
             self._send_records()
 
-    def count(self, table: str) -> int:
-        """Rows of a table."""
-        return int(self.reader.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])  # noqa: S608 - no user text
-
     def answered_by_model(self) -> dict[str, int]:
         """How many answers each model of the run has given."""
         return dict(self.reader.execute("SELECT model, COUNT(*) FROM request GROUP BY model"))
@@ -164,13 +157,18 @@ def opened_store(path: Path) -> Iterator[Store]:
         yield store
     except EnsembleInstructError as error:
         store.close()
-        if new and not store.committed:
+        if new and not _has_answers(path):
             _remove(path)
             if isinstance(error, ModelError):
                 error.exit_code = 2
         raise
     finally:
         store.close()
+
+
+def _has_answers(path: Path) -> bool:
+    with closing(connect(path, read_only=True)) as connection:
+        return connection.execute("SELECT 1 FROM request LIMIT 1").fetchone() is not None
 
 
 def _remove(path: Path) -> None:

@@ -28,6 +28,7 @@ _OPTIONAL = ("top_k", "min_tokens", "seed")
 """Settings that some servers do not take: left out for a server that says so."""
 _OPEN_TIMEOUT = 10.0
 _CONNECTING = 4
+_MESSAGE_BYTES = 64_000
 _TOO_LONG = re.compile(
     r"context.?length|maximum context|too long|too many tokens|context_length_exceeded", re.IGNORECASE
 )
@@ -149,7 +150,7 @@ class OpenAIClient(Client):
 
     def _adapt(self, body: bytes, request: Request) -> bool:
         """Whether the server named a setting that can be left out or renamed, so that asking again makes sense."""
-        message = _message(body)
+        message = self._message(body)
         if self._max_tokens_name == "max_tokens" and "max_completion_tokens" in message:
             self._max_tokens_name = "max_completion_tokens"
             return True
@@ -179,7 +180,7 @@ class OpenAIClient(Client):
         return Response(_valid(text), str(finish_reason), *counts)
 
     def _error(self, status: int, body: bytes, retry_after: float | None) -> Exception:
-        message = _message(body)
+        message = self._message(body)
         if status in (401, 403):
             return self._authentication(status)
         if status == 404:
@@ -200,6 +201,19 @@ class OpenAIClient(Client):
             f"check models.{self._name}.base_url"
         )
 
+    def _message(self, body: bytes) -> str:
+        """What the server says of an error, as one line of at most 300 characters, without the key."""
+        text = body[:_MESSAGE_BYTES].decode("utf-8", "replace")
+        try:
+            reply = json.loads(text)
+            error = reply.get("error", reply) if isinstance(reply, dict) else reply
+            text = str(error.get("message") or error.get("detail") or error) if isinstance(error, dict) else str(error)
+        except ValueError:
+            text = re.sub(r"<[^>]*>", " ", text)
+        if self._key:
+            text = text.replace(self._key, "***")
+        return " ".join(text.split())[:300] or "no message"
+
     def _authentication(self, status: int) -> AuthenticationError:
         variable = self._section.api_key_env or "OPENAI_API_KEY"
         what = "does not accept the key" if self._key else "asks for a key"
@@ -210,18 +224,6 @@ class OpenAIClient(Client):
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:
     return (error.os_error.strerror or str(error.os_error) or "no connection").lower()
-
-
-def _message(body: bytes) -> str:
-    """What the server says of an error, as one line of at most 300 characters."""
-    text = body[:4000].decode("utf-8", "replace")
-    try:
-        reply = json.loads(body)
-        error = reply.get("error", reply) if isinstance(reply, dict) else reply
-        text = str(error.get("message") or error.get("detail") or error) if isinstance(error, dict) else str(error)
-    except ValueError:
-        text = re.sub(r"<[^>]*>", " ", text)
-    return " ".join(text.split())[:300] or "no message"
 
 
 def _seconds(header: str | None) -> float | None:

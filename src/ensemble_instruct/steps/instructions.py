@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ensemble_instruct.config import InstructionsSection
 from ensemble_instruct.filters import default_reason, published_reason
-from ensemble_instruct.model import Model
+from ensemble_instruct.model import Model, together
 from ensemble_instruct.novelty import NoveltyPool, top_of
 from ensemble_instruct.prompts import instructions_prompt, instructions_sampling, squeezed
 from ensemble_instruct.records import (
@@ -72,7 +72,7 @@ async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[tuple[int, Ans
     number = 0
     while pool.missing > 0:
         requests = [pool.request(rng, ROUND * number + place) for place in range(ROUND)]
-        for answer in await asyncio.gather(*(model.ask(request) for request in requests)):
+        for answer in await together(model.ask(request) for request in requests):
             yield number, answer
         number += 1
 

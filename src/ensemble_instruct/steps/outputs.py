@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
 
 from ensemble_instruct.config import SamplingOverrides
-from ensemble_instruct.model import Model, in_order
+from ensemble_instruct.model import Model, in_order, together
 from ensemble_instruct.prompts import outputs_prompt, outputs_sampling, squeezed
 from ensemble_instruct.records import (
     END_MARKER,
@@ -39,7 +38,7 @@ async def make_outputs(
 
     async def ask_all(instance: Instance) -> list[Answer]:
         request = Request(outputs_prompt(instance.instruction, instance.input), sampling, "outputs", instance.kind)
-        return await asyncio.gather(*(voter.ask(request) for voter in voters))
+        return await together(voter.ask(request) for voter in voters)
 
     async for instance, answers in in_order(instances, ask_all, window):
         candidates = []
