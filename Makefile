@@ -12,7 +12,7 @@ demo: .venv/installed
 	@echo "The three models of this demo are simulated: small programs that know the answers to toy tasks and make mistakes."
 	@echo "Look at:   demo-run/examples.jsonl                     each row with every candidate, its score, and who won"
 	@echo "Then try:  $(BIN)/ensemble-instruct export demo-run --format messages --to demo.jsonl"
-	@echo "           $(BIN)/ensemble-instruct status demo-run"
+	@echo "           $(BIN)/ensemble-instruct view demo-run                 browse it: why is this row here, why was that one dropped"
 	@echo "Your own:  $(BIN)/ensemble-instruct init my.yaml       a config for your own model servers; edit it, then"
 	@echo "           $(BIN)/ensemble-instruct check my.yaml && $(BIN)/ensemble-instruct run my.yaml --out my-run"
 

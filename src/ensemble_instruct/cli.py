@@ -6,7 +6,6 @@ that `--help` answers at once.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -147,6 +146,8 @@ def init(file: Path, preset: str) -> None:
 @_set_option
 def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     """Validate a config, ask each model one word, print the plan."""
+    import asyncio
+
     from ensemble_instruct.config import load_config
     from ensemble_instruct.plan import ask_one_word
 
@@ -199,6 +200,19 @@ def export(run_folder: Path, form: str, to: Path, partial: bool) -> None:
 
     count = export_run(run_folder, form, to, partial=partial)
     click.echo(f"{count} examples in {to}")
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1 (default: a free one).")
+@click.option("--no-open", is_flag=True, help="Print the address only, open no browser.")
+def view(run_folder: Path, port: int, no_open: bool) -> None:
+    """Look at a run in the browser; works while it runs."""
+    import asyncio
+
+    from ensemble_instruct.viewer.server import serve
+
+    asyncio.run(serve(run_folder, port, click.echo, open_browser=not no_open))
 
 
 @main.command()
@@ -299,6 +313,7 @@ def ensemble(
 
 def _watched(work: Callable[[Monitor], Coroutine[Any, Any, Result]]) -> Result:
     """Run what takes a monitor, and show its progress on stderr."""
+    import asyncio
     import logging
 
     from rich.console import Console

@@ -32,7 +32,7 @@ class _Section(BaseModel):
                 if key not in cls.model_fields:
                     near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.0)
                     raise PydanticCustomError(
-                        "unknown_key", "unknown key; did you mean {near!r}?", {"key": str(key), "near": near[0]}
+                        "unknown_key", "unknown key; did you mean '{near}'?", {"key": str(key), "near": near[0]}
                     )
         return values
 
@@ -224,17 +224,17 @@ class Config(_Section):
             if name not in self.models:
                 near = difflib.get_close_matches(name, self.models, n=1, cutoff=0.0)[0]
                 raise PydanticCustomError(
-                    "role", "no model is called {name!r}; did you mean {near!r}?",
+                    "role", "no model is called '{name}'; did you mean '{near}'?",
                     {"key": f"roles.{role}", "name": name, "near": near},
                 )  # fmt: skip
         for name in self.roles.outputs:
             if self.roles.outputs.count(name) > 1:
                 raise PydanticCustomError(
-                    "role", "voter {name!r} is named twice; each votes once", {"key": "roles.outputs", "name": name}
+                    "role", "voter '{name}' is named twice; each votes once", {"key": "roles.outputs", "name": name}
                 )
         if self.strategy in OF_THREE and len(self.roles.outputs) != 2:
             raise PydanticCustomError(
-                "strategy", "strategy {name!r} needs exactly two voters beside the instance; use consensus for more",
+                "strategy", "strategy '{name}' needs exactly two voters beside the instance; use consensus for more",
                 {"key": "roles.outputs", "name": self.strategy},
             )  # fmt: skip
         return self
@@ -347,7 +347,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         if inner is None:
             inner = holder[name] = {}
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {override}: {name!r} has no keys below it")
+            raise ConfigError(f"--set {override}: '{name}' has no keys below it")
         holder = inner
     holder[names[-1]] = value
 

@@ -14,11 +14,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from ensemble_instruct.errors import InputFileError, StoreError
+from ensemble_instruct.records import Kind, Step
 
 APPLICATION_ID = 0x456E496E  # "EnIn"
 MIGRATIONS = (
@@ -76,7 +80,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         application, version = (
             connection.execute(f"PRAGMA {pragma}").fetchone()[0] for pragma in ("application_id", "user_version")
         )
-        if application not in (0, APPLICATION_ID):
+        foreign = application == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+        if foreign or application not in (0, APPLICATION_ID):
             raise StoreError(f"{path}: is a database of another program; choose another place")
         if version > len(MIGRATIONS):
             raise StoreError(f"{path}: was written by a newer version; upgrade ensemble-instruct to read it")
@@ -91,10 +96,50 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
+def pack_prompt(text: str, shared: str) -> bytes:
+    """A prompt as `request.prompt` holds it: compressed against the text that it shares with others."""
+    packer = zlib.compressobj(level=1, zdict=shared.encode("utf-8", "surrogatepass")) if shared else zlib.compressobj(1)
+    return packer.compress(text.encode("utf-8", "surrogatepass")) + packer.flush()
+
+
+def unpack_prompt(data: bytes, shared: str) -> str:
+    """The prompt that `pack_prompt` packed with the same shared text."""
+    unpacker = zlib.decompressobj(zdict=shared.encode("utf-8", "surrogatepass")) if shared else zlib.decompressobj()
+    return (unpacker.decompress(data) + unpacker.flush()).decode("utf-8", "surrogatepass")
+
+
 def read_examples(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     """The examples as objects, `input_output` first, each kind in order."""
     for (row,) in connection.execute("SELECT row FROM example ORDER BY kind, position"):
         yield json.loads(row)
+
+
+def kept_counts(connection: sqlite3.Connection) -> dict[tuple[Kind, Step], int]:
+    """Records by kind and step, from the tables of the records alone: those of the requests are much larger."""
+    read = "SELECT kind, completion FROM instance UNION SELECT kind, source FROM rejected WHERE step = 'parse'"
+    answered = "SELECT 1 FROM candidate WHERE candidate.instance = instance.id"
+    counts: dict[Step, str] = {
+        "instructions": "SELECT kind, COUNT(*) FROM instruction GROUP BY kind",
+        "instances": f"SELECT kind, COUNT(*) FROM ({read}) GROUP BY kind",  # noqa: S608 - constant texts
+        "parse": "SELECT kind, COUNT(*) FROM instance GROUP BY kind",
+        "outputs": f"SELECT kind, COUNT(*) FROM instance WHERE EXISTS ({answered}) GROUP BY kind",  # noqa: S608
+        "ensemble": "SELECT kind, COUNT(*) FROM example GROUP BY kind",
+    }
+    return {(kind, step): count for step, sql in counts.items() for kind, count in connection.execute(sql).fetchall()}
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process works on the database at this moment."""
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        if lock.exists():
+            with FileLock(lock, timeout=0):
+                return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that may only be read: nothing of ours is running there
+        return False
+    return False
 
 
 def require_run(folder: Path) -> Path:

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from filelock import FileLock, Timeout
 
-from ensemble_instruct.database import connect, require_run
+from ensemble_instruct.database import connect, is_locked, kept_counts, require_run
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 
 _RECENT = 60.0
-_KEPT = {"instructions": "instruction", "parse": "instance", "ensemble": "example"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def read_status(folder: Path) -> Status:
     targets: dict[Kind, int] = {
         kind: config[f"instructions.target.{kind}"] for kind in KINDS if config.get(f"instructions.target.{kind}")
     }
-    state = "finished" if meta.get("state") == "finished" else "running" if _is_locked(path) else "stopped"
+    state = "finished" if meta.get("state") == "finished" else "running" if is_locked(path) else "stopped"
     rate = recent[0] / max(1.0, time.time() - recent[1]) if recent[0] else 0.0
     left = _seconds_left(kept, targets, sum(model.answers for model in models), rate) if state == "running" else None
     return Status(state, kept, dropped, targets, models, rate, left)
@@ -96,16 +94,7 @@ def status_lines(status: Status) -> list[str]:
 def _counts(
     connection: sqlite3.Connection,
 ) -> tuple[Counter[tuple[Step, Kind]], Counter[tuple[Step, Kind | None, str]]]:
-    kept: Counter[tuple[Step, Kind]] = Counter()
-    for step, table in _KEPT.items():
-        for kind, count in connection.execute(f"SELECT kind, COUNT(*) FROM {table} GROUP BY kind"):  # noqa: S608
-            kept[step, kind] = count  # type: ignore[index]
-    answered = "SELECT kind, COUNT(*) FROM request WHERE step = 'instances' AND failure IS NULL GROUP BY kind"
-    for kind, count in connection.execute(answered):
-        kept["instances", kind] = count
-    voted = "SELECT kind, COUNT(DISTINCT i.id) FROM candidate JOIN instance i ON i.id = instance GROUP BY kind"
-    for kind, count in connection.execute(voted):
-        kept["outputs", kind] = count
+    kept = Counter({(step, kind): count for (kind, step), count in kept_counts(connection).items()})
     dropped: Counter[tuple[Step, Kind | None, str]] = Counter()
     for step, kind, reason, count in connection.execute(
         "SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY step, kind, reason"
@@ -137,14 +126,3 @@ def _seconds_left(
         min(1.0, kept[step, kind] / target) for kind, target in targets.items() for step in STEPS[:2]
     ) / max(1, 2 * len(targets))  # fmt: skip
     return answers * (1 - share) / share / rate if share and rate else None
-
-
-def _is_locked(path: Path) -> bool:
-    lock_path = path.with_name(f"{path.name}.lock")
-    if not lock_path.exists():
-        return False
-    try:
-        with FileLock(lock_path, timeout=0):
-            return False
-    except Timeout:
-        return True

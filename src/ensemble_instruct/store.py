@@ -12,7 +12,6 @@ import queue
 import sqlite3
 import threading
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ensemble_instruct.database import connect
+from ensemble_instruct.database import connect, pack_prompt, unpack_prompt
 from ensemble_instruct.errors import EnsembleInstructError, ModelError, RunLockedError, StoreError
 from ensemble_instruct.records import (
     Answer,
@@ -92,7 +91,7 @@ class Store:
             "SELECT shared.text, prompt FROM request JOIN shared ON shared.id = request.shared WHERE key = ?",
             (bytes.fromhex(key),),
         ).fetchone()
-        return _expand(prompt, text)
+        return unpack_prompt(prompt, text)
 
     def seed(self, key: str) -> int | None:
         """The sampling seed of an answered request."""
@@ -235,16 +234,6 @@ def _outcome(row: tuple[Any, ...]) -> Response | Failure:
     return Response(text, finish_reason, prompt_tokens, completion_tokens)
 
 
-def _compress(text: str, shared: str) -> bytes:
-    packer = zlib.compressobj(level=1, zdict=shared.encode("utf-8", "surrogatepass")) if shared else zlib.compressobj(1)
-    return packer.compress(text.encode("utf-8", "surrogatepass")) + packer.flush()
-
-
-def _expand(data: bytes, shared: str) -> str:
-    unpacker = zlib.decompressobj(zdict=shared.encode("utf-8", "surrogatepass")) if shared else zlib.decompressobj()
-    return (unpacker.decompress(data) + unpacker.flush()).decode("utf-8", "surrogatepass")
-
-
 class _Put:
     """An answer on its way to the disk, and the future of the one who waits for it."""
 
@@ -322,7 +311,7 @@ class _Writer(threading.Thread):
         settings = self._id("sampling", "settings", json.dumps(sampling))
         values: list[Any] = [
             bytes.fromhex(item.key), request.step, request.kind, item.model, shared,
-            _compress(request.prompt, request.shared), settings, seed, request.repeat,
+            pack_prompt(request.prompt, request.shared), settings, seed, request.repeat,
         ]  # fmt: skip
         if isinstance(outcome, Failure):
             values += [outcome.message, None, None, None, outcome.type]

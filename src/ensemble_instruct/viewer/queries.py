@@ -1,0 +1,273 @@
+"""What the viewer shows of a run: functions of a read-only connection that return objects ready for JSON.
+
+Call those that belong to one answer inside one transaction, so that they see one state of a run that goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ensemble_instruct.database import kept_counts, unpack_prompt
+from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Kind, Step, content_id
+from ensemble_instruct.steps.ensemble import mean_agreements
+
+Row = dict[str, Any]
+_LIST_TEXT = 400
+"""Characters of a text that a list shows; the whole text is in the detail."""
+_STEP_ORDER = "CASE step " + " ".join(f"WHEN '{step}' THEN {place}" for place, step in enumerate(STEPS)) + " END"
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleFilter:
+    """Which examples are wanted; a field left at its default lets all pass."""
+
+    kind: Kind | None = None
+    text: str = ""
+    """Found in instruction, input, output or a candidate, in any case."""
+    least: float = 0.0
+    most: float = 1.0
+    """Agreement from `least` to `most`, both included."""
+    winner: str = ""
+    """A voter that gave the output."""
+
+    def admits(self, row: Row) -> bool:
+        """Whether an example is wanted, its kind aside."""
+        if not self.least <= row["agreement"] <= self.most or (self.winner and self.winner not in row["winners"]):
+            return False
+        texts = (row["instruction"], row["input"], *(candidate["output"] for candidate in row["candidates"]))
+        return not self.text or _holds(self.text, texts)
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedFilter:
+    """Which drops are wanted; a field left at its default lets all pass."""
+
+    step: Step | None = None
+    reason: str = ""
+    kind: Kind | None = None
+    text: str = ""
+    """Found in the text or the detail, in any case."""
+
+
+def overview(connection: sqlite3.Connection) -> Row:
+    """How the run was set up, its state as it was last written, and its funnel: each kind, step by step."""
+    meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+    config = json.loads(meta.get("config", "{}"))
+    kept = kept_counts(connection)
+    dropped = reason_counts(connection)
+    kinds = [kind for kind in KINDS if config.get(f"instructions.target.{kind}") or kept.get((kind, "instructions"))]
+    return {
+        "state": meta.get("state", ""),
+        "version": meta.get("version", ""),
+        "profile": config.get("profile", ""),
+        "strategy": config.get("ensemble.strategy", ""),
+        "voters": [INSTANCE_VOTER, *config.get("roles.outputs", [])],
+        "kinds": [
+            {
+                "kind": kind,
+                "target": config.get(f"instructions.target.{kind}", 0),
+                "steps": [
+                    {
+                        "step": step,
+                        "kept": kept.get((kind, step), 0),
+                        "dropped": sum(row["count"] for row in dropped if (row["kind"], row["step"]) == (kind, step)),
+                    }
+                    for step in STEPS
+                ],
+            }
+            for kind in kinds
+        ],
+        "dropped": dropped,
+    }
+
+
+def reason_counts(connection: sqlite3.Connection) -> list[Row]:
+    """How many were dropped, by step, kind and reason: in the order of the steps, the most frequent reason first."""
+    rows = connection.execute(
+        "SELECT step, kind, reason, COUNT(*) AS count FROM rejected GROUP BY step, kind, reason"  # noqa: S608
+        f" ORDER BY {_STEP_ORDER}, count DESC, reason, kind"
+    ).fetchall()
+    return [{"step": step, "kind": kind, "reason": reason, "count": count} for step, kind, reason, count in rows]
+
+
+def examples_page(connection: sqlite3.Connection, wanted: ExampleFilter, offset: int, limit: int) -> Row:
+    """The wanted examples from `offset` on, at most `limit`, in the order of the dataset; and how many there are."""
+    where, values = ("WHERE kind = ?", (wanted.kind,)) if wanted.kind else ("", ())
+    ordered = f"SELECT position, row FROM example {where} ORDER BY kind, position"  # noqa: S608 - constant texts
+    if wanted == ExampleFilter(kind=wanted.kind):
+        (total,) = connection.execute(f"SELECT COUNT(*) FROM example {where}", values).fetchone()  # noqa: S608
+        page = connection.execute(f"{ordered} LIMIT ? OFFSET ?", (*values, limit, offset)).fetchall()
+        return {"total": total, "rows": [_example_summary(position, json.loads(row)) for position, row in page]}
+    total, rows = 0, []
+    for position, text in connection.execute(ordered, values):
+        row = json.loads(text)
+        if wanted.admits(row):
+            if offset <= total < offset + limit:
+                rows.append(_example_summary(position, row))
+            total += 1
+    return {"total": total, "rows": rows}
+
+
+def _example_summary(position: int, row: Row) -> Row:
+    return {
+        "id": row["id"], "kind": row["kind"], "position": position, "agreement": row["agreement"],
+        "instruction": row["instruction"][:_LIST_TEXT], "input": row["input"][:_LIST_TEXT],
+        "output": row["output"][:_LIST_TEXT], "winners": row["winners"],
+        "voters": [candidate["voter"] for candidate in row["candidates"]],
+    }  # fmt: skip
+
+
+def dropped_page(connection: sqlite3.Connection, wanted: DroppedFilter, offset: int, limit: int) -> Row:
+    """The wanted drops from `offset` on, at most `limit`, by kind and step; and how many there are."""
+    clauses, values = ["1"], []
+    for column, value in (("step", wanted.step), ("reason", wanted.reason), ("kind", wanted.kind)):
+        if value:
+            clauses.append(f"{column} = ?")
+            values.append(value)
+    if wanted.text:
+        connection.create_function("holds", 2, lambda *texts: _holds(wanted.text, texts), deterministic=True)
+        clauses.append("holds(text, detail)")
+    where = " AND ".join(clauses)
+    (total,) = connection.execute(f"SELECT COUNT(*) FROM rejected WHERE {where}", values).fetchone()  # noqa: S608
+    rows = connection.execute(
+        "SELECT id, step, kind, reason, substr(text, 1, ?), substr(detail, 1, ?) FROM rejected"  # noqa: S608
+        f" WHERE {where} ORDER BY kind, {_STEP_ORDER}, id LIMIT ? OFFSET ?",
+        (_LIST_TEXT, _LIST_TEXT, *values, limit, offset),
+    ).fetchall()
+    names = ("id", "step", "kind", "reason", "text", "detail")
+    return {"total": total, "rows": [dict(zip(names, row, strict=True)) for row in rows]}
+
+
+def _holds(part: str, texts: Iterable[str]) -> bool:
+    folded = part.casefold()
+    return any(folded in text.casefold() for text in texts)
+
+
+def example_detail(connection: sqlite3.Connection, example_id: str, position: int = -1) -> Row | None:
+    """One example with everything that led to it, or None.
+
+    `position` tells apart rows with the same instruction and input, which the profile `published` keeps.
+    """
+    found = connection.execute(
+        "SELECT kind, position, row FROM example WHERE instance = ? ORDER BY position = ? DESC, kind, position LIMIT 1",
+        (example_id, position),
+    ).fetchone()
+    if found is None:
+        return None
+    kind, place, text = found
+    row: Row = json.loads(text)
+    own = next((item["output"] for item in row["candidates"] if item["voter"] == INSTANCE_VOTER), "")
+    return {**row, "position": place, **_history(connection, example_id, kind, own)}
+
+
+def dropped_detail(connection: sqlite3.Connection, number: int) -> Row | None:
+    """One drop with the requests behind it, or None.
+
+    A drop of step 5 has its candidates too; their scores are computed here, by the rule of step 5.
+    """
+    found = connection.execute(
+        "SELECT step, kind, reason, text, source, detail, request FROM rejected WHERE id = ?", (number,)
+    ).fetchone()
+    if found is None:
+        return None
+    step, kind, reason, text, source, detail, key = found
+    row: Row = {
+        "id": number, "step": step, "kind": kind, "reason": reason, "text": text, "source": source, "detail": detail,
+    }  # fmt: skip
+    if step == "ensemble":
+        return {**row, **_voices(connection, source), **_history(connection, source, kind)}
+    made = {"instructions": "instruction", "outputs": "candidate"}.get(step, "instance")
+    chain: list[Row] = []
+    if step == "outputs":
+        chain = [link for link in _history(connection, source, kind)["chain"] if link["made"] != made]
+    elif step == "parse":
+        chain = _instruction_completed(connection, kind, source, key)
+    elif step == "instances":
+        chain = _instruction(connection, source)
+    return {**row, "chain": [*chain, {"made": made, "text": text, "request": _request(connection, key)}]}
+
+
+def _voices(connection: sqlite3.Connection, instance_id: str) -> Row:
+    """An instance that gave no example: its texts and its candidates with their scores."""
+    found = connection.execute(
+        "SELECT instruction, input, output FROM instance WHERE id = ? LIMIT 1", (instance_id,)
+    ).fetchone()
+    if found is None:
+        return {}
+    instruction, given, own = found
+    answers = connection.execute("SELECT voter, text FROM candidate WHERE instance = ?", (instance_id,)).fetchall()
+    voices = [(INSTANCE_VOTER, own), *answers]
+    scores = mean_agreements([text for _, text in voices])
+    candidates = [
+        {"voter": voter, "output": text, "score": score} for (voter, text), score in zip(voices, scores, strict=True)
+    ]
+    return {"instruction": instruction, "input": given, "candidates": candidates}
+
+
+def _history(connection: sqlite3.Connection, instance_id: str, kind: str, output: str = "") -> Row:
+    """The requests behind an instance (of those with this id, the one with this output), and the votes it lacks."""
+    found = connection.execute(
+        "SELECT output, follow_on, completion, request FROM instance WHERE id = ?"
+        " ORDER BY kind = ? DESC, output = ? DESC, position LIMIT 1",
+        (instance_id, kind, output),
+    ).fetchone()
+    if found is None:
+        return {"follow_on": 0, "missing": [], "chain": []}
+    own, follow_on, completion, key = found
+    answers = connection.execute(
+        "SELECT voter, text, request FROM candidate WHERE instance = ?", (instance_id,)
+    ).fetchall()
+    refused = connection.execute(
+        "SELECT detail, reason, text, request FROM rejected WHERE source = ? AND step = 'outputs'", (instance_id,)
+    ).fetchall()
+    chain = _instruction_completed(connection, kind, completion, key)
+    chain.append({"made": "instance", "text": own, "request": _request(connection, key)})
+    chain += [
+        {"made": "candidate", "voter": voter, "text": text, "request": _request(connection, answer)}
+        for voter, text, answer in (*answers, *((voter, text, answer) for voter, _, text, answer in refused))
+    ]
+    missing = [{"voter": voter, "reason": reason, "text": text} for voter, reason, text, _ in refused]
+    return {"follow_on": follow_on, "missing": missing, "chain": chain}
+
+
+def _instruction_completed(connection: sqlite3.Connection, kind: str, completion: str, key: bytes) -> list[Row]:
+    """The link of the instruction that was asked for: with the reply under `key` it gives the completion's id."""
+    reply = connection.execute("SELECT text FROM request WHERE key = ?", (key,)).fetchone()
+    known = connection.execute("SELECT id, text FROM instruction WHERE kind = ?", (kind,)).fetchall() if reply else []
+    asked = (name for name, text in known if content_id("completion", text, reply[0]) == completion)
+    return _instruction(connection, next(asked, ""))
+
+
+def _instruction(connection: sqlite3.Connection, instruction_id: str) -> list[Row]:
+    """The link of an instruction, or nothing."""
+    found = connection.execute(
+        "SELECT text, most_similar, request FROM instruction WHERE id = ? LIMIT 1", (instruction_id,)
+    ).fetchone()
+    if found is None:
+        return []
+    text, similar, key = found
+    nearest = [{"text": near, "score": score} for near, score in json.loads(similar)]
+    return [{"made": "instruction", "text": text, "similar": nearest, "request": _request(connection, key)}]
+
+
+def _request(connection: sqlite3.Connection, key: bytes) -> Row | None:
+    """One request: what was asked, what came back or the failure; None where the database has none."""
+    found = connection.execute(
+        "SELECT step, kind, model, prompt, shared.text, settings, seed, repeat, request.text, finish_reason,"
+        " prompt_tokens, completion_tokens, failure, seconds, answered_at FROM request"
+        " JOIN shared ON shared.id = request.shared JOIN sampling ON sampling.id = request.sampling WHERE key = ?",
+        (key,),
+    ).fetchone()
+    if found is None:
+        return None
+    step, kind, model, prompt, shared, settings, seed, repeat, reply, *rest = found
+    names = ("finish_reason", "prompt_tokens", "completion_tokens", "failure", "seconds", "answered_at")
+    return {
+        "key": key.hex(), "step": step, "kind": kind, "model": model, "prompt": unpack_prompt(prompt, shared),
+        "reply": reply, "sampling": {**json.loads(settings), "seed": seed}, "repeat": repeat,
+        **dict(zip(names, rest, strict=True)),
+    }  # fmt: skip
