@@ -12,6 +12,8 @@ FEWEST_WORDS, MOST_WORDS = 4, 150
 _BLOCKED = re.compile(
     r"\b(?:image|images|graph|graphs|picture|pictures|file|files|map|maps|draw|plot|go to)\b", re.IGNORECASE
 )
+_NOT_A_START = ("Pc", "Pd", "Pe", "Pf", "Po", "Mn", "Mc", "Cc", "Cf")
+"""Unicode categories that no instruction begins with: punctuation except opening quotes and brackets."""
 
 
 def published_reason(text: str) -> str:
@@ -38,7 +40,7 @@ def default_reason(text: str) -> str:
         return "too_short"
     if words > MOST_WORDS:
         return "too_long"
-    if unicodedata.category(text[0])[0] not in "LN":
+    if not text[0].isascii() and text[0] not in "¿¡" and unicodedata.category(text[0]) in _NOT_A_START:
         return "starts_with_punctuation"
     return _content_reason(text)
 

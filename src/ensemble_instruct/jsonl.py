@@ -130,8 +130,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def require_folder_of(path: Path) -> None:
-    """Raise `InputFileError` unless `path` can be created where it stands."""
+def require_folder_of(path: Path, *inputs: Path) -> None:
+    """Raise `InputFileError` unless `path` can be created where it stands and is none of the inputs."""
+    if any(path.resolve() == given.resolve() for given in inputs):
+        raise InputFileError(f"{path}: is an input too, and would be overwritten; name another file with --to")
     if not path.parent.is_dir():
         raise InputFileError(f"{path}: folder {path.parent} does not exist; create it first")
     if path.is_dir():

@@ -69,5 +69,5 @@ def outputs_prompt(instruction: str, given: str) -> str:
 def outputs_sampling(profile: Profile) -> Sampling:
     """Greedy; the default profile has no stop text, so that an answer of several paragraphs stays whole."""
     if profile == "published":
-        return Sampling(max_tokens=256, stop=("\n\n", END_MARKER))
+        return Sampling(max_tokens=256, min_tokens=1, stop=("\n\n", END_MARKER))
     return Sampling(max_tokens=512)

@@ -64,7 +64,7 @@ class Sampling:
     """How a model should answer. Lengths are in the model's tokens; temperature 0 is greedy."""
 
     max_tokens: int
-    min_tokens: int = 1
+    min_tokens: int = 0
     temperature: float = 0.0
     top_k: int | None = None
     top_p: float = 1.0

@@ -18,7 +18,7 @@ _MARKERS = ("instruction:", "input:", "output:")
 def load_seed_tasks(path: Path | None = None) -> tuple[SeedTask, ...]:
     """Seed tasks from a JSONL file in Self-Instruct's schema; None takes the bundled ones.
 
-    Raises `InputFileError` for a row that is not a seed task, and for an id or instruction that stands twice.
+    Raises `InputFileError` for a row that is not a seed task, and for an id that stands twice.
     """
     if path is None:
         with as_file(_DATA / "seed_tasks.jsonl") as bundled:

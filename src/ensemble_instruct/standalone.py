@@ -91,6 +91,7 @@ async def instances_to_file(
     config: Config, kind: Kind, instructions: Path, to: Path, store_path: Path | None, monitor: Monitor
 ) -> FileSummary:
     """Step 2 → `{instruction, raw_instances}`, and `finish_reason` where the token limit cut a completion off."""
+    require_folder_of(to, instructions)
     texts = [_without_marker(row["instruction"], config) for _, row in read_rows(instructions, {"instruction": str})]
     plan = instances_plan(config, kind)
     async with _opened(config, config.roles.instances, to, store_path) as (_, model):
@@ -120,7 +121,7 @@ async def parse_files(
     monitor: Monitor,
 ) -> FileSummary:
     """Step 3 → `{instruction, input, output}`: the completions of one or more files, in their order."""
-    require_folder_of(to)
+    require_folder_of(to, *instances)
     completions = []
     for path in instances:
         for line, row in read_rows(path, {"instruction": str, "raw_instances": str}):
@@ -149,6 +150,7 @@ async def outputs_to_file(
     config: Config, model_name: str, instances: Path, to: Path, store_path: Path | None, monitor: Monitor
 ) -> FileSummary:
     """Step 4 for one model → `{instruction, input, output}`, in the order of the instances."""
+    require_folder_of(to, instances)
     given = _read_instances(instances)
     async with _opened(config, model_name, to, store_path) as (_, model):
         monitor.started({model.name: model}, {})
@@ -170,7 +172,7 @@ async def ensemble_files(
     instances: Path, outputs: Sequence[Path], to: Path, selection: Selection, monitor: Monitor
 ) -> FileSummary:
     """Step 5 → `{instruction, input, output}`. Outputs are joined by instruction and input, not by line."""
-    require_folder_of(to)
+    require_folder_of(to, instances, *outputs)
     if selection.min_agreement is not None and selection.keep is not None:
         raise UsageError("give either --min-agreement or --keep, not both")
     if selection.strategy in OF_THREE and len(outputs) != 2:
@@ -197,7 +199,10 @@ async def ensemble_files(
     def row(example: Example) -> Row:
         return {**_instance_row(example.instance), "output": example.output}
 
-    return await _write(records, row, to, monitor, "ensemble", ascii_only=True)
+    summary = await _write(records, row, to, monitor, "ensemble", ascii_only=True)
+    unmatched = [(name, sum(len(rows[places[at] :]) for at, rows in texts.items())) for name, texts in voters]
+    summary.note = "; ".join(f"{name}: {count} rows belong to no instance" for name, count in unmatched if count)
+    return summary
 
 
 def _read_instances(path: Path) -> list[Instance]:

@@ -140,7 +140,7 @@ class OpenAIClient(Client):
         }  # fmt: skip
         if sampling.stop:
             body["stop"] = list(sampling.stop)
-        if sampling.min_tokens > 1:
+        if sampling.min_tokens:
             body["min_tokens"] = sampling.min_tokens
         if sampling.top_k is not None:
             body["top_k"] = sampling.top_k

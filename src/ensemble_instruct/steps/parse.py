@@ -58,6 +58,8 @@ class Parser:
 
     def _reason(self, task: _Task, number: int) -> tuple[str, str]:
         """(reason to drop a task or empty, detail); a kept one is remembered."""
+        if not task.instruction:
+            return "empty_instruction", ""
         if reason := task.problem():
             return reason, ""
         if number:
@@ -124,7 +126,7 @@ def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
     """The task that was asked for, then each further one that the text states."""
     text = completion.text.replace("\r\n", "\n")
     headings = list(_HEADING.finditer(text))
-    ends = [*(heading.start() for heading in headings[1:]), len(text)]
+    ends = [heading.start() for heading in headings[1:]] + [len(text)] * bool(headings)
     task = _Task(asked, completion.kind)
     if not headings and text.strip():
         task.raw.append(text)
@@ -135,6 +137,7 @@ def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
             yield task
             task = _Task(squeezed(content), completion.kind)
             task.raw.append(text[heading.start() : end])
+            task.cut_off = unfinished
             continue
         if task.output is not None:
             task.further += text[heading.start() : end]
@@ -149,12 +152,17 @@ def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
 
 
 def _trimmed(content: str) -> str:
-    """Without white space at the end, blank lines at the start, and the one space after the heading."""
-    lines = content.rstrip().split("\n")
+    """Without white space at the end, blank lines at the start, and the space between heading and text.
+
+    Lines below the heading keep their indentation.
+    """
+    first, _, rest = content.rstrip().partition("\n")
+    if first.strip():
+        return f"{first.strip()}\n{rest}" if rest else first.strip()
+    lines = rest.split("\n")
     while lines and not lines[0].strip():
         lines.pop(0)
-    joined = "\n".join(lines)
-    return joined.strip(" \t") if len(lines) == 1 else joined.removeprefix(" ")
+    return "\n".join(lines)
 
 
 def _read_published(completion: Completion) -> Instance | Rejected:

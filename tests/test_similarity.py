@@ -1,0 +1,202 @@
+"""Scores: equal to rouge-score's and NumPy's to the last bit, in every script, and the novelty pool over them."""
+
+from __future__ import annotations
+
+import math
+import random
+import string
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from rouge_score.rouge_scorer import RougeScorer
+
+from ensemble_instruct.novelty import NoveltyPool, top_of
+from ensemble_instruct.similarity import lcs_f1, pairwise_mean, rouge_l, rouge_tokens, word_tokens
+
+SCORERS = {stem: RougeScorer(["rougeL"], use_stemmer=stem) for stem in (False, True)}
+PAIRS = 10_000
+PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ROOTS = """
+    relate condition ration rational value hesit digit conform differ vile analog vietnam predict operate feudal
+    decisive hope callous formal sensit electric good reviv allow infer air gyroscop adjust irritate replace depend
+    adopt commun active angular bowdler rate cease control roll agree feed plaster bled motor sing conflat trouble
+    size hop tan fall hiss fizz fail file happy sky enjoy pony caress cat tie die lie fly multiply run stop plan
+"""
+ENDINGS = """
+    s es ies ed eed ing edly ingly y ly li ational tional enci anci izer bli alli entli eli ousli ization ation ator
+    alism iveness fulness ousness aliti iviti biliti logi icate ative alize iciti ical ful ness al ance ence er ic
+    able ible ant ement ment ent ion ou ism ate iti ous ive ize e
+"""
+IRREGULAR = "skies dying lying tying news innings inning outings cannings howe proceed exceed succeed is was 3rd 2023s"
+WORDS = [*IRREGULAR.split(), *(root + ending for root in ROOTS.split() for ending in ["", *ENDINGS.split()])]
+ODD = "İ\u0131\u212a\u212bßﬁééñЖ中文字हिन्दी😀²½Ⅷ\u200d\u00a0\u2028\x00\x1c_-'\u2019|^.,:\n\t \ud7ff"
+
+
+def random_text(rng: random.Random) -> str:
+    """Words that exercise the stemmer, sometimes with any characters of Unicode between and in them."""
+    few = rng.sample(WORDS, 6)
+    parts = []
+    for _ in range(rng.randrange(14)):
+        word = rng.choice(few if rng.random() < 0.7 else WORDS)
+        if rng.random() < 0.2:
+            word = rng.choice((word.upper(), word.title(), str(rng.randrange(5000)), "a", "it"))
+        if rng.random() < 0.15:
+            place = rng.randrange(len(word) + 1)
+            word = word[:place] + rng.choice((rng.choice(ODD), chr(rng.randrange(0xD800)))) + word[place:]
+        parts.append(word + rng.choice((" ", " ", " ", ", ", "-", "\n", ". ")))
+    return "".join(parts)
+
+
+def rouge(target: str, prediction: str, *, stem: bool = False) -> float:
+    return float(SCORERS[stem].score(target, prediction)["rougeL"].fmeasure)
+
+
+# ROUGE-L
+
+
+@pytest.mark.parametrize("stem", [False, True], ids=["plain", "stemmed"])
+def test_scores_of_random_pairs_are_exactly_those_of_rouge_score(stem: bool) -> None:
+    rng = random.Random(f"pairs {stem}")
+    scores = set()
+    for _ in range(PAIRS):
+        target = random_text(rng)
+        words = target.split(" ")
+        rng.shuffle(words)
+        prediction = rng.choice((random_text(rng), " ".join(words[: rng.randrange(len(words) + 1)]), target.lower()))
+        score = rouge_l(target, prediction, stem=stem)
+        assert score == rouge(target, prediction, stem=stem), (target, prediction)
+        assert score == rouge_l(prediction, target, stem=stem)
+        scores.add(score)
+    assert len(scores) > 100
+
+
+@pytest.mark.parametrize("stem", [False, True], ids=["plain", "stemmed"])
+@settings(PROPERTY, max_examples=250)
+@given(target=st.text(), prediction=st.text())
+@example(target="", prediction="")
+@example(target="İstanbul KELVIN K", prediction="i stanbul kelvin k")
+@example(target="one", prediction="ONE!")
+def test_scores_of_any_unicode_are_exactly_those_of_rouge_score(target: str, prediction: str, stem: bool) -> None:
+    assert rouge_l(target, prediction, stem=stem) == rouge(target, prediction, stem=stem)
+
+
+# Tokens
+
+
+@pytest.mark.parametrize("stem", [False, True], ids=["plain", "stemmed"])
+@settings(PROPERTY, max_examples=250)
+@given(text=st.text(st.characters(max_codepoint=127)) | st.lists(st.sampled_from(WORDS)).map(" ".join))
+def test_word_tokens_of_ascii_text_are_those_of_rouge(text: str, stem: bool) -> None:
+    assert word_tokens(text, stem=stem) == rouge_tokens(text, stem=stem)
+
+
+@pytest.mark.parametrize("stem", [False, True], ids=["plain", "stemmed"])
+@settings(PROPERTY, max_examples=250)
+@given(words=st.lists(st.sampled_from([*WORDS, "it", "2023", "A"]), min_size=1))
+def test_ascii_words_have_the_same_tokens_beside_other_scripts(words: list[str], stem: bool) -> None:
+    text = " ".join(words)
+    assert word_tokens(f"— {text} …", stem=stem) == rouge_tokens(text, stem=stem)
+
+
+SCRIPTS = {
+    "Arabic": ("اكتب قصيدة عن البحر", "اكتب قصيدة عن الليل"),
+    "Bengali": ("একটি কবিতা লেখো", "একটি গল্প লেখো"),
+    "Chinese": ("把句子翻译成英文", "把句子翻译成法文"),
+    "emoji": ("🍎🍐🍊", "🍎 🍐 🍌"),
+    "Greek": ("Γράψε ένα ποίημα", "Γράψε ένα γράμμα"),
+    "Hebrew": ("כתוב שיר על הים", "כתוב שיר על הלילה"),
+    "Hindi": ("एक कविता लिखो", "एक कहानी लिखो"),
+    "Japanese": ("詩を書いてください", "手紙を書いてください"),
+    "Korean": ("바다에 대한 시를 써라", "바다에 대한 글을 써라"),
+    "Russian": ("Напиши стихи про море", "Напиши письмо про море"),
+    "Tamil": ("ஒரு கவிதை எழுது", "ஒரு கதை எழுது"),
+    "Thai": ("เขียนบทกวี", "เขียนจดหมาย"),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("stem", [False, True], ids=["plain", "stemmed"])
+def test_texts_that_are_not_latin_score_1_when_equal_and_less_when_not(script: str, stem: bool) -> None:
+    one, other = (word_tokens(text, stem=stem) for text in SCRIPTS[script])
+    assert lcs_f1(one, list(one)) == 1.0
+    assert lcs_f1(one, word_tokens(f" «{SCRIPTS[script][0]}»! ", stem=stem)) == 1.0
+    assert 0.2 < lcs_f1(one, other) < 1.0
+
+
+@settings(PROPERTY, max_examples=250)
+@given(st.tuples(st.text(), st.characters(categories=["L", "N"]), st.text()).map("".join))
+def test_any_text_with_a_letter_or_digit_scores_1_to_itself(text: str) -> None:
+    assert lcs_f1(word_tokens(text), word_tokens(text)) == 1.0
+
+
+# The mean
+
+
+def test_the_mean_is_that_of_numpy_to_the_last_bit_for_every_length() -> None:
+    assert pairwise_mean([]) == 0.0
+    rng = random.Random(5)
+    for length in range(1, 2001):
+        spread = 10.0 ** rng.randrange(-3, 9)
+        values = [rng.choice((rng.random(), rng.random() * spread, 2 / 3, 0.0)) for _ in range(length)]
+        assert pairwise_mean(values).hex() == float(np.mean(values)).hex(), length
+
+
+# The pool
+
+
+FEW_WORDS = st.lists(st.sampled_from("a b c d"), max_size=6).map(" ".join)
+POOLS = st.lists(FEW_WORDS, max_size=12)
+QUESTIONS = st.lists(st.sampled_from(["a", "b", "c", "d", "new", "other", "!"]), max_size=6).map(" ".join)
+THRESHOLDS = st.sampled_from([1 / 3, 0.4, 0.5, 4 / 7, 2 / 3, 0.7, 8 / 11, 0.8, 6 / 7, 1.0])
+
+
+@settings(PROPERTY, max_examples=300)
+@given(texts=POOLS, question=QUESTIONS, threshold=THRESHOLDS, k=st.integers(0, 14))
+def test_the_pool_answers_as_a_search_with_rouge_score_does(
+    texts: list[str], question: str, threshold: float, k: int
+) -> None:
+    pool = NoveltyPool(rouge_tokens, texts)
+    scores = [rouge(text, question) for text in texts]
+    highest = max(scores, default=0.0)
+    assert len(pool) == len(texts)
+    assert [pool[place] for place in range(len(texts))] == texts
+    assert pool.scores(question) == scores
+    assert pool.nearest(question) == (highest, scores.index(highest) if scores else -1)
+    assert (
+        pool.top(question, k)
+        == sorted(((score, place) for place, score in enumerate(scores)), key=lambda pair: -pair[0])[:k]
+    )
+    assert pool.mean(question) == (float(np.mean(scores)) if scores else 0.0)
+    for limit in (threshold, highest, math.nextafter(highest, 0)):
+        assert pool.is_novel(question, limit) == all(score <= limit for score in scores)
+
+
+@settings(PROPERTY, max_examples=100)
+@given(texts=st.lists(FEW_WORDS, min_size=1, max_size=12))
+def test_the_pool_sees_each_text_from_when_it_is_added(texts: list[str]) -> None:
+    pool = NoveltyPool(rouge_tokens)
+    for place, text in enumerate(texts):
+        before = [rouge(other, text) for other in texts[:place]]
+        assert pool.is_novel(text, 0.7) == all(score <= 0.7 for score in before)
+        assert pool.add(text) == place
+
+
+def test_the_pool_of_many_different_words_stays_exact() -> None:
+    letters = string.ascii_lowercase
+    words = [f"{a}{b}{c}{d}" for a in letters for b in letters for c in letters for d in "abcdef"]
+    texts = [" ".join(words[start : start + 8]) for start in range(0, 80_000, 8)]
+    pool = NoveltyPool(rouge_tokens, texts)
+    for place in (0, 6_900, 6_912, 7_000, 9_999):
+        text = texts[place]
+        assert pool.nearest(text) == (1.0, place)
+        shorter = " ".join(text.split()[1:])
+        assert pool.nearest(shorter) == (rouge(text, shorter), place)
+
+
+@settings(PROPERTY)
+@given(scores=st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0])), k=st.integers(0, 12))
+def test_the_highest_scores_come_first_and_of_equal_ones_the_earlier(scores: list[float], k: int) -> None:
+    pairs = [(score, place) for place, score in enumerate(scores)]
+    assert top_of(scores, k) == sorted(pairs, key=lambda pair: (-pair[0], pair[1]))[:k]
