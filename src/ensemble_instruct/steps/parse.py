@@ -158,7 +158,7 @@ def _trimmed(content: str) -> str:
     """
     first, _, rest = content.rstrip().partition("\n")
     if first.strip():
-        return f"{first.strip()}\n{rest}" if rest else first.strip()
+        return content.strip()
     lines = rest.split("\n")
     while lines and not lines[0].strip():
         lines.pop(0)
