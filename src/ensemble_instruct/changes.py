@@ -73,7 +73,7 @@ def _effect(key: str, answered: dict[str, int]) -> str:
     if section == "ensemble":
         return "asks nothing again; step 5 selects anew"
     if key.startswith("instructions.target"):
-        return "asks for what is missing"
+        return "asks for what is missing, and at most a window of step 1 again"
     if key.startswith(("instructions.patience", "instructions.window")):
         return f"step 1 goes another way: up to {total} answers are asked again"
     if key == "roles.outputs" or section == "outputs":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args
 import click
 
 from ensemble_instruct import __version__
-from ensemble_instruct.errors import ConfigError, EnsembleInstructError, InputFileError, UsageError
+from ensemble_instruct.errors import ConfigError, EnsembleInstructError, InputFileError, RunError, UsageError
 from ensemble_instruct.records import KINDS, Kind, Profile, Strategy
 
 if TYPE_CHECKING:
@@ -51,14 +51,18 @@ class _Commands(click.Group):
             context = getattr(error, "ctx", None)
             hint = f"; see `{context.command_path} --help`" if context else ""
             _complain(error.format_message().rstrip(".") + hint, error.exit_code)
-        except click.Abort:
-            _complain("stopped; what was answered is kept: run the same command again to go on", 1)
         except Exception as error:
             if os.environ.get("ENSEMBLE_INSTRUCT_TRACEBACK"):
                 raise
             where = "set ENSEMBLE_INSTRUCT_TRACEBACK=1 to see where, and please report it"
             _complain(f"internal error: {type(error).__name__}: {error}; {where}", 1)
         sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise RunError("stopped; what was answered is kept: run the same command again to go on") from None
 
 
 def _complain(message: str, exit_code: int) -> NoReturn:

@@ -37,6 +37,13 @@ class _Section(BaseModel):
         return values
 
 
+def _require_plain_url(url: str, source: str = "an address") -> None:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"{source} must begin with http:// or https://")
+    if "@" in url.split("/")[2]:
+        raise ValueError(f"{source} must not hold a password; name a variable with api_key_env")
+
+
 class PerKind(_Section):
     """A number for each kind of task."""
 
@@ -138,10 +145,7 @@ class ModelSection(_Section):
     @classmethod
     def _plain_url(cls, value: str | list[str] | None) -> str | list[str] | None:
         for url in [value] if isinstance(value, str) else value or []:
-            if not url.startswith(("http://", "https://")):
-                raise ValueError(f"{url!r} is not an http:// or https:// address")
-            if "@" in url.split("/")[2]:
-                raise ValueError("an address must not hold a password; name a variable with api_key_env")
+            _require_plain_url(url)
         if value == []:
             raise ValueError("name at least one address")
         return value
@@ -151,6 +155,8 @@ class ModelSection(_Section):
         if self.provider == "openai":
             if not self.model:
                 raise ValueError("'model' is missing: the name under which the server serves it")
+            if self.base_url is None:
+                _require_plain_url(self.base_urls[0], "OPENAI_BASE_URL")
             if self.function or self.replies:
                 raise ValueError("'function' and 'replies' belong to provider: scripted")
         elif bool(self.function) == bool(self.replies):
@@ -255,6 +261,11 @@ def api_key(name: str, model: ModelSection) -> str | None:
     key = os.environ.get(variable, "").strip()
     if not key and variable != DEFAULT_KEY_VARIABLE:
         raise ConfigError(f"models.{name}.api_key_env: environment variable {variable} is not set; export it first")
+    if not key.isprintable() or not key.isascii():
+        raise ConfigError(
+            f"models.{name}.api_key_env: environment variable {variable} holds no key: it has characters "
+            f"that no HTTP header can hold; export it again"
+        )
     return key or None
 
 
@@ -365,4 +376,6 @@ def _one_line(error: ValidationError, source: str, lines: dict[tuple[str, ...], 
     where = f"{source}:{line}" if line else source
     message = first["msg"].removeprefix("Value error, ")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{where}: {'.'.join(location) or 'config'}: {message[:1].lower()}{message[1:]}{more}"
+    if message[1:2].islower():
+        message = message[0].lower() + message[1:]
+    return f"{where}: {'.'.join(location) or 'config'}: {message}{more}"

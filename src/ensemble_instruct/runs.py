@@ -32,11 +32,8 @@ async def start_or_resume(config: Config, folder: Path, monitor: Monitor, *, for
             _compare(config, store, force=force)
             sections = {name: config.models[name] for name in config.used_models}
             async with open_models(sections, store, check=new) as models:
-                if new:
-                    _write_config(config, folder)
+                _write_config(config, folder)
                 summary = await run_steps(config, plans, models, store, monitor)
-                if not new:
-                    _write_config(config, folder)
                 write_examples(store, folder / "examples.jsonl")
                 store.set_meta(state="finished")
                 await store.flush()

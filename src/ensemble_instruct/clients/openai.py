@@ -177,7 +177,7 @@ class OpenAIClient(Client):
             text = ""
         if not isinstance(text, str):
             raise TransientError("the reply's text is not a string", cause="malformed")
-        return Response(_valid(text), str(finish_reason), *counts)
+        return Response(_valid(text), _valid(str(finish_reason)), *counts)
 
     def _error(self, status: int, body: bytes, retry_after: float | None) -> Exception:
         message = self._message(body)
@@ -212,7 +212,7 @@ class OpenAIClient(Client):
             text = re.sub(r"<[^>]*>", " ", text)
         if self._key:
             text = text.replace(self._key, "***")
-        return " ".join(text.split())[:300] or "no message"
+        return _valid(" ".join(text.split())[:300]) or "no message"
 
     def _authentication(self, status: int) -> AuthenticationError:
         variable = self._section.api_key_env or "OPENAI_API_KEY"
