@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble_instruct.database import APPLICATION_ID, MIGRATIONS
-from ensemble_instruct.errors import RunLockedError, StoreError
+from ensemble_instruct.errors import InputFileError, RunLockedError
 from ensemble_instruct.prompts import instances_sampling, instances_template
 from ensemble_instruct.records import KINDS, Answer, Failure, Instruction, Request, Response, Sampling
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
@@ -262,7 +262,7 @@ def test_a_file_that_is_not_ours_is_refused_with_one_line_and_left_alone(
     folder.mkdir()
     make(folder / "run.db")
     before = (folder / "run.db").read_bytes()
-    with pytest.raises(StoreError, match=said):
+    with pytest.raises(InputFileError, match=said):
         Store(folder / "run.db")
     for command in (("run", "--preset", "demo", "--out", folder), ("status", folder)):
         done = cli(*command)

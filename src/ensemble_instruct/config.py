@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -40,7 +42,14 @@ class _Section(BaseModel):
 def _require_plain_url(url: str, source: str = "an address") -> None:
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"{source} must begin with http:// or https://")
-    if "@" in url.split("/")[2]:
+    try:
+        parts = urlsplit(url)
+        known = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(f"{source} needs a host, and a port below 65536 if any, such as http://127.0.0.1:8000/v1")
+    if "@" in parts.netloc:
         raise ValueError(f"{source} must not hold a password; name a variable with api_key_env")
 
 
@@ -140,6 +149,13 @@ class ModelSection(_Section):
     """`scripted`: `package.module:name` of a function from `Request` to text or `Response`."""
     replies: Path | None = Field(default=None, strict=False)
     """`scripted`: a JSONL file of `{prompt, text}`."""
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _name_of_variable(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+            raise ValueError("must be the name of an environment variable (not the key itself), such as MY_KEY")
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -367,7 +383,9 @@ def _one_line(error: ValidationError, source: str, lines: dict[tuple[str, ...], 
     problems = error.errors(include_url=False)
     first = problems[0]
     context = first.get("ctx") or {}
-    location = [str(part) for part in first["loc"] if not str(part).startswith(("function-", "list[", "str"))]
+    location = [str(part) for part in first["loc"]]
+    if location[-1:] in (["str"], ["list[str]"]) and tuple(location) not in lines:
+        location.pop()  # which branch of a union
     if "key" in context:
         location = [*location, *str(context["key"]).split(".")] if first["type"] == "unknown_key" else str(
             context["key"]

@@ -66,7 +66,8 @@ MIGRATIONS = (
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open a run's database, migrated to this version's schema unless `read_only`.
 
-    Raises `StoreError` for a file that is not one, or that a newer version wrote.
+    Raises `InputFileError` for a file that is not one or that a newer version wrote, `StoreError` for one that
+    cannot be opened.
     """
     try:
         mode = "ro" if read_only else "rwc"
@@ -82,9 +83,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         )
         foreign = application == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
         if foreign or application not in (0, APPLICATION_ID):
-            raise StoreError(f"{path}: is a database of another program; choose another place")
+            raise InputFileError(f"{path}: is a database of another program; choose another place")
         if version > len(MIGRATIONS):
-            raise StoreError(f"{path}: was written by a newer version; upgrade ensemble-instruct to read it")
+            raise InputFileError(f"{path}: was written by a newer version; upgrade ensemble-instruct to read it")
         if not read_only:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
@@ -92,6 +93,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
                 stamp = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={number};"
                 connection.executescript(f"BEGIN; {script} {stamp} COMMIT;")
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise InputFileError(f"{path}: is not a database; choose another place") from error
         raise StoreError(f"{path}: cannot be opened as a run's database: {error}") from error
     return connection
 

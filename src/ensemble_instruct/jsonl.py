@@ -138,3 +138,7 @@ def require_folder_of(path: Path, *inputs: Path) -> None:
         raise InputFileError(f"{path}: folder {path.parent} does not exist; create it first")
     if path.is_dir():
         raise InputFileError(f"{path}: is a folder; name a file")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be written: {error.strerror}; choose another place") from error

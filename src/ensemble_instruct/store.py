@@ -45,7 +45,9 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(path.with_name(f"{path.name}.lock"))
+        lock_path = path.with_name(f"{path.name}.lock")
+        lock_is_new = not lock_path.exists()
+        self._lock = FileLock(lock_path)
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
@@ -57,8 +59,10 @@ class Store:
         try:
             self.reader = connect(path)
             self._writer = _Writer(connect(path))
-        except StoreError:
+        except EnsembleInstructError:
             self._lock.release()
+            if lock_is_new:
+                lock_path.unlink(missing_ok=True)
             raise
         self._records: list[Statement] = []
 
