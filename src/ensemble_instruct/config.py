@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +52,10 @@ def _require_plain_url(url: str, source: str = "an address") -> None:
         raise ValueError(f"{source} needs a host, and a port below 65536 if any, such as http://127.0.0.1:8000/v1")
     if "@" in parts.netloc:
         raise ValueError(f"{source} must not hold a password; name a variable with api_key_env")
+
+
+def _digest(path: Path | None) -> str:
+    return sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else str(path)
 
 
 class PerKind(_Section):
@@ -189,7 +194,8 @@ class ModelSection(_Section):
     def identity(self) -> tuple[str, str, str]:
         """What of the model goes into the key of a request: where it answers, its name there, the endpoint."""
         if self.provider == "scripted":
-            return (f"scripted:{self.function or self.replies}", self.model, self.endpoint)
+            script = self.function or f"replies {_digest(self.replies)}"
+            return (f"scripted: {script}", self.model, self.endpoint)
         return (self.base_urls[0], self.model, self.endpoint)
 
 

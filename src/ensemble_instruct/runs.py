@@ -52,7 +52,8 @@ def _require_place(folder: Path) -> bool:
         raise InputFileError(f"{folder}: is a file; name a folder with --out")
     if (folder / "run.db").exists():
         return False
-    if folder.is_dir() and any(folder.iterdir()):
+    leftovers = ("run.db.lock", ".config.yaml.")  # of a run that was killed before it had a database
+    if folder.is_dir() and not all(path.name.startswith(leftovers) for path in folder.iterdir()):
         raise InputFileError(f"{folder}: is not empty and not a run folder; name a new folder with --out")
     return True
 

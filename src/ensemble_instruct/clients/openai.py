@@ -30,10 +30,14 @@ _OPEN_TIMEOUT = 10.0
 _CONNECTING = 4
 _MESSAGE_BYTES = 64_000
 _TOO_LONG = re.compile(
-    r"context.?length|maximum context|too long|too many tokens|context_length_exceeded", re.IGNORECASE
+    r"context.?(length|size|window)|maximum context|too (long|large)|too many tokens|tokens.* must be <=", re.IGNORECASE
 )
 _FILTERED = re.compile(r"content.?(filter|policy|management)|safety|moderation", re.IGNORECASE)
+_NOT_TAKEN = re.compile(
+    r"unrecogni|unknown|unsupported|support|permitted|allowed|extra|unexpected|invalid", re.IGNORECASE
+)
 _MAX_INT = 2**62
+_LONGEST_WAIT = 86_400.0
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -89,13 +93,20 @@ class OpenAIClient(Client):
             self._session = None
 
     async def answer(self, request: Request) -> Response:
-        """See `Client.answer`. One prompt a request; the text is returned as the server gave it."""
-        status, body, retry_after = await self._post(request)
-        while status in (400, 422) and self._adapt(body, request):
-            status, body, retry_after = await self._post(request)
-        if status == 200:
-            return self._response(body)
-        raise self._error(status, body, retry_after)
+        """See `Client.answer`. One prompt a request; the text is returned as the server gave it.
+
+        A setting that the server says it does not take is left out from then on, and the request sent again.
+        """
+        while True:
+            sent = self._body(request)
+            status, body, retry_after = await self._post(sent)
+            if status == 200:
+                return self._response(body)
+            error = self._error(status, body, retry_after)
+            if not (
+                isinstance(error, RequestRefusedError) and error.type == "bad_request" and self._adapt(error, sent)
+            ):
+                raise error
 
     def _connect(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -108,9 +119,9 @@ class OpenAIClient(Client):
             )
         return self._session
 
-    async def _post(self, request: Request) -> tuple[int, bytes, float | None]:
+    async def _post(self, sent: dict[str, Any]) -> tuple[int, bytes, float | None]:
         path = "chat/completions" if self._section.endpoint == "chat" else "completions"
-        data = json.dumps(self._body(request)).encode()
+        data = json.dumps(sent).encode()
         try:
             async with self._connect().post(
                 f"{self._base_url}/{path}",
@@ -148,18 +159,17 @@ class OpenAIClient(Client):
             body["seed"] = sampling.seed
         return {name: value for name, value in body.items() if name not in self._left_out}
 
-    def _adapt(self, body: bytes, request: Request) -> bool:
-        """Whether the server named a setting that can be left out or renamed, so that asking again makes sense."""
-        message = self._message(body)
-        if self._max_tokens_name == "max_tokens" and "max_completion_tokens" in message:
+    def _adapt(self, error: RequestRefusedError, sent: dict[str, Any]) -> bool:
+        """Whether the server named a setting that was sent and can be left out or renamed; it is, from now on."""
+        message = str(error)
+        if "max_tokens" in sent and "max_completion_tokens" in message:
             self._max_tokens_name = "max_completion_tokens"
             return True
-        sent = self._body(request)
-        named = next((name for name in _OPTIONAL if name in message and name in sent), None)
-        if named is None:
-            return False
-        self._left_out.add(named)
-        return True
+        named = [name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", message)]
+        if named and _NOT_TAKEN.search(message):
+            self._left_out.add(named[0])
+            return True
+        return False
 
     def _response(self, body: bytes) -> Response:
         try:
@@ -231,13 +241,13 @@ def _seconds(header: str | None) -> float | None:
     if header is None:
         return None
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
     except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
+        try:
+            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if seconds <= _LONGEST_WAIT else None
 
 
 def _count(value: Any) -> int | None:

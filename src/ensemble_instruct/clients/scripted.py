@@ -9,11 +9,16 @@ from pathlib import Path
 
 from ensemble_instruct.clients.base import Client
 from ensemble_instruct.config import ModelSection
-from ensemble_instruct.errors import ConfigError, RequestRefusedError
+from ensemble_instruct.errors import ConfigError, ModelError, RequestRefusedError
 from ensemble_instruct.jsonl import read_rows
 from ensemble_instruct.records import Request, Response
 
 Script = Callable[[Request], str | Response]
+_MISTAKES = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError,
+)  # fmt: skip
+"""What the code of a script may raise by mistake."""
 
 
 class ScriptedClient(Client):
@@ -24,26 +29,37 @@ class ScriptedClient(Client):
     """
 
     def __init__(self, name: str, section: ModelSection, api_key: str | None = None) -> None:
+        self._where = f"models.{name}.function: {section.function}"
         if section.replies is not None:
             self._script: Script = _from_file(section.replies)
         else:
             self._script = _from_function(name, section.function or "")
 
     async def answer(self, request: Request) -> Response:
-        """The script's reply; what the function raises is passed on."""
+        """The script's reply. Errors of this package that it raises are passed on, others become a `ModelError`."""
         await asyncio.sleep(0)
-        reply = self._script(request)
-        return reply if isinstance(reply, Response) else Response(reply)
+        try:
+            reply = self._script(request)
+        except _MISTAKES as error:
+            raise ModelError(f"{self._where} failed: {type(error).__name__}: {error}; mend it and run again") from error
+        if isinstance(reply, str):
+            return Response(reply)
+        if not isinstance(reply, Response):
+            raise ModelError(f"{self._where} gave {type(reply).__name__}; it must give a string or a Response")
+        return reply
 
 
 def _from_function(name: str, path: str) -> Script:
     module, _, attribute = path.partition(":")
     try:
         function: Script = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except _MISTAKES as error:
+        problem = f"{type(error).__name__}: {error}"
         raise ConfigError(
-            f"models.{name}.function: {path!r} cannot be imported ({error}); write it as package.module:name"
+            f"models.{name}.function: {path!r} cannot be imported ({problem}); write it as package.module:name"
         ) from error
+    if not callable(function):
+        raise ConfigError(f"models.{name}.function: {path!r} is no function; write it as package.module:name")
     return function
 
 
