@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +77,11 @@ class KindPlan:
     instances: InstancesPlan
 
 
-def prepare(config: Config) -> dict[Kind, KindPlan]:
-    """The plans of the kinds that the config asks for; raises `InputFileError` for seeds or demonstrations."""
+def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPlan]:
+    """The plans of those kinds that the config asks for; raises `InputFileError` for seeds or demonstrations."""
     tasks = load_seed_tasks(config.seed_tasks)
     plans: dict[Kind, KindPlan] = {}
-    for kind in KINDS:
+    for kind in kinds:
         if config.instructions.target.of(kind):
             needed = max(1, config.instructions.demonstrations.of(kind))
             seeds = require_seed_tasks(tasks, kind, needed, config.seed_tasks)

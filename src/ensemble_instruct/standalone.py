@@ -62,7 +62,7 @@ async def instructions_to_file(
     config: Config, kind: Kind, to: Path, store_path: Path | None, monitor: Monitor
 ) -> FileSummary:
     """Step 1 → `{instruction, most_similar, avg_similarity_score, metadata, request_idx}`."""
-    plan = prepare(config).get(kind)
+    plan = prepare(config, [kind]).get(kind)
     if plan is None:
         raise ConfigError(f"instructions.target.{kind}: is 0; set it to the number of instructions wanted")
     async with _opened(config, config.roles.instructions, to, store_path) as (store, model):

@@ -56,7 +56,8 @@ def _from_function(name: str, path: str) -> Script:
     except _MISTAKES as error:
         problem = f"{type(error).__name__}: {error}"
         raise ConfigError(
-            f"models.{name}.function: {path!r} cannot be imported ({problem}); write it as package.module:name"
+            f"models.{name}.function: {path!r} cannot be imported ({problem}); write it as "
+            f"package.module:name, and put its folder on PYTHONPATH"
         ) from error
     if not callable(function):
         raise ConfigError(f"models.{name}.function: {path!r} is no function; write it as package.module:name")

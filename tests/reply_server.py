@@ -1,0 +1,95 @@
+"""A server of the OpenAI protocol that answers as a test says, in a thread of its own, and keeps what it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+Reply = web.Response | None
+"""What a server answers; None drops the connection."""
+Answering = Callable[[dict[str, Any], int], Reply | Awaitable[Reply]]
+"""Body of a request and how often its prompt has come, from 1."""
+
+
+@dataclass
+class Served:
+    """A server, and what it saw."""
+
+    base_url: str = ""
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    authorizations: list[str | None] = field(default_factory=list)
+    connections: int = 0
+
+
+def prompt_of(body: dict[str, Any]) -> str:
+    return str(body["prompt"] if "prompt" in body else body["messages"][-1]["content"])
+
+
+def said(text: str | None, finish_reason: str | None = "stop", **more: Any) -> web.Response:
+    """A completion that reads on both endpoints."""
+    choice = {"index": 0, "text": text, "message": {"role": "assistant", "content": text}}
+    return web.json_response({"choices": [{**choice, "finish_reason": finish_reason}], **more})
+
+
+def refused(message: str, status: int = 400) -> web.Response:
+    return web.json_response({"error": {"message": message, "type": "invalid_request_error"}}, status=status)
+
+
+@contextmanager
+def serving(answering: Answering, models: Reply = None) -> Iterator[Served]:
+    """A server of the OpenAI protocol in a thread of its own; `models` is its answer to GET, else an empty list."""
+    served, ready = Served(), threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    tries: Counter[str] = Counter()
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        served.paths.append(request.path)
+        served.authorizations.append(request.headers.get("Authorization"))
+        if request.method == "GET":
+            if models is None:
+                return web.json_response({"data": []})
+            return web.Response(status=models.status, body=models.body, headers=models.headers)
+        body = await request.json()
+        served.bodies.append(body)
+        tries[prompt_of(body)] += 1
+        reply = answering(body, tries[prompt_of(body)])
+        if isinstance(reply, Awaitable):
+            reply = await reply
+        if reply is None:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return reply
+
+    async def serve() -> None:
+        server = web.Server(handle)
+
+        def connected() -> Any:
+            served.connections += 1
+            return server()
+
+        listener = await loop.create_server(connected, "127.0.0.1", 0)
+        served.base_url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
+        ready.set()
+        await stop.wait()
+        listener.close()
+        await server.shutdown(0)
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield served
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
