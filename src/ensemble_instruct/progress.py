@@ -16,7 +16,7 @@ from rich.text import Text
 from ensemble_instruct.model import Model
 from ensemble_instruct.records import STEPS, Kind, Step
 
-_FIRST_LINE, _LINE_EVERY, _FRAME = 1.0, 10.0, 0.2
+_LINE_EVERY, _FRAME = 10.0, 0.2
 
 
 class Watch:
@@ -82,9 +82,7 @@ def shown(watch: Watch, console: Console) -> Iterator[None]:
 
 def _lines(watch: Watch, console: Console, stop: threading.Event) -> None:
     said = ""
-    pause = _FIRST_LINE
-    while not stop.wait(pause):
-        pause = _LINE_EVERY
+    while not stop.wait(_LINE_EVERY):
         steps = "; ".join(
             f"{step} {watch.kept[step, kind]} kept {watch.dropped[step, kind]} dropped" + (f" ({kind})" if kind else "")
             for step, kind, _ in watch.rows()
