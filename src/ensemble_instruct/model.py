@@ -163,7 +163,7 @@ class Model:
             began = time.monotonic()
             outcome = await self._persist(request)
             seconds = time.monotonic() - began
-        await self._store.commit(key, self.name, request, outcome, seconds)
+            await self._store.commit(key, self.name, request, outcome, seconds)
         usage = self.usage
         usage.asked += 1
         if isinstance(outcome, Failure):
