@@ -146,7 +146,7 @@ class ModelSection(_Section):
     max_in_flight: int = Field(default=64, ge=1)
     timeout: float = Field(default=600.0, gt=0)
     """Seconds that one try of a request may take."""
-    max_tries: int = Field(default=10, ge=1)
+    max_tries: int = Field(default=6, ge=1)
     """Tries of a request that the server answers with an error of its own, before it is recorded as failed."""
     give_up_after: float = Field(default=1800.0, gt=0)
     """Seconds without any success after which the run stops."""

@@ -26,11 +26,13 @@ from typing import Any, TypeVar
 from ensemble_instruct.clients import make_client
 from ensemble_instruct.clients.base import Client
 from ensemble_instruct.config import ModelSection, api_key
-from ensemble_instruct.errors import RequestRefusedError, RunError, TransientError
+from ensemble_instruct.errors import ModelError, RequestRefusedError, RunError, TransientError
 from ensemble_instruct.records import Answer, Failure, Request, Response
 from ensemble_instruct.store import Store
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+_FEW = 10
+"""So many requests may fail at the same time for reasons of their own; when more do, the server is at fault."""
 _FIRST_LIMIT, _GROWTH = 4, 1
 _PATIENT_CAUSES = ("429", "502", "503", "504", "unreachable")
 """The server has no place or is not there: no fault of the request, so tries are not counted."""
@@ -50,6 +52,27 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     retries: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: Response | Failure) -> None:
+        """Count one answer."""
+        self.asked += 1
+        if isinstance(outcome, Failure):
+            self.failed += 1
+        else:
+            self.prompt_tokens += outcome.prompt_tokens or 0
+            self.completion_tokens += outcome.completion_tokens or 0
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What became of a request so far."""
+
+    began: float
+    made: int = 0
+    counted: int = 0
+    """Those that speak against the request, not against the server."""
+    delay: float = 0.0
+    """Seconds to wait before the next one."""
 
 
 class _Slots:
@@ -114,6 +137,9 @@ class Model:
         self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
         self._opening: asyncio.Task[None] | None = None
         self._last_success = time.monotonic()
+        self._ever_succeeded = False
+        self._refused = 0
+        self._failing: set[str] = set()
         self._jitter = random.Random()  # noqa: S311 - spreads retries, decides no record
 
     def key(self, request: Request) -> str:
@@ -158,42 +184,58 @@ class Model:
             del self._on_the_way[key]
 
     async def _ask_client(self, key: str, request: Request) -> Answer:
-        async with self._slots:
-            await self.open()
-            began = time.monotonic()
-            outcome = await self._persist(request)
-            seconds = time.monotonic() - began
-            await self._store.commit(key, self.name, request, outcome, seconds)
-        usage = self.usage
-        usage.asked += 1
-        if isinstance(outcome, Failure):
-            usage.failed += 1
-        else:
-            usage.prompt_tokens += outcome.prompt_tokens or 0
-            usage.completion_tokens += outcome.completion_tokens or 0
-        return Answer(key, outcome)
-
-    async def _persist(self, request: Request) -> Response | Failure:
-        """Try until there is an outcome; raises `RunError` after `give_up_after` seconds without any success."""
-        tries = counted = 0
-        began = time.monotonic()
+        """Try until there is an outcome; it is committed before the slot is given back."""
+        tries = _Tries(time.monotonic())
         while True:
-            try:
-                response = await self._client.answer(request)
-            except RequestRefusedError as error:
-                return Failure(error.type, str(error))
-            except TransientError as error:
-                tries += 1
-                counted += error.cause not in _PATIENT_CAUSES
-                self._note(error, max(began, self._last_success))
-                if counted >= self._section.max_tries:
-                    return Failure("server_error", f"{counted} tries failed, the last one: {error}")
-                delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (tries - 1)) * self._jitter.uniform(0.5, 1.5)
-                await asyncio.sleep(max(delay, error.retry_after or 0.0))
-            else:
-                self._last_success = time.monotonic()
-                self._slots.grow()
-                return response
+            async with self._slots:
+                await self.open()
+                began = time.monotonic()
+                outcome = await self._try(key, request, tries)
+                if outcome is not None:
+                    await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
+                    self.usage.add(outcome)
+                    return Answer(key, outcome)
+            await asyncio.sleep(tries.delay)
+
+    async def _try(self, key: str, request: Request, tries: _Tries) -> Response | Failure | None:
+        """One try: the outcome, or None when the request shall be tried again after `tries.delay`.
+
+        Raises `RunError` after `give_up_after` seconds without any success.
+        """
+        try:
+            response = await self._client.answer(request)
+        except RequestRefusedError as error:
+            self._require_some_success(error)
+            return Failure(error.type, str(error))
+        except TransientError as error:
+            self._failing.add(key)
+            self._note(error, max(tries.began, self._last_success))
+            return self._verdict(error, tries)
+        self._last_success = time.monotonic()
+        self._ever_succeeded = True
+        self._failing.clear()
+        self._slots.grow()
+        return response
+
+    def _verdict(self, error: TransientError, tries: _Tries) -> Failure | None:
+        """The failure of this very request, after so many tries while others succeed; None to try again."""
+        tries.made += 1
+        tries.counted += error.cause not in _PATIENT_CAUSES
+        server_works = self._last_success > tries.began or (self._ever_succeeded and len(self._failing) < _FEW)
+        if tries.counted >= self._section.max_tries and server_works:
+            return Failure("server_error", f"{tries.counted} tries failed, the last one: {error}")
+        backoff = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (tries.made - 1)) * self._jitter.uniform(0.5, 1.5)
+        tries.delay = max(backoff, error.retry_after or 0.0)
+        return None
+
+    def _require_some_success(self, error: RequestRefusedError) -> None:
+        """Raise `ModelError` when the server refuses everything: then the config is at fault, not the requests."""
+        self._refused += 1
+        if error.type == "bad_request" and not self._ever_succeeded and self._refused >= _FEW:
+            raise ModelError(
+                f"model {self.name}: the first {self._refused} requests were all refused, the last one with: {error}; "
+                f"check models.{self.name}"
+            )
 
     def _note(self, error: TransientError, since: float) -> None:
         self.usage.retries[error.cause] += 1
@@ -217,6 +259,16 @@ async def together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     return [task.result() for task in tasks]
 
 
+@asynccontextmanager
+async def drawn(source: AsyncIterable[Value]) -> AsyncIterator[AsyncIterable[Value]]:
+    """A source that is closed when the block ends, so that what it started ends with it."""
+    try:
+        yield source
+    finally:
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
+
+
 async def in_order(
     source: AsyncIterable[Value], work: Callable[[Value], Awaitable[Result]], window: int
 ) -> AsyncGenerator[tuple[Value, Result], None]:
@@ -227,32 +279,32 @@ async def in_order(
     """
     free = asyncio.Semaphore(window)
     started: asyncio.Queue[tuple[Value, asyncio.Future[Result]] | None] = asyncio.Queue()
+    at_work: set[asyncio.Future[Result]] = set()
 
     async def feed() -> None:
         try:
-            async for value in source:
-                await free.acquire()
-                started.put_nowait((value, asyncio.ensure_future(work(value))))
+            async with drawn(source) as values:
+                async for value in values:
+                    await free.acquire()
+                    result = asyncio.ensure_future(work(value))
+                    at_work.add(result)
+                    started.put_nowait((value, result))
         finally:
             started.put_nowait(None)
-            if isinstance(source, AsyncGenerator):
-                await source.aclose()
 
     feeder = asyncio.ensure_future(feed())
     try:
         while (item := await started.get()) is not None:
-            value, result = item
-            yield value, await result
+            yield item[0], await item[1]
+            at_work.discard(item[1])
             free.release()
         await feeder
     finally:
         feeder.cancel()
-        left = [feeder]
-        while not started.empty():
-            if (item := started.get_nowait()) is not None:
-                left.append(item[1])  # type: ignore[arg-type]
-                item[1].cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(feeder, return_exceptions=True)
+        for result in at_work:
+            result.cancel()
+        await asyncio.gather(*at_work, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -272,4 +324,4 @@ async def open_models(
             await together(model.open() for model in models.values())
         yield models
     finally:
-        await asyncio.gather(*(model.close() for model in models.values()))
+        await asyncio.gather(*(model.close() for model in models.values()), return_exceptions=True)

@@ -21,7 +21,7 @@ from ensemble_instruct.config import Config
 from ensemble_instruct.database import read_examples
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.jsonl import write_rows
-from ensemble_instruct.model import Model, together
+from ensemble_instruct.model import Model, drawn, together
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.prompts import InstancesTemplate, instances_template
 from ensemble_instruct.records import (
@@ -45,8 +45,9 @@ from ensemble_instruct.steps.parse import Parser, parse_completions
 from ensemble_instruct.store import Store
 
 Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
-WINDOW_FACTOR = 4
-"""A step works ahead of the next by so many times the requests that its model takes at once."""
+WINDOW_FACTOR = 16
+"""A step works ahead of the next by so many times the requests that its model takes at once, so that one that has to
+be tried again holds up nothing."""
 
 
 class Monitor(Protocol):
@@ -57,16 +58,6 @@ class Monitor(Protocol):
 
     def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
         """A record was made (`reason` is empty) or dropped for a reason."""
-
-
-class Unwatched:
-    """A monitor that does nothing."""
-
-    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
-        """Nothing."""
-
-    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
-        """Nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +175,11 @@ class _Recorder:
 
     async def kept(self, records: AsyncIterable[Record | Rejected]) -> AsyncGenerator[Record, None]:
         """Note each record; yield those that are not drops."""
-        try:
-            async for record in records:
+        async with drawn(records) as source:
+            async for record in source:
                 self.note(record)
                 if not isinstance(record, Rejected):
                     yield record
-        finally:
-            if isinstance(records, AsyncGenerator):
-                await records.aclose()
 
     def note(self, record: Instruction | Completion | Instance | Answered | Example | Rejected) -> None:
         """Store and count one record."""

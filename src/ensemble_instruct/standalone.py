@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from ensemble_instruct.config import Config
 from ensemble_instruct.errors import ConfigError, InputFileError, UsageError
 from ensemble_instruct.jsonl import read_rows, require_folder_of, write_rows
-from ensemble_instruct.model import Model, open_models
+from ensemble_instruct.model import Model, drawn, open_models
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.pipeline import WINDOW_FACTOR, Monitor, instances_plan, prepare
 from ensemble_instruct.prompts import squeezed
@@ -134,10 +134,11 @@ async def parse_files(
     read: Counter[bool] = Counter()
 
     async def counted() -> AsyncGenerator[Instance | Rejected, None]:
-        async for record in parse_completions(_each(completions), parser):
-            if isinstance(record, Instance) or record.reason not in (*UNREADABLE, "further_example"):
-                read[record.follow_on > 0] += 1
-            yield record
+        async with drawn(parse_completions(_each(completions), parser)) as records:
+            async for record in records:
+                if isinstance(record, Instance) or record.reason not in (*UNREADABLE, "further_example"):
+                    read[record.follow_on > 0] += 1
+                yield record
 
     summary = await _write(counted(), _instance_row, to, monitor, "parse", ascii_only=True)
     summary.note = (
@@ -161,9 +162,11 @@ async def outputs_to_file(
 
         async def with_candidate() -> AsyncGenerator[tuple[Instance, tuple[Candidate, ...]] | Rejected, None]:
             window = WINDOW_FACTOR * model.max_in_flight
-            async for record in make_outputs(_each(given), [model], config.profile, config.outputs.sampling, window):
-                if isinstance(record, Rejected) or record[1]:
-                    yield record
+            made = make_outputs(_each(given), [model], config.profile, config.outputs.sampling, window)
+            async with drawn(made) as records:
+                async for record in records:
+                    if isinstance(record, Rejected) or record[1]:
+                        yield record
 
         return await _write(with_candidate(), row, to, monitor, "outputs")
 
@@ -264,14 +267,15 @@ async def _write(
     rows: list[Row] = []
     drops: list[Row] = []
     summary = FileSummary()
-    async for record in records:
-        if isinstance(record, Rejected):
-            summary.dropped[record.reason] += 1
-            drops.append(_rejected_row(record))
-            monitor.counted(None, record.step, record.reason)
-        else:
-            rows.append(row(record))
-            monitor.counted(None, step, "")
+    async with drawn(records) as source:
+        async for record in source:
+            if isinstance(record, Rejected):
+                summary.dropped[record.reason] += 1
+                drops.append(_rejected_row(record))
+                monitor.counted(None, record.step, record.reason)
+            else:
+                rows.append(row(record))
+                monitor.counted(None, step, "")
     summary.written = write_rows(to, rows, ascii_only=ascii_only)
     beside = to.with_name(f"{to.name}.rejected.jsonl")
     if drops:

@@ -10,6 +10,7 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass
 
+from ensemble_instruct.model import drawn
 from ensemble_instruct.records import INSTANCE_VOTER, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.similarity import lcs_f1, normalised, rouge_l, word_tokens
 
@@ -170,8 +171,9 @@ async def make_examples(
     answered: AsyncIterable[tuple[Instance, tuple[Candidate, ...]]], selection: Selection
 ) -> AsyncGenerator[Example | Rejected, None]:
     """Yield the example or the drop of each instance, in order."""
-    async for instance, candidates in answered:
-        yield decide(instance, candidates, selection)
+    async with drawn(answered) as source:
+        async for instance, candidates in source:
+            yield decide(instance, candidates, selection)
 
 
 def _rejected(instance: Instance, reason: str, detail: str, voices: Sequence[Candidate]) -> Rejected:

@@ -6,6 +6,7 @@ Paper, section 3.2 (two templates, one for each kind of task).
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from ensemble_instruct.config import SamplingOverrides
@@ -55,11 +56,12 @@ async def make_instances(
     async def ask(instruction: Instruction) -> Answer:
         return await model.ask(instances_request(plan, instruction.text))
 
-    async for instruction, answer in in_order(instructions, ask, window):
-        outcome = answer.outcome
-        if isinstance(outcome, Failure):
-            yield Rejected(
-                "instances", outcome.type, instruction.text, plan.kind, instruction.id, answer.key, outcome.message
-            )
-        else:
-            yield Completion(instruction.text, plan.kind, outcome.text, outcome.finish_reason, answer.key)
+    async with aclosing(in_order(instructions, ask, window)) as answers:
+        async for instruction, answer in answers:
+            outcome = answer.outcome
+            if isinstance(outcome, Failure):
+                yield Rejected(
+                    "instances", outcome.type, instruction.text, plan.kind, instruction.id, answer.key, outcome.message
+                )
+            else:
+                yield Completion(instruction.text, plan.kind, outcome.text, outcome.finish_reason, answer.key)

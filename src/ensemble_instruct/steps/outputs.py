@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
+from contextlib import aclosing
 
 from ensemble_instruct.config import SamplingOverrides
 from ensemble_instruct.model import Model, in_order, together
@@ -40,14 +41,15 @@ async def make_outputs(
         request = Request(outputs_prompt(instance.instruction, instance.input), sampling, "outputs", instance.kind)
         return await together(voter.ask(request) for voter in voters)
 
-    async for instance, answers in in_order(instances, ask_all, window):
-        candidates = []
-        for record in _read(instance, voters, answers, profile):
-            if isinstance(record, Rejected):
-                yield record
-            else:
-                candidates.append(record)
-        yield instance, tuple(candidates)
+    async with aclosing(in_order(instances, ask_all, window)) as answered:
+        async for instance, answers in answered:
+            candidates = []
+            for record in _read(instance, voters, answers, profile):
+                if isinstance(record, Rejected):
+                    yield record
+                else:
+                    candidates.append(record)
+            yield instance, tuple(candidates)
 
 
 def _read(

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from dataclasses import dataclass, field
 
 from ensemble_instruct.filters import default_reason
+from ensemble_instruct.model import drawn
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.prompts import squeezed
 from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Profile, Rejected
@@ -81,9 +82,10 @@ async def parse_completions(
     completions: AsyncIterable[Completion], parser: Parser
 ) -> AsyncGenerator[Instance | Rejected, None]:
     """Yield the instances and drops of each completion, in order; a further task after the one asked for."""
-    async for completion in completions:
-        for record in parser.read(completion):
-            yield record
+    async with drawn(completions) as source:
+        async for completion in source:
+            for record in parser.read(completion):
+                yield record
 
 
 @dataclass(slots=True)
