@@ -155,7 +155,7 @@ def test_a_key_that_the_server_repeats_is_written_nowhere(forks: Forks, tmp_path
     with serving(answering) as served:
         configure(tmp_path, served.base_url)
         done = forks.run(tmp_path, COMMANDS["outputs"].split(), {"OPENAI_API_KEY": KEY})
-    assert rows(tmp_path / "out.jsonl.rejected.jsonl")[0]["reason"] == "bad_request"
+    assert "***" in done.stderr
     assert KEY not in done.stdout + done.stderr
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 

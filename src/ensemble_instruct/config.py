@@ -18,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.records import OF_THREE, Kind, Profile, Sampling, Strategy
+from ensemble_instruct.records import INSTANCE_VOTER, OF_THREE, Kind, Profile, Sampling, Strategy
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
+_DEEPEST = 20
 OPENAI_URL = "https://api.openai.com/v1"
 
 
@@ -45,7 +46,8 @@ def _require_plain_url(url: str, source: str = "an address") -> None:
         raise ValueError(f"{source} must begin with http:// or https://")
     try:
         parts = urlsplit(url)
-        known = bool(parts.hostname) and parts.port != 0
+        known = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\s?#]", url)
+        (parts.hostname or "").encode("idna")
     except ValueError:
         known = False
     if not known:
@@ -167,8 +169,8 @@ class ModelSection(_Section):
     def _plain_url(cls, value: str | list[str] | None) -> str | list[str] | None:
         for url in [value] if isinstance(value, str) else value or []:
             _require_plain_url(url)
-        if value == []:
-            raise ValueError("name at least one address")
+        if isinstance(value, list) and len(value) != 1:
+            raise ValueError("name one address; several (replicas) are not served yet")
         return value
 
     @model_validator(mode="after")
@@ -255,6 +257,11 @@ class Config(_Section):
                     "role", "no model is called '{name}'; did you mean '{near}'?",
                     {"key": f"roles.{role}", "name": name, "near": near},
                 )  # fmt: skip
+        if INSTANCE_VOTER in self.models:
+            raise PydanticCustomError(
+                "role", "the name is taken: so the instance's own output is called; choose another",
+                {"key": f"models.{INSTANCE_VOTER}"},
+            )  # fmt: skip
         for name in self.roles.outputs:
             if self.roles.outputs.count(name) > 1:
                 raise PydanticCustomError(
@@ -327,8 +334,8 @@ def parse_config(text: str, source: str, folder: Path, overrides: Sequence[str] 
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{source}:{line}: not YAML: {error.problem}; check indentation and quotes") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}; check the values") from error
     _note_lines(node, (), lines, source)
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: expected keys and values; `ensemble-instruct init` writes an example")
@@ -342,6 +349,8 @@ def parse_config(text: str, source: str, folder: Path, overrides: Sequence[str] 
 
 
 def _note_lines(node: yaml.Node | None, at: tuple[str, ...], lines: dict[tuple[str, ...], int], source: str) -> None:
+    if len(at) > _DEEPEST:
+        raise ConfigError(f"{source}: {'.'.join(at[:3])}: goes on for ever; write it out without aliases")
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             path = (*at, str(key.value))
@@ -362,17 +371,19 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
     holders += [(model, "replies") for model in (models.values() if isinstance(models, dict) else ())]
     for holder, key in holders:
         if isinstance(holder, dict) and isinstance(holder.get(key), str):
-            holder[key] = str(folder / Path(holder[key]).expanduser())
+            if "\0" in holder[key]:
+                raise ConfigError(f"{key}: a path cannot hold a zero byte; write the path of the file")
+            holder[key] = str(folder / os.path.expanduser(holder[key]))  # noqa: PTH111 - leaves an unknown ~user
 
 
 def _override(values: dict[str, Any], override: str) -> None:
     dotted, equals, text = override.partition("=")
-    names = dotted.strip().split(".")
+    names = _split_key(dotted.strip(), values)
     if not equals or not all(names):
         raise ConfigError(f"--set {override}: write it as key=value, such as instructions.window=32")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"--set {override}: the value is not YAML") from error
     holder = values
     for name in names[:-1]:
@@ -383,6 +394,17 @@ def _override(values: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override}: '{name}' has no keys below it")
         holder = inner
     holder[names[-1]] = value
+
+
+def _split_key(dotted: str, values: dict[str, Any]) -> list[str]:
+    """The parts of a dotted key; the name of a model may have dots of its own."""
+    first, _, rest = dotted.partition(".")
+    models = values.get("models")
+    if first == "models" and isinstance(models, dict):
+        for name in sorted(map(str, models), key=len, reverse=True):
+            if rest.startswith(f"{name}."):
+                return ["models", name, *rest[len(name) + 1 :].split(".")]
+    return dotted.split(".")
 
 
 def _one_line(error: ValidationError, source: str, lines: dict[tuple[str, ...], int]) -> str:

@@ -86,6 +86,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             raise InputFileError(f"{path}: is a database of another program; choose another place")
         if version > len(MIGRATIONS):
             raise InputFileError(f"{path}: was written by a newer version; upgrade ensemble-instruct to read it")
+        if read_only and version == 0:
+            raise InputFileError(f"{path}: the run has not begun yet; start it again with `ensemble-instruct run`")
         if not read_only:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")

@@ -49,7 +49,7 @@ def plan_run(config: Config, plans: Mapping[Kind, KindPlan]) -> list[PlannedRequ
         shown = len(instructions_prompt(seeds, config.profile)) // CHARACTERS_PER_TOKEN
         asked = round(target / YIELD_INSTRUCTIONS)
         planned.append(_planned(config, "instructions", kind, config.roles.instructions, asked, shown))
-        template = len(instances_request(plan.instances, seeds[0]).prompt) // CHARACTERS_PER_TOKEN
+        template = len(instances_request(plan.instances, plan.instructions.seeds[0]).prompt) // CHARACTERS_PER_TOKEN
         planned.append(_planned(config, "instances", kind, config.roles.instances, target, template))
         for voter in config.roles.outputs:
             instances = round(target * YIELD_INSTANCES)

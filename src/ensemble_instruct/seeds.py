@@ -78,7 +78,7 @@ def load_demonstrations(kind: Kind, path: Path | None = None) -> tuple[Demonstra
         for name in names:
             if not row[name].strip():
                 raise InputFileError(f"{path}:{line}: field {name!r} is empty")
-            if any(part.startswith(_MARKERS) for part in row[name].splitlines()):
+            if any(part.lstrip().startswith(_MARKERS) for part in row[name].splitlines()):
                 raise InputFileError(
                     f"{path}:{line}: a line of field {name!r} begins with one of {', '.join(_MARKERS)}"
                 )

@@ -36,6 +36,8 @@ from ensemble_instruct.records import (
 
 RECORD_TABLES = ("instruction", "instance", "candidate", "example", "rejected")
 _MAX_BATCH = 4096
+_LOCK_PATIENCE = 0.5
+"""`status` holds the lock for an instant to see whether it is free."""
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -49,7 +51,7 @@ class Store:
         lock_is_new = not lock_path.exists()
         self._lock = FileLock(lock_path)
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=_LOCK_PATIENCE, poll_interval=0.02)
         except Timeout as error:
             raise RunLockedError(
                 f"{path}: another process is working on it; wait for it, or watch it with `ensemble-instruct status`"

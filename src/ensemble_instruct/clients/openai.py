@@ -26,7 +26,7 @@ from ensemble_instruct.records import Request, Response
 
 _OPTIONAL = ("top_k", "min_tokens", "seed")
 """Settings that some servers do not take: left out for a server that says so."""
-_OPEN_TIMEOUT = 10.0
+_OPEN_TIMEOUT, _CONNECT_TIMEOUT = 10.0, 8.0
 _CONNECTING = 4
 _MESSAGE_BYTES = 64_000
 _TOO_LONG = re.compile(
@@ -35,6 +35,11 @@ _TOO_LONG = re.compile(
 _FILTERED = re.compile(r"content.?(filter|policy|management)|safety|moderation", re.IGNORECASE)
 _NOT_TAKEN = re.compile(
     r"unrecogni|unknown|unsupported|support|permitted|allowed|extra|unexpected|invalid", re.IGNORECASE
+)
+_WRONG_KEY = re.compile(r"api.?key (is )?(not valid|invalid|incorrect)|(invalid|incorrect) api.?key", re.IGNORECASE)
+_WRONG_MODEL = re.compile(
+    r"model.{0,80}(not found|does not exist|not a valid model)|not a valid model|(unknown|invalid|no such) model",
+    re.IGNORECASE,
 )
 _MAX_INT = 2**62
 _LONGEST_WAIT = 86_400.0
@@ -62,6 +67,7 @@ class OpenAIClient(Client):
         self._left_out: set[str] = set()
         self._max_tokens_name = "max_tokens"
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def open(self) -> None:
         """Open the session and ask for the list of models: an answer of any kind shows that the server is there.
@@ -71,10 +77,11 @@ class OpenAIClient(Client):
         session = self._connect()
         url = f"{self._base_url}/models"
         try:
-            async with session.get(url, timeout=aiohttp.ClientTimeout(total=_OPEN_TIMEOUT)) as reply:
+            timeout = aiohttp.ClientTimeout(total=_OPEN_TIMEOUT, sock_connect=_CONNECT_TIMEOUT)
+            async with session.get(url, timeout=timeout) as reply:
                 if reply.status in (401, 403):
                     raise self._authentication(reply.status)
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             await self.close()
             raise ServerUnreachableError(
                 f"model {self._name}: no server at {self._base_url} ({_reason(error)}); start it, "
@@ -87,7 +94,8 @@ class OpenAIClient(Client):
             return  # something answers there: whether it serves the model, the first request will tell
 
     async def close(self) -> None:
-        """Close the session."""
+        """Close the session; what is asked afterwards fails."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -109,6 +117,8 @@ class OpenAIClient(Client):
                 raise error
 
     def _connect(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise TransientError("the client is closed", cause="connection")
         if self._session is None:
             headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
             self._session = aiohttp.ClientSession(
@@ -130,7 +140,7 @@ class OpenAIClient(Client):
                 allow_redirects=False,
             ) as reply:
                 return reply.status, await reply.read(), _seconds(reply.headers.get("Retry-After"))
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise TransientError(
                 f"no connection to {self._base_url} ({_reason(error)})", cause="unreachable", server_down=True
             ) from error
@@ -193,13 +203,15 @@ class OpenAIClient(Client):
         message = self._message(body)
         if status in (401, 403):
             return self._authentication(status)
-        if status == 404:
+        if status == 408 or status == 429 or status >= 500:  # noqa: PLR1714 - HTTP statuses
+            return TransientError(f"HTTP {status}: {message}", cause=str(status), retry_after=retry_after)
+        if status == 400 and _WRONG_KEY.search(message):
+            return self._authentication(status)
+        if status == 404 or (status == 400 and _WRONG_MODEL.search(message)):
             return UnknownModelError(
                 f"model {self._name}: {self._base_url} does not serve {self._section.model!r} ({message}); "
                 f"set models.{self._name}.model to a name that `curl {self._base_url}/models` lists"
             )
-        if status == 408 or status == 429 or status >= 500:  # noqa: PLR1714 - HTTP statuses
-            return TransientError(f"HTTP {status}: {message}", cause=str(status), retry_after=retry_after)
         if status in (400, 413, 422):
             if _FILTERED.search(message):
                 return RequestRefusedError(message, type="content_filter")
@@ -232,7 +244,9 @@ class OpenAIClient(Client):
         )
 
 
-def _reason(error: aiohttp.ClientConnectorError) -> str:
+def _reason(error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) -> str:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "no connection in time"
     return (error.os_error.strerror or str(error.os_error) or "no connection").lower()
 
 

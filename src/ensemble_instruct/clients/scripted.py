@@ -43,10 +43,18 @@ class ScriptedClient(Client):
         except _MISTAKES as error:
             raise ModelError(f"{self._where} failed: {type(error).__name__}: {error}; mend it and run again") from error
         if isinstance(reply, str):
-            return Response(reply)
-        if not isinstance(reply, Response):
-            raise ModelError(f"{self._where} gave {type(reply).__name__}; it must give a string or a Response")
+            reply = Response(reply)
+        if not isinstance(reply, Response) or not _is_text(reply.text):
+            raise ModelError(f"{self._where} gave {type(reply).__name__}; it must give text or a Response with text")
         return reply
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a string that a file can hold (half a surrogate pair is none)."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _from_function(name: str, path: str) -> Script:

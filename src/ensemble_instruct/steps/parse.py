@@ -18,7 +18,7 @@ from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Pr
 
 UNREADABLE = ("unreadable", "no_output", "empty_output")
 """Reasons that mean: no example stood there. All others drop an example that was read."""
-_HEADING = re.compile(r"^[ \t]*(instruction|input|output):", re.MULTILINE)
+_HEADING = re.compile(r"^([ \t]*)(instruction|input|output):", re.MULTILINE)
 _MARKERS = ("input:", "output:", END_MARKER)
 
 
@@ -127,7 +127,8 @@ class _Task:
 def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
     """The task that was asked for, then each further one that the text states."""
     text = completion.text.replace("\r\n", "\n")
-    headings = list(_HEADING.finditer(text))
+    found = list(_HEADING.finditer(text))
+    headings = [heading for heading in found if len(heading[1]) <= len(found[0][1])]  # one set in is part of a text
     ends = [heading.start() for heading in headings[1:]] + [len(text)] * bool(headings)
     task = _Task(asked, completion.kind)
     if not headings and text.strip():
@@ -135,7 +136,7 @@ def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
     for heading, end in zip(headings, ends, strict=True):
         content, marker, _ = text[heading.end() : end].partition(END_MARKER)
         unfinished = completion.finish_reason == "length" and end == len(text) and not marker
-        if heading[1] == "instruction":
+        if heading[2] == "instruction":
             yield task
             task = _Task(squeezed(content), completion.kind)
             task.raw.append(text[heading.start() : end])
@@ -146,7 +147,7 @@ def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
             continue
         task.raw.append(text[heading.start() : end])
         task.cut_off = unfinished
-        if heading[1] == "output":
+        if heading[2] == "output":
             task.output = _trimmed(content)
         elif task.input is None:
             task.input = _trimmed(content)
