@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from ensemble_instruct import __version__
-from ensemble_instruct.config import load_config, preset_names
+from ensemble_instruct.config_file import load_config, preset_names
 from ensemble_instruct.records import STEPS
 from tests.conftest import COMMAND, Cli, rows
 from tests.forks import Forks, forking, tree

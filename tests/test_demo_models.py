@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.config import Config, parse_config, preset_text
+from ensemble_instruct.config import Config
+from ensemble_instruct.config_file import parse_config, preset_text
 from ensemble_instruct.data.demo_models import FAMILIES, base, family_answer, is_right, voter_a, voter_b
 from ensemble_instruct.filters import default_reason
 from ensemble_instruct.novelty import NoveltyPool

@@ -44,7 +44,8 @@ def test_a_server_that_repeats_the_key_in_an_error_does_not_give_it_away(
     tmp_path: Path, cli: Cli, status: int, code: int
 ) -> None:
     def fault(number: int, authorization: str) -> tuple[int, str] | None:
-        text = f"Incorrect API key provided: {authorization.removeprefix('Bearer ')} (Authorization: {authorization})"
+        problem = "Malformed header" if status == 400 else "Incorrect API key provided"
+        text = f"{problem}: {authorization.removeprefix('Bearer ')} (Authorization: {authorization})"
         return (status, text) if number in (3, 4) else None
 
     with model_server(fault=fault) as server:
@@ -56,7 +57,7 @@ def test_a_server_that_repeats_the_key_in_an_error_does_not_give_it_away(
     if code:
         assert done.stderr.count("\n") == 1, done.stderr
     if status == 400:
-        assert tmp_path / "run" / "run.db" in places_with("Incorrect API key provided", tmp_path)
+        assert tmp_path / "run" / "run.db" in places_with("Malformed header", tmp_path)
 
 
 def test_check_does_not_give_the_key_away(tmp_path: Path, cli: Cli) -> None:

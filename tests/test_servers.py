@@ -250,3 +250,25 @@ def test_every_row_survives_the_faults_of_a_server(cli: Cli, tmp_path: Path) -> 
     for row in made:
         assert expected(f"{row['instruction']}\n{row['input']}") in row["output"]
     assert written["faulty"] == written["calm"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["foo is not a valid model ID", "The model `m` does not exist.", "API key not valid. Pass a valid API key."],
+)
+def test_a_wrong_model_or_key_told_as_a_400_stops_the_command(forks: Forks, tmp_path: Path, message: str) -> None:
+    with serving(lambda *_: refused(message)) as served:
+        configure(tmp_path, served.base_url)
+        done = forks.run(tmp_path, COMMANDS["outputs"].split(), {})
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out.jsonl.db").exists()
+
+
+def test_a_server_that_refuses_everything_stops_the_command_with_its_own_words(forks: Forks, tmp_path: Path) -> None:
+    with serving(lambda *_: refused("prompts are not served on Sundays")) as served:
+        configure(tmp_path, served.base_url)
+        done = forks.run(tmp_path, COMMANDS["outputs"].split(), {})
+    assert done.returncode == 1
+    assert "not served on Sundays" in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()

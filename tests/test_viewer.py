@@ -348,7 +348,8 @@ def test_mistakes_are_one_line(demo: Path, cli: Cli, tmp_path: Path) -> None:
     assert "--port" in done.stderr
     (tmp_path / "empty" / "run.db").write_bytes(b"")
     done = cli("view", "empty", "--no-open")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "not begun" in done.stderr
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

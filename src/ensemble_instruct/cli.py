@@ -115,7 +115,7 @@ def _warn_if_short(config: Config, kind: Kind, made: int) -> None:
 
 
 def _config_for_run(config_path: Path | None, out: Path, preset: str | None, overrides: tuple[str, ...]) -> Config:
-    from ensemble_instruct.config import load_config, parse_config, preset_text
+    from ensemble_instruct.config_file import load_config, parse_config, preset_text
 
     if config_path is not None and preset is not None:
         raise UsageError("give either CONFIG or --preset, not both")
@@ -133,7 +133,7 @@ def _config_for_run(config_path: Path | None, out: Path, preset: str | None, ove
 @click.option("--preset", metavar="NAME", default="servers", show_default=True, help="Which config to start from.")
 def init(file: Path, preset: str) -> None:
     """Write a commented config to start from."""
-    from ensemble_instruct.config import preset_text
+    from ensemble_instruct.config_file import preset_text
     from ensemble_instruct.jsonl import require_folder_of, whole_file
 
     text = preset_text(preset)
@@ -152,7 +152,7 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     """Validate a config, ask each model one word, print the plan."""
     import asyncio
 
-    from ensemble_instruct.config import load_config
+    from ensemble_instruct.config_file import load_config
     from ensemble_instruct.plan import ask_one_word
 
     config = load_config(config_path, overrides)
@@ -227,10 +227,12 @@ def view(run_folder: Path, port: int, no_open: bool) -> None:
 @_set_option
 def instructions(config_path: Path, kind: Kind, to: Path, store: Path | None, overrides: tuple[str, ...]) -> None:
     """Step 1 alone: make instructions."""
-    from ensemble_instruct.config import load_config
+    from ensemble_instruct.config_file import load_config
+    from ensemble_instruct.jsonl import require_folder_of
     from ensemble_instruct.standalone import instructions_to_file
 
     config = load_config(config_path, overrides)
+    require_folder_of(to, config_path)
     _report(to, _watched(lambda monitor: instructions_to_file(config, kind, to, store, monitor)))
 
 
@@ -245,10 +247,12 @@ def instances(
     config_path: Path, kind: Kind, instructions_path: Path, to: Path, store: Path | None, overrides: tuple[str, ...]
 ) -> None:
     """Step 2 alone: complete each instruction."""
-    from ensemble_instruct.config import load_config
+    from ensemble_instruct.config_file import load_config
+    from ensemble_instruct.jsonl import require_folder_of
     from ensemble_instruct.standalone import instances_to_file
 
     config = load_config(config_path, overrides)
+    require_folder_of(to, config_path)
     _report(to, _watched(lambda monitor: instances_to_file(config, kind, instructions_path, to, store, monitor)))
 
 
@@ -281,10 +285,12 @@ def outputs(
     config_path: Path, model_name: str, instances_path: Path, to: Path, store: Path | None, overrides: tuple[str, ...]
 ) -> None:
     """Step 4 alone: let one model answer each instance."""
-    from ensemble_instruct.config import load_config
+    from ensemble_instruct.config_file import load_config
+    from ensemble_instruct.jsonl import require_folder_of
     from ensemble_instruct.standalone import outputs_to_file
 
     config = load_config(config_path, overrides)
+    require_folder_of(to, config_path)
     _report(to, _watched(lambda monitor: outputs_to_file(config, model_name, instances_path, to, store, monitor)))
 
 

@@ -13,9 +13,11 @@ Tables
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """
     try:
         mode = "ro" if read_only else "rwc"
+        if read_only and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+            mode = "ro&immutable=1"  # a medium that may only be read: nobody writes there
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
@@ -99,6 +103,16 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             raise InputFileError(f"{path}: is not a database; choose another place") from error
         raise StoreError(f"{path}: cannot be opened as a run's database: {error}") from error
     return connection
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A read-only connection, closed at the end; what goes wrong with the file becomes a `StoreError`."""
+    try:
+        with closing(connect(path, read_only=True)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be read: {error}; the file may be damaged") from error
 
 
 def pack_prompt(text: str, shared: str) -> bytes:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ensemble_instruct.database import connect, read_examples, require_run
+from ensemble_instruct.database import read_examples, reading, require_run
 from ensemble_instruct.errors import RunError, UsageError
 from ensemble_instruct.jsonl import dump, require_folder_of, whole_file, write_rows
 
@@ -60,8 +59,8 @@ def export_run(folder: Path, form: str, to: Path, *, partial: bool = False) -> i
     """
     if form not in FORMATS:
         raise UsageError(f"--format {form}: no such format; there are {', '.join(FORMATS)}")
-    require_folder_of(to)
-    with closing(connect(require_run(folder), read_only=True)) as connection:
+    require_folder_of(to, folder / "config.yaml", *folder.glob("run.db*"))
+    with reading(require_run(folder)) as connection:
         _require_finished(connection, folder, partial=partial)
         examples = read_examples(connection)
         if form == "parquet":

@@ -95,8 +95,10 @@ def write_rows(path: Path, rows: Iterable[object], *, ascii_only: bool = False) 
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that replaces `path` when the block ends without an error, after an fsync.
 
-    Raises `StoreError` when the disk does not take it.
+    Where `path` is a symbolic link, the file that it points to is replaced. Raises `StoreError` when the disk does
+    not take it.
     """
+    path = path.resolve()
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
@@ -134,6 +136,8 @@ def require_folder_of(path: Path, *inputs: Path) -> None:
     """Raise `InputFileError` unless `path` can be created where it stands and is none of the inputs."""
     if any(path.resolve() == given.resolve() for given in inputs):
         raise InputFileError(f"{path}: is an input too, and would be overwritten; name another file with --to")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputFileError(f"{path}: is no regular file; name one with --to")
     if not path.parent.is_dir():
         raise InputFileError(f"{path}: folder {path.parent} does not exist; create it first")
     if path.is_dir():

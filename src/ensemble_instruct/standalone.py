@@ -23,6 +23,7 @@ from ensemble_instruct.pipeline import WINDOW_FACTOR, Monitor, instances_plan, p
 from ensemble_instruct.prompts import squeezed
 from ensemble_instruct.records import (
     END_MARKER,
+    INSTANCE_VOTER,
     OF_THREE,
     Candidate,
     Completion,
@@ -121,7 +122,7 @@ async def parse_files(
     monitor: Monitor,
 ) -> FileSummary:
     """Step 3 → `{instruction, input, output}`: the completions of one or more files, in their order."""
-    require_folder_of(to, *instances)
+    require_folder_of(to, *instances, *filter(None, [seed_tasks]))
     completions = []
     for path in instances:
         for line, row in read_rows(path, {"instruction": str, "raw_instances": str}):
@@ -228,7 +229,8 @@ def _read_outputs(path: Path) -> dict[str, list[str]]:
 def _voter_name(path: Path, paths: Sequence[Path]) -> str:
     if list(paths).count(path) > 1:
         raise UsageError(f"--outputs {path}: is named twice; each file is one voter")
-    return path.stem if [other.stem for other in paths].count(path.stem) == 1 else str(path)
+    alone = [INSTANCE_VOTER, *(other.stem for other in paths)].count(path.stem) == 1
+    return path.stem if alone else str(path)
 
 
 def _instance_row(instance: Instance) -> Row:
@@ -240,8 +242,10 @@ async def _opened(config: Config, name: str, to: Path, store_path: Path | None) 
     """The store beside the file, and the one model that the step asks."""
     if name not in config.models:
         raise ConfigError(f"--model {name}: no such model in the config; there are {', '.join(config.models)}")
-    require_folder_of(to)
     path = store_path or to.with_name(f"{to.name}.db")
+    demonstrations = config.instances.demonstrations
+    named = (config.seed_tasks, demonstrations.input_output, demonstrations.output_only, config.models[name].replies)
+    require_folder_of(to, path, *filter(None, named))
     require_folder_of(path)
     new = not path.exists()
     with opened_store(path) as store:

@@ -6,13 +6,12 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from ensemble_instruct.database import connect, is_locked, kept_counts, require_run
+from ensemble_instruct.database import is_locked, kept_counts, reading, require_run
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 
 _RECENT = 60.0
@@ -49,7 +48,7 @@ class Status:
 def read_status(folder: Path) -> Status:
     """The status of a run folder; raises `InputFileError` if it is none, `StoreError` if it cannot be read."""
     path = require_run(folder)
-    with closing(connect(path, read_only=True)) as connection:
+    with reading(path) as connection:
         meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
         kept, dropped = _counts(connection)
         recent = connection.execute(

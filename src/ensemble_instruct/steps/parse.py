@@ -125,7 +125,11 @@ class _Task:
 
 
 def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
-    """The task that was asked for, then each further one that the text states."""
+    """The task that was asked for, then each further one that the text states.
+
+    Text before the first heading and between an end marker and the next heading belongs to no task: it stays
+    readable in the completion.
+    """
     text = completion.text.replace("\r\n", "\n")
     found = list(_HEADING.finditer(text))
     headings = [heading for heading in found if len(heading[1]) <= len(found[0][1])]  # one set in is part of a text
