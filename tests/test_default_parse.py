@@ -303,3 +303,13 @@ def test_a_file_that_is_not_one_of_completions_is_refused_with_its_line(cli: Cli
         assert "completions:2: " in done.stderr
         assert named in done.stderr
         assert [path.name for path in tmp_path.iterdir()] == ["completions"]
+
+
+def test_a_kind_that_is_named_decides_what_an_input_means(cli: Cli, tmp_path: Path) -> None:
+    row = {"instruction": "Name a river of Europe, please.", "raw_instances": "input: odd\noutput: Rhine"}
+    (tmp_path / "completions").write_text(json.dumps(row) + "\n")
+    kept, _, _ = parse(cli, "completions", tmp_path)
+    assert kept == [{"instruction": row["instruction"], "input": "odd", "output": "Rhine"}]
+    kept, dropped, _ = parse(cli, "completions", tmp_path, "--kind", "output_only")
+    assert kept == []
+    assert [each["reason"] for each in dropped] == ["unexpected_input"]

@@ -262,14 +262,20 @@ def instances(
 @click.option("--profile", type=click.Choice(get_args(Profile)), default="default", show_default=True)
 @click.option("--seed-tasks", type=PATH, help="Seed tasks that a further task must differ from (default: bundled).")
 @click.option("--novelty-threshold", type=click.FloatRange(0, 1, min_open=True), default=0.7, show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), help="Kind of all tasks (default: as each completion shows).")
 def parse(
-    instances_paths: tuple[Path, ...], to: Path, profile: Profile, seed_tasks: Path | None, novelty_threshold: float
+    instances_paths: tuple[Path, ...],
+    to: Path,
+    profile: Profile,
+    seed_tasks: Path | None,
+    novelty_threshold: float,
+    kind: Kind | None,
 ) -> None:
     """Step 3 alone: read instances out of completions."""
     from ensemble_instruct.standalone import parse_files
 
     summary = _watched(
-        lambda monitor: parse_files(instances_paths, to, profile, seed_tasks, novelty_threshold, monitor)
+        lambda monitor: parse_files(instances_paths, to, profile, seed_tasks, novelty_threshold, monitor, kind)
     )
     _report(to, summary)
 

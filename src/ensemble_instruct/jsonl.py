@@ -102,13 +102,15 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
+            is_whole = False
             try:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+                is_whole = True
+            finally:
+                if not is_whole:
+                    temporary.unlink(missing_ok=True)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _sync_folder(path.parent)

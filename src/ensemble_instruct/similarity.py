@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 from rapidfuzz.distance import LCSseq
@@ -67,15 +67,16 @@ def word_tokens(text: str, *, stem: bool = False) -> list[str]:
 
 
 @cache
-def _stemmer() -> object:
+def _stemmer() -> Callable[[str], str]:
     from nltk.stem.porter import PorterStemmer  # half a second to import: only where stems are asked for
 
-    return PorterStemmer()
+    stem: Callable[[str], str] = PorterStemmer().stem
+    return stem
 
 
 @lru_cache(maxsize=2**16)
 def _stem(token: str) -> str:
-    return str(_stemmer().stem(token))  # type: ignore[attr-defined]
+    return _stemmer()(token)
 
 
 def f1_from_lcs(lcs: int, target_length: int, prediction_length: int) -> float:

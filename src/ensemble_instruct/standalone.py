@@ -120,8 +120,12 @@ async def parse_files(
     seed_tasks: Path | None,
     novelty_threshold: float,
     monitor: Monitor,
+    kind: Kind | None = None,
 ) -> FileSummary:
-    """Step 3 → `{instruction, input, output}`: the completions of one or more files, in their order."""
+    """Step 3 → `{instruction, input, output}`: the completions of one or more files, in their order.
+
+    Without a kind, a task has an input where its completion states one.
+    """
     require_folder_of(to, *instances, *filter(None, [seed_tasks]))
     completions = []
     for path in instances:
@@ -129,8 +133,9 @@ async def parse_files(
             finish_reason = row.get("finish_reason", "stop")
             if not isinstance(finish_reason, str):
                 raise InputFileError(f"{path}:{line}: field 'finish_reason' must be a string")
-            completions.append(Completion(row["instruction"], None, row["raw_instances"], finish_reason))
-    seeds = [task.instruction for task in load_seed_tasks(seed_tasks)] if profile == "default" else []
+            completions.append(Completion(row["instruction"], kind, row["raw_instances"], finish_reason))
+    tasks = load_seed_tasks(seed_tasks) if profile == "default" else ()
+    seeds = [task.instruction for task in tasks if kind in (None, task.kind)]
     parser = Parser(profile, NoveltyPool(word_tokens, seeds), novelty_threshold)
     read: Counter[bool] = Counter()
 
