@@ -16,14 +16,13 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
 from aiohttp import web
 
-from ensemble_instruct.database import connect, is_locked, require_run
+from ensemble_instruct.database import is_locked, reading, require_run
 from ensemble_instruct.errors import InputFileError, StoreError, UsageError
 from ensemble_instruct.records import KINDS, STEPS
 from ensemble_instruct.viewer import queries
@@ -114,13 +113,9 @@ def make_app(folder: Path) -> web.Application:
 
 def _read(folder: Path, query: Callable[[sqlite3.Connection], Result]) -> Result:
     """What a query says about one state of the run."""
-    path = require_run(folder)
-    try:
-        with closing(connect(path, read_only=True)) as connection:
-            connection.execute("BEGIN")
-            return query(connection)
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be read: {error}; is it a run's database?") from error
+    with reading(require_run(folder)) as connection:
+        connection.execute("BEGIN")
+        return query(connection)
 
 
 def _place(folder: Path, connection: sqlite3.Connection) -> dict[str, str]:
