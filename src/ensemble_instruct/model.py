@@ -175,6 +175,7 @@ class Model:
             return await asyncio.shield(on_the_way)
         if (answer := self._store.answer(key)) is not None:
             self.usage.replayed += 1
+            self._ever_succeeded |= isinstance(answer.outcome, Response)
             return answer
         task = asyncio.ensure_future(self._ask_client(key, request))
         self._on_the_way[key] = task
