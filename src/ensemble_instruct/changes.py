@@ -12,7 +12,10 @@ from ensemble_instruct.config import Config
 from ensemble_instruct.records import KINDS, Kind
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
 
-_WITHOUT_EFFECT = ("api_key_env", "give_up_after", "license", "max_in_flight", "max_tries", "price", "timeout")
+_WITHOUT_EFFECT = (
+    "api_key_env", "give_up_after", "license", "max_in_flight", "max_tries", "price", "requests_per_minute", "timeout",
+    "tokens_per_minute",
+)  # fmt: skip
 """Settings of a model that change no answer."""
 
 

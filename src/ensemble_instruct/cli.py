@@ -8,28 +8,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ensemble_instruct import __version__
+from ensemble_instruct import __version__, cli_steps
+from ensemble_instruct.cli_steps import PATH, asking, config_argument, retry_option, set_option, to_option
 from ensemble_instruct.errors import ConfigError, EnsembleInstructError, InputFileError, RunError, UsageError
-from ensemble_instruct.records import KINDS, Kind, Profile, Strategy
+from ensemble_instruct.logs import LogFormat
+from ensemble_instruct.records import KINDS, Kind
 
 if TYPE_CHECKING:
     from ensemble_instruct.config import Config
-    from ensemble_instruct.pipeline import Monitor
-    from ensemble_instruct.standalone import FileSummary
-
-Result = TypeVar("Result")
-PATH = click.Path(path_type=Path)
-_config_argument = click.argument("config_path", metavar="CONFIG", type=PATH)
-_set_option = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a config key.")
-_kind_option = click.option("--kind", type=click.Choice(KINDS), required=True, help="Kind of task.")
-_to_option = click.option("--to", type=PATH, required=True, help="File to write.")
-_store_option = click.option("--store", type=PATH, help="Where the answers are kept (default: beside the file, .db).")
 
 
 class _Commands(click.Group):
@@ -80,22 +71,44 @@ def main() -> None:
 @click.argument("config_path", metavar="[CONFIG]", type=PATH, required=False)
 @click.option("--out", type=PATH, required=True, help="Run folder: made, or resumed where it exists.")
 @click.option("--preset", metavar="NAME", help="A bundled config instead of CONFIG.")
-@_set_option
 @click.option("--force", is_flag=True, help="Resume although the config has changed.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, ask nothing.")
+@click.option(
+    "--budget", metavar="USD", type=click.FloatRange(0, min_open=True), help="Stop before all starts have cost more."
+)
+@retry_option
+@asking
 def run(
-    config_path: Path | None, out: Path, preset: str | None, overrides: tuple[str, ...], force: bool, dry_run: bool
+    config_path: Path | None,
+    out: Path,
+    preset: str | None,
+    overrides: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    budget: float | None,
+    retry_failed: bool,
+    log_file: Path | None,
+    log_format: LogFormat,
 ) -> None:
     """Start a run, or resume it: what was answered is not asked again."""
     from ensemble_instruct.runs import start_or_resume
     from ensemble_instruct.status import read_status, status_lines
+    from ensemble_instruct.terminal import watched
 
     config = _config_for_run(config_path, out, preset, overrides)
     if dry_run:
         _print_plan(config)
         return
-    summary = _watched(lambda monitor: start_or_resume(config, out, monitor, force=force))
-    click.echo("\n".join(status_lines(read_status(out))))
+    summary = watched(
+        lambda monitor: start_or_resume(config, out, monitor, force=force, retry_failed=retry_failed, budget=budget),
+        log_file,
+        log_format,
+    )
+    status = read_status(out)
+    click.echo("\n".join(status_lines(status)))
+    if failures := status.failures:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in failures.most_common())
+        click.echo(f"{failures.total()} requests failed for good ({reasons}); --retry-failed asks them again")
     for kind in KINDS:
         _warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
     simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
@@ -146,8 +159,8 @@ def init(file: Path, preset: str) -> None:
 
 
 @main.command()
-@_config_argument
-@_set_option
+@config_argument
+@set_option
 def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     """Validate a config, ask each model one word, print the plan."""
     import asyncio
@@ -158,10 +171,10 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     config = load_config(config_path, overrides)
     _print_plan(config)
     replies = asyncio.run(ask_one_word(config))
-    for name, reply in replies.items():
+    for name, server, reply in replies:
         said = f"failed: {reply}" if isinstance(reply, EnsembleInstructError) else f"says {' '.join(reply.split())!r}"
-        click.echo(f"model {name} {said}")
-    failed = [name for name, reply in replies.items() if isinstance(reply, EnsembleInstructError)]
+        click.echo(f"model {name}{f' at {server}' if len(config.models[name].base_urls) > 1 else ''} {said}")
+    failed = list(dict.fromkeys(name for name, _, reply in replies if isinstance(reply, EnsembleInstructError)))
     if failed:
         raise ConfigError(f"{config_path}: no answer from {', '.join(failed)}; see above, mend it and check again")
 
@@ -196,7 +209,7 @@ def status(run_folder: Path) -> None:
 @click.option(
     "--format", "form", metavar="F", required=True, help="original, alpaca, messages, prompt-completion, parquet."
 )
-@_to_option
+@to_option
 @click.option("--partial", is_flag=True, help="Take the examples so far of a run that is not finished.")
 def export(run_folder: Path, form: str, to: Path, partial: bool) -> None:
     """Write the examples of a run for a trainer."""
@@ -219,134 +232,5 @@ def view(run_folder: Path, port: int, no_open: bool) -> None:
     asyncio.run(serve(run_folder, port, click.echo, open_browser=not no_open))
 
 
-@main.command()
-@_config_argument
-@_kind_option
-@_to_option
-@_store_option
-@_set_option
-def instructions(config_path: Path, kind: Kind, to: Path, store: Path | None, overrides: tuple[str, ...]) -> None:
-    """Step 1 alone: make instructions."""
-    from ensemble_instruct.config_file import load_config
-    from ensemble_instruct.jsonl import require_folder_of
-    from ensemble_instruct.standalone import instructions_to_file
-
-    config = load_config(config_path, overrides)
-    require_folder_of(to, config_path)
-    _report(to, _watched(lambda monitor: instructions_to_file(config, kind, to, store, monitor)))
-
-
-@main.command()
-@_config_argument
-@_kind_option
-@click.option("--instructions", "instructions_path", type=PATH, required=True, help="File of step 1.")
-@_to_option
-@_store_option
-@_set_option
-def instances(
-    config_path: Path, kind: Kind, instructions_path: Path, to: Path, store: Path | None, overrides: tuple[str, ...]
-) -> None:
-    """Step 2 alone: complete each instruction."""
-    from ensemble_instruct.config_file import load_config
-    from ensemble_instruct.jsonl import require_folder_of
-    from ensemble_instruct.standalone import instances_to_file
-
-    config = load_config(config_path, overrides)
-    require_folder_of(to, config_path)
-    _report(to, _watched(lambda monitor: instances_to_file(config, kind, instructions_path, to, store, monitor)))
-
-
-@main.command()
-@click.option("--instances", "instances_paths", type=PATH, required=True, multiple=True, help="File of step 2; repeat.")
-@_to_option
-@click.option("--profile", type=click.Choice(get_args(Profile)), default="default", show_default=True)
-@click.option("--seed-tasks", type=PATH, help="Seed tasks that a further task must differ from (default: bundled).")
-@click.option("--novelty-threshold", type=click.FloatRange(0, 1, min_open=True), default=0.7, show_default=True)
-@click.option("--kind", type=click.Choice(KINDS), help="Kind of all tasks (default: as each completion shows).")
-def parse(
-    instances_paths: tuple[Path, ...],
-    to: Path,
-    profile: Profile,
-    seed_tasks: Path | None,
-    novelty_threshold: float,
-    kind: Kind | None,
-) -> None:
-    """Step 3 alone: read instances out of completions."""
-    from ensemble_instruct.standalone import parse_files
-
-    summary = _watched(
-        lambda monitor: parse_files(instances_paths, to, profile, seed_tasks, novelty_threshold, monitor, kind)
-    )
-    _report(to, summary)
-
-
-@main.command()
-@_config_argument
-@click.option("--model", "model_name", metavar="NAME", required=True, help="Model of the config.")
-@click.option("--instances", "instances_path", type=PATH, required=True, help="File of step 3.")
-@_to_option
-@_store_option
-@_set_option
-def outputs(
-    config_path: Path, model_name: str, instances_path: Path, to: Path, store: Path | None, overrides: tuple[str, ...]
-) -> None:
-    """Step 4 alone: let one model answer each instance."""
-    from ensemble_instruct.config_file import load_config
-    from ensemble_instruct.jsonl import require_folder_of
-    from ensemble_instruct.standalone import outputs_to_file
-
-    config = load_config(config_path, overrides)
-    require_folder_of(to, config_path)
-    _report(to, _watched(lambda monitor: outputs_to_file(config, model_name, instances_path, to, store, monitor)))
-
-
-@main.command()
-@click.option("--instances", "instances_path", type=PATH, required=True, help="File of step 3.")
-@click.option("--outputs", "outputs_paths", type=PATH, required=True, multiple=True, help="File of step 4; repeat.")
-@_to_option
-@click.option("--strategy", type=click.Choice(get_args(Strategy)), default="consensus", show_default=True)
-@click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Of the original's rules."
-)
-@click.option("--min-agreement", type=click.FloatRange(0, 1), help="Least agreement of an example.")
-@click.option("--keep", type=click.FloatRange(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
-def ensemble(
-    instances_path: Path,
-    outputs_paths: tuple[Path, ...],
-    to: Path,
-    strategy: Strategy,
-    threshold: float,
-    min_agreement: float | None,
-    keep: float | None,
-) -> None:
-    """Step 5 alone: keep the outputs that the models agree on."""
-    from ensemble_instruct.standalone import ensemble_files
-    from ensemble_instruct.steps.ensemble import Selection
-
-    chosen = Selection(strategy, threshold, min_agreement, keep)
-    _report(to, _watched(lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor)))
-
-
-def _watched(work: Callable[[Monitor], Coroutine[Any, Any, Result]]) -> Result:
-    """Run what takes a monitor, and show its progress on stderr."""
-    import asyncio
-    import logging
-
-    from rich.console import Console
-
-    from ensemble_instruct.progress import Watch, shown
-
-    watch = Watch()
-    console = Console(stderr=True)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    with shown(watch, console):
-        return asyncio.run(work(watch))
-
-
-def _report(to: Path, summary: FileSummary) -> None:
-    if summary.note:
-        click.echo(summary.note)
-    click.echo(f"{summary.written} rows in {to}")
-    if summary.dropped:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in summary.dropped.most_common())
-        click.echo(f"{summary.dropped.total()} dropped ({reasons}), each in {to}.rejected.jsonl")
+for _step in (cli_steps.instructions, cli_steps.instances, cli_steps.parse, cli_steps.outputs, cli_steps.ensemble):
+    main.add_command(_step)

@@ -142,7 +142,11 @@ class ModelSection(_Section):
     api_key_env: str | None = None
     license: str | None = None
     price: Price = Price()
-    max_in_flight: int = Field(default=64, ge=1)
+    max_in_flight: int | None = Field(default=None, ge=1)
+    """Most requests at a time, for each server; None: found out."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    """Ceilings of each server, prompts and completions together."""
     timeout: float = Field(default=600.0, gt=0)
     """Seconds that one try of a request may take."""
     max_tries: int = Field(default=6, ge=1)
@@ -166,8 +170,10 @@ class ModelSection(_Section):
     def _plain_url(cls, value: str | list[str] | None) -> str | list[str] | None:
         for url in [value] if isinstance(value, str) else value or []:
             _require_plain_url(url)
-        if isinstance(value, list) and len(value) != 1:
-            raise ValueError("name one address; several (replicas) are not served yet")
+        if isinstance(value, list) and not value:
+            raise ValueError("name at least one address")
+        if isinstance(value, list) and len({url.rstrip("/") for url in value}) < len(value):
+            raise ValueError("names the same address twice; each replica has one of its own")
         return value
 
     @model_validator(mode="after")

@@ -62,6 +62,8 @@ MIGRATIONS = (
         source TEXT NOT NULL, request BLOB NOT NULL, detail TEXT NOT NULL
     );
     """,
+    # 2: whether the counts of tokens are the server's or estimated
+    "ALTER TABLE request ADD COLUMN estimated INTEGER NOT NULL DEFAULT 0;",
 )
 
 

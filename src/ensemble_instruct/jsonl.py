@@ -1,12 +1,17 @@
-"""JSON Lines: strict reading with the line named in every error, and writing that is whole or not at all."""
+"""JSON Lines: strict reading with the line named in every error, and writing that is whole or not at all.
+
+Neither needs memory for more than one line: `checked_rows` reads a file twice, `RowSpool` keeps rows on disk.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,30 +19,106 @@ from ensemble_instruct.errors import InputFileError, StoreError
 
 MAX_LINE_BYTES = 16 * 2**20
 
+Row = dict[str, Any]
+NumberedRow = tuple[int, Row]
 
-def read_rows(path: Path, required: Mapping[str, type]) -> Iterator[tuple[int, dict[str, Any]]]:
+
+def read_rows(path: Path, required: Mapping[str, type]) -> Iterator[NumberedRow]:
     """Yield (line number from 1, object) for each line that is not blank.
 
     `required` maps a field to the type of its value. Raises `InputFileError`, which names file and line, for
     a file that cannot be opened, a line longer than 16 MiB, bytes that are not UTF-8, text that is not a JSON
     object, and a field that is missing or of another type.
     """
+    with _opened(path) as lines:
+        yield from _rows(path, lines, required, {})
+
+
+class CheckedRows:
+    """The rows of an open file, all of them checked; each iteration reads them again, one iteration at a time."""
+
+    def __init__(
+        self, path: Path, lines: IO[bytes], required: Mapping[str, type], optional: Mapping[str, type]
+    ) -> None:
+        self._path, self._lines, self._required, self._optional = path, lines, required, optional
+        self._checked = _state(lines)
+        self._kept: list[NumberedRow] | None = None
+        if stat.S_ISREG(os.fstat(lines.fileno()).st_mode):
+            self._count = sum(1 for _ in self)
+        else:
+            self._kept = list(_rows(path, lines, required, optional))
+            self._count = len(self._kept)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[NumberedRow]:
+        return self._read() if self._kept is None else iter(self._kept)
+
+    def _read(self) -> Iterator[NumberedRow]:
+        """The rows, each looked at only while the file is as it was."""
+        self._lines.seek(0)
+        try:
+            for row in _rows(self._path, self._lines, self._required, self._optional):
+                if _state(self._lines) != self._checked:
+                    break
+                yield row
+        except InputFileError:
+            if _state(self._lines) == self._checked:
+                raise
+        if _state(self._lines) != self._checked:
+            raise InputFileError(
+                f"{self._path}: was changed while it was read; leave it alone and run the same command again"
+            )
+
+
+@contextmanager
+def checked_rows(
+    path: Path, required: Mapping[str, type], optional: Mapping[str, type] | None = None
+) -> Iterator[CheckedRows]:
+    """All rows of a file, checked as `read_rows` does before the block begins, and in it read again, one at a time.
+
+    `optional` fields may be missing, but have their type. Where another file takes the name in between, the one that
+    was checked is read; where the file itself is changed, the next row raises `InputFileError`. What is no regular
+    file (a pipe) can be read only once, so its rows are kept in memory.
+    """
+    with _opened(path) as lines:
+        yield CheckedRows(path, lines, required, optional or {})
+
+
+def _opened(path: Path) -> IO[bytes]:
     try:
-        with path.open("rb") as lines:
-            number = 0
-            while line := lines.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if len(line) > MAX_LINE_BYTES:
-                    raise InputFileError(
-                        f"{path}:{number}: line is longer than 16 MiB; put one JSON object on each line"
-                    )
-                if line.strip():
-                    yield number, _object(path, number, line, required)
+        return path.open("rb")
     except OSError as error:
-        raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
+        raise _unreadable(path, error) from error
 
 
-def _object(path: Path, number: int, line: bytes, required: Mapping[str, type]) -> dict[str, Any]:
+def _unreadable(path: Path, error: OSError) -> InputFileError:
+    return InputFileError(f"{path}: cannot be read: {error.strerror}; check the path")
+
+
+def _state(file: IO[bytes]) -> tuple[int, int]:
+    """Another value after each change of a file."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
+
+
+def _rows(
+    path: Path, lines: IO[bytes], required: Mapping[str, type], optional: Mapping[str, type]
+) -> Iterator[NumberedRow]:
+    number = 0
+    try:
+        while line := lines.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                raise InputFileError(f"{path}:{number}: line is longer than 16 MiB; put one JSON object on each line")
+            if line.strip():
+                yield number, _object(path, number, line, required, optional)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _object(path: Path, number: int, line: bytes, required: Mapping[str, type], optional: Mapping[str, type]) -> Row:
     where = f"{path}:{number}"
     try:
         row = json.loads(line.decode("utf-8"))
@@ -52,11 +133,11 @@ def _object(path: Path, number: int, line: bytes, required: Mapping[str, type]) 
         raise InputFileError(f"{where}: expected a JSON object, found {_type_name(row)}")
     if b"\\u" in line and _has_lone_surrogate(row):
         raise InputFileError(f"{where}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
-    for field, kind in required.items():
-        if field not in row:
-            raise InputFileError(f"{where}: field {field!r} is missing; needed: {', '.join(required)}")
-        if not isinstance(row[field], kind):
+    for field, kind in (*required.items(), *optional.items()):
+        if field in row and not isinstance(row[field], kind):
             raise InputFileError(f"{where}: field {field!r} must be {_name(kind)}, found {_type_name(row[field])}")
+        if field not in row and field in required:
+            raise InputFileError(f"{where}: field {field!r} is missing; needed: {', '.join(required)}")
     return row
 
 
@@ -91,6 +172,39 @@ def write_rows(path: Path, rows: Iterable[object], *, ascii_only: bool = False) 
     return count
 
 
+class RowSpool:
+    """Rows that come one at a time, on their way to the file `path`, which is untouched until `save`.
+
+    They wait in the same folder, in a file without a name, so that a process that is killed leaves nothing behind.
+    Use it as a context manager. Raises `StoreError` when the disk does not take them.
+    """
+
+    def __init__(self, path: Path, *, ascii_only: bool = False) -> None:
+        self.count = 0
+        self._path, self._ascii_only = path, ascii_only
+        with _writing(path):
+            self._waiting = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed by `__exit__`
+
+    def __enter__(self) -> RowSpool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # what a full disk did not take is not wanted any more
+            self._waiting.close()
+
+    def add(self, row: object) -> None:
+        """Put a row behind the others."""
+        with _writing(self._path):
+            self._waiting.write((dump(row, ascii_only=self._ascii_only) + "\n").encode())
+        self.count += 1
+
+    def save(self) -> None:
+        """Let `path` hold all rows; it is complete or untouched."""
+        with whole_file(self._path) as file:
+            self._waiting.seek(0)
+            shutil.copyfileobj(self._waiting, file, 2**20)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that replaces `path` when the block ends without an error, after an fsync.
@@ -99,7 +213,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     not take it.
     """
     path = path.resolve()
-    try:
+    with _writing(path):
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
             is_whole = False
@@ -114,6 +228,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _sync_folder(path.parent)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What the disk does not take becomes a `StoreError`."""
+    try:
+        yield
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written: {error.strerror}; free some space or choose another place"

@@ -5,41 +5,41 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
+import os
 import time
-from collections import Counter, deque
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Iterable,
-    Mapping,
-)
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
-from typing import Any, TypeVar
 
-from ensemble_instruct.clients import make_client
+from ensemble_instruct.admission import Dispatcher, Gate, GateStatus
+from ensemble_instruct.budget import Budget, cost_of
+from ensemble_instruct.clients import make_clients
 from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config import ModelSection, api_key
-from ensemble_instruct.errors import ModelError, RequestRefusedError, RunError, TransientError
-from ensemble_instruct.records import Answer, Failure, Request, Response
+from ensemble_instruct.config import ModelSection
+from ensemble_instruct.errors import (
+    RequestError,
+    RequestRefusedError,
+    RunError,
+    ServerUnreachableError,
+    TransientError,
+)
+from ensemble_instruct.rates import Rates
+from ensemble_instruct.records import Answer, Failure, Request, Response, estimated_tokens
+from ensemble_instruct.retries import Retries, Tries
 from ensemble_instruct.store import Store
+from ensemble_instruct.streams import together
+from ensemble_instruct.telemetry import Telemetry, telemetry_from_environment
 
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
-_FEW = 10
-"""So many requests may fail at the same time for reasons of their own; when more do, the server is at fault."""
-_FIRST_LIMIT, _GROWTH = 4, 1
-_PATIENT_CAUSES = ("429", "502", "503", "504", "unreachable")
-"""The server has no place or is not there: no fault of the request, so tries are not counted."""
+_WINDOW_FACTOR, _SMALLEST_WINDOW, _LARGEST_WINDOW = 16, 64, 2048
+_STATUS_EVERY = 2.0
+_MOST_PROMPT_TOKENS = 0.5
+"""Tokens a byte, at first, for the most that a request can cost; afterwards the highest that the server counted."""
+_MARGIN = 1.25
+_WITHOUT_REPLY = ("connection", "timeout", "unreachable")
 
 log = logging.getLogger(__name__)
-Value = TypeVar("Value")
-Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -53,94 +53,63 @@ class Usage:
     completion_tokens: int = 0
     retries: Counter[str] = field(default_factory=Counter)
 
-    def add(self, outcome: Response | Failure) -> None:
+    def add(self, prompt: str, outcome: Response | Failure) -> None:
         """Count one answer."""
         self.asked += 1
         if isinstance(outcome, Failure):
             self.failed += 1
         else:
-            self.prompt_tokens += outcome.prompt_tokens or 0
-            self.completion_tokens += outcome.completion_tokens or 0
-
-
-@dataclass(slots=True)
-class _Tries:
-    """What became of a request so far."""
-
-    began: float
-    made: int = 0
-    counted: int = 0
-    """Those that speak against the request, not against the server."""
-    delay: float = 0.0
-    """Seconds to wait before the next one."""
-
-
-class _Slots:
-    """Requests in flight: four at first, one more with each success, never more than the ceiling.
-
-    So a server that is just starting, or has a short queue for connections, is not met by all requests at once.
-    """
-
-    def __init__(self, ceiling: int) -> None:
-        self._ceiling = ceiling
-        self._limit = min(ceiling, _FIRST_LIMIT)
-        self._in_flight = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    async def __aenter__(self) -> None:
-        if self._in_flight < self._limit and not self._waiting:
-            self._in_flight += 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._leave()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._leave()
-
-    def grow(self) -> None:
-        """A request succeeded."""
-        if self._limit < self._ceiling:
-            self._limit = min(self._ceiling, self._limit + _GROWTH)
-            self._admit()
-
-    def _leave(self) -> None:
-        self._in_flight -= 1
-        self._admit()
-
-    def _admit(self) -> None:
-        while self._waiting and self._in_flight < self._limit:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self._in_flight += 1
-                turn.set_result(None)
+            used, made = outcome.used_tokens(prompt)
+            self.prompt_tokens += used
+            self.completion_tokens += made
 
 
 class Model:
-    """One model of the config: asks its client what the store does not know yet.
+    """One model of the config, on one server or several replicas: asks for what the store does not know yet.
 
     `ask` is safe to call from many tasks; a request that is already on its way is not sent twice.
     """
 
-    def __init__(self, name: str, section: ModelSection, client: Client, store: Store) -> None:
+    def __init__(
+        self,
+        name: str,
+        section: ModelSection,
+        clients: Sequence[tuple[str, Client]],
+        store: Store,
+        budget: Budget | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self.name = name
-        self.max_in_flight = section.max_in_flight
         self.usage = Usage()
-        self._section, self._client, self._store = section, client, store
+        self._section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
+        self._clients = tuple(client for _, client in clients)
         self._identity = list(section.identity)
-        self._slots = _Slots(section.max_in_flight)
+        rates = section.requests_per_minute, section.tokens_per_minute
+        self._gates = tuple(Gate(server, section.max_in_flight, Rates(*rates)) for server, _ in clients)
+        self._dispatcher = Dispatcher(self._gates)
+        self._retries = Retries(name, section)
         self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
+        self._sleeping: dict[asyncio.Future[None], Tries] = {}
         self._opening: asyncio.Task[None] | None = None
-        self._last_success = time.monotonic()
-        self._ever_succeeded = False
-        self._refused = 0
-        self._failing: set[str] = set()
-        self._jitter = random.Random()  # noqa: S311 - spreads retries, decides no record
+        self._is_open = False
+        self._completion_tokens = 0.0
+        self._prompt_tokens_a_byte = 0.0
+
+    @property
+    def window(self) -> int:
+        """How many requests a step shall have under way, so that one that is tried again holds up nothing."""
+        in_flight = (self._section.max_in_flight or _LARGEST_WINDOW // _WINDOW_FACTOR) * len(self._clients)
+        return max(_SMALLEST_WINDOW, min(_LARGEST_WINDOW, _WINDOW_FACTOR * in_flight), 2 * in_flight)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are at a server, or answered and on their way to the disk."""
+        return self._dispatcher.in_flight
+
+    @property
+    def servers(self) -> list[GateStatus]:
+        """The state of each server at this moment."""
+        return [gate.status() for gate in self._gates]
 
     def key(self, request: Request) -> str:
         """32 hexadecimal digits over everything that can change the answer, and nothing else."""
@@ -152,18 +121,33 @@ class Model:
         return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     async def open(self) -> None:
-        """Open the client, once; raises `ModelError` when the model cannot be reached."""
+        """Open the clients, once; raises `ModelError` when the model cannot be reached at all."""
         if self._opening is None:
-            self._opening = asyncio.ensure_future(self._client.open())
+            self._opening = asyncio.ensure_future(self._open())
         await asyncio.shield(self._opening)
 
+    async def _open(self) -> None:
+        results = await asyncio.gather(*(client.open() for client in self._clients), return_exceptions=True)
+        away = [result for result in results if isinstance(result, ServerUnreachableError)]
+        for gate, result in zip(self._gates, results, strict=True):
+            if isinstance(result, ServerUnreachableError) and len(away) < len(results):
+                gate.failed(TransientError(str(result), cause="unreachable", server_down=True), time.monotonic())
+                log.warning("%s; the other servers go on", result, extra={"model": self.name, "server": gate.server})
+            elif isinstance(result, BaseException):
+                raise result
+        self._is_open = True
+
+    async def stop(self) -> None:
+        """Send nothing more; return once all that is in flight has come home."""
+        await self._dispatcher.stop()
+
     async def close(self) -> None:
-        """Close the client."""
+        """Close the clients."""
         if self._opening is not None:
             self._opening.cancel()
             with suppress(asyncio.CancelledError, RunError):
                 await self._opening
-        await self._client.close()
+        await asyncio.gather(*(client.close() for client in self._clients))
 
     async def ask(self, request: Request) -> Answer:
         """The committed answer to a request: from the store, or from the model once it is on disk.
@@ -171,158 +155,205 @@ class Model:
         Raises `RunError` when the run cannot go on.
         """
         key = self.key(request)
-        if (on_the_way := self._on_the_way.get(key)) is not None:
-            return await asyncio.shield(on_the_way)
+        while (earlier := self._on_the_way.get(key)) is not None:
+            await asyncio.wait([earlier])
+            if not earlier.cancelled():
+                return earlier.result()
         if (answer := self._store.answer(key)) is not None:
             self.usage.replayed += 1
-            self._ever_succeeded |= isinstance(answer.outcome, Response)
+            self._retries.replayed(succeeded=isinstance(answer.outcome, Response))
             return answer
-        task = asyncio.ensure_future(self._ask_client(key, request))
-        self._on_the_way[key] = task
+        mine = self._on_the_way[key] = asyncio.get_running_loop().create_future()
         try:
-            return await task
+            answer = await self._ask_servers(key, request)
+            mine.set_result(answer)
+            return answer
         finally:
+            mine.cancel()
             del self._on_the_way[key]
 
-    async def _ask_client(self, key: str, request: Request) -> Answer:
-        """Try until there is an outcome; it is committed before the slot is given back."""
-        tries = _Tries(time.monotonic())
+    async def _ask_servers(self, key: str, request: Request) -> Answer:
+        """Try until there is an outcome; it is committed before the place at the server is given back."""
+        tries = Tries()
+        tokens = estimated_tokens(request.prompt) + (self._completion_tokens or request.sampling.max_tokens)
         while True:
-            async with self._slots:
-                await self.open()
+            number = await self._dispatcher.enter(tokens, again=tries.made > 0)
+            tries.hold = 0.0
+            try:
+                if not self._is_open:
+                    await self.open()
                 began = time.monotonic()
-                outcome = await self._try(key, request, tries)
+                outcome = await self._within_budget(number, key, request, tries, tokens)
                 if outcome is not None:
                     await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
-                    self.usage.add(outcome)
+                    self.usage.add(request.prompt, outcome)
                     return Answer(key, outcome)
-            await asyncio.sleep(tries.delay)
+            finally:
+                self._dispatcher.leave(number, tries.hold)
+            await self._sleep(tries)
 
-    async def _try(self, key: str, request: Request, tries: _Tries) -> Response | Failure | None:
-        """One try: the outcome, or None when the request shall be tried again after `tries.delay`.
+    async def _within_budget(
+        self, number: int, key: str, request: Request, tries: Tries, tokens: float
+    ) -> Response | Failure | None:
+        if self._budget is None:
+            return await self._try(number, key, request, tries, tokens)
+        price, size = self._section.price, len(request.prompt.encode("utf-8", "surrogatepass"))
+        most = _MARGIN * self._prompt_tokens_a_byte * size if self._prompt_tokens_a_byte else _MOST_PROMPT_TOKENS * size
+        reserved = await self._budget.reserve(cost_of(price, most + 16, request.sampling.max_tokens))
+        cost = 0.0
+        try:
+            outcome = await self._try(number, key, request, tries, tokens)
+            if isinstance(outcome, Response):
+                used, made = outcome.used_tokens(request.prompt)
+                self._prompt_tokens_a_byte = max(self._prompt_tokens_a_byte, used / size)
+                cost = cost_of(price, used, made)
+        finally:
+            self._budget.settle(reserved, cost)
+        return outcome
+
+    async def _try(
+        self, number: int, key: str, request: Request, tries: Tries, tokens: float
+    ) -> Response | Failure | None:
+        """One try at one server: the outcome, or None when the request shall be tried again after `tries.delay`.
 
         Raises `RunError` after `give_up_after` seconds without any success.
         """
+        gate, client = self._gates[number], self._clients[number]
+        began, used = time.monotonic(), (gate.rates.used_requests, gate.rates.used_tokens)
+        problem: RequestError | None = None
+        outcome: Response | Failure | None
         try:
-            response = await self._client.answer(request)
+            outcome = await client.answer(request)
         except RequestRefusedError as error:
-            self._require_some_success(error)
-            return Failure(error.type, str(error))
+            gate.answered(time.monotonic() - began, time.monotonic())
+            problem, outcome = error, self._retries.refused(key, error)
         except TransientError as error:
-            self._failing.add(key)
-            self._note(error, max(tries.began, self._last_success))
-            return self._verdict(error, tries)
-        self._last_success = time.monotonic()
-        self._ever_succeeded = True
-        self._failing.clear()
-        self._slots.grow()
-        return response
+            problem, outcome = error, self._after_failure(gate, key, error, tries)
+        else:
+            self._after_success(gate, key, request, outcome, began, tokens)
+        if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
+            gate.told(time.monotonic(), client.limits, *used)
+        if self._telemetry is not None:
+            self._report(gate.server, request, began, outcome, problem)
+        return outcome
 
-    def _verdict(self, error: TransientError, tries: _Tries) -> Failure | None:
-        """The failure of this very request, after so many tries while others succeed; None to try again."""
-        tries.made += 1
-        tries.counted += error.cause not in _PATIENT_CAUSES
-        server_works = self._last_success > tries.began or (self._ever_succeeded and len(self._failing) < _FEW)
-        if tries.counted >= self._section.max_tries and server_works:
-            return Failure("server_error", f"{tries.counted} tries failed, the last one: {error}")
-        backoff = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (tries.made - 1)) * self._jitter.uniform(0.5, 1.5)
-        tries.delay = max(backoff, error.retry_after or 0.0)
-        return None
+    def _after_success(
+        self, gate: Gate, key: str, request: Request, response: Response, began: float, tokens: float
+    ) -> None:
+        now = time.monotonic()
+        gate.answered(now - began, now)
+        used, made = response.used_tokens(request.prompt)
+        gate.rates.correct(now, used + made - tokens)
+        self._completion_tokens += 0.1 * (made - self._completion_tokens) if self._completion_tokens else made
+        if self._retries.succeeded(key):
+            for sleeper, tries in self._sleeping.items():
+                if not tries.is_told:
+                    _wake(sleeper)
 
-    def _require_some_success(self, error: RequestRefusedError) -> None:
-        """Raise `ModelError` when the server refuses everything: then the config is at fault, not the requests."""
-        self._refused += 1
-        if error.type == "bad_request" and not self._ever_succeeded and self._refused >= _FEW:
-            raise ModelError(
-                f"model {self.name}: the first {self._refused} requests were all refused, the last one with: {error}; "
-                f"check models.{self.name}"
-            )
-
-    def _note(self, error: TransientError, since: float) -> None:
+    def _after_failure(self, gate: Gate, key: str, error: TransientError, tries: Tries) -> Failure | None:
+        now = time.monotonic()
+        was_away = gate.is_away
+        tries.hold = gate.failed(error, now)
         self.usage.retries[error.cause] += 1
-        if self.usage.retries[error.cause] == 1:
-            log.warning("model %s: %s; trying again", self.name, error)
-        waited = time.monotonic() - since
-        if waited > self._section.give_up_after:
-            raise RunError(
-                f"model {self.name}: no success for {waited:.0f} s, the last error was: {error}; "
-                f"all answers are kept: see to the server, then run the same command again"
-            )
+        place = {"model": self.name, "server": gate.server, "cause": error.cause}
+        if gate.retries[error.cause] == 1:
+            log.warning("model %s at %s: %s; trying again", self.name, gate.server, error, extra=place)
+        if gate.is_away and not was_away:
+            log.info("model %s: left %s alone for a while", self.name, gate.server, extra=place)
+        elsewhere = any(other is not gate and not other.is_away for other in self._gates)
+        return self._retries.failed(key, error, tries, elsewhere=elsewhere)
 
+    def _report(
+        self, server: str, request: Request, began: float, outcome: Response | Failure | None,
+        problem: RequestError | None,
+    ) -> None:  # fmt: skip
+        if self._telemetry is None:
+            return
+        cause = getattr(problem, "cause", None) or getattr(problem, "type", None)
+        seconds = time.monotonic() - began
+        self._telemetry.tried(
+            model=self._section.model or self.name,
+            provider=self._section.provider,
+            operation="chat" if self._section.endpoint == "chat" else "text_completion",
+            server=server,
+            request=request,
+            began=time.time() - seconds,
+            seconds=seconds,
+            response=outcome if isinstance(outcome, Response) else None,
+            error=cause,
+        )
 
-async def together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """The results of all, in order; the first failure cancels the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in work]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]
-
-
-@asynccontextmanager
-async def drawn(source: AsyncIterable[Value]) -> AsyncIterator[AsyncIterable[Value]]:
-    """A source that is closed when the block ends, so that what it started ends with it."""
-    try:
-        yield source
-    finally:
-        if isinstance(source, AsyncGenerator):
-            await source.aclose()
-
-
-async def in_order(
-    source: AsyncIterable[Value], work: Callable[[Value], Awaitable[Result]], window: int
-) -> AsyncGenerator[tuple[Value, Result], None]:
-    """Yield (value, result of `work`) in the order of the source, with up to `window` values at work at once.
-
-    It draws from the source and works ahead while the consumer is busy. What source or work raises is raised
-    here, in its turn. Leaving early (`aclose`) cancels what is at work.
-    """
-    free = asyncio.Semaphore(window)
-    started: asyncio.Queue[tuple[Value, asyncio.Future[Result]] | None] = asyncio.Queue()
-    at_work: set[asyncio.Future[Result]] = set()
-
-    async def feed() -> None:
+    async def _sleep(self, tries: Tries) -> None:
+        """Wait until a request may be tried again, or until the server works again."""
+        if tries.delay <= 0:
+            return
+        loop = asyncio.get_running_loop()
+        sleeper: asyncio.Future[None] = loop.create_future()
+        self._sleeping[sleeper] = tries
+        timer = loop.call_later(tries.delay, _wake, sleeper)
         try:
-            async with drawn(source) as values:
-                async for value in values:
-                    await free.acquire()
-                    result = asyncio.ensure_future(work(value))
-                    at_work.add(result)
-                    started.put_nowait((value, result))
+            await sleeper
         finally:
-            started.put_nowait(None)
+            timer.cancel()
+            del self._sleeping[sleeper]
 
-    feeder = asyncio.ensure_future(feed())
-    try:
-        while (item := await started.get()) is not None:
-            yield item[0], await item[1]
-            at_work.discard(item[1])
-            free.release()
-        await feeder
-    finally:
-        feeder.cancel()
-        await asyncio.gather(feeder, return_exceptions=True)
-        for result in at_work:
-            result.cancel()
-        await asyncio.gather(*at_work, return_exceptions=True)
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
 
 
 @asynccontextmanager
 async def open_models(
-    sections: Mapping[str, ModelSection], store: Store, *, check: bool
+    sections: Mapping[str, ModelSection], store: Store, *, check: bool, budget: float | None = None
 ) -> AsyncIterator[dict[str, Model]]:
     """The models by name, closed at the end. With `check`, each is opened now, else when it is first asked.
 
-    Raises `ConfigError` for a missing key or script, `ModelError` for a server that cannot be reached.
+    `budget` is what all starts together may spend, in US dollars. Raises `ConfigError` for a missing key or script,
+    `ModelError` for a server that cannot be reached.
     """
-    models = {
-        name: Model(name, section, make_client(name, section, api_key(name, section)), store)
-        for name, section in sections.items()
-    }
+    shared = None if budget is None else Budget(budget, _spent(sections, store))
+    clients = {name: make_clients(name, section) for name, section in sections.items()}
+    telemetry = telemetry_from_environment()
+    models = {name: Model(name, section, clients[name], store, shared, telemetry) for name, section in sections.items()}
+    keeper = asyncio.ensure_future(_keep_status(models, store))
     try:
         if check:
             await together(model.open() for model in models.values())
         yield models
     finally:
-        await asyncio.gather(*(model.close() for model in models.values()), return_exceptions=True)
+        keeper.cancel()
+        await asyncio.gather(keeper, *(model.close() for model in models.values()), return_exceptions=True)
+        _write_status(models, store)
+        _log_totals(models)
+        if telemetry is not None:
+            await asyncio.to_thread(telemetry.close)
+
+
+def _spent(sections: Mapping[str, ModelSection], store: Store) -> float:
+    used = store.used_tokens()
+    return sum(cost_of(section.price, *used.get(name, (0, 0))) for name, section in sections.items())
+
+
+async def _keep_status(models: Mapping[str, Model], store: Store) -> None:
+    """Let the store know how the servers are doing, for `status`, every few seconds."""
+    while True:
+        await asyncio.sleep(_STATUS_EVERY)
+        _write_status(models, store)
+        await store.flush()
+
+
+def _write_status(models: Mapping[str, Model], store: Store) -> None:
+    servers = {name: [asdict(server) for server in model.servers] for name, model in models.items()}
+    store.set_meta(servers=json.dumps({"process": os.getpid(), "at": time.time(), "models": servers}))
+
+
+def _log_totals(models: Mapping[str, Model]) -> None:
+    """One line for each model, and one for each server and cause of retries, with their numbers."""
+    for name, model in models.items():
+        used = {name: value for name, value in asdict(model.usage).items() if name != "retries"}
+        log.info("model %s: %d answers", name, model.usage.asked, extra={"model": name, **used})
+        for server in model.servers:
+            for cause, count in sorted(server.retries.items()):
+                place = {"model": name, "server": server.server, "cause": cause, "count": count}
+                log.info("model %s at %s: %d tries ended with %s", name, server.server, count, cause, extra=place)

@@ -21,7 +21,7 @@ from ensemble_instruct.config import Config
 from ensemble_instruct.database import read_examples
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.jsonl import write_rows
-from ensemble_instruct.model import Model, drawn, together
+from ensemble_instruct.model import Model
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.prompts import InstancesTemplate, instances_template
 from ensemble_instruct.records import (
@@ -43,11 +43,9 @@ from ensemble_instruct.steps.instructions import InstructionsPlan, make_instruct
 from ensemble_instruct.steps.outputs import Answered, make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
 from ensemble_instruct.store import Store
+from ensemble_instruct.streams import drawn, together
 
 Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
-WINDOW_FACTOR = 16
-"""A step works ahead of the next by so many times the requests that its model takes at once, so that one that has to
-be tried again holds up nothing."""
 
 
 class Monitor(Protocol):
@@ -139,9 +137,9 @@ async def _stream(config: Config, plan: KindPlan, models: Mapping[str, Model], r
         config.profile, NoveltyPool(word_tokens, plan.instructions.seeds), config.instructions.novelty_threshold
     )
     made = recorder.kept(make_instructions(generator, plan.instructions))
-    completions = recorder.kept(make_instances(made, writer, plan.instances, WINDOW_FACTOR * writer.max_in_flight))
+    completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))
     instances = recorder.kept(parse_completions(completions, parser))
-    window = WINDOW_FACTOR * max(voter.max_in_flight for voter in voters)
+    window = max(voter.window for voter in voters)
     answered = recorder.kept(make_outputs(instances, voters, config.profile, config.outputs.sampling, window))
     waiting: list[Example] = []
     async with aclosing(make_examples(answered, selection)) as examples:

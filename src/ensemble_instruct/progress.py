@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from ensemble_instruct.model import Model
 from ensemble_instruct.records import STEPS, Kind, Step
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
 
 _LINE_EVERY, _FRAME = 10.0, 0.2
 
@@ -28,11 +29,16 @@ class Watch:
         self.kept: Counter[tuple[Step, Kind | None]] = Counter()
         self.dropped: Counter[tuple[Step, Kind | None]] = Counter()
         self.began = time.monotonic()
+        self.on_start: Callable[[], None] | None = None
+        """Called once the models are there."""
+        self.console: Console | None = None
 
     def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
         """Remember whom to watch."""
         self.models, self.targets = models, targets
         self.began = time.monotonic()
+        if self.on_start is not None:
+            self.on_start()
 
     def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
         """Count one record or drop."""
@@ -40,6 +46,13 @@ class Watch:
             self.dropped[step, kind] += 1
         else:
             self.kept[step, kind] += 1
+
+    def say(self, line: str) -> None:
+        """A line for whoever watches."""
+        if self.console is None:
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where a run is watched
+        else:
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def rows(self) -> list[tuple[Step, Kind | None, int | None]]:
         """The (step, kind) pairs that something is known of, with the number to expect where there is one."""
@@ -58,20 +71,27 @@ class Watch:
         usages = [model.usage for model in self.models.values()]
         asked, replayed = sum(usage.asked for usage in usages), sum(usage.replayed for usage in usages)
         tokens = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
-        retries = sum(usage.retries.total() for usage in usages)
+        retries = sum((Counter(dict(usage.retries)) for usage in usages), Counter[str]())
         rate = asked / max(0.001, time.monotonic() - self.began)
         parts = [f"{asked} requests", f"{rate:.1f}/s", f"{tokens:,} tokens"]
+        parts += [f"{sum(model.in_flight for model in self.models.values())} in flight"]
         parts += [f"{replayed} replayed"] if replayed else []
-        parts += [f"{retries} retries"] if retries else []
+        parts += [f"tried again: {counted(retries)}"] if retries else []
         return ", ".join(parts)
 
 
+def counted(causes: Mapping[str, int]) -> str:
+    """Causes with their numbers, the most frequent first, in words."""
+    return ", ".join(f"{count}x {cause}" for cause, count in sorted(causes.items(), key=lambda pair: -pair[1]))
+
+
 @contextmanager
-def shown(watch: Watch, console: Console) -> Iterator[None]:
-    """Show what a watch counts until the block ends."""
+def shown(watch: Watch, console: Console | None) -> Iterator[None]:
+    """Show what a watch counts until the block ends: as bars on a console, else as plain lines."""
     stop = threading.Event()
-    show = _bars if console.is_terminal else _lines
-    thread = threading.Thread(target=show, args=(watch, console, stop), name="progress", daemon=True)
+    watch.console = console
+    show = _lines if console is None else _bars
+    thread = threading.Thread(target=show, args=(watch, stop), name="progress", daemon=True)
     thread.start()
     try:
         yield
@@ -80,7 +100,7 @@ def shown(watch: Watch, console: Console) -> Iterator[None]:
         thread.join()
 
 
-def _lines(watch: Watch, console: Console, stop: threading.Event) -> None:
+def _lines(watch: Watch, stop: threading.Event) -> None:
     said = ""
     while not stop.wait(_LINE_EVERY):
         steps = "; ".join(
@@ -90,19 +110,24 @@ def _lines(watch: Watch, console: Console, stop: threading.Event) -> None:
         )
         if steps != said:
             said = steps
-            console.print(f"{steps}; {watch.totals()}", soft_wrap=True, highlight=False, markup=False)
+            watch.say(f"{steps}; {watch.totals()}")
 
 
-def _bars(watch: Watch, console: Console, stop: threading.Event) -> None:
+def _bars(watch: Watch, stop: threading.Event) -> None:
+    from rich.console import Group
+    from rich.live import Live
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.text import Text
+
     progress = Progress(
         TextColumn("{task.description:<26}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[dropped]} dropped", style="dim"),
-        console=console,
+        console=watch.console,
     )
     tasks: dict[tuple[Step, Kind | None], TaskID] = {}
-    with Live(console=console, transient=True, auto_refresh=False) as live:
+    with Live(console=watch.console, transient=True, auto_refresh=False) as live:
         while not stop.wait(_FRAME):
             for step, kind, expected in watch.rows():
                 place = (step, kind)

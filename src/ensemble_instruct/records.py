@@ -20,6 +20,7 @@ STEPS: tuple[Step, ...] = ("instructions", "instances", "parse", "outputs", "ens
 OF_THREE: tuple[Strategy, ...] = ("released", "published", "algorithm1")
 """Strategies that are defined for exactly three outputs: the instance's own and two voters'."""
 END_MARKER = "|EoS|"
+BYTES_PER_TOKEN = 4
 INSTANCE_VOTER = "instance"
 """The name under which an instance's own output votes in step 5."""
 
@@ -31,6 +32,11 @@ def content_id(*parts: str) -> str:
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text has, where no tokenizer is at hand: one for four bytes of UTF-8, at least one."""
+    return max(1, len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,14 @@ class Response:
     finish_reason: str = "stop"
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+
+    def used_tokens(self, prompt: str) -> tuple[int, int]:
+        """Tokens of the prompt and of the text, estimated where the server gave none."""
+        given, made = self.prompt_tokens, self.completion_tokens
+        return (
+            estimated_tokens(prompt) if given is None else given,
+            estimated_tokens(self.text) if made is None else made,
+        )
 
 
 @dataclass(frozen=True, slots=True)

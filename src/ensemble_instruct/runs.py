@@ -3,40 +3,64 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
 import yaml
 
+from ensemble_instruct import __version__
 from ensemble_instruct.changes import changes, fingerprint
 from ensemble_instruct.config import Config
-from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError
+from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, UsageError
 from ensemble_instruct.jsonl import whole_file
 from ensemble_instruct.model import open_models
 from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, write_examples
 from ensemble_instruct.store import Store, opened_store
 
+log = logging.getLogger(__name__)
 
-async def start_or_resume(config: Config, folder: Path, monitor: Monitor, *, force: bool = False) -> Summary:
+
+async def start_or_resume(
+    config: Config,
+    folder: Path,
+    monitor: Monitor,
+    *,
+    force: bool = False,
+    retry_failed: bool = False,
+    budget: float | None = None,
+) -> Summary:
     """Make the dataset of a config in a run folder; what the folder has answered is not asked again.
 
-    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl`. Raises `InputFileError` for a folder
-    that is something else, `RunLockedError` when another process works in it, `ConfigChangedError` when the
-    config would change the records of the run and `force` is not given, `RunError` when the run cannot go on.
+    With `retry_failed`, requests that failed for good are asked again, except those of step 1, whose later prompts
+    hang on what it made of them. `budget` is what all starts together may cost, in US dollars.
+
+    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl`. Raises `InputFileError` for a folder that is
+    something else, `RunLockedError` when another process works in it, `ConfigChangedError` when the config would
+    change the records of the run and `force` is not given, `RunError` when the run cannot go on.
     """
     plans = prepare(config)
+    sections = {name: config.models[name] for name in config.used_models}
+    if budget is not None and not any(section.price.input or section.price.output for section in sections.values()):
+        raise UsageError("--budget: no model of the config has a price; set models.NAME.price")
     new = _require_place(folder)
     made = _make_folders(folder)
     try:
         with opened_store(folder / "run.db") as store:
             _compare(config, store, force=force)
-            sections = {name: config.models[name] for name in config.used_models}
-            async with open_models(sections, store, check=new) as models:
+            if retry_failed:
+                store.forget_failures()
+                await store.flush()
+            async with open_models(sections, store, check=new, budget=budget) as models:
                 _write_config(config, folder)
+                log.info(
+                    "run %s", "started" if new else "resumed", extra={"folder": str(folder), "version": __version__}
+                )
                 summary = await run_steps(config, plans, models, store, monitor)
                 write_examples(store, folder / "examples.jsonl")
                 store.set_meta(state="finished")
                 await store.flush()
+                log.info("run finished", extra={"examples": summary.examples, "seconds": round(summary.seconds, 1)})
                 return summary
     except EnsembleInstructError:
         if new and not (folder / "run.db").exists():

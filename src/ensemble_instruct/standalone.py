@@ -1,25 +1,26 @@
 """Each step alone, from JSONL file to JSONL file, in the original's formats.
 
 What a step drops is written beside its file, to `FILE.rejected.jsonl`. A step that asks a model keeps the answers in
-a store (`FILE.db`), so that the same command resumes. Input files are read and checked whole before anything is asked
-or written.
+a store (`FILE.db`), so that the same command resumes. Input files are checked whole before anything is asked or
+written, then read a second time as the step goes on; rows wait on disk until all are made. So memory does not grow with
+their number, except for what a step must know of the earlier rows: steps 1 and 3 their pool, step 5 the outputs.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ensemble_instruct.config import Config
-from ensemble_instruct.errors import ConfigError, InputFileError, UsageError
-from ensemble_instruct.jsonl import read_rows, require_folder_of, write_rows
-from ensemble_instruct.model import Model, drawn, open_models
+from ensemble_instruct.errors import ConfigError, UsageError
+from ensemble_instruct.jsonl import NumberedRow, Row, RowSpool, checked_rows, read_rows, require_folder_of
+from ensemble_instruct.model import Model, open_models
 from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.pipeline import WINDOW_FACTOR, Monitor, instances_plan, prepare
+from ensemble_instruct.pipeline import Monitor, instances_plan, prepare
 from ensemble_instruct.prompts import squeezed
 from ensemble_instruct.records import (
     END_MARKER,
@@ -41,12 +42,12 @@ from ensemble_instruct.similarity import word_tokens
 from ensemble_instruct.steps.ensemble import Selection, keep_share, make_examples
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions
-from ensemble_instruct.steps.outputs import make_outputs
+from ensemble_instruct.steps.outputs import Answered, make_outputs
 from ensemble_instruct.steps.parse import UNREADABLE, Parser, parse_completions
 from ensemble_instruct.store import Store, opened_store
+from ensemble_instruct.streams import drawn
 
 Record = TypeVar("Record")
-Row = dict[str, Any]
 _INSTANCE = {"instruction": str, "input": str, "output": str}
 
 
@@ -89,24 +90,30 @@ async def instructions_to_file(
 
 
 async def instances_to_file(
-    config: Config, kind: Kind, instructions: Path, to: Path, store_path: Path | None, monitor: Monitor
+    config: Config,
+    kind: Kind,
+    instructions: Path,
+    to: Path,
+    store_path: Path | None,
+    monitor: Monitor,
+    retry_failed: bool = False,
 ) -> FileSummary:
     """Step 2 → `{instruction, raw_instances}`, and `finish_reason` where the token limit cut a completion off."""
     require_folder_of(to, instructions)
-    texts = [_without_marker(row["instruction"], config) for _, row in read_rows(instructions, {"instruction": str})]
-    plan = instances_plan(config, kind)
-    async with _opened(config, config.roles.instances, to, store_path) as (_, model):
-        monitor.started({model.name: model}, {})
+    with checked_rows(instructions, {"instruction": str}) as given:
+        plan = instances_plan(config, kind)
+        async with _opened(config, config.roles.instances, to, store_path, retry_failed) as (_, model):
+            monitor.started({model.name: model}, {})
 
-        def row(completion: Completion) -> Row:
-            columns = {"instruction": completion.instruction, "raw_instances": completion.text}
-            if config.profile == "default" and completion.finish_reason == "length":
-                columns["finish_reason"] = "length"
-            return columns
+            def row(completion: Completion) -> Row:
+                columns = {"instruction": completion.instruction, "raw_instances": completion.text}
+                if config.profile == "default" and completion.finish_reason == "length":
+                    columns["finish_reason"] = "length"
+                return columns
 
-        given = _each(Instruction(kind, text) for text in texts)
-        records = make_instances(given, model, plan, WINDOW_FACTOR * model.max_in_flight)
-        return await _write(records, row, to, monitor, "instances")
+            wanted = _each(Instruction(kind, _without_marker(row["instruction"], config)) for _, row in given)
+            records = make_instances(wanted, model, plan, model.window)
+            return await _write(records, row, to, monitor, "instances")
 
 
 def _without_marker(instruction: str, config: Config) -> str:
@@ -127,54 +134,61 @@ async def parse_files(
     Without a kind, a task has an input where its completion states one.
     """
     require_folder_of(to, *instances, *filter(None, [seed_tasks]))
-    completions = []
-    for path in instances:
-        for line, row in read_rows(path, {"instruction": str, "raw_instances": str}):
-            finish_reason = row.get("finish_reason", "stop")
-            if not isinstance(finish_reason, str):
-                raise InputFileError(f"{path}:{line}: field 'finish_reason' must be a string")
-            completions.append(Completion(row["instruction"], kind, row["raw_instances"], finish_reason))
-    tasks = load_seed_tasks(seed_tasks) if profile == "default" else ()
-    seeds = [task.instruction for task in tasks if kind in (None, task.kind)]
-    parser = Parser(profile, NoveltyPool(word_tokens, seeds), novelty_threshold)
-    read: Counter[bool] = Counter()
+    with ExitStack() as files:
+        fields, optional = {"instruction": str, "raw_instances": str}, {"finish_reason": str}
+        given = [files.enter_context(checked_rows(path, fields, optional)) for path in instances]
+        completions = (
+            Completion(row["instruction"], kind, row["raw_instances"], row.get("finish_reason", "stop"))
+            for rows in given
+            for _, row in rows
+        )
+        tasks = load_seed_tasks(seed_tasks) if profile == "default" else ()
+        seeds = [task.instruction for task in tasks if kind in (None, task.kind)]
+        parser = Parser(profile, NoveltyPool(word_tokens, seeds), novelty_threshold)
+        read: Counter[bool] = Counter()
 
-    async def counted() -> AsyncGenerator[Instance | Rejected, None]:
-        async with drawn(parse_completions(_each(completions), parser)) as records:
-            async for record in records:
-                if isinstance(record, Instance) or record.reason not in (*UNREADABLE, "further_example"):
-                    read[record.follow_on > 0] += 1
-                yield record
+        async def counted() -> AsyncGenerator[Instance | Rejected, None]:
+            async with drawn(parse_completions(_each(completions), parser)) as records:
+                async for record in records:
+                    if isinstance(record, Instance) or record.reason not in (*UNREADABLE, "further_example"):
+                        read[record.follow_on > 0] += 1
+                    yield record
 
-    summary = await _write(counted(), _instance_row, to, monitor, "parse", ascii_only=True)
-    summary.note = (
-        f"read {read[False]} first examples and {read[True]} follow-on tasks in {len(completions)} completions"
-    )
+        summary = await _write(counted(), _instance_row, to, monitor, "parse", ascii_only=True)
+    total = sum(len(rows) for rows in given)
+    summary.note = f"read {read[False]} first examples and {read[True]} follow-on tasks in {total} completions"
     return summary
 
 
 async def outputs_to_file(
-    config: Config, model_name: str, instances: Path, to: Path, store_path: Path | None, monitor: Monitor
+    config: Config,
+    model_name: str,
+    instances: Path,
+    to: Path,
+    store_path: Path | None,
+    monitor: Monitor,
+    retry_failed: bool = False,
 ) -> FileSummary:
     """Step 4 for one model → `{instruction, input, output}`, in the order of the instances."""
     require_folder_of(to, instances)
-    given = _read_instances(instances)
-    async with _opened(config, model_name, to, store_path) as (_, model):
-        monitor.started({model.name: model}, {})
+    with checked_rows(instances, _INSTANCE) as given:
+        async with _opened(config, model_name, to, store_path, retry_failed) as (_, model):
+            monitor.started({model.name: model}, {})
 
-        def row(answered: tuple[Instance, tuple[Candidate, ...]]) -> Row:
-            instance, (candidate,) = answered
-            return {"instruction": instance.instruction, "input": instance.input, "output": candidate.text}
+            def row(answered: Answered) -> Row:
+                instance, (candidate,) = answered
+                return {"instruction": instance.instruction, "input": instance.input, "output": candidate.text}
 
-        async def with_candidate() -> AsyncGenerator[tuple[Instance, tuple[Candidate, ...]] | Rejected, None]:
-            window = WINDOW_FACTOR * model.max_in_flight
-            made = make_outputs(_each(given), [model], config.profile, config.outputs.sampling, window)
-            async with drawn(made) as records:
-                async for record in records:
-                    if isinstance(record, Rejected) or record[1]:
-                        yield record
+            async def with_candidate() -> AsyncGenerator[Answered | Rejected, None]:
+                window = model.window
+                wanted = _each(_instances(given))
+                made = make_outputs(wanted, [model], config.profile, config.outputs.sampling, window)
+                async with drawn(made) as records:
+                    async for record in records:
+                        if isinstance(record, Rejected) or record[1]:
+                            yield record
 
-        return await _write(with_candidate(), row, to, monitor, "outputs")
+            return await _write(with_candidate(), row, to, monitor, "outputs")
 
 
 async def ensemble_files(
@@ -186,47 +200,47 @@ async def ensemble_files(
         raise UsageError("give either --min-agreement or --keep, not both")
     if selection.strategy in OF_THREE and len(outputs) != 2:
         raise UsageError(f"--strategy {selection.strategy}: needs exactly two --outputs; use consensus for more")
-    given = _read_instances(instances)
-    voters = [(_voter_name(path, outputs), _read_outputs(path)) for path in outputs]
-    places: Counter[str] = Counter()
-    answered = []
-    for instance in given:
-        place = places[instance.id]
-        places[instance.id] += 1
-        candidates = tuple(
-            Candidate(instance.id, name, texts[instance.id][place])
-            for name, texts in voters
-            if place < len(texts[instance.id])
-        )
-        answered.append((instance, candidates))
-    records: AsyncIterable[Example | Rejected] = make_examples(_each(answered), selection)
-    if selection.keep is not None:
-        decided = [record async for record in records]
-        kept = keep_share([record for record in decided if isinstance(record, Example)], selection.keep, len(given))
-        records = _each([record for record in decided if isinstance(record, Rejected)] + kept)
+    with checked_rows(instances, _INSTANCE) as given:
+        voters = [(_voter_name(path, outputs), _read_outputs(path)) for path in outputs]
+        places: Counter[str] = Counter()
 
-    def row(example: Example) -> Row:
-        return {**_instance_row(example.instance), "output": example.output}
+        def answered() -> Iterator[Answered]:
+            for instance in _instances(given):
+                place = places[instance.id]
+                places[instance.id] += 1
+                yield (
+                    instance,
+                    tuple(
+                        Candidate(instance.id, name, texts[instance.id][place])
+                        for name, texts in voters
+                        if place < len(texts.get(instance.id, ()))
+                    ),
+                )
 
-    summary = await _write(records, row, to, monitor, "ensemble", ascii_only=True)
+        def row(example: Example) -> Row:
+            return {**_instance_row(example.instance), "output": example.output}
+
+        records: AsyncIterable[Example | Rejected] = make_examples(_each(answered()), selection)
+        if selection.keep is not None:
+            decided = [record async for record in records]
+            kept = keep_share([record for record in decided if isinstance(record, Example)], selection.keep, len(given))
+            records = _each([record for record in decided if isinstance(record, Rejected)] + kept)
+        summary = await _write(records, row, to, monitor, "ensemble", ascii_only=True)
     unmatched = [(name, sum(len(rows[places[at] :]) for at, rows in texts.items())) for name, texts in voters]
     summary.note = "; ".join(f"{name}: {count} rows belong to no instance" for name, count in unmatched if count)
     return summary
 
 
-def _read_instances(path: Path) -> list[Instance]:
-    return [
-        Instance(
-            "input_output" if row["input"].strip() else "output_only", row["instruction"], row["input"], row["output"]
-        )
-        for _, row in read_rows(path, _INSTANCE)
-    ]  # fmt: skip
+def _instances(rows: Iterable[NumberedRow]) -> Iterator[Instance]:
+    for _, row in rows:
+        kind: Kind = "input_output" if row["input"].strip() else "output_only"
+        yield Instance(kind, row["instruction"], row["input"], row["output"])
 
 
 def _read_outputs(path: Path) -> dict[str, list[str]]:
     """The outputs of one voter by instance id; the same instruction and input may stand several times."""
     texts: dict[str, list[str]] = defaultdict(list)
-    for instance in _read_instances(path):
+    for instance in _instances(read_rows(path, _INSTANCE)):
         texts[instance.id].append(instance.output)
     return texts
 
@@ -243,7 +257,9 @@ def _instance_row(instance: Instance) -> Row:
 
 
 @asynccontextmanager
-async def _opened(config: Config, name: str, to: Path, store_path: Path | None) -> AsyncIterator[tuple[Store, Model]]:
+async def _opened(
+    config: Config, name: str, to: Path, store_path: Path | None, retry_failed: bool = False
+) -> AsyncIterator[tuple[Store, Model]]:
     """The store beside the file, and the one model that the step asks."""
     if name not in config.models:
         raise ConfigError(f"--model {name}: no such model in the config; there are {', '.join(config.models)}")
@@ -254,6 +270,9 @@ async def _opened(config: Config, name: str, to: Path, store_path: Path | None) 
     require_folder_of(path)
     new = not path.exists()
     with opened_store(path) as store:
+        if retry_failed:
+            store.forget_failures()
+            await store.flush()
         async with open_models({name: config.models[name]}, store, check=new) as models:
             yield store, models[name]
 
@@ -273,24 +292,24 @@ async def _write(
     ascii_only: bool = False,
 ) -> FileSummary:
     """Write the kept records to `to` and the drops beside it, both whole; count them."""
-    rows: list[Row] = []
-    drops: list[Row] = []
     summary = FileSummary()
-    async with drawn(records) as source:
-        async for record in source:
-            if isinstance(record, Rejected):
-                summary.dropped[record.reason] += 1
-                drops.append(_rejected_row(record))
-                monitor.counted(None, record.step, record.reason)
-            else:
-                rows.append(row(record))
-                monitor.counted(None, step, "")
-    summary.written = write_rows(to, rows, ascii_only=ascii_only)
     beside = to.with_name(f"{to.name}.rejected.jsonl")
-    if drops:
-        write_rows(beside, drops)
-    else:
-        beside.unlink(missing_ok=True)
+    with RowSpool(to, ascii_only=ascii_only) as rows, RowSpool(beside) as drops:
+        async with drawn(records) as source:
+            async for record in source:
+                if isinstance(record, Rejected):
+                    summary.dropped[record.reason] += 1
+                    drops.add(_rejected_row(record))
+                    monitor.counted(None, record.step, record.reason)
+                else:
+                    rows.add(row(record))
+                    monitor.counted(None, step, "")
+        rows.save()
+        if drops.count:
+            drops.save()
+        else:
+            beside.unlink(missing_ok=True)
+    summary.written = rows.count
     return summary
 
 

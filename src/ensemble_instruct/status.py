@@ -6,11 +6,15 @@ import json
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from ensemble_instruct.budget import cost_of
+from ensemble_instruct.config import Price
 from ensemble_instruct.database import is_locked, kept_counts, reading, require_run
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 
@@ -18,16 +22,36 @@ _RECENT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class ModelStatus:
-    """What a model has answered in this run, all starts together."""
+class Use:
+    """What one model has answered in one step for one kind, all starts together."""
 
-    name: str
+    model: str
+    step: Step
+    kind: Kind
     answers: int
     failures: int
     prompt_tokens: int
     completion_tokens: int
+    estimated: int
+    """Answers whose tokens are estimated, for the server gave none."""
     cost: float
     """US dollars, by the prices of the config."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """One server of a model in the last start; latencies in seconds, of up to a thousand answers."""
+
+    model: str
+    server: str
+    state: str
+    in_flight: int
+    limit: int
+    answers: int
+    p50: float
+    p90: float
+    p99: float
+    retries: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +62,19 @@ class Status:
     kept: Counter[tuple[Step, Kind]]
     dropped: Counter[tuple[Step, Kind | None, str]]
     targets: dict[Kind, int]
-    models: tuple[ModelStatus, ...]
+    uses: tuple[Use, ...]
+    servers: tuple[ServerStatus, ...]
+    failures: Counter[str]
+    """Requests that `--retry-failed` would ask again, by reason."""
     requests_per_second: float
     """Over the last minute."""
     seconds_left: float | None
     """Estimate from that rate and the share of the targets that is met; None where nothing can be said."""
+
+    @property
+    def examples(self) -> int:
+        """Examples so far."""
+        return sum(self.kept["ensemble", kind] for kind in KINDS)
 
 
 def read_status(folder: Path) -> Status:
@@ -54,19 +86,27 @@ def read_status(folder: Path) -> Status:
         recent = connection.execute(
             "SELECT COUNT(*), MIN(answered_at) FROM request WHERE answered_at > ?", (time.time() - _RECENT,)
         ).fetchone()
-        models = _models(connection, folder)
+        uses = _uses(connection, folder)
+        failures = Counter(
+            dict(
+                connection.execute(
+                    "SELECT failure, COUNT(*) FROM request WHERE failure IS NOT NULL AND step != 'instructions'"
+                    " GROUP BY failure"
+                ).fetchall()
+            )
+        )
     config = json.loads(meta.get("config", "{}"))
     targets: dict[Kind, int] = {
         kind: config[f"instructions.target.{kind}"] for kind in KINDS if config.get(f"instructions.target.{kind}")
     }
     state = "finished" if meta.get("state") == "finished" else "running" if is_locked(path) else "stopped"
     rate = recent[0] / max(1.0, time.time() - recent[1]) if recent[0] else 0.0
-    left = _seconds_left(kept, targets, sum(model.answers for model in models), rate) if state == "running" else None
-    return Status(state, kept, dropped, targets, models, rate, left)
+    left = _seconds_left(kept, targets, sum(use.answers for use in uses), rate) if state == "running" else None
+    return Status(state, kept, dropped, targets, uses, _servers(meta.get("servers")), failures, rate, left)
 
 
 def status_lines(status: Status) -> list[str]:
-    """The status in words: a line for each step and kind, then for each model, then the whole."""
+    """The status in words: a line for each step and kind, then for each model and server, then the whole."""
     lines = []
     for kind in KINDS:
         for step in STEPS:
@@ -76,18 +116,52 @@ def status_lines(status: Status) -> list[str]:
                 wanted = f" of {status.targets[kind]}" if step == "instructions" and kind in status.targets else ""
                 drops = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
                 lines.append(f"{kind:<13} {step:<13} {kept:>7}{wanted} kept{f'; dropped {drops}' if drops else ''}")
-    for model in status.models:
-        failures = f", {model.failures} failed" if model.failures else ""
-        cost = f", {model.cost:.4f} USD" if model.cost else ""
-        lines.append(
-            f"model {model.name}: {model.answers} answers{failures}, {model.prompt_tokens:,} tokens in, "
-            f"{model.completion_tokens:,} out{cost}"
-        )
+    for model in dict.fromkeys(use.model for use in status.uses):
+        uses = [use for use in status.uses if use.model == model]
+        lines.append(f"model {model}: {_used(uses)}")
+        if len(uses) > 1:
+            lines += [f"  {use.step} {use.kind}: {_used([use])}" for use in uses]
+        servers = [server for server in status.servers if server.model == model and "://" in server.server]
+        lines += [_server_line(server, status.state) for server in servers]
+    return [*lines, *_costs(status), _whole(status)]
+
+
+def _used(uses: Iterable[Use]) -> str:
+    given = list(uses)
+    failures = sum(use.failures for use in given)
+    cost = sum(use.cost for use in given)
+    marks = ", estimated" if any(use.estimated for use in given) else ""
+    return (
+        f"{sum(use.answers for use in given)} answers{f', {failures} failed' if failures else ''}, "
+        f"{sum(use.prompt_tokens for use in given):,} tokens in, {sum(use.completion_tokens for use in given):,} out"
+        f"{marks}{f', {cost:.4f} USD' if cost else ''}"
+    )
+
+
+def _server_line(server: ServerStatus, state: str) -> str:
+    now = f"{server.state}, {server.in_flight} in flight of {server.limit}, " if state == "running" else ""
+    retries = ", ".join(f"{count}x {cause}" for cause, count in sorted(server.retries.items()))
+    return (
+        f"  server {server.server}: {now}latency {server.p50:.2f} s (90 % {server.p90:.2f}, 99 % {server.p99:.2f})"
+        f"{f'; tried again after {retries}' if retries else ''}"
+    )
+
+
+def _costs(status: Status) -> list[str]:
+    tokens = sum(use.prompt_tokens + use.completion_tokens for use in status.uses)
+    cost = sum(use.cost for use in status.uses)
+    if not tokens or not status.examples:
+        return []
+    price = f" and {cost / status.examples:.6f} USD, {cost:.4f} USD in all" if cost else ""
+    return [f"{tokens / status.examples:,.0f} tokens for each of {status.examples} examples{price}"]
+
+
+def _whole(status: Status) -> str:
     whole = f"{status.state}; {status.requests_per_second:.1f} requests/s in the last minute"
     if status.seconds_left is not None:
         minutes, seconds = divmod(round(status.seconds_left), 60)
         whole += f", about {f'{minutes} min' if minutes else f'{seconds} s'} left"
-    return [*lines, whole]
+    return whole
 
 
 def _counts(
@@ -102,20 +176,26 @@ def _counts(
     return kept, dropped
 
 
-def _models(connection: sqlite3.Connection, folder: Path) -> tuple[ModelStatus, ...]:
+def _uses(connection: sqlite3.Connection, folder: Path) -> tuple[Use, ...]:
     config_path = folder / "config.yaml"
     config = yaml.safe_load(config_path.read_text(encoding="utf-8")) if config_path.is_file() else {}
-    prices = {name: model.get("price") or {} for name, model in (config.get("models") or {}).items()}
+    prices = {name: Price(**(model.get("price") or {})) for name, model in (config.get("models") or {}).items()}
+    knows_estimates = connection.execute("PRAGMA user_version").fetchone()[0] >= 2
     rows = connection.execute(
-        "SELECT model, COUNT(*), COUNT(failure), SUM(COALESCE(prompt_tokens, 0)),"
-        " SUM(COALESCE(completion_tokens, 0)) FROM request GROUP BY model ORDER BY MIN(rowid)"
+        "SELECT model, step, kind, COUNT(*), COUNT(failure), SUM(COALESCE(prompt_tokens, 0)),"
+        f" SUM(COALESCE(completion_tokens, 0)), {'SUM(estimated)' if knows_estimates else '0'} FROM request"
+        " GROUP BY model, step, kind ORDER BY MIN(rowid)"
     )
-    models = []
-    for name, answers, failures, prompt_tokens, completion_tokens in rows:
-        price = prices.get(name, {})
-        cost = (prompt_tokens * price.get("input", 0.0) + completion_tokens * price.get("output", 0.0)) / 1e6
-        models.append(ModelStatus(name, answers, failures, prompt_tokens, completion_tokens, cost))
-    return tuple(models)
+    uses = []
+    for model, step, kind, answers, failures, prompt_tokens, completion_tokens, estimated in rows:
+        cost = cost_of(prices.get(model, Price()), prompt_tokens, completion_tokens)
+        uses.append(Use(model, step, kind, answers, failures, prompt_tokens, completion_tokens, estimated, cost))
+    return tuple(uses)
+
+
+def _servers(written: str | None) -> tuple[ServerStatus, ...]:
+    models: dict[str, list[dict[str, Any]]] = json.loads(written)["models"] if written else {}
+    return tuple(ServerStatus(model, **server) for model, servers in models.items() for server in servers)
 
 
 def _seconds_left(

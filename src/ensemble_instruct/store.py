@@ -86,7 +86,8 @@ class Store:
     def answer(self, key: str) -> Answer | None:
         """The committed answer under a key, or None."""
         row = self.reader.execute(
-            "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure FROM request WHERE key = ?",
+            "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated"
+            " FROM request WHERE key = ?",
             (bytes.fromhex(key),),
         ).fetchone()
         return None if row is None else Answer(key, _outcome(row))
@@ -126,6 +127,15 @@ class Store:
         """Drop all records (not the answers), before they are made again."""
         self._records += [(f"DELETE FROM {table}", ()) for table in RECORD_TABLES]  # noqa: S608 - constant names
 
+    def forget_failures(self) -> None:
+        """Drop the failures, so that their requests are asked again.
+
+        Those of step 1 stay where it made something: every later prompt of step 1 hangs on what came before.
+        """
+        made_something = self.reader.execute("SELECT 1 FROM instruction LIMIT 1").fetchone()
+        stays = " AND step != 'instructions'" if made_something else ""
+        self._records.append((f"DELETE FROM request WHERE failure IS NOT NULL{stays}", ()))  # noqa: S608
+
     async def flush(self) -> None:
         """Return once everything handed over so far is on disk. Raises `StoreError`."""
         self._send_records()
@@ -142,6 +152,14 @@ class Store:
     def answered_by_model(self) -> dict[str, int]:
         """How many answers each model of the run has given."""
         return dict(self.reader.execute("SELECT model, COUNT(*) FROM request GROUP BY model"))
+
+    def used_tokens(self) -> dict[str, tuple[int, int]]:
+        """Tokens in and out that each model of the run has used, estimates among them."""
+        rows = self.reader.execute(
+            "SELECT model, SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0))"
+            " FROM request GROUP BY model"
+        )
+        return {model: (prompt_tokens, completion_tokens) for model, prompt_tokens, completion_tokens in rows}
 
     def _send_records(self) -> None:
         if self._records:
@@ -234,10 +252,14 @@ def _statement(record: Instruction | Instance | Candidate | Example | Rejected, 
 
 
 def _outcome(row: tuple[Any, ...]) -> Response | Failure:
-    text, finish_reason, prompt_tokens, completion_tokens, failure = row
+    text, finish_reason, prompt_tokens, completion_tokens, failure, is_estimated = row
     if failure is not None:
         return Failure(failure, text)
-    return Response(text, finish_reason, prompt_tokens, completion_tokens)
+    return (
+        Response(text, finish_reason)
+        if is_estimated
+        else Response(text, finish_reason, prompt_tokens, completion_tokens)
+    )
 
 
 class _Put:
@@ -319,13 +341,13 @@ class _Writer(threading.Thread):
             bytes.fromhex(item.key), request.step, request.kind, item.model, shared,
             pack_prompt(request.prompt, request.shared), settings, seed, request.repeat,
         ]  # fmt: skip
+        is_estimated = False
         if isinstance(outcome, Failure):
             values += [outcome.message, None, None, None, outcome.type]
         else:
-            values += [
-                outcome.text, outcome.finish_reason, outcome.prompt_tokens, outcome.completion_tokens, None
-            ]  # fmt: skip
-        values += [round(item.seconds, 3), round(time.time(), 1)]
+            values += [outcome.text, outcome.finish_reason, *outcome.used_tokens(request.prompt), None]
+            is_estimated = outcome.prompt_tokens is None or outcome.completion_tokens is None
+        values += [round(item.seconds, 3), round(time.time(), 1), is_estimated]
         marks = ", ".join("?" * len(values))
         self._connection.execute(f"INSERT OR REPLACE INTO request VALUES ({marks})", values)  # noqa: S608
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config import ModelSection, api_key
 
 CLIENTS = {
     "openai": "ensemble_instruct.clients.openai:OpenAIClient",
@@ -18,3 +18,15 @@ def make_client(name: str, section: ModelSection, api_key: str | None) -> Client
     module, _, attribute = CLIENTS[section.provider].partition(":")
     client: Client = getattr(import_module(module), attribute)(name, section, api_key)
     return client
+
+
+def make_clients(name: str, section: ModelSection) -> list[tuple[str, Client]]:
+    """A client for each address of a model of the config, under the name of its server.
+
+    Raises `ConfigError` for a missing key or script.
+    """
+    key = api_key(name, section)
+    if section.provider != "openai":
+        return [(section.provider, make_client(name, section, key))]
+    replicas = [section.model_copy(update={"base_url": url}) for url in section.base_urls]
+    return [(replica.base_urls[0], make_client(name, replica, key)) for replica in replicas]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from ensemble_instruct.rates import RateLimits
 from ensemble_instruct.records import Request, Response
 
 
@@ -13,6 +14,9 @@ class Client(ABC):
     A client does not retry, cache, count or limit: `Model` does, once, for all. It is made without touching
     network or weights; `open` may check that the model can be reached, `close` frees what it holds.
     """
+
+    limits: RateLimits | None = None
+    """What the backend said of its rate limits with the reply to the `answer` that has just ended, if anything."""
 
     @abstractmethod
     async def answer(self, request: Request) -> Response:

@@ -7,10 +7,13 @@ import email.utils
 import json
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-from aiohttp.connector import Connection
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.tracing import Trace
+from yarl import URL
 
 from ensemble_instruct.clients.base import Client
 from ensemble_instruct.config import ModelSection
@@ -22,6 +25,7 @@ from ensemble_instruct.errors import (
     TransientError,
     UnknownModelError,
 )
+from ensemble_instruct.rates import RateLimits
 from ensemble_instruct.records import Request, Response
 
 _OPTIONAL = ("top_k", "min_tokens", "seed")
@@ -41,8 +45,14 @@ _WRONG_MODEL = re.compile(
     r"model.{0,80}(not found|does not exist|not a valid model)|not a valid model|(unknown|invalid|no such) model",
     re.IGNORECASE,
 )
+_REPLY_BYTES = 2 * 2**20
+"""A reply that is longer is no completion: the longest that steps ask for has some kilobytes."""
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MAX_INT = 2**62
 _LONGEST_WAIT = 86_400.0
+_SINCE_1970 = 1e9
+"""A number of seconds above this is a date."""
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -52,10 +62,14 @@ class _Connector(aiohttp.TCPConnector):
         super().__init__(limit=0, ttl_dns_cache=300)
         self._connecting = asyncio.Semaphore(_CONNECTING)
 
-    async def connect(self, *args: Any, **kwargs: Any) -> Connection:
-        """A pooled connection, or a new one in its turn."""
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
+    ) -> ResponseHandler:
         async with self._connecting:
-            return await super().connect(*args, **kwargs)
+            return await super()._create_connection(req, traces, timeout)
 
 
 class OpenAIClient(Client):
@@ -66,6 +80,8 @@ class OpenAIClient(Client):
         self._base_url = section.base_urls[0]
         self._left_out: set[str] = set()
         self._max_tokens_name = "max_tokens"
+        path = "chat/completions" if section.endpoint == "chat" else "completions"
+        self._url = URL(f"{self._base_url}/{path}")
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -110,7 +126,7 @@ class OpenAIClient(Client):
             status, body, retry_after = await self._post(sent)
             if status == 200:
                 return self._response(body)
-            error = self._error(status, body, retry_after)
+            error = self._error(status, body, retry_after, request.prompt)
             if not (
                 isinstance(error, RequestRefusedError) and error.type == "bad_request" and self._adapt(error, sent)
             ):
@@ -120,7 +136,9 @@ class OpenAIClient(Client):
         if self._closed:
             raise TransientError("the client is closed", cause="connection")
         if self._session is None:
-            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+            headers = {"Content-Type": "application/json"}
+            if self._key:
+                headers["Authorization"] = f"Bearer {self._key}"
             self._session = aiohttp.ClientSession(
                 headers=headers,
                 connector=_Connector(),
@@ -130,16 +148,11 @@ class OpenAIClient(Client):
         return self._session
 
     async def _post(self, sent: dict[str, Any]) -> tuple[int, bytes, float | None]:
-        path = "chat/completions" if self._section.endpoint == "chat" else "completions"
-        data = json.dumps(sent).encode()
         try:
-            async with self._connect().post(
-                f"{self._base_url}/{path}",
-                data=data,
-                headers={"Content-Type": "application/json"},
-                allow_redirects=False,
-            ) as reply:
-                return reply.status, await reply.read(), _seconds(reply.headers.get("Retry-After"))
+            async with self._connect().post(self._url, data=json.dumps(sent).encode(), allow_redirects=False) as reply:
+                body = await _read(reply)
+                self.limits = _limits(reply.headers)
+                return reply.status, body, _seconds(reply.headers.get("Retry-After"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise TransientError(
                 f"no connection to {self._base_url} ({_reason(error)})", cause="unreachable", server_down=True
@@ -199,8 +212,8 @@ class OpenAIClient(Client):
             raise TransientError("the reply's text is not a string", cause="malformed")
         return Response(_valid(text), _valid(str(finish_reason)), *counts)
 
-    def _error(self, status: int, body: bytes, retry_after: float | None) -> Exception:
-        message = self._message(body)
+    def _error(self, status: int, body: bytes, retry_after: float | None, prompt: str) -> Exception:
+        message = self._message(body, prompt)
         if status in (401, 403):
             return self._authentication(status)
         if status == 408 or status == 429 or status >= 500:  # noqa: PLR1714 - HTTP statuses
@@ -223,8 +236,8 @@ class OpenAIClient(Client):
             f"check models.{self._name}.base_url"
         )
 
-    def _message(self, body: bytes) -> str:
-        """What the server says of an error, as one line of at most 300 characters, without the key."""
+    def _message(self, body: bytes, prompt: str) -> str:
+        """What the server says of an error, as one line of at most 300 characters, without the key and the prompt."""
         text = body[:_MESSAGE_BYTES].decode("utf-8", "replace")
         try:
             reply = json.loads(text)
@@ -234,6 +247,7 @@ class OpenAIClient(Client):
             text = re.sub(r"<[^>]*>", " ", text)
         if self._key:
             text = text.replace(self._key, "***")
+        text = text.replace(prompt, "(prompt)") if prompt.strip() else text
         return _valid(" ".join(text.split())[:300]) or "no message"
 
     def _authentication(self, status: int) -> AuthenticationError:
@@ -261,6 +275,49 @@ def _seconds(header: str | None) -> float | None:
             seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
         except ValueError:
             return None
+    return max(0.0, seconds) if seconds <= _LONGEST_WAIT else None
+
+
+async def _read(reply: aiohttp.ClientResponse) -> bytes:
+    """The body; raises `TransientError` when it is too long for a completion."""
+    body = bytearray()
+    async for chunk in reply.content.iter_any():
+        body += chunk
+        if len(body) > _REPLY_BYTES:
+            raise TransientError(f"the reply is longer than {_REPLY_BYTES:,} bytes", cause="malformed")
+    return bytes(body)
+
+
+def _limits(headers: Mapping[str, str]) -> RateLimits | None:
+    """What the headers of OpenAI, vLLM gateways and others say is left of a rate limit."""
+    requests = headers.get("x-ratelimit-remaining-requests", headers.get("x-ratelimit-remaining"))
+    tokens = headers.get("x-ratelimit-remaining-tokens")
+    if requests is None and tokens is None:
+        return None
+    return RateLimits(
+        _number(requests),
+        _duration(headers.get("x-ratelimit-reset-requests", headers.get("x-ratelimit-reset"))),
+        _number(tokens),
+        _duration(headers.get("x-ratelimit-reset-tokens")),
+    )
+
+
+def _number(header: str | None) -> int | None:
+    return int(header) if header is not None and header.strip().isascii() and header.strip().isdigit() else None
+
+
+def _duration(header: str | None) -> float | None:
+    """Seconds from now: `6m0s`, `20ms`, `1.5`, or a time since 1970 in seconds or milliseconds."""
+    if header is None:
+        return None
+    if parts := _DURATION.findall(header):
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        seconds = float(header)
+    except ValueError:
+        return None
+    if seconds > _SINCE_1970:
+        seconds = (seconds / 1000 if seconds > 1000 * _SINCE_1970 else seconds) - time.time()
     return max(0.0, seconds) if seconds <= _LONGEST_WAIT else None
 
 

@@ -10,9 +10,9 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass
 
-from ensemble_instruct.model import drawn
 from ensemble_instruct.records import INSTANCE_VOTER, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.similarity import lcs_f1, normalised, rouge_l, word_tokens
+from ensemble_instruct.streams import drawn
 
 DEFAULT_MIN_AGREEMENT = 0.2
 

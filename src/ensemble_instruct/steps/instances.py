@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from ensemble_instruct.config import SamplingOverrides
-from ensemble_instruct.model import Model, in_order
+from ensemble_instruct.model import Model
 from ensemble_instruct.prompts import InstancesTemplate, instances_sampling
 from ensemble_instruct.records import (
     Answer,
@@ -23,6 +23,7 @@ from ensemble_instruct.records import (
     Request,
     content_id,
 )
+from ensemble_instruct.streams import in_order
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ensemble_instruct.config import InstructionsSection
 from ensemble_instruct.filters import default_reason, published_reason
-from ensemble_instruct.model import Model, together
+from ensemble_instruct.model import Model
 from ensemble_instruct.novelty import NoveltyPool, top_of
 from ensemble_instruct.prompts import instructions_prompt, instructions_sampling, squeezed
 from ensemble_instruct.records import (
@@ -32,6 +32,7 @@ from ensemble_instruct.records import (
     content_id,
 )
 from ensemble_instruct.similarity import pairwise_mean, rouge_tokens, word_tokens
+from ensemble_instruct.streams import together
 
 ROUND = 5
 """Prompts that the original builds before it folds any of their replies."""

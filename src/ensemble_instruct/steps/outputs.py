@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
 from contextlib import aclosing
 
 from ensemble_instruct.config import SamplingOverrides
-from ensemble_instruct.model import Model, in_order, together
+from ensemble_instruct.model import Model
 from ensemble_instruct.prompts import outputs_prompt, outputs_sampling, squeezed
 from ensemble_instruct.records import (
     END_MARKER,
@@ -19,6 +19,7 @@ from ensemble_instruct.records import (
     Request,
     Response,
 )
+from ensemble_instruct.streams import in_order, together
 
 Answered = tuple[Instance, tuple[Candidate, ...]]
 

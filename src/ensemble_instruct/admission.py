@@ -1,0 +1,324 @@
+"""How many requests a server gets at a time: found out, lowered when it is overloaded, held back while it is away.
+
+A `Gate` stands before one server and keeps a limit of requests in flight.
+
+Start-up ramp. A ceiling that the config names is trusted and reached within a few hundredths of a second; without one
+the limit begins at 16. Then, after each round (as many outcomes as the limit), the answers per second are compared with
+those of the first round. As long as they grow with the limit, it is raised: twofold at least, and up to sixteenfold
+where the server works off so many within two seconds. By Little's law the server's capacity is the rate now times the
+latency at first; where that is well below the limit, more requests would only queue up there, and the limit is set to
+one and a half times the capacity.
+
+Additive increase, multiplicative decrease (Chiu and Jain 1989). After the ramp the limit grows by one each round. When
+more than 15 % of a round's outcomes say that the server is overloaded (429, 503, 504, 529, time-outs), the limit is
+multiplied by the share that was served. A refusal now and then is no reason to slow down; and when a lower limit leaves
+the share of refusals as it was, they do not come from load, and the limit is put back. A refusal comes at once where an
+answer takes long, so it keeps its place for the usual time of an answer: refusals are then weighed by the places they
+fill, and a server that refuses is not asked faster than one that answers.
+
+Rest. When everything sent since the last answer was refused, the server is left alone for as long as it asks
+(Retry-After), then tried with single requests. The same breaker opens at once when no connection can be made. The first
+answer of any kind closes it, and the ramp begins anew, up to the limit before.
+
+A `Dispatcher` stands before the servers of one model (one, or several replicas): each request goes to the least loaded
+server that has room, in the order in which they asked; those that are tried again go first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ensemble_instruct.errors import TransientError
+from ensemble_instruct.rates import RateLimits, Rates
+
+HIGHEST_LIMIT = 1024
+"""Without a ceiling in the config."""
+_FIRST_LIMIT, _EASE_FROM, _EASE_SECONDS = 16, 4, 0.005
+"""A higher limit takes effect by doublings, from so many requests, one in so many seconds."""
+_GREATEST_GROWTH, _DRAINED_WITHIN = 16, 2.0
+_QUICK = 0.05
+"""Where answers take less than this, a twofold limit a round is growth enough."""
+_SATURATED, _ROOM = 0.7, 1.5
+OVERLOADED = ("429", "503", "504", "529", "timeout")
+REFUSING = ("429", "502", "503", "504", "529")
+_OVERLOADED_SHARE, _UNCHANGED_SHARE = 0.15, 0.75
+_SMALLEST_ROUND, _LOWEST_AFTER_TIMEOUTS = 10, 4
+_REFUSALS_TO_REST = 3
+_FIRST_REST, _LONGEST_REST = 0.5, 30.0
+_FIRST_HOLD, _LONGEST_HOLD = 0.25, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class GateStatus:
+    """One server at one moment, as `status` shows it; latencies are in seconds."""
+
+    server: str
+    state: str
+    """`open`, or `away` while it is left alone."""
+    in_flight: int
+    limit: int
+    answers: int
+    p50: float
+    p90: float
+    p99: float
+    retries: dict[str, int]
+
+
+class Gate:
+    """What is known of one server, and how many requests it may have."""
+
+    def __init__(self, server: str, ceiling: int | None = None, rates: Rates | None = None) -> None:
+        self.server = server
+        self.in_flight, self.held = 0, 0
+        self.retries: Counter[str] = Counter()
+        self.rates = rates or Rates()
+        self.is_away, self._is_probed, self.has_spare = False, False, False
+        self.answers = 0
+        self._ceiling = ceiling or HIGHEST_LIMIT
+        self.limit = float(ceiling or _FIRST_LIMIT)
+        self._limit_at_answer = self.limit
+        self._is_ramping = ceiling is None
+        self._eased_at: float | None = time.monotonic()
+        self._closed_until, self._pause = 0.0, 0.0
+        self._refused_in_a_row = 0
+        self._latency: float | None = None
+        self._latencies: deque[float] = deque(maxlen=1000)
+        self._first_latency: float | None = None
+        self._outcomes = self._overloads = self._timeouts = 0
+        self._round_began: float | None = None
+        self._share_before, self._limit_before, self._immune = 0.0, 0.0, 0
+
+    def wait(self, now: float, tokens: float) -> float | None:
+        """Seconds until a request may go: 0 now, None when another must come home first."""
+        if self.is_away and self._is_probed:
+            return None
+        if now < self._closed_until:
+            return self._closed_until - now
+        places = self.in_flight + self.held
+        if places >= int(self.limit):
+            return None
+        if self._eased_at is not None:
+            eased = _EASE_FROM * 2.0 ** min(64.0, (now - self._eased_at) / _EASE_SECONDS)
+            if eased >= self.limit:
+                self._eased_at = None
+            elif places >= int(eased):
+                return self._eased_at + _EASE_SECONDS * math.log2((places + 1) / _EASE_FROM) - now
+        return self.rates.wait(now, tokens)
+
+    def enter(self, now: float, tokens: float) -> None:
+        """A request goes."""
+        self.in_flight += 1
+        self._is_probed = self.is_away
+        self.rates.use(now, tokens)
+        if self._round_began is None:
+            self._round_began = now
+
+    def answered(self, seconds: float, now: float) -> None:
+        """The server answered a request, be it with a refusal that concerns this request alone."""
+        self.answers += 1
+        self._refused_in_a_row, self._is_probed = 0, False
+        self._limit_at_answer = self.limit
+        self._latencies.append(seconds)
+        self._latency = seconds if self._latency is None else self._latency + 0.1 * (seconds - self._latency)
+        self._is_there(now)
+        self._outcome(now)
+
+    def failed(self, error: TransientError, now: float) -> float:
+        """A try failed. Returns for how many seconds it shall keep its place."""
+        self.retries[error.cause] += 1
+        self._is_probed = False
+        if error.server_down:
+            self._leave_alone(now, None)
+            return 0.0
+        if error.cause not in REFUSING:
+            if error.cause not in ("connection", "timeout"):
+                self._is_there(now)
+            self._timeouts += error.cause == "timeout"
+            self._outcome(now, overloaded=error.cause in OVERLOADED)
+            return 0.0
+        self._refused_in_a_row += 1
+        if self.is_away or (self.in_flight <= 1 and self._refused_in_a_row >= _REFUSALS_TO_REST):
+            self._leave_alone(now, error.retry_after)
+            return 0.0
+        self._outcome(now, overloaded=error.cause in OVERLOADED)
+        return min(self._latency or _FIRST_HOLD, _LONGEST_HOLD)
+
+    def told(self, now: float, limits: RateLimits, requests_then: int, tokens_then: float) -> None:
+        """See `Rates.told`."""
+        self.rates.told(now, limits, requests_then, tokens_then)
+
+    def status(self) -> GateStatus:
+        """The state at this moment."""
+        latencies = sorted(self._latencies)
+        p50, p90, p99 = (
+            round(latencies[min(len(latencies) - 1, int(len(latencies) * share))], 3) if latencies else 0.0
+            for share in (0.5, 0.9, 0.99)
+        )
+        state = "away" if self.is_away else "open"
+        return GateStatus(
+            self.server, state, self.in_flight, int(self.limit), self.answers, p50, p90, p99, dict(self.retries)
+        )
+
+    def _leave_alone(self, now: float, retry_after: float | None) -> None:
+        if now < self._closed_until:
+            return
+        if not self.is_away:
+            self.limit = self._limit_at_answer
+        self._pause = min(_LONGEST_REST, max(_FIRST_REST, 2 * self._pause))
+        self.is_away, self._closed_until = True, now + (self._pause if retry_after is None else retry_after)
+
+    def _is_there(self, now: float) -> None:
+        if self.is_away:
+            self.is_away, self._pause, self._closed_until = False, 0.0, 0.0
+            self._eased_at = now
+            self._new_round(now)
+
+    def _new_round(self, now: float) -> None:
+        self._outcomes = self._overloads = self._timeouts = 0
+        self._round_began, self.has_spare = now, False
+
+    def _outcome(self, now: float, *, overloaded: bool = False) -> None:
+        self._outcomes += 1
+        self._overloads += overloaded
+        if self._outcomes < max(self.limit, _SMALLEST_ROUND) or self._round_began is None:
+            return
+        share, seconds = self._overloads / self._outcomes, max(1e-6, now - self._round_began)
+        self._immune = max(0, self._immune - 1)
+        if share > _OVERLOADED_SHARE and not self._immune:
+            self._decrease(share)
+        elif not self.has_spare:
+            self._increase((self._outcomes - self._overloads) / seconds, now)
+        if share <= _OVERLOADED_SHARE:
+            self._share_before = 0.0
+        self._new_round(now)
+
+    def _decrease(self, share: float) -> None:
+        self._is_ramping = False
+        if self._share_before and share > _UNCHANGED_SHARE * self._share_before and not self._timeouts:
+            self.limit, self._share_before, self._immune = self._limit_before, 0.0, 16
+            return
+        if not self._share_before:
+            self._limit_before = self.limit
+        self._share_before = share
+        if self._timeouts:
+            self.limit = max(min(self.limit, _LOWEST_AFTER_TIMEOUTS), self.limit * (1 - share) / 2)
+        else:
+            self.limit = max(1.0, self.limit * (1 - share))
+
+    def _increase(self, rate: float, now: float) -> None:
+        if self._first_latency is None:
+            self._first_latency = self.limit / rate
+        capacity = rate * self._first_latency
+        if not self._is_ramping:
+            if capacity >= _SATURATED * self.limit or self._share_before or self.limit < _FIRST_LIMIT:
+                self.limit = min(float(self._ceiling), self.limit + 1)
+        elif capacity < _SATURATED * self.limit:
+            self._is_ramping, self.limit = False, max(float(_FIRST_LIMIT), _ROOM * capacity)
+        else:
+            quick = self.limit / rate < _QUICK
+            growth = 2.0 if quick else min(_GREATEST_GROWTH, max(2.0, _DRAINED_WITHIN * rate / self.limit))
+            self._eased_at = now - _EASE_SECONDS * math.log2(max(1.0, self.limit / _EASE_FROM))
+            self.limit = min(float(self._ceiling), growth * self.limit)
+            self._is_ramping = self.limit < self._ceiling
+
+
+class Dispatcher:
+    """Hands out places at the gates of a model's servers."""
+
+    def __init__(self, gates: Sequence[Gate]) -> None:
+        self.gates = tuple(gates)
+        self._waiting: deque[tuple[asyncio.Future[int], float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_stopped = False
+        self._all_home: asyncio.Future[None] | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are at a server now, or answered and on their way to the disk."""
+        return sum(gate.in_flight for gate in self.gates)
+
+    async def enter(self, tokens: float, *, again: bool = False) -> int:
+        """Wait for a place for a request of so many tokens; returns the number of the server.
+
+        Each `enter` is followed by one `leave`. With `again`, it goes before those that ask for the first time.
+        """
+        if not self._waiting and (number := self._place(tokens)) is not None:
+            return number
+        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        if again:
+            self._waiting.appendleft((turn, tokens))
+        else:
+            self._waiting.append((turn, tokens))
+        if len(self._waiting) == 1 or again:
+            self._admit()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave(turn.result())
+            raise
+
+    def leave(self, number: int, hold: float = 0.0) -> None:
+        """Give the place at a server back, after `hold` seconds."""
+        gate = self.gates[number]
+        gate.in_flight -= 1
+        if hold:
+            gate.held += 1
+            asyncio.get_running_loop().call_later(hold, self._let_go, gate)
+        if self._all_home is not None and not self._all_home.done() and not self.in_flight:
+            self._all_home.set_result(None)
+        self._admit()
+        if not self._waiting:
+            for gate in self.gates:
+                gate.has_spare = True
+
+    async def stop(self) -> None:
+        """Send nothing more; return once all that is in flight has come home."""
+        self._is_stopped = True
+        if self._all_home is None:
+            self._all_home = asyncio.get_running_loop().create_future()
+            if not self.in_flight:
+                self._all_home.set_result(None)
+        await self._all_home
+
+    def _let_go(self, gate: Gate) -> None:
+        gate.held -= 1
+        self._admit()
+
+    def _place(self, tokens: float) -> int | None:
+        if self._is_stopped:
+            return None
+        now = time.monotonic()
+        best, load = None, math.inf
+        for number, gate in enumerate(self.gates):
+            if gate.wait(now, tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
+                best, load = number, (gate.in_flight + gate.held) / gate.limit
+        if best is not None:
+            self.gates[best].enter(now, tokens)
+        return best
+
+    def _admit(self) -> None:
+        while self._waiting:
+            turn, tokens = self._waiting[0]
+            if not turn.done():
+                number = self._place(tokens)
+                if number is None:
+                    self._set_timer(tokens)
+                    return
+                turn.set_result(number)
+            self._waiting.popleft()
+
+    def _set_timer(self, tokens: float) -> None:
+        """Look again when the first gate opens by itself."""
+        now = time.monotonic()
+        waits = [wait for gate in self.gates if (wait := gate.wait(now, tokens)) is not None]
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if waits and not self._is_stopped:
+            self._timer = asyncio.get_running_loop().call_later(max(0.001, min(waits)), self._admit)

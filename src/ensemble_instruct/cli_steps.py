@@ -1,0 +1,193 @@
+"""The commands for each step alone, on JSONL files, and the options that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from ensemble_instruct.logs import LogFormat
+from ensemble_instruct.records import KINDS, Kind, Profile, Strategy
+
+if TYPE_CHECKING:
+    from ensemble_instruct.standalone import FileSummary
+
+PATH = click.Path(path_type=Path)
+config_argument = click.argument("config_path", metavar="CONFIG", type=PATH)
+set_option = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a config key.")
+kind_option = click.option("--kind", type=click.Choice(KINDS), required=True, help="Kind of task.")
+to_option = click.option("--to", type=PATH, required=True, help="File to write.")
+store_option = click.option("--store", type=PATH, help="Where the answers are kept (default: beside the file, .db).")
+retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what failed for good in earlier starts.")
+log_file_option = click.option("--log-file", type=PATH, help="Append the log to this file.")
+log_format_option = click.option(
+    "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_default=True, help="Of the log lines."
+)
+
+
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of every command that asks a model."""
+    for option in (log_format_option, log_file_option, set_option):
+        command = option(command)
+    return command
+
+
+@click.command()
+@config_argument
+@kind_option
+@to_option
+@store_option
+@asking
+def instructions(
+    config_path: Path,
+    kind: Kind,
+    to: Path,
+    store: Path | None,
+    overrides: tuple[str, ...],
+    log_file: Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Step 1 alone: make instructions."""
+    from ensemble_instruct.config_file import load_config
+    from ensemble_instruct.jsonl import require_folder_of
+    from ensemble_instruct.standalone import instructions_to_file
+    from ensemble_instruct.terminal import watched
+
+    config = load_config(config_path, overrides)
+    require_folder_of(to, config_path)
+    made = watched(lambda monitor: instructions_to_file(config, kind, to, store, monitor), log_file, log_format)
+    _report(to, made)
+
+
+@click.command()
+@config_argument
+@kind_option
+@click.option("--instructions", "instructions_path", type=PATH, required=True, help="File of step 1.")
+@to_option
+@store_option
+@retry_option
+@asking
+def instances(
+    config_path: Path,
+    kind: Kind,
+    instructions_path: Path,
+    to: Path,
+    store: Path | None,
+    retry_failed: bool,
+    overrides: tuple[str, ...],
+    log_file: Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Step 2 alone: complete each instruction."""
+    from ensemble_instruct.config_file import load_config
+    from ensemble_instruct.jsonl import require_folder_of
+    from ensemble_instruct.standalone import instances_to_file
+    from ensemble_instruct.terminal import watched
+
+    config = load_config(config_path, overrides)
+    require_folder_of(to, config_path)
+    made = watched(
+        lambda monitor: instances_to_file(config, kind, instructions_path, to, store, monitor, retry_failed),
+        log_file,
+        log_format,
+    )
+    _report(to, made)
+
+
+@click.command()
+@click.option("--instances", "instances_paths", type=PATH, required=True, multiple=True, help="File of step 2; repeat.")
+@to_option
+@click.option("--profile", type=click.Choice(get_args(Profile)), default="default", show_default=True)
+@click.option("--seed-tasks", type=PATH, help="Seed tasks that a further task must differ from (default: bundled).")
+@click.option("--novelty-threshold", type=click.FloatRange(0, 1, min_open=True), default=0.7, show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), help="Kind of all tasks (default: as each completion shows).")
+def parse(
+    instances_paths: tuple[Path, ...],
+    to: Path,
+    profile: Profile,
+    seed_tasks: Path | None,
+    novelty_threshold: float,
+    kind: Kind | None,
+) -> None:
+    """Step 3 alone: read instances out of completions."""
+    from ensemble_instruct.standalone import parse_files
+    from ensemble_instruct.terminal import watched
+
+    summary = watched(
+        lambda monitor: parse_files(instances_paths, to, profile, seed_tasks, novelty_threshold, monitor, kind)
+    )
+    _report(to, summary)
+
+
+@click.command()
+@config_argument
+@click.option("--model", "model_name", metavar="NAME", required=True, help="Model of the config.")
+@click.option("--instances", "instances_path", type=PATH, required=True, help="File of step 3.")
+@to_option
+@store_option
+@retry_option
+@asking
+def outputs(
+    config_path: Path,
+    model_name: str,
+    instances_path: Path,
+    to: Path,
+    store: Path | None,
+    retry_failed: bool,
+    overrides: tuple[str, ...],
+    log_file: Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Step 4 alone: let one model answer each instance."""
+    from ensemble_instruct.config_file import load_config
+    from ensemble_instruct.jsonl import require_folder_of
+    from ensemble_instruct.standalone import outputs_to_file
+    from ensemble_instruct.terminal import watched
+
+    config = load_config(config_path, overrides)
+    require_folder_of(to, config_path)
+    made = watched(
+        lambda monitor: outputs_to_file(config, model_name, instances_path, to, store, monitor, retry_failed),
+        log_file,
+        log_format,
+    )
+    _report(to, made)
+
+
+@click.command()
+@click.option("--instances", "instances_path", type=PATH, required=True, help="File of step 3.")
+@click.option("--outputs", "outputs_paths", type=PATH, required=True, multiple=True, help="File of step 4; repeat.")
+@to_option
+@click.option("--strategy", type=click.Choice(get_args(Strategy)), default="consensus", show_default=True)
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Of the original's rules."
+)
+@click.option("--min-agreement", type=click.FloatRange(0, 1), help="Least agreement of an example.")
+@click.option("--keep", type=click.FloatRange(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
+def ensemble(
+    instances_path: Path,
+    outputs_paths: tuple[Path, ...],
+    to: Path,
+    strategy: Strategy,
+    threshold: float,
+    min_agreement: float | None,
+    keep: float | None,
+) -> None:
+    """Step 5 alone: keep the outputs that the models agree on."""
+    from ensemble_instruct.standalone import ensemble_files
+    from ensemble_instruct.steps.ensemble import Selection
+    from ensemble_instruct.terminal import watched
+
+    chosen = Selection(strategy, threshold, min_agreement, keep)
+    _report(to, watched(lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor)))
+
+
+def _report(to: Path, summary: FileSummary) -> None:
+    if summary.note:
+        click.echo(summary.note)
+    click.echo(f"{summary.written} rows in {to}")
+    if summary.dropped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in summary.dropped.most_common())
+        click.echo(f"{summary.dropped.total()} dropped ({reasons}), each in {to}.rejected.jsonl")

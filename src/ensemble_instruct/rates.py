@@ -1,0 +1,84 @@
+"""Requests and tokens a minute: ceilings from the config, and what a server's headers say is left."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_BURST = 0.1
+"""Seconds' worth of a ceiling that may be used at once after a pause."""
+_LONGEST_RESET = 300.0
+"""A server's word that nothing is left is not believed for longer: a refusal will tell anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What a server said of its limits with one reply: how much is left of them, and seconds until they are full."""
+
+    requests_left: int | None = None
+    requests_reset: float | None = None
+    tokens_left: int | None = None
+    tokens_reset: float | None = None
+
+
+class _Ceiling:
+    """So much a minute, evenly spread. What is used beyond the level is a debt that time pays."""
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._rate = None if per_minute is None else per_minute / 60
+        self._level, self._at = 0.0, 0.0
+        self._left, self._left_until = math.inf, 0.0
+
+    def wait(self, now: float, amount: float) -> float:
+        """Seconds until `amount` may be used."""
+        waits = 0.0
+        if self._left < amount:
+            if now < self._left_until:
+                waits = self._left_until - now
+            else:
+                self._left = math.inf
+        if self._rate is not None:
+            level = min(self._rate * _BURST, self._level + (now - self._at) * self._rate)
+            if level < 0:
+                waits = max(waits, -level / self._rate)
+        return waits
+
+    def use(self, now: float, amount: float) -> None:
+        """Take `amount`; negative gives back what was taken too much."""
+        self._left -= amount
+        if self._rate is not None:
+            self._level = min(self._rate * _BURST, self._level + (now - self._at) * self._rate) - amount
+            self._at = now
+
+    def told(self, now: float, left: int | None, reset: float | None, used_since: float) -> None:
+        """The server says how much was left when it counted a request, since which more was used."""
+        if left is not None and reset is not None:
+            self._left, self._left_until = left - used_since, now + min(reset, _LONGEST_RESET)
+
+
+class Rates:
+    """The ceilings of one server."""
+
+    def __init__(self, requests_per_minute: float | None = None, tokens_per_minute: float | None = None) -> None:
+        self._requests, self._tokens = _Ceiling(requests_per_minute), _Ceiling(tokens_per_minute)
+        self.used_requests, self.used_tokens = 0, 0.0
+
+    def wait(self, now: float, tokens: float) -> float:
+        """Seconds until a request of so many tokens, estimated, may go."""
+        return max(self._requests.wait(now, 1), self._tokens.wait(now, tokens))
+
+    def use(self, now: float, tokens: float) -> None:
+        """A request goes."""
+        self.used_requests += 1
+        self.used_tokens += tokens
+        self._requests.use(now, 1)
+        self._tokens.use(now, tokens)
+
+    def correct(self, now: float, tokens: float) -> None:
+        """A request needed so many tokens more (or fewer, if negative) than estimated."""
+        self._tokens.use(now, tokens)
+
+    def told(self, now: float, limits: RateLimits, requests_then: int, tokens_then: float) -> None:
+        """What the server said to a request, before which so many requests and tokens had been used."""
+        self._requests.told(now, limits.requests_left, limits.requests_reset, self.used_requests - requests_then)
+        self._tokens.told(now, limits.tokens_left, limits.tokens_reset, self.used_tokens - tokens_then)

@@ -1,0 +1,95 @@
+"""Work that a terminal watches: its progress and log lines on stderr, and Ctrl-C, which lets it end well."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvloop
+
+from ensemble_instruct.errors import RunError
+from ensemble_instruct.logs import LogFormat, logging_to
+from ensemble_instruct.pipeline import Monitor
+from ensemble_instruct.progress import Watch, shown
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def watched(
+    work: Callable[[Monitor], Coroutine[Any, Any, Result]],
+    log_file: Path | None = None,
+    log_format: LogFormat = "text",
+) -> Result:
+    """The result of `work`, while its progress is shown.
+
+    Once models are at work, the first Ctrl-C (or SIGTERM) stops sending and waits until the requests in flight are
+    answered and on disk; the second drops them. Both then raise `RunError`.
+    """
+    watch, console = Watch(), None
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        console = Console(stderr=True)
+    with (
+        logging_to(console, log_file, log_format),
+        shown(watch, console),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        return runner.run(_until_stopped(work(watch), watch))
+
+
+async def _until_stopped(work: Coroutine[Any, Any, Result], watch: Watch) -> Result:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+    stop = _Stop(task, watch)
+
+    def models_are_at_work() -> None:
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, stop.signalled)
+
+    watch.on_start = models_are_at_work
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not stop.signals:
+            raise
+        came_home = f"{stop.came_home} requests in flight came home; " if stop.came_home else ""
+        raise RunError(f"stopped; {came_home}what was answered is kept: run the same command again to go on") from None
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+class _Stop:
+    """What the signals so far have brought about."""
+
+    def __init__(self, work: asyncio.Future[Any], watch: Watch) -> None:
+        self.work, self.signals, self.came_home = work, 0, 0
+        self._watch = watch
+        self._leaving: asyncio.Task[None] | None = None
+
+    def signalled(self) -> None:
+        """Stop sending; the second time, stop at once."""
+        self.signals += 1
+        if self.signals == 1:
+            self._leaving = asyncio.ensure_future(self._leave())
+        else:
+            self.came_home = 0
+            self.work.cancel()
+
+    async def _leave(self) -> None:
+        models = self._watch.models.values()
+        in_flight = sum(model.in_flight for model in models)
+        log.info("stopping", extra={"in_flight": in_flight})
+        if in_flight:
+            self._watch.say(f"stopping: {in_flight} requests in flight are coming home; Ctrl-C again drops them")
+            await asyncio.gather(*(model.stop() for model in models))
+        self.came_home = in_flight
+        self.work.cancel()
