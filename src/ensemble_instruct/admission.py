@@ -3,18 +3,17 @@
 A `Gate` stands before one server and keeps a limit of requests in flight.
 
 Start-up ramp. A ceiling that the config names is trusted and reached within a few hundredths of a second; without one
-the limit begins at 16. Then, after each round (as many outcomes as the limit), the answers per second are compared with
-those of the first round. As long as they grow with the limit, it is raised: twofold at least, and up to sixteenfold
-where the server works off so many within two seconds. By Little's law the server's capacity is the rate now times the
-latency at first; where that is well below the limit, more requests would only queue up there, and the limit is set to
-one and a half times the capacity.
+the limit begins at 16. Then, after each round (as many outcomes as the limit), the latency is compared with that of the
+first round. As long as it is about the same, the limit is raised: twofold at least, and up to sixteenfold where the
+server works off so many within two seconds. Where it is longer, requests queue up there: by Little's law the server's
+capacity is the answers per second now times the latency at first, and the limit is set to one and a half times that.
 
-Additive increase, multiplicative decrease (Chiu and Jain 1989). After the ramp the limit grows by one each round. When
-more than 15 % of a round's outcomes say that the server is overloaded (429, 503, 504, 529, time-outs), the limit is
-multiplied by the share that was served. A refusal now and then is no reason to slow down; and when a lower limit leaves
-the share of refusals as it was, they do not come from load, and the limit is put back. A refusal comes at once where an
-answer takes long, so it keeps its place for the usual time of an answer: refusals are then weighed by the places they
-fill, and a server that refuses is not asked faster than one that answers.
+Additive increase, multiplicative decrease (Chiu and Jain 1989). After the ramp the limit grows by one each round in
+which nothing queued up. When more than 15 % of a round's outcomes say that the server is overloaded (429, 503, 504,
+529, time-outs), the limit is multiplied by the share that was served. A refusal now and then is no reason to slow down;
+and when a lower limit leaves the share of refusals as it was, they do not come from load, and the limit is put back. A
+refusal comes at once where an answer takes long, so it keeps its place for the usual time of an answer: refusals are
+then weighed by the places they fill, and a server that refuses is not asked faster than one that answers.
 
 Rest. When everything sent since the last answer was refused, the server is left alone for as long as it asks
 (Retry-After), then tried with single requests. The same breaker opens at once when no connection can be made. The first
@@ -43,7 +42,7 @@ _FIRST_LIMIT, _EASE_FROM, _EASE_SECONDS = 16, 4, 0.005
 _GREATEST_GROWTH, _DRAINED_WITHIN = 16, 2.0
 _QUICK = 0.05
 """Where answers take less than this, a twofold limit a round is growth enough."""
-_SATURATED, _ROOM = 0.7, 1.5
+_QUEUEING, _ROOM = 1.4, 1.5
 OVERLOADED = ("429", "503", "504", "529", "timeout")
 REFUSING = ("429", "502", "503", "504", "529")
 _OVERLOADED_SHARE, _UNCHANGED_SHARE = 0.15, 0.75
@@ -90,6 +89,7 @@ class Gate:
         self._latencies: deque[float] = deque(maxlen=1000)
         self._first_latency: float | None = None
         self._outcomes = self._overloads = self._timeouts = 0
+        self._seconds = 0.0
         self._round_began: float | None = None
         self._share_before, self._limit_before, self._immune = 0.0, 0.0, 0
 
@@ -124,6 +124,7 @@ class Gate:
         self._refused_in_a_row, self._is_probed = 0, False
         self._limit_at_answer = self.limit
         self._latencies.append(seconds)
+        self._seconds += seconds
         self._latency = seconds if self._latency is None else self._latency + 0.1 * (seconds - self._latency)
         self._is_there(now)
         self._outcome(now)
@@ -180,6 +181,7 @@ class Gate:
 
     def _new_round(self, now: float) -> None:
         self._outcomes = self._overloads = self._timeouts = 0
+        self._seconds = 0.0
         self._round_began, self.has_spare = now, False
 
     def _outcome(self, now: float, *, overloaded: bool = False) -> None:
@@ -211,16 +213,17 @@ class Gate:
             self.limit = max(1.0, self.limit * (1 - share))
 
     def _increase(self, rate: float, now: float) -> None:
+        latency = self._seconds / max(1, self._outcomes - self._overloads)
         if self._first_latency is None:
-            self._first_latency = self.limit / rate
-        capacity = rate * self._first_latency
+            self._first_latency = latency
+        queues_up = latency > _QUEUEING * self._first_latency
         if not self._is_ramping:
-            if capacity >= _SATURATED * self.limit or self._share_before or self.limit < _FIRST_LIMIT:
+            if not queues_up or self.limit < _FIRST_LIMIT:
                 self.limit = min(float(self._ceiling), self.limit + 1)
-        elif capacity < _SATURATED * self.limit:
-            self._is_ramping, self.limit = False, max(float(_FIRST_LIMIT), _ROOM * capacity)
+        elif queues_up:
+            self._is_ramping, self.limit = False, max(float(_FIRST_LIMIT), _ROOM * rate * self._first_latency)
         else:
-            quick = self.limit / rate < _QUICK
+            quick = latency < _QUICK
             growth = 2.0 if quick else min(_GREATEST_GROWTH, max(2.0, _DRAINED_WITHIN * rate / self.limit))
             self._eased_at = now - _EASE_SECONDS * math.log2(max(1.0, self.limit / _EASE_FROM))
             self.limit = min(float(self._ceiling), growth * self.limit)

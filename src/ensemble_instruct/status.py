@@ -19,6 +19,11 @@ from ensemble_instruct.database import is_locked, kept_counts, reading, require_
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 
 _RECENT = 60.0
+_USES = """
+    SELECT model, step, kind, COUNT(*), COUNT(failure), SUM(COALESCE(prompt_tokens, 0)),
+        SUM(COALESCE(completion_tokens, 0)), SUM(estimated)
+    FROM request GROUP BY model, step, kind ORDER BY MIN(rowid)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +186,7 @@ def _uses(connection: sqlite3.Connection, folder: Path) -> tuple[Use, ...]:
     config = yaml.safe_load(config_path.read_text(encoding="utf-8")) if config_path.is_file() else {}
     prices = {name: Price(**(model.get("price") or {})) for name, model in (config.get("models") or {}).items()}
     knows_estimates = connection.execute("PRAGMA user_version").fetchone()[0] >= 2
-    rows = connection.execute(
-        "SELECT model, step, kind, COUNT(*), COUNT(failure), SUM(COALESCE(prompt_tokens, 0)),"
-        f" SUM(COALESCE(completion_tokens, 0)), {'SUM(estimated)' if knows_estimates else '0'} FROM request"
-        " GROUP BY model, step, kind ORDER BY MIN(rowid)"
-    )
+    rows = connection.execute(_USES if knows_estimates else _USES.replace("SUM(estimated)", "0"))
     uses = []
     for model, step, kind, answers, failures, prompt_tokens, completion_tokens, estimated in rows:
         cost = cost_of(prices.get(model, Price()), prompt_tokens, completion_tokens)
