@@ -277,7 +277,7 @@ def test_a_run_without_a_terminal_says_in_plain_lines_how_far_it_is(forks: Forks
     out, err = held.process.communicate(timeout=60)
     assert held.process.returncode == 0
     assert re.search(r"\binstructions \d+ kept", line)
-    requests = re.search(r"\b(\d+) requests, [\d.]+/s, [\d,]+ tokens$", line.rstrip("\n"))
+    requests = re.search(r"\b(\d+) requests, [\d.]+/s, [\d,]+ tokens, \d+ in flight$", line.rstrip("\n"))
     assert requests
     assert 0 < int(requests[1]) <= held.answered
     assert "\x1b" not in line + out + err

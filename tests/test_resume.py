@@ -257,12 +257,15 @@ def test_a_run_outlives_its_server(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "run" / "examples.jsonl")) == 49
 
 
-def test_ctrl_c_is_one_line_and_the_run_resumes(tmp_path: Path, cli: Cli, finished: Finished) -> None:
+def test_a_second_ctrl_c_is_one_line_and_the_run_resumes(tmp_path: Path, cli: Cli, finished: Finished) -> None:
     folder = tmp_path / "run"
     with model_server(hold_after=15) as server:
         config = write_config(tmp_path, model_config(server.base_url))
         with running(config, "--out", folder) as process:
             wait_for(lambda: (folder / "config.yaml").exists() and answers(folder) == 15)
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            assert "requests in flight are coming home" in process.stderr.readline()
             process.send_signal(signal.SIGINT)
             said, complaint = process.communicate(timeout=60)
         assert process.returncode == 1

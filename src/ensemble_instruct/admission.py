@@ -12,15 +12,16 @@ Additive increase, multiplicative decrease (Chiu and Jain 1989). After the ramp 
 which nothing queued up. When more than 15 % of a round's outcomes say that the server is overloaded (429, 503, 504,
 529, time-outs), the limit is multiplied by the share that was served. A refusal now and then is no reason to slow down;
 and when a lower limit leaves the share of refusals as it was, they do not come from load, and the limit is put back. A
-refusal comes at once where an answer takes long, so it keeps its place for the usual time of an answer: refusals are
-then weighed by the places they fill, and a server that refuses is not asked faster than one that answers.
+refusal or an error comes at once where an answer takes long, so it keeps its place for the usual time of an answer:
+refusals are then weighed by the places they fill, and a server that fails gets no more requests than one that answers.
 
 Rest. When everything sent since the last answer was refused, the server is left alone for as long as it asks
 (Retry-After), then tried with single requests. The same breaker opens at once when no connection can be made. The first
 answer of any kind closes it, and the ramp begins anew, up to the limit before.
 
 A `Dispatcher` stands before the servers of one model (one, or several replicas): each request goes to the least loaded
-server that has room, in the order in which they asked; those that are tried again go first.
+server that has room, in the order in which they asked; those that are tried again go first, and to another server if
+there is one.
 """
 
 from __future__ import annotations
@@ -129,8 +130,8 @@ class Gate:
         self._is_there(now)
         self._outcome(now)
 
-    def failed(self, error: TransientError, now: float) -> float:
-        """A try failed. Returns for how many seconds it shall keep its place."""
+    def failed(self, error: TransientError, seconds: float, now: float) -> float:
+        """A try failed after so many seconds. Returns for how many more it shall keep its place."""
         self.retries[error.cause] += 1
         self._is_probed = False
         if error.server_down:
@@ -141,13 +142,13 @@ class Gate:
                 self._is_there(now)
             self._timeouts += error.cause == "timeout"
             self._outcome(now, overloaded=error.cause in OVERLOADED)
-            return 0.0
+            return self._hold(seconds)
         self._refused_in_a_row += 1
         if self.is_away or (self.in_flight <= 1 and self._refused_in_a_row >= _REFUSALS_TO_REST):
             self._leave_alone(now, error.retry_after)
             return 0.0
         self._outcome(now, overloaded=error.cause in OVERLOADED)
-        return min(self._latency or _FIRST_HOLD, _LONGEST_HOLD)
+        return self._hold(seconds)
 
     def told(self, now: float, limits: RateLimits, requests_then: int, tokens_then: float) -> None:
         """See `Rates.told`."""
@@ -165,13 +166,16 @@ class Gate:
             self.server, state, self.in_flight, int(self.limit), self.answers, p50, p90, p99, dict(self.retries)
         )
 
+    def _hold(self, seconds: float) -> float:
+        return max(0.0, min(self._latency or _FIRST_HOLD, _LONGEST_HOLD) - seconds)
+
     def _leave_alone(self, now: float, retry_after: float | None) -> None:
         if now < self._closed_until:
             return
         if not self.is_away:
             self.limit = self._limit_at_answer
         self._pause = min(_LONGEST_REST, max(_FIRST_REST, 2 * self._pause))
-        self.is_away, self._closed_until = True, now + (self._pause if retry_after is None else retry_after)
+        self.is_away, self._closed_until = True, now + (retry_after or self._pause)
 
     def _is_there(self, now: float) -> None:
         if self.is_away:
@@ -235,7 +239,7 @@ class Dispatcher:
 
     def __init__(self, gates: Sequence[Gate]) -> None:
         self.gates = tuple(gates)
-        self._waiting: deque[tuple[asyncio.Future[int], float]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[int], float, int | None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopped = False
         self._all_home: asyncio.Future[None] | None = None
@@ -245,18 +249,19 @@ class Dispatcher:
         """Requests that are at a server now, or answered and on their way to the disk."""
         return sum(gate.in_flight for gate in self.gates)
 
-    async def enter(self, tokens: float, *, again: bool = False) -> int:
+    async def enter(self, tokens: float, *, again: bool = False, avoid: int | None = None) -> int:
         """Wait for a place for a request of so many tokens; returns the number of the server.
 
-        Each `enter` is followed by one `leave`. With `again`, it goes before those that ask for the first time.
+        Each `enter` is followed by one `leave`. With `again`, it goes before those that ask for the first time, and
+        not to the server with the number `avoid` while another one is there.
         """
-        if not self._waiting and (number := self._place(tokens)) is not None:
+        if not self._waiting and (number := self._place(tokens, avoid)) is not None:
             return number
         turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if again:
-            self._waiting.appendleft((turn, tokens))
+            self._waiting.appendleft((turn, tokens, avoid))
         else:
-            self._waiting.append((turn, tokens))
+            self._waiting.append((turn, tokens, avoid))
         if len(self._waiting) == 1 or again:
             self._admit()
         try:
@@ -293,13 +298,15 @@ class Dispatcher:
         gate.held -= 1
         self._admit()
 
-    def _place(self, tokens: float) -> int | None:
+    def _place(self, tokens: float, avoid: int | None) -> int | None:
         if self._is_stopped:
             return None
         now = time.monotonic()
         best, load = None, math.inf
+        if avoid is not None and all(gate.is_away for number, gate in enumerate(self.gates) if number != avoid):
+            avoid = None
         for number, gate in enumerate(self.gates):
-            if gate.wait(now, tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
+            if number != avoid and gate.wait(now, tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
                 best, load = number, (gate.in_flight + gate.held) / gate.limit
         if best is not None:
             self.gates[best].enter(now, tokens)
@@ -307,9 +314,9 @@ class Dispatcher:
 
     def _admit(self) -> None:
         while self._waiting:
-            turn, tokens = self._waiting[0]
+            turn, tokens, avoid = self._waiting[0]
             if not turn.done():
-                number = self._place(tokens)
+                number = self._place(tokens, avoid)
                 if number is None:
                     self._set_timer(tokens)
                     return

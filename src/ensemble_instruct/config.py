@@ -23,7 +23,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+    """`defer_build`, and defaults by factories: only the whole config is compiled, when one is read."""
 
     @model_validator(mode="before")
     @classmethod
@@ -85,19 +86,19 @@ class SamplingOverrides(_Section):
 class InstructionsSection(_Section):
     """Step 1."""
 
-    target: PerKind = PerKind(input_output=100, output_only=100)
-    demonstrations: PerKind = PerKind(input_output=24, output_only=10)
+    target: PerKind = Field(default_factory=lambda: PerKind(input_output=100, output_only=100))
+    demonstrations: PerKind = Field(default_factory=lambda: PerKind(input_output=24, output_only=10))
     machine_demonstrations: int = Field(default=4, ge=0)
     novelty_threshold: float = Field(default=0.7, gt=0, le=1)
     window: int = Field(default=64, ge=1)
     patience: int = Field(default=500, ge=1)
     """Step 1 ends early when so many replies in a row gave nothing new."""
-    sampling: SamplingOverrides = SamplingOverrides()
+    sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
 
     @field_validator("target", "demonstrations", mode="before")
     @classmethod
     def _fill(cls, value: Any, info: ValidationInfo) -> Any:
-        default = cls.model_fields[info.field_name or ""].default
+        default = cls.model_fields[info.field_name or ""].get_default(call_default_factory=True)
         return {**default.model_dump(), **value} if isinstance(value, dict) else value
 
 
@@ -115,14 +116,14 @@ class DemonstrationFiles(_Section):
 class InstancesSection(_Section):
     """Step 2."""
 
-    demonstrations: DemonstrationFiles = DemonstrationFiles()
-    sampling: SamplingOverrides = SamplingOverrides()
+    demonstrations: DemonstrationFiles = Field(default_factory=DemonstrationFiles)
+    sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
 
 
 class OutputsSection(_Section):
     """Step 4."""
 
-    sampling: SamplingOverrides = SamplingOverrides()
+    sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
 
 
 class Price(_Section):
@@ -141,7 +142,7 @@ class ModelSection(_Section):
     endpoint: Literal["completions", "chat"] = "completions"
     api_key_env: str | None = None
     license: str | None = None
-    price: Price = Price()
+    price: Price = Field(default_factory=Price)
     max_in_flight: int | None = Field(default=None, ge=1)
     """Most requests at a time, for each server; None: found out."""
     requests_per_minute: float | None = Field(default=None, gt=0)
@@ -185,7 +186,7 @@ class ModelSection(_Section):
                 _require_plain_url(self.base_urls[0], "OPENAI_BASE_URL")
             if self.function or self.replies:
                 raise ValueError("'function' and 'replies' belong to provider: scripted")
-        elif bool(self.function) == bool(self.replies):
+        elif self.provider == "scripted" and bool(self.function) == bool(self.replies):
             raise ValueError("provider: scripted needs either 'function' or 'replies'")
         return self
 
@@ -234,12 +235,12 @@ class Config(_Section):
     seed: int = 42
     profile: Profile = "default"
     seed_tasks: Path | None = Field(default=None, strict=False)
-    instructions: InstructionsSection = InstructionsSection()
-    instances: InstancesSection = InstancesSection()
-    outputs: OutputsSection = OutputsSection()
+    instructions: InstructionsSection = Field(default_factory=InstructionsSection)
+    instances: InstancesSection = Field(default_factory=InstancesSection)
+    outputs: OutputsSection = Field(default_factory=OutputsSection)
     models: dict[str, ModelSection] = Field(min_length=1)
     roles: Roles
-    ensemble: EnsembleSection = EnsembleSection()
+    ensemble: EnsembleSection = Field(default_factory=EnsembleSection)
 
     @property
     def strategy(self) -> Strategy:

@@ -131,7 +131,8 @@ class Model:
         away = [result for result in results if isinstance(result, ServerUnreachableError)]
         for gate, result in zip(self._gates, results, strict=True):
             if isinstance(result, ServerUnreachableError) and len(away) < len(results):
-                gate.failed(TransientError(str(result), cause="unreachable", server_down=True), time.monotonic())
+                error = TransientError(str(result), cause="unreachable", server_down=True)
+                gate.failed(error, 0.0, time.monotonic())
                 log.warning("%s; the other servers go on", result, extra={"model": self.name, "server": gate.server})
             elif isinstance(result, BaseException):
                 raise result
@@ -177,8 +178,8 @@ class Model:
         tries = Tries()
         tokens = estimated_tokens(request.prompt) + (self._completion_tokens or request.sampling.max_tokens)
         while True:
-            number = await self._dispatcher.enter(tokens, again=tries.made > 0)
-            tries.hold = 0.0
+            number = await self._dispatcher.enter(tokens, again=tries.made > 0, avoid=tries.server)
+            tries.hold, tries.server = 0.0, number
             try:
                 if not self._is_open:
                     await self.open()
@@ -191,6 +192,7 @@ class Model:
             finally:
                 self._dispatcher.leave(number, tries.hold)
             await self._sleep(tries)
+            self._retries.require_hope(tries)
 
     async def _within_budget(
         self, number: int, key: str, request: Request, tries: Tries, tokens: float
@@ -228,7 +230,7 @@ class Model:
             gate.answered(time.monotonic() - began, time.monotonic())
             problem, outcome = error, self._retries.refused(key, error)
         except TransientError as error:
-            problem, outcome = error, self._after_failure(gate, key, error, tries)
+            problem, outcome = error, self._after_failure(gate, key, error, tries, time.monotonic() - began)
         else:
             self._after_success(gate, key, request, outcome, began, tokens)
         if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
@@ -250,10 +252,11 @@ class Model:
                 if not tries.is_told:
                     _wake(sleeper)
 
-    def _after_failure(self, gate: Gate, key: str, error: TransientError, tries: Tries) -> Failure | None:
-        now = time.monotonic()
+    def _after_failure(
+        self, gate: Gate, key: str, error: TransientError, tries: Tries, seconds: float
+    ) -> Failure | None:
         was_away = gate.is_away
-        tries.hold = gate.failed(error, now)
+        tries.hold = gate.failed(error, seconds, time.monotonic())
         self.usage.retries[error.cause] += 1
         place = {"model": self.name, "server": gate.server, "cause": error.cause}
         if gate.retries[error.cause] == 1:

@@ -36,6 +36,9 @@ class Tries:
     last: float = 0.0
     delay: float = 0.0
     """Seconds to wait before the next one."""
+    error: TransientError | None = None
+    server: int | None = None
+    """Number of the server that was tried last."""
     hold: float = 0.0
     """Seconds for which the last one keeps its place at the server."""
     is_told: bool = False
@@ -90,7 +93,8 @@ class Retries:
         without any success.
         """
         now = time.monotonic()
-        self.require_hope(tries, error)
+        tries.error = error
+        self.require_hope(tries)
         works = self.last_success > max(tries.began, tries.last)
         self._failing.add(key)
         tries.made += 1
@@ -113,12 +117,12 @@ class Retries:
             return 0.0
         return min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(tries.made - 1, 10)) * self._jitter.uniform(0.5, 1.5)
 
-    def require_hope(self, tries: Tries, error: TransientError) -> None:
+    def require_hope(self, tries: Tries) -> None:
         """Raise `RunError` after `give_up_after` seconds without any success."""
         waited = time.monotonic() - max(tries.began, self.last_success)
         if waited > self._section.give_up_after:
             raise RunError(
-                f"model {self._name}: no success for {waited:.0f} s, the last error was: {error}; "
+                f"model {self._name}: no success for {waited:.0f} s, the last error was: {tries.error}; "
                 f"all answers are kept: see to the server, then run the same command again"
             )
 

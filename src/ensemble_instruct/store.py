@@ -13,14 +13,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ensemble_instruct.database import connect, pack_prompt, reading, unpack_prompt
+from ensemble_instruct.database import connect, pack_prompt, unpack_prompt
 from ensemble_instruct.errors import EnsembleInstructError, ModelError, RunLockedError, StoreError
 from ensemble_instruct.records import (
     Answer,
@@ -190,7 +190,7 @@ def opened_store(path: Path) -> Iterator[Store]:
 
 
 def _has_answers(path: Path) -> bool:
-    with reading(path) as connection:
+    with closing(connect(path)) as connection:
         return connection.execute("SELECT 1 FROM request LIMIT 1").fetchone() is not None
 
 

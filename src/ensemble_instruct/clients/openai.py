@@ -98,14 +98,10 @@ class OpenAIClient(Client):
                 if reply.status in (401, 403):
                     raise self._authentication(reply.status)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            await self.close()
             raise ServerUnreachableError(
                 f"model {self._name}: no server at {self._base_url} ({_reason(error)}); start it, "
                 f"or set models.{self._name}.base_url"
             ) from error
-        except AuthenticationError:
-            await self.close()
-            raise
         except (aiohttp.ClientError, TimeoutError):
             return  # something answers there: whether it serves the model, the first request will tell
 
