@@ -43,12 +43,14 @@ _FIRST_LIMIT, _EASE_FROM, _EASE_SECONDS = 16, 4, 0.005
 _GREATEST_GROWTH, _DRAINED_WITHIN = 16, 2.0
 _QUICK = 0.05
 """Where answers take less than this, a twofold limit a round is growth enough."""
-_QUEUEING, _ROOM = 1.4, 1.5
+_QUEUEING, _ERRORS, _ROOM = 1.25, 2.0, 1.5
 OVERLOADED = ("429", "503", "504", "529", "timeout")
 REFUSING = ("429", "502", "503", "504", "529")
 _OVERLOADED_SHARE, _UNCHANGED_SHARE = 0.15, 0.75
+_IMMUNE_ROUNDS = 16
 _SMALLEST_ROUND, _LOWEST_AFTER_TIMEOUTS = 10, 4
-_REFUSALS_TO_REST = 3
+_REFUSALS_TO_REST, _SILENCE = 3, 2.0
+"""A server is left alone after so many refusals, none older than the last answer, and so many usual latencies."""
 _FIRST_REST, _LONGEST_REST = 0.5, 30.0
 _FIRST_HOLD, _LONGEST_HOLD = 0.25, 1.0
 
@@ -69,30 +71,62 @@ class GateStatus:
     retries: dict[str, int]
 
 
+@dataclass(slots=True)
+class _Work:
+    """So many answers, and the seconds that all requests together spent at the server meanwhile.
+
+    By Little's law their quotient is the mean latency. (The mean over the first answers would be too short: quick
+    ones come first.)
+    """
+
+    answers: int = 0
+    seconds: float = 0.0
+
+    @property
+    def latency(self) -> float:
+        return self.seconds / max(1, self.answers)
+
+    def with_more(self, other: _Work) -> _Work:
+        return _Work(self.answers + other.answers, self.seconds + other.seconds)
+
+    def takes_longer_than(self, usual: _Work) -> bool:
+        """Whether the latency is higher by so much that chance does not explain it."""
+        error = math.sqrt(1 / max(1, self.answers) + 1 / max(1, usual.answers))
+        return self.latency > usual.latency * max(_QUEUEING, 1 + _ERRORS * error)
+
+
 class Gate:
     """What is known of one server, and how many requests it may have."""
 
-    def __init__(self, server: str, ceiling: int | None = None, rates: Rates | None = None) -> None:
+    def __init__(
+        self,
+        server: str,
+        ceiling: int | None = None,
+        rates: Rates | None = None,
+        longest_rest: float = _LONGEST_REST,
+    ) -> None:
         self.server = server
         self.in_flight, self.held = 0, 0
         self.retries: Counter[str] = Counter()
         self.rates = rates or Rates()
         self.is_away, self._is_probed, self.has_spare = False, False, False
         self.answers = 0
-        self._ceiling = ceiling or HIGHEST_LIMIT
+        self._ceiling, self._longest_rest = ceiling or HIGHEST_LIMIT, min(_LONGEST_REST, longest_rest)
         self.limit = float(ceiling or _FIRST_LIMIT)
-        self._limit_at_answer = self.limit
+        self._limit_at_answer, self._answered_at = self.limit, -math.inf
         self._is_ramping = ceiling is None
         self._eased_at: float | None = time.monotonic()
         self._closed_until, self._pause = 0.0, 0.0
         self._refused_in_a_row = 0
         self._latency: float | None = None
         self._latencies: deque[float] = deque(maxlen=1000)
-        self._first_latency: float | None = None
+        self._usual, self._recent, self._changed_at = _Work(), _Work(), 0.0
         self._outcomes = self._overloads = self._timeouts = 0
-        self._seconds = 0.0
         self._round_began: float | None = None
-        self._share_before, self._limit_before, self._immune = 0.0, 0.0, 0
+        self._share_before, self._immune = 0.0, 0
+        self._before = self.limit, self._is_ramping
+        self._sent_before = 0
+        """Outcomes of requests that were sent before the limit was lowered say nothing of the lower one."""
 
     def wait(self, now: float, tokens: float) -> float | None:
         """Seconds until a request may go: 0 now, None when another must come home first."""
@@ -113,27 +147,34 @@ class Gate:
 
     def enter(self, now: float, tokens: float) -> None:
         """A request goes."""
-        self.in_flight += 1
+        self._pass_to(now, 1)
         self._is_probed = self.is_away
         self.rates.use(now, tokens)
         if self._round_began is None:
             self._round_began = now
 
-    def answered(self, seconds: float, now: float) -> None:
-        """The server answered a request, be it with a refusal that concerns this request alone."""
+    def leave(self, now: float) -> None:
+        """A request has come home."""
+        self._is_probed = False
+        self._pass_to(now, -1)
+
+    def answered(self, number: int, seconds: float, now: float) -> None:
+        """The server answered a request, be it with a refusal that concerns this request alone.
+
+        `number` is how many requests had been sent to it (`rates.used_requests`), this one included.
+        """
         self.answers += 1
-        self._refused_in_a_row, self._is_probed = 0, False
-        self._limit_at_answer = self.limit
+        self._refused_in_a_row = 0
+        self._limit_at_answer, self._answered_at = self.limit, now
         self._latencies.append(seconds)
-        self._seconds += seconds
+        self._recent.answers += 1
         self._latency = seconds if self._latency is None else self._latency + 0.1 * (seconds - self._latency)
         self._is_there(now)
-        self._outcome(now)
+        self._outcome(number, now)
 
-    def failed(self, error: TransientError, seconds: float, now: float) -> float:
+    def failed(self, number: int, error: TransientError, seconds: float, now: float) -> float:
         """A try failed after so many seconds. Returns for how many more it shall keep its place."""
         self.retries[error.cause] += 1
-        self._is_probed = False
         if error.server_down:
             self._leave_alone(now, None)
             return 0.0
@@ -141,13 +182,14 @@ class Gate:
             if error.cause not in ("connection", "timeout"):
                 self._is_there(now)
             self._timeouts += error.cause == "timeout"
-            self._outcome(now, overloaded=error.cause in OVERLOADED)
+            self._outcome(number, now, overloaded=error.cause in OVERLOADED)
             return self._hold(seconds)
-        self._refused_in_a_row += 1
-        if self.is_away or (self.in_flight <= 1 and self._refused_in_a_row >= _REFUSALS_TO_REST):
+        self._refused_in_a_row += number > self._sent_before
+        silent = now - self._answered_at > _SILENCE * (self._latency or 0.0)
+        if self.is_away or (silent and self.in_flight <= 1 and self._refused_in_a_row >= _REFUSALS_TO_REST):
             self._leave_alone(now, error.retry_after)
             return 0.0
-        self._outcome(now, overloaded=error.cause in OVERLOADED)
+        self._outcome(number, now, overloaded=error.cause in OVERLOADED)
         return self._hold(seconds)
 
     def told(self, now: float, limits: RateLimits, requests_then: int, tokens_then: float) -> None:
@@ -166,6 +208,11 @@ class Gate:
             self.server, state, self.in_flight, int(self.limit), self.answers, p50, p90, p99, dict(self.retries)
         )
 
+    def _pass_to(self, now: float, change: int) -> None:
+        self._recent.seconds += self.in_flight * (now - self._changed_at)
+        self._changed_at = now
+        self.in_flight += change
+
     def _hold(self, seconds: float) -> float:
         return max(0.0, min(self._latency or _FIRST_HOLD, _LONGEST_HOLD) - seconds)
 
@@ -174,7 +221,7 @@ class Gate:
             return
         if not self.is_away:
             self.limit = self._limit_at_answer
-        self._pause = min(_LONGEST_REST, max(_FIRST_REST, 2 * self._pause))
+        self._pause = min(self._longest_rest, max(_FIRST_REST, 2 * self._pause))
         self.is_away, self._closed_until = True, now + (retry_after or self._pause)
 
     def _is_there(self, now: float) -> None:
@@ -185,10 +232,12 @@ class Gate:
 
     def _new_round(self, now: float) -> None:
         self._outcomes = self._overloads = self._timeouts = 0
-        self._seconds = 0.0
+        self._recent = _Work()
         self._round_began, self.has_spare = now, False
 
-    def _outcome(self, now: float, *, overloaded: bool = False) -> None:
+    def _outcome(self, number: int, now: float, *, overloaded: bool = False) -> None:
+        if number <= self._sent_before:
+            return
         self._outcomes += 1
         self._overloads += overloaded
         if self._outcomes < max(self.limit, _SMALLEST_ROUND) or self._round_began is None:
@@ -204,34 +253,37 @@ class Gate:
         self._new_round(now)
 
     def _decrease(self, share: float) -> None:
-        self._is_ramping = False
+        self._sent_before = self.rates.used_requests
         if self._share_before and share > _UNCHANGED_SHARE * self._share_before and not self._timeouts:
-            self.limit, self._share_before, self._immune = self._limit_before, 0.0, 16
+            self.limit, self._is_ramping = self._before
+            self._share_before, self._immune = 0.0, _IMMUNE_ROUNDS
             return
         if not self._share_before:
-            self._limit_before = self.limit
-        self._share_before = share
+            self._before = self.limit, self._is_ramping
+        self._is_ramping, self._share_before = False, share
         if self._timeouts:
             self.limit = max(min(self.limit, _LOWEST_AFTER_TIMEOUTS), self.limit * (1 - share) / 2)
         else:
             self.limit = max(1.0, self.limit * (1 - share))
 
     def _increase(self, rate: float, now: float) -> None:
-        latency = self._seconds / max(1, self._outcomes - self._overloads)
-        if self._first_latency is None:
-            self._first_latency = latency
-        queues_up = latency > _QUEUEING * self._first_latency
+        self._pass_to(now, 0)
+        usual = self._usual if self._usual.answers else self._recent
+        queues_up = self._recent.takes_longer_than(usual)
         if not self._is_ramping:
             if not queues_up or self.limit < _FIRST_LIMIT:
                 self.limit = min(float(self._ceiling), self.limit + 1)
         elif queues_up:
-            self._is_ramping, self.limit = False, max(float(_FIRST_LIMIT), _ROOM * rate * self._first_latency)
+            room = max(float(_FIRST_LIMIT), _ROOM * rate * usual.latency)
+            self._is_ramping, self.limit = False, min(self.limit, room)
         else:
-            quick = latency < _QUICK
-            growth = 2.0 if quick else min(_GREATEST_GROWTH, max(2.0, _DRAINED_WITHIN * rate / self.limit))
+            growth = max(2.0, _DRAINED_WITHIN * rate / self.limit)
+            growth = min(growth, 2.0 if usual.latency < _QUICK else _GREATEST_GROWTH)
             self._eased_at = now - _EASE_SECONDS * math.log2(max(1.0, self.limit / _EASE_FROM))
-            self.limit = min(float(self._ceiling), growth * self.limit)
-            self._is_ramping = self.limit < self._ceiling
+            self._is_ramping, self.limit = self.limit < self._ceiling, min(float(self._ceiling), growth * self.limit)
+            self._usual = self._usual.with_more(self._recent)
+        if not self._usual.answers:
+            self._usual = self._recent
 
 
 class Dispatcher:
@@ -274,7 +326,7 @@ class Dispatcher:
     def leave(self, number: int, hold: float = 0.0) -> None:
         """Give the place at a server back, after `hold` seconds."""
         gate = self.gates[number]
-        gate.in_flight -= 1
+        gate.leave(time.monotonic())
         if hold:
             gate.held += 1
             asyncio.get_running_loop().call_later(hold, self._let_go, gate)
@@ -313,15 +365,24 @@ class Dispatcher:
         return best
 
     def _admit(self) -> None:
+        passed_over: list[tuple[asyncio.Future[int], float, int | None]] = []
         while self._waiting:
             turn, tokens, avoid = self._waiting[0]
             if not turn.done():
                 number = self._place(tokens, avoid)
-                if number is None:
+                if number is not None:
+                    turn.set_result(number)
+                elif avoid is not None and self._has_room(tokens):
+                    passed_over.append(self._waiting[0])
+                else:
                     self._set_timer(tokens)
-                    return
-                turn.set_result(number)
+                    break
             self._waiting.popleft()
+        self._waiting.extendleft(reversed(passed_over))
+
+    def _has_room(self, tokens: float) -> bool:
+        now = time.monotonic()
+        return not self._is_stopped and any(gate.wait(now, tokens) == 0 for gate in self.gates)
 
     def _set_timer(self, tokens: float) -> None:
         """Look again when the first gate opens by itself."""

@@ -25,14 +25,16 @@ class Budget:
         self._set_aside: dict[int, float] = {}
         self._number = 0
         self._settled = asyncio.Event()
+        self._is_used_up = False
 
     async def reserve(self, most: float) -> int:
         """Set the most that a request can cost aside, waiting for others where needed; the number to settle it by.
 
         Raises `RunError` when it does not fit any more and nothing is in flight.
         """
-        while self._spent + sum(self._set_aside.values()) + most > self._limit:
-            if not self._set_aside:
+        while self._is_used_up or self._spent + sum(self._set_aside.values()) + most > self._limit:
+            if self._is_used_up or not self._set_aside:
+                self._is_used_up = True
                 raise RunError(
                     f"the budget of {self._limit:g} USD is used up: {self._spent:.6f} USD spent, and the next request "
                     f"may cost {most:.6f}; all answers are kept: run the same command again with a higher --budget"

@@ -74,7 +74,10 @@ def main() -> None:
 @click.option("--force", is_flag=True, help="Resume although the config has changed.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, ask nothing.")
 @click.option(
-    "--budget", metavar="USD", type=click.FloatRange(0, min_open=True), help="Stop before all starts have cost more."
+    "--budget",
+    metavar="USD",
+    type=click.FloatRange(0, 1e9, min_open=True),
+    help="Stop before all starts have cost more.",
 )
 @retry_option
 @asking

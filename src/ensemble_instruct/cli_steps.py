@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import click
 
+from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.logs import LogFormat
 from ensemble_instruct.records import KINDS, Kind, Profile, Strategy
 
@@ -29,9 +31,23 @@ log_format_option = click.option(
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:
     """The options of every command that asks a model."""
+    command = _with_a_log_of_its_own(command)
     for option in (log_format_option, log_file_option, set_option):
         command = option(command)
     return command
+
+
+def _with_a_log_of_its_own(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def checked(log_file: Path | None, **given: object) -> None:
+        paths = [path for value in given.values() for path in (value if isinstance(value, tuple) else (value,))]
+        if log_file is not None and any(
+            isinstance(path, Path) and path.resolve() == log_file.resolve() for path in paths
+        ):
+            raise InputFileError(f"{log_file}: is another file of this command; choose another place for --log-file")
+        command(log_file=log_file, **given)
+
+    return checked
 
 
 @click.command()

@@ -34,9 +34,8 @@ from ensemble_instruct.telemetry import Telemetry, telemetry_from_environment
 
 _WINDOW_FACTOR, _SMALLEST_WINDOW, _LARGEST_WINDOW = 16, 64, 2048
 _STATUS_EVERY = 2.0
-_MOST_PROMPT_TOKENS = 0.5
-"""Tokens a byte, at first, for the most that a request can cost; afterwards the highest that the server counted."""
-_MARGIN = 1.25
+_TEMPLATE_TOKENS = 64
+"""What a chat template may add to a prompt."""
 _WITHOUT_REPLY = ("connection", "timeout", "unreachable")
 
 log = logging.getLogger(__name__)
@@ -85,7 +84,8 @@ class Model:
         self._clients = tuple(client for _, client in clients)
         self._identity = list(section.identity)
         rates = section.requests_per_minute, section.tokens_per_minute
-        self._gates = tuple(Gate(server, section.max_in_flight, Rates(*rates)) for server, _ in clients)
+        rest = section.give_up_after / 4
+        self._gates = tuple(Gate(server, section.max_in_flight, Rates(*rates), rest) for server, _ in clients)
         self._dispatcher = Dispatcher(self._gates)
         self._retries = Retries(name, section)
         self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
@@ -93,7 +93,6 @@ class Model:
         self._opening: asyncio.Task[None] | None = None
         self._is_open = False
         self._completion_tokens = 0.0
-        self._prompt_tokens_a_byte = 0.0
 
     @property
     def window(self) -> int:
@@ -132,7 +131,7 @@ class Model:
         for gate, result in zip(self._gates, results, strict=True):
             if isinstance(result, ServerUnreachableError) and len(away) < len(results):
                 error = TransientError(str(result), cause="unreachable", server_down=True)
-                gate.failed(error, 0.0, time.monotonic())
+                gate.failed(0, error, 0.0, time.monotonic())
                 log.warning("%s; the other servers go on", result, extra={"model": self.name, "server": gate.server})
             elif isinstance(result, BaseException):
                 raise result
@@ -174,44 +173,45 @@ class Model:
             del self._on_the_way[key]
 
     async def _ask_servers(self, key: str, request: Request) -> Answer:
-        """Try until there is an outcome; it is committed before the place at the server is given back."""
+        """Try until there is an outcome; no try is begun that the budget does not cover."""
         tries = Tries()
         tokens = estimated_tokens(request.prompt) + (self._completion_tokens or request.sampling.max_tokens)
         while True:
-            number = await self._dispatcher.enter(tokens, again=tries.made > 0, avoid=tries.server)
-            tries.hold, tries.server = 0.0, number
+            reserved = None if self._budget is None else await self._budget.reserve(self._most(request))
+            cost = 0.0
             try:
-                if not self._is_open:
-                    await self.open()
-                began = time.monotonic()
-                outcome = await self._within_budget(number, key, request, tries, tokens)
-                if outcome is not None:
-                    await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
-                    self.usage.add(request.prompt, outcome)
-                    return Answer(key, outcome)
+                outcome = await self._ask_once(key, request, tries, tokens)
+                if isinstance(outcome, Response):
+                    cost = cost_of(self._section.price, *outcome.used_tokens(request.prompt))
             finally:
-                self._dispatcher.leave(number, tries.hold)
+                if self._budget is not None and reserved is not None:
+                    self._budget.settle(reserved, cost)
+            if outcome is not None:
+                return Answer(key, outcome)
             await self._sleep(tries)
             self._retries.require_hope(tries)
 
-    async def _within_budget(
-        self, number: int, key: str, request: Request, tries: Tries, tokens: float
-    ) -> Response | Failure | None:
-        if self._budget is None:
-            return await self._try(number, key, request, tries, tokens)
-        price, size = self._section.price, len(request.prompt.encode("utf-8", "surrogatepass"))
-        most = _MARGIN * self._prompt_tokens_a_byte * size if self._prompt_tokens_a_byte else _MOST_PROMPT_TOKENS * size
-        reserved = await self._budget.reserve(cost_of(price, most + 16, request.sampling.max_tokens))
-        cost = 0.0
+    async def _ask_once(self, key: str, request: Request, tries: Tries, tokens: float) -> Response | Failure | None:
+        """One try; an outcome is committed before the place at the server is given back."""
+        number = await self._dispatcher.enter(tokens, again=tries.made > 0, avoid=tries.server)
+        tries.hold, tries.server = 0.0, number
         try:
+            self._retries.require_hope(tries)
+            if not self._is_open:
+                await self.open()
+            began = time.monotonic()
             outcome = await self._try(number, key, request, tries, tokens)
-            if isinstance(outcome, Response):
-                used, made = outcome.used_tokens(request.prompt)
-                self._prompt_tokens_a_byte = max(self._prompt_tokens_a_byte, used / size)
-                cost = cost_of(price, used, made)
+            if outcome is not None:
+                await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
+                self.usage.add(request.prompt, outcome)
+            return outcome
         finally:
-            self._budget.settle(reserved, cost)
-        return outcome
+            self._dispatcher.leave(number, tries.hold)
+
+    def _most(self, request: Request) -> float:
+        """The most that a request can cost, in US dollars: a token is a byte at least."""
+        tokens = len(request.prompt.encode("utf-8", "surrogatepass")) + _TEMPLATE_TOKENS
+        return cost_of(self._section.price, tokens, request.sampling.max_tokens)
 
     async def _try(
         self, number: int, key: str, request: Request, tries: Tries, tokens: float
@@ -227,12 +227,12 @@ class Model:
         try:
             outcome = await client.answer(request)
         except RequestRefusedError as error:
-            gate.answered(time.monotonic() - began, time.monotonic())
+            gate.answered(used[0], time.monotonic() - began, time.monotonic())
             problem, outcome = error, self._retries.refused(key, error)
         except TransientError as error:
-            problem, outcome = error, self._after_failure(gate, key, error, tries, time.monotonic() - began)
+            problem, outcome = error, self._after_failure(gate, used[0], key, error, tries, began)
         else:
-            self._after_success(gate, key, request, outcome, began, tokens)
+            self._after_success(gate, used[0], key, request, outcome, began, tokens)
         if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
             gate.told(time.monotonic(), client.limits, *used)
         if self._telemetry is not None:
@@ -240,10 +240,10 @@ class Model:
         return outcome
 
     def _after_success(
-        self, gate: Gate, key: str, request: Request, response: Response, began: float, tokens: float
+        self, gate: Gate, number: int, key: str, request: Request, response: Response, began: float, tokens: float
     ) -> None:
         now = time.monotonic()
-        gate.answered(now - began, now)
+        gate.answered(number, now - began, now)
         used, made = response.used_tokens(request.prompt)
         gate.rates.correct(now, used + made - tokens)
         self._completion_tokens += 0.1 * (made - self._completion_tokens) if self._completion_tokens else made
@@ -253,10 +253,11 @@ class Model:
                     _wake(sleeper)
 
     def _after_failure(
-        self, gate: Gate, key: str, error: TransientError, tries: Tries, seconds: float
+        self, gate: Gate, number: int, key: str, error: TransientError, tries: Tries, began: float
     ) -> Failure | None:
         was_away = gate.is_away
-        tries.hold = gate.failed(error, seconds, time.monotonic())
+        now = time.monotonic()
+        tries.hold = gate.failed(number, error, now - began, now)
         self.usage.retries[error.cause] += 1
         place = {"model": self.name, "server": gate.server, "cause": error.cause}
         if gate.retries[error.cause] == 1:

@@ -120,7 +120,7 @@ class Retries:
     def require_hope(self, tries: Tries) -> None:
         """Raise `RunError` after `give_up_after` seconds without any success."""
         waited = time.monotonic() - max(tries.began, self.last_success)
-        if waited > self._section.give_up_after:
+        if tries.error is not None and waited > self._section.give_up_after:
             raise RunError(
                 f"model {self._name}: no success for {waited:.0f} s, the last error was: {tries.error}; "
                 f"all answers are kept: see to the server, then run the same command again"

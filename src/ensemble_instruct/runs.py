@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,8 @@ async def start_or_resume(
     """
     plans = prepare(config)
     sections = {name: config.models[name] for name in config.used_models}
+    if budget is not None and not math.isfinite(budget):
+        raise UsageError(f"--budget {budget}: is no sum of money; give a number of US dollars")
     if budget is not None and not any(section.price.input or section.price.output for section in sections.values()):
         raise UsageError("--budget: no model of the config has a price; set models.NAME.price")
     new = _require_place(folder)

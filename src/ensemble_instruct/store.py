@@ -14,7 +14,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from ensemble_instruct.records import (
     Rejected,
     Request,
     Response,
+    Sampling,
 )
 
 RECORD_TABLES = ("instruction", "instance", "candidate", "example", "rejected")
@@ -251,6 +253,11 @@ def _statement(record: Instruction | Instance | Candidate | Example | Rejected, 
             )
 
 
+@lru_cache(64)
+def _settings(sampling: Sampling) -> str:
+    return json.dumps({name: value for name, value in asdict(sampling).items() if name != "seed"})
+
+
 def _outcome(row: tuple[Any, ...]) -> Response | Failure:
     text, finish_reason, prompt_tokens, completion_tokens, failure, is_estimated = row
     if failure is not None:
@@ -333,10 +340,9 @@ class _Writer(threading.Thread):
                 loop.call_soon_threadsafe(_settle, waiting, self.failed)
 
     def _put(self, item: _Put) -> None:
-        request, outcome, sampling = item.request, item.outcome, asdict(item.request.sampling)
-        seed = sampling.pop("seed")
+        request, outcome, seed = item.request, item.outcome, item.request.sampling.seed
         shared = self._id("shared", "text", request.shared)
-        settings = self._id("sampling", "settings", json.dumps(sampling))
+        settings = self._id("sampling", "settings", _settings(replace(request.sampling, seed=None)))
         values: list[Any] = [
             bytes.fromhex(item.key), request.step, request.kind, item.model, shared,
             pack_prompt(request.prompt, request.shared), settings, seed, request.repeat,

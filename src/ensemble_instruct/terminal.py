@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from ensemble_instruct.errors import RunError
+from ensemble_instruct.errors import EnsembleInstructError, RunError
 from ensemble_instruct.logs import LogFormat, logging_to
 from ensemble_instruct.pipeline import Monitor
 from ensemble_instruct.progress import Watch, shown
@@ -42,11 +42,16 @@ def watched(
         shown(watch, console),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return runner.run(_until_stopped(work(watch), watch))
+        try:
+            return runner.run(_until_stopped(work(watch), watch))
+        except EnsembleInstructError as error:
+            log.info("ended: %s", error, extra={"error": type(error).__name__})
+            raise
 
 
 async def _until_stopped(work: Coroutine[Any, Any, Result], watch: Watch) -> Result:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_note)
     task = asyncio.ensure_future(work)
     stop = _Stop(task, watch)
 
@@ -55,16 +60,22 @@ async def _until_stopped(work: Coroutine[Any, Any, Result], watch: Watch) -> Res
             loop.add_signal_handler(number, stop.signalled)
 
     watch.on_start = models_are_at_work
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # until then, a Ctrl-C ends the work where it is
     try:
         return await task
     except asyncio.CancelledError:
         if not stop.signals:
             raise
-        came_home = f"{stop.came_home} requests in flight came home; " if stop.came_home else ""
+        came_home = f"{stop.came_home} answers came home; " if stop.came_home else ""
         raise RunError(f"stopped; {came_home}what was answered is kept: run the same command again to go on") from None
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What goes wrong in a callback of the loop that nobody waits for, such as a connection that is given up."""
+    log.info("event loop: %s: %s", context["message"], context.get("exception"))
 
 
 class _Stop:
@@ -80,16 +91,19 @@ class _Stop:
         self.signals += 1
         if self.signals == 1:
             self._leaving = asyncio.ensure_future(self._leave())
-        else:
-            self.came_home = 0
+        elif self._leaving is not None:
+            self._leaving.cancel()
             self.work.cancel()
 
     async def _leave(self) -> None:
         models = self._watch.models.values()
-        in_flight = sum(model.in_flight for model in models)
+        in_flight, answered = sum(model.in_flight for model in models), self._answered()
         log.info("stopping", extra={"in_flight": in_flight})
         if in_flight:
             self._watch.say(f"stopping: {in_flight} requests in flight are coming home; Ctrl-C again drops them")
             await asyncio.gather(*(model.stop() for model in models))
-        self.came_home = in_flight
+        self.came_home = self._answered() - answered
         self.work.cancel()
+
+    def _answered(self) -> int:
+        return sum(model.usage.asked for model in self._watch.models.values())

@@ -33,6 +33,8 @@ _OPTIONAL = ("top_k", "min_tokens", "seed")
 _OPEN_TIMEOUT, _CONNECT_TIMEOUT = 10.0, 8.0
 _CONNECTING = 4
 _MESSAGE_BYTES = 64_000
+_SHORTEST_SECRET = 12
+"""A prompt below this length may stand in an error's text: it could be any word of it."""
 _TOO_LONG = re.compile(
     r"context.?(length|size|window)|maximum context|too (long|large)|too many tokens|tokens.* must be <=", re.IGNORECASE
 )
@@ -243,7 +245,9 @@ class OpenAIClient(Client):
             text = re.sub(r"<[^>]*>", " ", text)
         if self._key:
             text = text.replace(self._key, "***")
-        text = text.replace(prompt, "(prompt)") if prompt.strip() else text
+        if len(prompt) >= _SHORTEST_SECRET:
+            for echo in (prompt, prompt.strip(), json.dumps(prompt)[1:-1], repr(prompt)[1:-1]):
+                text = text.replace(echo, "(prompt)")
         return _valid(" ".join(text.split())[:300]) or "no message"
 
     def _authentication(self, status: int) -> AuthenticationError:
@@ -276,6 +280,8 @@ def _seconds(header: str | None) -> float | None:
 
 async def _read(reply: aiohttp.ClientResponse) -> bytes:
     """The body; raises `TransientError` when it is too long for a completion."""
+    if reply.content_length is not None and reply.content_length <= _REPLY_BYTES:
+        return await reply.read()
     body = bytearray()
     async for chunk in reply.content.iter_any():
         body += chunk
