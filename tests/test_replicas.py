@@ -226,7 +226,7 @@ def test_all_replicas_work_and_the_rows_are_those_of_one(forks: Forks, tmp_path:
 def test_a_replica_that_is_killed_costs_what_was_in_flight_there_and_works_again_once_it_is_back(
     forks: Forks, tmp_path: Path
 ) -> None:
-    slots, settings_of_stub = 8, ("--latency-ms", "30", "--slots", "8")
+    slots, settings_of_stub = 8, ("--latency-ms", "36", "--slots", "8")
     with stub(*settings_of_stub) as one, stub(*settings_of_stub) as two, stub(*settings_of_stub) as three:
         servers = [one, two, three]
         addresses = [server.base_url for server in servers]
@@ -243,7 +243,7 @@ def test_a_replica_that_is_killed_costs_what_was_in_flight_there_and_works_again
     answered = sum(each["successes"] for each in counted)
     assert sum(each["requests"] for each in counted) == answered
     assert len(instances) - answered >= seen - slots, "answers of the killed server were asked again"
-    assert counted[2]["successes"] >= 20
+    assert counted[2]["successes"] >= 5
 
 
 @needs_shared
@@ -261,7 +261,7 @@ def test_a_replica_that_is_not_there_at_first_is_a_warning_and_works_once_it_is_
     assert told.returncode == 0, told.stderr
     require_rows(tmp_path, instances)
     assert sum(each["requests"] for each in counted) == len(instances)
-    assert counted[1]["successes"] >= 20
+    assert counted[1]["successes"] >= 5
     lines = [line for line in told.stderr.splitlines() if f":{port}" in line]
     assert len(lines) == 1
     assert lines[0].startswith("warning: ")

@@ -156,7 +156,7 @@ def test_the_first_signal_lets_the_requests_in_flight_come_home(
             in_flight = told_to_stop(process, number)
             server.wait_until_asked(ANSWERED + in_flight)
             server.go_on()
-            assert f"; {in_flight} answers came home; " in ended(process)
+            assert re.search(rf"; {in_flight} [a-z ]+ came home; ", ended(process))
         assert len(server.asked) == kept(database) == ANSWERED + in_flight
         goes_on(forks, tmp_path, command, expected)
         assert len(server.asked) == expected.needed
@@ -279,7 +279,7 @@ def ended_without_a_trace(process: subprocess.Popen[str], folder: Path, before: 
 @model_free
 def test_a_step_without_models_stops_in_its_middle(tmp_path: Path, command: Words) -> None:
     words = [f"{chr(97 + number % 26)}{number * 7919 % 10007}" for number in range(40000)]
-    given = [" ".join(words[5 * number % 39000 :][:12]) for number in range(12000)]
+    given = [" ".join(words[5 * number % 39000 :][:12]) for number in range(8000)]
     row = COMPLETION if command is PARSE else TASK
     write(tmp_path / "rows.jsonl", *({**row, "instruction": f"Tell me of {text}."} for text in given))
     write(tmp_path / "voter.jsonl", *({**TASK, "instruction": f"Tell me of {text}."} for text in given))
@@ -378,24 +378,23 @@ def on_terminal(folder: Path, *arguments: str) -> Iterator[Terminal]:
         os.close(keyboard)
 
 
-@pytest.mark.parametrize("pressed", [0, 1, 2])
+@pytest.mark.parametrize("pressed", [1, 2])
 def test_the_screen_is_left_sane(tmp_path: Path, pressed: int) -> None:
     with model_server(hold_after=ANSWERED) as server:
         configure(tmp_path, server.base_url)
         with on_terminal(tmp_path, *RUN) as terminal:
             server.wait_until_asked(ANSWERED + 2)
             terminal.read_until("instructions")
-            if pressed:
-                terminal.press_ctrl_c()
-                terminal.read_until("are coming home; Ctrl-C again drops them")
+            terminal.press_ctrl_c()
+            terminal.read_until("are coming home; Ctrl-C again drops them")
             if pressed == 2:
                 terminal.press_ctrl_c()
             else:
                 server.go_on()
-            assert terminal.end() == (1 if pressed else 0)
+            assert terminal.end() == 1
     text = terminal.text
     assert HIDDEN in text
     assert text.rindex(SHOWN) > text.rindex(HIDDEN)
     assert "Traceback" not in text
     last = re.split(r"\r\n|\x1b\[[\d;]*[A-KSTfmnsu]|\x1b\[\?25[lh]|\r", text.removesuffix("\r\n"))[-1]
-    assert re.match("error: stopped; .* to go on$" if pressed else r"\d+ examples in run", last)
+    assert re.match("error: stopped; .* to go on$", last)

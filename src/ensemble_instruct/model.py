@@ -13,11 +13,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 
-from ensemble_instruct.admission import Dispatcher, Gate, GateStatus
+from ensemble_instruct.admission import Gate, GateStatus
 from ensemble_instruct.budget import Budget, cost_of
 from ensemble_instruct.clients import make_clients
 from ensemble_instruct.clients.base import Client
 from ensemble_instruct.config import ModelSection
+from ensemble_instruct.dispatcher import Dispatcher
 from ensemble_instruct.errors import (
     RequestError,
     RequestRefusedError,

@@ -31,39 +31,70 @@ async def drawn(source: AsyncIterable[Value]) -> AsyncIterator[AsyncIterable[Val
             await source.aclose()
 
 
+class Tasks:
+    """Tasks of which the first failure cancels all others, and is raised to who waits for any of them."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._failure: BaseException | None = None
+
+    def start(self, work: Awaitable[Result]) -> asyncio.Future[Result]:
+        """Begin with some work."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def result(self, task: asyncio.Future[Result]) -> Result:
+        """The result of a task that was started here."""
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self._failure is None:
+                raise
+            raise self._failure from None
+
+    async def cancel(self) -> None:
+        """Cancel what is at work, and wait until it has ended."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Future[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None and self._failure is None:
+            self._failure = failure
+            for other in self._tasks:
+                other.cancel()
+
+
 async def in_order(
     source: AsyncIterable[Value], work: Callable[[Value], Awaitable[Result]], window: int
 ) -> AsyncGenerator[tuple[Value, Result], None]:
     """Yield (value, result of `work`) in the order of the source, with up to `window` values at work at once.
 
-    It draws from the source and works ahead while the consumer is busy. What source or work raises is raised
-    here, in its turn. Leaving early (`aclose`) cancels what is at work.
+    It draws from the source and works ahead while the consumer is busy. What source or work raises ends all other
+    work and is raised here at once. Leaving early (`aclose`) cancels what is at work.
     """
     free = asyncio.Semaphore(window)
     started: asyncio.Queue[tuple[Value, asyncio.Future[Result]] | None] = asyncio.Queue()
-    at_work: set[asyncio.Future[Result]] = set()
+    tasks = Tasks()
 
     async def feed() -> None:
         try:
             async with drawn(source) as values:
                 async for value in values:
                     await free.acquire()
-                    result = asyncio.ensure_future(work(value))
-                    at_work.add(result)
-                    started.put_nowait((value, result))
+                    started.put_nowait((value, tasks.start(work(value))))
         finally:
             started.put_nowait(None)
 
-    feeder = asyncio.ensure_future(feed())
+    feeder = tasks.start(feed())
     try:
         while (item := await started.get()) is not None:
-            yield item[0], await item[1]
-            at_work.discard(item[1])
+            yield item[0], await tasks.result(item[1])
             free.release()
-        await feeder
+        await tasks.result(feeder)
     finally:
-        feeder.cancel()
-        await asyncio.gather(feeder, return_exceptions=True)
-        for result in at_work:
-            result.cancel()
-        await asyncio.gather(*at_work, return_exceptions=True)
+        await tasks.cancel()

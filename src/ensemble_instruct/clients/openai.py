@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import email.utils
+import html
 import json
 import re
-import time
-from collections.abc import Mapping
 from typing import Any
-
-import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.tracing import Trace
-from yarl import URL
 
 from ensemble_instruct.clients.base import Client
 from ensemble_instruct.config import ModelSection
+from ensemble_instruct.connections import Connections, HttpReply
 from ensemble_instruct.errors import (
     AuthenticationError,
     ModelError,
@@ -25,13 +18,11 @@ from ensemble_instruct.errors import (
     TransientError,
     UnknownModelError,
 )
-from ensemble_instruct.rates import RateLimits
+from ensemble_instruct.rates import rate_limits, retry_after
 from ensemble_instruct.records import Request, Response
 
 _OPTIONAL = ("top_k", "min_tokens", "seed")
 """Settings that some servers do not take: left out for a server that says so."""
-_OPEN_TIMEOUT, _CONNECT_TIMEOUT = 10.0, 8.0
-_CONNECTING = 4
 _MESSAGE_BYTES = 64_000
 _SHORTEST_SECRET = 12
 """A prompt below this length may stand in an error's text: it could be any word of it."""
@@ -47,31 +38,7 @@ _WRONG_MODEL = re.compile(
     r"model.{0,80}(not found|does not exist|not a valid model)|not a valid model|(unknown|invalid|no such) model",
     re.IGNORECASE,
 )
-_REPLY_BYTES = 2 * 2**20
-"""A reply that is longer is no completion: the longest that steps ask for has some kilobytes."""
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MAX_INT = 2**62
-_LONGEST_WAIT = 86_400.0
-_SINCE_1970 = 1e9
-"""A number of seconds above this is a date."""
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Opens few connections at the same time: a server's queue for new ones may be as short as five."""
-
-    def __init__(self) -> None:
-        super().__init__(limit=0, ttl_dns_cache=300)
-        self._connecting = asyncio.Semaphore(_CONNECTING)
-
-    async def _create_connection(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
-    ) -> ResponseHandler:
-        async with self._connecting:
-            return await super()._create_connection(req, traces, timeout)
 
 
 class OpenAIClient(Client):
@@ -83,36 +50,28 @@ class OpenAIClient(Client):
         self._left_out: set[str] = set()
         self._max_tokens_name = "max_tokens"
         path = "chat/completions" if section.endpoint == "chat" else "completions"
-        self._url = URL(f"{self._base_url}/{path}")
-        self._session: aiohttp.ClientSession | None = None
-        self._closed = False
+        self._url = f"{self._base_url}/{path}"
+        self._connections = Connections(self._base_url, api_key, section.timeout)
 
     async def open(self) -> None:
-        """Open the session and ask for the list of models: an answer of any kind shows that the server is there.
+        """Ask for the list of models: an answer of any kind shows that the server is there.
 
         Raises `ServerUnreachableError` when no connection can be made, `AuthenticationError` on 401 and 403.
         """
-        session = self._connect()
-        url = f"{self._base_url}/models"
         try:
-            timeout = aiohttp.ClientTimeout(total=_OPEN_TIMEOUT, sock_connect=_CONNECT_TIMEOUT)
-            async with session.get(url, timeout=timeout) as reply:
-                if reply.status in (401, 403):
-                    raise self._authentication(reply.status)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise ServerUnreachableError(
-                f"model {self._name}: no server at {self._base_url} ({_reason(error)}); start it, "
-                f"or set models.{self._name}.base_url"
-            ) from error
-        except (aiohttp.ClientError, TimeoutError):
+            status = await self._connections.status_of(f"{self._base_url}/models")
+        except TransientError as error:
+            if error.server_down:
+                raise ServerUnreachableError(
+                    f"model {self._name}: {error}; start the server, or set models.{self._name}.base_url"
+                ) from error
             return  # something answers there: whether it serves the model, the first request will tell
+        if status in (401, 403):
+            raise self._authentication(status)
 
     async def close(self) -> None:
-        """Close the session; what is asked afterwards fails."""
-        self._closed = True
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close all connections; what is asked afterwards fails."""
+        await self._connections.close()
 
     async def answer(self, request: Request) -> Response:
         """See `Client.answer`. One prompt a request; the text is returned as the server gave it.
@@ -121,44 +80,15 @@ class OpenAIClient(Client):
         """
         while True:
             sent = self._body(request)
-            status, body, retry_after = await self._post(sent)
-            if status == 200:
-                return self._response(body)
-            error = self._error(status, body, retry_after, request.prompt)
+            reply = await self._connections.post(self._url, json.dumps(sent).encode())
+            self.limits = rate_limits(reply.headers)
+            if 200 <= reply.status < 300:
+                return self._response(reply, request.prompt)
+            error = self._error(reply.status, reply, request.prompt)
             if not (
                 isinstance(error, RequestRefusedError) and error.type == "bad_request" and self._adapt(error, sent)
             ):
                 raise error
-
-    def _connect(self) -> aiohttp.ClientSession:
-        if self._closed:
-            raise TransientError("the client is closed", cause="connection")
-        if self._session is None:
-            headers = {"Content-Type": "application/json"}
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key}"
-            self._session = aiohttp.ClientSession(
-                headers=headers,
-                connector=_Connector(),
-                timeout=aiohttp.ClientTimeout(total=self._section.timeout, sock_connect=30),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
-
-    async def _post(self, sent: dict[str, Any]) -> tuple[int, bytes, float | None]:
-        try:
-            async with self._connect().post(self._url, data=json.dumps(sent).encode(), allow_redirects=False) as reply:
-                body = await _read(reply)
-                self.limits = _limits(reply.headers)
-                return reply.status, body, _seconds(reply.headers.get("Retry-After"))
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise TransientError(
-                f"no connection to {self._base_url} ({_reason(error)})", cause="unreachable", server_down=True
-            ) from error
-        except TimeoutError as error:
-            raise TransientError(f"no answer within {self._section.timeout:g} s", cause="timeout") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise TransientError(f"connection lost ({type(error).__name__})", cause="connection") from error
 
     def _body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling
@@ -192,30 +122,42 @@ class OpenAIClient(Client):
             return True
         return False
 
-    def _response(self, body: bytes) -> Response:
+    def _response(self, reply: HttpReply, prompt: str) -> Response:
         try:
-            reply = json.loads(body)
-            choice = reply["choices"][0]
+            said = json.loads(reply.body)
+            choice = said["choices"][0]
             text = choice["message"]["content"] if self._section.endpoint == "chat" else choice["text"]
             finish_reason = choice.get("finish_reason") or "stop"
-            usage = reply.get("usage") or {}
+            usage = said["usage"] if isinstance(said.get("usage"), dict) else {}
             counts = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise TransientError("the reply is not a completion", cause="malformed") from error
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+            raise self._broken(reply, prompt) from error
         if finish_reason == "content_filter":
             raise RequestRefusedError("the server's content filter withheld the answer", type="content_filter")
-        if text is None:
-            text = ""
-        if not isinstance(text, str):
-            raise TransientError("the reply's text is not a string", cause="malformed")
-        return Response(_valid(text), _valid(str(finish_reason)), *counts)
+        if finish_reason in ("error", "abort") or not isinstance(text, str | None):
+            raise self._broken(reply, prompt)
+        return Response(_valid(text or ""), _valid(str(finish_reason)), *counts)
 
-    def _error(self, status: int, body: bytes, retry_after: float | None, prompt: str) -> Exception:
-        message = self._message(body, prompt)
+    def _broken(self, reply: HttpReply, prompt: str) -> Exception:
+        """The error for a success that holds no completion: an error of its own, or something else."""
+        try:
+            said = json.loads(reply.body)
+            code = said["error"]["code"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            said, code = None, None
+        if isinstance(code, int) and 400 <= code < 600:
+            return self._error(code, reply, prompt)
+        words = "" if isinstance(said, dict) and "choices" in said else f": {self._message(reply.body, prompt)}"
+        return TransientError(f"the reply is not a completion{words}", cause="malformed")
+
+    def _error(self, status: int, reply: HttpReply, prompt: str) -> Exception:
+        message = self._message(reply.body, prompt)
         if status in (401, 403):
             return self._authentication(status)
-        if status == 408 or status == 429 or status >= 500:  # noqa: PLR1714 - HTTP statuses
-            return TransientError(f"HTTP {status}: {message}", cause=str(status), retry_after=retry_after)
+        if status in (408, 409, 425, 429) or status >= 500:
+            return TransientError(
+                f"HTTP {status}: {message}", cause=str(status), retry_after=retry_after(reply.headers)
+            )
         if status == 400 and _WRONG_KEY.search(message):
             return self._authentication(status)
         if status == 404 or (status == 400 and _WRONG_MODEL.search(message)):
@@ -236,19 +178,27 @@ class OpenAIClient(Client):
 
     def _message(self, body: bytes, prompt: str) -> str:
         """What the server says of an error, as one line of at most 300 characters, without the key and the prompt."""
-        text = body[:_MESSAGE_BYTES].decode("utf-8", "replace")
+        text = self._redacted(body.decode("utf-8", "replace"), prompt)[:_MESSAGE_BYTES]
         try:
             reply = json.loads(text)
             error = reply.get("error", reply) if isinstance(reply, dict) else reply
             text = str(error.get("message") or error.get("detail") or error) if isinstance(error, dict) else str(error)
-        except ValueError:
-            text = re.sub(r"<[^>]*>", " ", text)
+        except (ValueError, RecursionError):
+            text = re.sub(r"<[^<>]{1,300}>", " ", text)
+        return _valid(" ".join(self._redacted(text, prompt).split())[:300]) or "no message"
+
+    def _redacted(self, text: str, prompt: str) -> str:
         if self._key:
             text = text.replace(self._key, "***")
-        if len(prompt) >= _SHORTEST_SECRET:
-            for echo in (prompt, prompt.strip(), json.dumps(prompt)[1:-1], repr(prompt)[1:-1]):
-                text = text.replace(echo, "(prompt)")
-        return _valid(" ".join(text.split())[:300]) or "no message"
+        if len(prompt) < _SHORTEST_SECRET:
+            return text
+        forms = {prompt, prompt.strip(), repr(prompt)[1:-1], html.escape(prompt), " ".join(prompt.split())}
+        for ascii_only in (True, False):
+            quoted = json.dumps(prompt, ensure_ascii=ascii_only)
+            forms |= {quoted[1:-1], json.dumps(quoted, ensure_ascii=ascii_only)[3:-3]}
+        for form in forms:
+            text = text.replace(form, "(prompt)")
+        return text
 
     def _authentication(self, status: int) -> AuthenticationError:
         variable = self._section.api_key_env or "OPENAI_API_KEY"
@@ -256,71 +206,6 @@ class OpenAIClient(Client):
         return AuthenticationError(
             f"model {self._name}: {self._base_url} {what} (HTTP {status}); set environment variable {variable}"
         )
-
-
-def _reason(error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) -> str:
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return "no connection in time"
-    return (error.os_error.strerror or str(error.os_error) or "no connection").lower()
-
-
-def _seconds(header: str | None) -> float | None:
-    """Retry-After as seconds from now, from its number or date."""
-    if header is None:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
-        except ValueError:
-            return None
-    return max(0.0, seconds) if seconds <= _LONGEST_WAIT else None
-
-
-async def _read(reply: aiohttp.ClientResponse) -> bytes:
-    """The body; raises `TransientError` when it is too long for a completion."""
-    if reply.content_length is not None and reply.content_length <= _REPLY_BYTES:
-        return await reply.read()
-    body = bytearray()
-    async for chunk in reply.content.iter_any():
-        body += chunk
-        if len(body) > _REPLY_BYTES:
-            raise TransientError(f"the reply is longer than {_REPLY_BYTES:,} bytes", cause="malformed")
-    return bytes(body)
-
-
-def _limits(headers: Mapping[str, str]) -> RateLimits | None:
-    """What the headers of OpenAI, vLLM gateways and others say is left of a rate limit."""
-    requests = headers.get("x-ratelimit-remaining-requests", headers.get("x-ratelimit-remaining"))
-    tokens = headers.get("x-ratelimit-remaining-tokens")
-    if requests is None and tokens is None:
-        return None
-    return RateLimits(
-        _number(requests),
-        _duration(headers.get("x-ratelimit-reset-requests", headers.get("x-ratelimit-reset"))),
-        _number(tokens),
-        _duration(headers.get("x-ratelimit-reset-tokens")),
-    )
-
-
-def _number(header: str | None) -> int | None:
-    return int(header) if header is not None and header.strip().isascii() and header.strip().isdigit() else None
-
-
-def _duration(header: str | None) -> float | None:
-    """Seconds from now: `6m0s`, `20ms`, `1.5`, or a time since 1970 in seconds or milliseconds."""
-    if header is None:
-        return None
-    if parts := _DURATION.findall(header):
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
-    try:
-        seconds = float(header)
-    except ValueError:
-        return None
-    if seconds > _SINCE_1970:
-        seconds = (seconds / 1000 if seconds > 1000 * _SINCE_1970 else seconds) - time.time()
-    return max(0.0, seconds) if seconds <= _LONGEST_WAIT else None
 
 
 def _count(value: Any) -> int | None:

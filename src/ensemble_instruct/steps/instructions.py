@@ -32,7 +32,7 @@ from ensemble_instruct.records import (
     content_id,
 )
 from ensemble_instruct.similarity import pairwise_mean, rouge_tokens, word_tokens
-from ensemble_instruct.streams import together
+from ensemble_instruct.streams import Tasks, together
 
 ROUND = 5
 """Prompts that the original builds before it folds any of their replies."""
@@ -80,24 +80,22 @@ async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[tuple[int, Ans
 
 async def _in_window(model: Model, pool: _Pool) -> AsyncGenerator[tuple[int, Answer], None]:
     """Up to `window` requests in flight; a request is built when a reply was folded, and from that state alone."""
-    in_flight: deque[asyncio.Task[Answer]] = deque()
+    in_flight: deque[asyncio.Future[Answer]] = deque()
+    tasks = Tasks()
     sent = folded = 0
     try:
         while True:
             while len(in_flight) < pool.outstanding(folded):
                 rng = random.Random(f"{pool.plan.seed}/{pool.plan.kind}/{sent}")  # noqa: S311 - chooses demonstrations
-                in_flight.append(asyncio.ensure_future(model.ask(pool.request(rng, sent))))
+                in_flight.append(tasks.start(model.ask(pool.request(rng, sent))))
                 sent += 1
             if not in_flight:
                 return
-            answer = await in_flight[0]
-            in_flight.popleft()
+            answer = await tasks.result(in_flight.popleft())
             yield folded, answer
             folded += 1
     finally:
-        for task in in_flight:
-            task.cancel()
-        await asyncio.gather(*in_flight, return_exceptions=True)
+        await tasks.cancel()
 
 
 class _Pool:
