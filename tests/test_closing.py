@@ -13,9 +13,9 @@ from ensemble_instruct.config import ModelSection
 from ensemble_instruct.config_file import parse_config, preset_text
 from ensemble_instruct.errors import AuthenticationError
 from ensemble_instruct.model import Model
-from ensemble_instruct.streams import in_order
 from ensemble_instruct.records import Kind, Request, Response, Step
 from ensemble_instruct.runs import start_or_resume
+from ensemble_instruct.streams import in_order
 
 _calls = itertools.count()
 

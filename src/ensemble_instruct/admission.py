@@ -28,7 +28,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from ensemble_instruct.errors import TransientError
-from ensemble_instruct.rates import RateLimits, Rates
+from ensemble_instruct.rates import Rates
 
 HIGHEST_LIMIT = 1024
 """Without a ceiling in the config."""
@@ -45,7 +45,7 @@ _IMMUNE_ROUNDS = 16
 _SMALLEST_ROUND, _LOWEST_AFTER_TIMEOUTS = 10, 4
 _REFUSALS_TO_REST, _SILENCE = 3, 2.0
 """A server is left alone after so many refusals, none older than the last answer, and so many usual latencies."""
-_FIRST_REST, _LONGEST_REST = 0.5, 30.0
+_FIRST_REST, _LONGEST_REST, _LONGEST_ABSENCE = 0.5, 5.0, 15.0
 _FIRST_HOLD, _LONGEST_HOLD = 0.25, 1.0
 
 
@@ -97,7 +97,7 @@ class Gate:
         server: str,
         ceiling: int | None = None,
         rates: Rates | None = None,
-        longest_rest: float = _LONGEST_REST,
+        patience: float = math.inf,
     ) -> None:
         self.server = server
         self.in_flight, self.held = 0, 0
@@ -105,7 +105,7 @@ class Gate:
         self.rates = rates or Rates()
         self.is_away, self._is_probed, self.has_spare = False, False, False
         self.answers = 0
-        self._ceiling, self._longest_rest = ceiling or HIGHEST_LIMIT, min(_LONGEST_REST, longest_rest)
+        self._ceiling, self._patience = ceiling or HIGHEST_LIMIT, patience
         self.limit = float(ceiling or _FIRST_LIMIT)
         self._limit_at_answer, self._answered_at = self.limit, -math.inf
         self._is_ramping = ceiling is None
@@ -170,7 +170,7 @@ class Gate:
         """A try failed after so many seconds. Returns for how many more it shall keep its place."""
         self.retries[error.cause] += 1
         if error.server_down:
-            self._leave_alone(now, None)
+            self.leave_alone(now, None, _LONGEST_ABSENCE)
             return 0.0
         if error.cause not in REFUSING:
             if error.cause not in ("connection", "timeout"):
@@ -181,14 +181,10 @@ class Gate:
         self._refused_in_a_row += number > self._sent_before
         silent = now - self._answered_at > _SILENCE * (self._latency or 0.0)
         if self.is_away or (silent and self.in_flight <= 1 and self._refused_in_a_row >= _REFUSALS_TO_REST):
-            self._leave_alone(now, error.retry_after)
+            self.leave_alone(now, error.retry_after)
             return 0.0
         self._outcome(number, now, overloaded=error.cause in OVERLOADED)
         return self._hold(seconds)
-
-    def told(self, now: float, limits: RateLimits, requests_then: int, tokens_then: float) -> None:
-        """See `Rates.told`."""
-        self.rates.told(now, limits, requests_then, tokens_then)
 
     def status(self) -> GateStatus:
         """The state at this moment."""
@@ -210,12 +206,13 @@ class Gate:
     def _hold(self, seconds: float) -> float:
         return max(0.0, min(self._latency or _FIRST_HOLD, _LONGEST_HOLD) - seconds)
 
-    def _leave_alone(self, now: float, retry_after: float | None) -> None:
+    def leave_alone(self, now: float, retry_after: float | None = None, longest: float = _LONGEST_REST) -> None:
+        """Send nothing for as long as the server asks, or for growing times, and then single requests."""
         if now < self._closed_until:
             return
         if not self.is_away:
             self.limit = self._limit_at_answer
-        self._pause = min(self._longest_rest, max(_FIRST_REST, 2 * self._pause))
+        self._pause = min(longest, self._patience, max(_FIRST_REST, 2 * self._pause))
         self.is_away, self._closed_until = True, now + (retry_after or self._pause)
 
     def _is_there(self, now: float) -> None:

@@ -64,6 +64,21 @@ class Usage:
             self.completion_tokens += made
 
 
+@dataclass(slots=True)
+class _Sent:
+    """One try, and how many requests and tokens its server had been sent by then."""
+
+    gate: Gate
+    began: float
+    requests: int
+    tokens: float
+
+    @property
+    def seconds(self) -> float:
+        """Since it was sent."""
+        return time.monotonic() - self.began
+
+
 class Model:
     """One model of the config, on one server or several replicas: asks for what the store does not know yet.
 
@@ -85,8 +100,8 @@ class Model:
         self._clients = tuple(client for _, client in clients)
         self._identity = list(section.identity)
         rates = section.requests_per_minute, section.tokens_per_minute
-        rest = section.give_up_after / 4
-        self._gates = tuple(Gate(server, section.max_in_flight, Rates(*rates), rest) for server, _ in clients)
+        patience = section.give_up_after / 4
+        self._gates = tuple(Gate(server, section.max_in_flight, Rates(*rates), patience) for server, _ in clients)
         self._dispatcher = Dispatcher(self._gates)
         self._retries = Retries(name, section)
         self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
@@ -130,12 +145,15 @@ class Model:
         results = await asyncio.gather(*(client.open() for client in self._clients), return_exceptions=True)
         away = [result for result in results if isinstance(result, ServerUnreachableError)]
         for gate, result in zip(self._gates, results, strict=True):
-            if isinstance(result, ServerUnreachableError) and len(away) < len(results):
+            if isinstance(result, BaseException) and result not in away:
+                raise result
+            if result is not None and len(away) < len(results):
                 error = TransientError(str(result), cause="unreachable", server_down=True)
                 gate.failed(0, error, 0.0, time.monotonic())
                 log.warning("%s; the other servers go on", result, extra={"model": self.name, "server": gate.server})
-            elif isinstance(result, BaseException):
-                raise result
+        if len(away) == len(results):
+            others = ", ".join(gate.server for gate in self._gates[1:])
+            raise ServerUnreachableError(f"{away[0]}" + (f"; nor is one at {others}" if others else ""))
         self._is_open = True
 
     async def stop(self) -> None:
@@ -222,65 +240,63 @@ class Model:
         Raises `RunError` after `give_up_after` seconds without any success.
         """
         gate, client = self._gates[number], self._clients[number]
-        began, used = time.monotonic(), (gate.rates.used_requests, gate.rates.used_tokens)
+        sent = _Sent(gate, time.monotonic(), gate.rates.used_requests, gate.rates.used_tokens)
         problem: RequestError | None = None
         outcome: Response | Failure | None
         try:
             outcome = await client.answer(request)
         except RequestRefusedError as error:
-            gate.answered(used[0], time.monotonic() - began, time.monotonic())
+            gate.answered(sent.requests, sent.seconds, time.monotonic())
             problem, outcome = error, self._retries.refused(key, error)
         except TransientError as error:
-            problem, outcome = error, self._after_failure(gate, used[0], key, error, tries, began)
+            problem, outcome = error, self._after_failure(sent, key, error, tries)
         else:
-            self._after_success(gate, used[0], key, request, outcome, began, tokens)
+            self._after_success(sent, key, request, outcome, tokens)
         if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
-            gate.told(time.monotonic(), client.limits, *used)
+            gate.rates.told(time.monotonic(), client.limits, sent.requests, sent.tokens)
         if self._telemetry is not None:
-            self._report(gate.server, request, began, outcome, problem)
+            self._report(sent, request, outcome, problem)
         return outcome
 
-    def _after_success(
-        self, gate: Gate, number: int, key: str, request: Request, response: Response, began: float, tokens: float
-    ) -> None:
+    def _after_success(self, sent: _Sent, key: str, request: Request, response: Response, tokens: float) -> None:
         now = time.monotonic()
-        gate.answered(number, now - began, now)
+        sent.gate.answered(sent.requests, sent.seconds, now)
         used, made = response.used_tokens(request.prompt)
-        gate.rates.correct(now, used + made - tokens)
+        sent.gate.rates.correct(now, used + made - tokens)
         self._completion_tokens += 0.1 * (made - self._completion_tokens) if self._completion_tokens else made
-        if self._retries.succeeded(key):
+        if self._retries.succeeded(key, sent.began):
             for sleeper, tries in self._sleeping.items():
                 if not tries.is_told:
                     _wake(sleeper)
 
-    def _after_failure(
-        self, gate: Gate, number: int, key: str, error: TransientError, tries: Tries, began: float
-    ) -> Failure | None:
+    def _after_failure(self, sent: _Sent, key: str, error: TransientError, tries: Tries) -> Failure | None:
+        gate, now = sent.gate, time.monotonic()
         was_away = gate.is_away
-        now = time.monotonic()
-        tries.hold = gate.failed(number, error, now - began, now)
+        tries.hold = gate.failed(sent.requests, error, sent.seconds, now)
         self.usage.retries[error.cause] += 1
+        elsewhere = any(other is not gate and not other.is_away for other in self._gates)
+        failure = self._retries.failed(key, error, tries, sent.began, elsewhere=elsewhere)
+        if self._retries.is_outage:
+            gate.leave_alone(now)
         place = {"model": self.name, "server": gate.server, "cause": error.cause}
         if gate.retries[error.cause] == 1:
             log.warning("model %s at %s: %s; trying again", self.name, gate.server, error, extra=place)
         if gate.is_away and not was_away:
             log.info("model %s: left %s alone for a while", self.name, gate.server, extra=place)
-        elsewhere = any(other is not gate and not other.is_away for other in self._gates)
-        return self._retries.failed(key, error, tries, elsewhere=elsewhere)
+        return failure
 
     def _report(
-        self, server: str, request: Request, began: float, outcome: Response | Failure | None,
-        problem: RequestError | None,
-    ) -> None:  # fmt: skip
+        self, sent: _Sent, request: Request, outcome: Response | Failure | None, problem: RequestError | None
+    ) -> None:
         if self._telemetry is None:
             return
+        seconds = sent.seconds
         cause = getattr(problem, "cause", None) or getattr(problem, "type", None)
-        seconds = time.monotonic() - began
         self._telemetry.tried(
             model=self._section.model or self.name,
             provider=self._section.provider,
             operation="chat" if self._section.endpoint == "chat" else "text_completion",
-            server=server,
+            server=sent.gate.server,
             request=request,
             began=time.time() - seconds,
             seconds=seconds,

@@ -29,6 +29,8 @@ class RateLimits:
     requests_reset: float | None = None
     tokens_left: int | None = None
     tokens_reset: float | None = None
+    requests_limit: int | None = None
+    tokens_limit: int | None = None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -57,6 +59,8 @@ def rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
         _duration(headers.get("x-ratelimit-reset-requests", headers.get("x-ratelimit-reset"))),
         _number(tokens),
         _duration(headers.get("x-ratelimit-reset-tokens")),
+        _number(headers.get("x-ratelimit-limit-requests", headers.get("x-ratelimit-limit"))),
+        _number(headers.get("x-ratelimit-limit-tokens")),
     )
 
 
@@ -87,6 +91,7 @@ class _Ceiling:
         self._rate = None if per_minute is None else per_minute / 60
         self._level, self._at = 0.0, 0.0
         self._left, self._left_until = math.inf, 0.0
+        self._full, self._period = math.inf, 0.0
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds until `amount` may be used."""
@@ -95,7 +100,7 @@ class _Ceiling:
             if now < self._left_until:
                 waits = self._left_until - now
             else:
-                self._left = math.inf
+                self._left, self._left_until = self._full, now + self._period
         if self._rate is not None:
             level = min(self._rate * _BURST, self._level + (now - self._at) * self._rate)
             if level < 0:
@@ -109,10 +114,12 @@ class _Ceiling:
             self._level = min(self._rate * _BURST, self._level + (now - self._at) * self._rate) - amount
             self._at = now
 
-    def told(self, now: float, left: int | None, reset: float | None, used_since: float) -> None:
-        """The server says how much was left when it counted a request, since which more was used."""
+    def told(self, now: float, left: int | None, reset: float | None, full: int | None, used_since: float) -> None:
+        """The server says how much of how much was left when it counted a request, since which more was used."""
         if left is not None and reset is not None:
-            self._left, self._left_until = left - used_since, now + min(reset, _LONGEST_RESET)
+            reset = min(reset, _LONGEST_RESET)
+            self._left, self._left_until = left - used_since, now + reset
+            self._full, self._period = full or math.inf, max(reset, self._period)
 
 
 class Rates:
@@ -139,5 +146,6 @@ class Rates:
 
     def told(self, now: float, limits: RateLimits, requests_then: int, tokens_then: float) -> None:
         """What the server said to a request, before which so many requests and tokens had been used."""
-        self._requests.told(now, limits.requests_left, limits.requests_reset, self.used_requests - requests_then)
-        self._tokens.told(now, limits.tokens_left, limits.tokens_reset, self.used_tokens - tokens_then)
+        requests, tokens = self.used_requests - requests_then, self.used_tokens - tokens_then
+        self._requests.told(now, limits.requests_left, limits.requests_reset, limits.requests_limit, requests)
+        self._tokens.told(now, limits.tokens_left, limits.tokens_reset, limits.tokens_limit, tokens)

@@ -15,6 +15,7 @@ _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 _FEW, _MANY, _SHARE = 10, 255, 0.1
 """While nothing succeeds, so many requests may be at fault themselves: ten, or a tenth of all, but not more than 255.
 When more fail together, the server is at fault."""
+_SILENCE = 5.0
 _SECONDS_A_TRY = 5.0
 """While nothing succeeds, a request is given up after so many seconds for each of its tries at the earliest."""
 _PATIENT_CAUSES = ("429", "503", "529", "unreachable")
@@ -33,7 +34,8 @@ class Tries:
     made: int = 0
     counted: int = 0
     """Those that speak against the request, not against the server."""
-    last: float = 0.0
+    sent: float = 0.0
+    """When the last one was sent; at first, when the request was asked."""
     delay: float = 0.0
     """Seconds to wait before the next one."""
     error: TransientError | None = None
@@ -51,6 +53,8 @@ class Retries:
     def __init__(self, name: str, section: ModelSection) -> None:
         self._name, self._section = name, section
         self.last_success = time.monotonic()
+        self._worked_at = -1.0
+        """When the last one was sent of those that succeeded."""
         self._ever_succeeded = False
         self._answers = 0
         self._refused = 0
@@ -62,11 +66,17 @@ class Retries:
         self._answers += 1
         self._ever_succeeded |= succeeded
 
-    def succeeded(self, key: str) -> bool:
-        """A request succeeded; whether that ends a time in which nothing did."""
+    @property
+    def is_outage(self) -> bool:
+        """Whether so many requests fail, and nothing has succeeded for so long, that the server must be at fault."""
+        return not self._few_fail() and time.monotonic() - self.last_success > _SILENCE
+
+    def succeeded(self, key: str, sent: float) -> bool:
+        """A request that was sent then succeeded; whether that ends a time in which nothing did."""
         now = time.monotonic()
         had_failed = bool(self._failing) and now - self.last_success > 1.0
         self.last_success, self._ever_succeeded = now, True
+        self._worked_at = max(self._worked_at, sent)
         self._answers += 1
         self._failing.discard(key)
         return had_failed
@@ -86,20 +96,20 @@ class Retries:
             )
         return Failure(error.type, str(error))
 
-    def failed(self, key: str, error: TransientError, tries: Tries, *, elsewhere: bool) -> Failure | None:
+    def failed(self, key: str, error: TransientError, tries: Tries, sent: float, *, elsewhere: bool) -> Failure | None:
         """The failure of this very request, when it has been tried often enough; None to try it again.
 
-        With `elsewhere`, another server is there to take it at once. Raises `RunError` after `give_up_after` seconds
-        without any success.
+        `sent`: when this try was. With `elsewhere`, another server is there to take it at once. Raises `RunError`
+        after `give_up_after` seconds without any success.
         """
         now = time.monotonic()
         tries.error = error
         self.require_hope(tries)
-        works = self.last_success > max(tries.began, tries.last)
+        works = self._worked_at > max(tries.began, tries.sent)
         self._failing.add(key)
         tries.made += 1
         tries.counted += self._counts(error, works=works)
-        tries.last = now
+        tries.sent = sent
         is_sure = works or now - tries.began >= _SECONDS_A_TRY * self._section.max_tries
         if tries.counted >= self._section.max_tries and is_sure:
             self._failing.discard(key)

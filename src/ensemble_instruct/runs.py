@@ -98,8 +98,9 @@ def _make_folders(folder: Path) -> list[Path]:
 def _compare(config: Config, store: Store, *, force: bool) -> None:
     now = fingerprint(config)
     before = store.meta("config")
-    if before is not None and not force:
-        found = changes(json.loads(before), now, store.answered_by_model())
+    answered = store.answered_by_model()
+    if before is not None and answered and not force:
+        found = changes(json.loads(before), now, answered)
         if found:
             raise ConfigChangedError(
                 f"{store.path.parent}: the config has changed: {'; '.join(map(str, found))}; "

@@ -60,7 +60,15 @@ async def _until_stopped(work: Coroutine[Any, Any, Result], watch: Watch) -> Res
             loop.add_signal_handler(number, stop.signalled)
 
     watch.on_start = models_are_at_work
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # until then, a Ctrl-C ends the work where it is
+
+    def before_models_are_at_work(*_: object) -> None:
+        """End work that computes or reads where it is, and work that waits by cancelling it."""
+        if asyncio.current_task(loop) is task:
+            raise KeyboardInterrupt
+        stop.signals += 1
+        loop.call_soon_threadsafe(task.cancel)
+
+    signal.signal(signal.SIGINT, before_models_are_at_work)
     try:
         return await task
     except asyncio.CancelledError:
