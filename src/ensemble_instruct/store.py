@@ -62,6 +62,7 @@ class Store:
             raise StoreError(f"{path}: cannot be written: {error.strerror}; check its permissions") from error
         try:
             self.reader = connect(path)
+            self._known = _known_keys(self.reader, path)
             self._writer = _Writer(connect(path))
         except EnsembleInstructError:
             self._lock.release()
@@ -87,6 +88,8 @@ class Store:
 
     def answer(self, key: str) -> Answer | None:
         """The committed answer under a key, or None."""
+        if not self._known[int(key[:5], 16)]:
+            return None
         row = self.reader.execute(
             "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated"
             " FROM request WHERE key = ?",
@@ -113,6 +116,7 @@ class Store:
         done = asyncio.get_running_loop().create_future()
         self._writer.waiting.put(_Put(key, model, request, outcome, seconds, done))
         await done
+        self._known[int(key[:5], 16)] = 1
 
     def meta(self, name: str) -> str | None:
         """A value that `set_meta` stored, or None."""
@@ -167,6 +171,17 @@ class Store:
         if self._records:
             self._writer.waiting.put(self._records)
             self._records = []
+
+
+def _known_keys(connection: sqlite3.Connection, path: Path) -> bytearray:
+    """For each beginning of a key (five digits) whether there is an answer: most questions end here."""
+    known = bytearray(2**20)
+    try:
+        for (key,) in connection.execute("SELECT key FROM request"):
+            known[int.from_bytes(key[:3], "big") >> 4] = 1
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be read: {error}; the file may be damaged") from error
+    return known
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -32,6 +33,7 @@ def watched(
     Once models are at work, the first Ctrl-C (or SIGTERM) stops sending and waits until the requests in flight are
     answered and on disk; the second drops them. Both then raise `RunError`.
     """
+    gc.freeze()  # what is imported stays: no need to look through it again
     watch, console = Watch(), None
     if sys.stderr.isatty():
         from rich.console import Console

@@ -40,6 +40,8 @@ async def make_outputs(
 
     async def ask_all(instance: Instance) -> list[Answer]:
         request = Request(outputs_prompt(instance.instruction, instance.input), sampling, "outputs", instance.kind)
+        if len(voters) == 1:
+            return [await voters[0].ask(request)]
         return await together(voter.ask(request) for voter in voters)
 
     async with aclosing(in_order(instances, ask_all, window)) as answered:
