@@ -4,7 +4,7 @@ A `Gate` stands before one server and keeps a limit of requests in flight.
 
 Start-up ramp. A ceiling that the config names is trusted and reached within a few hundredths of a second; without one
 the limit begins at 16. Then, after each round (as many outcomes as the limit), the latency is compared with that of the
-first round. As long as it is about the same, the limit is raised: twofold at least, and up to sixteenfold where the
+first round. As long as it is about the same, the limit is raised twofold; the first time up to sixteenfold, where the
 server works off so many within two seconds. Where it is longer, requests queue up there: by Little's law the server's
 capacity is the answers per second now times the latency at first, and the limit is set to one and a half times that.
 
@@ -34,13 +34,13 @@ HIGHEST_LIMIT = 1024
 """Without a ceiling in the config."""
 _FIRST_LIMIT, _EASE_FROM, _EASE_SECONDS = 16, 4, 0.005
 """A higher limit takes effect by doublings, from so many requests, one in so many seconds."""
-_GREATEST_GROWTH, _DRAINED_WITHIN = 16, 2.0
+_GREATEST_GROWTH, _DRAINED_WITHIN = 16.0, 2.0
 _QUICK = 0.05
 """Where answers take less than this, a twofold limit a round is growth enough."""
 _QUEUEING, _ERRORS, _ROOM = 1.25, 2.0, 1.5
 OVERLOADED = ("429", "503", "504", "529", "timeout")
 REFUSING = ("429", "502", "503", "504", "529")
-_OVERLOADED_SHARE, _UNCHANGED_SHARE = 0.15, 0.75
+_OVERLOADED_SHARE, _RARE, _UNCHANGED_SHARE = 0.15, 0.1, 0.75
 _IMMUNE_ROUNDS = 16
 _SMALLEST_ROUND, _LOWEST_AFTER_TIMEOUTS = 10, 4
 _REFUSALS_TO_REST, _SILENCE = 3, 2.0
@@ -204,6 +204,8 @@ class Gate:
         self.in_flight += change
 
     def _hold(self, seconds: float) -> float:
+        if self._overloads <= _RARE * (self._outcomes + _SMALLEST_ROUND):
+            return 0.0
         return max(0.0, min(self._latency or _FIRST_HOLD, _LONGEST_HOLD) - seconds)
 
     def leave_alone(self, now: float, retry_after: float | None = None, longest: float = _LONGEST_REST) -> None:
@@ -268,8 +270,9 @@ class Gate:
             room = max(float(_FIRST_LIMIT), _ROOM * rate * usual.latency)
             self._is_ramping, self.limit = False, min(self.limit, room)
         else:
-            growth = max(2.0, _DRAINED_WITHIN * rate / self.limit)
-            growth = min(growth, 2.0 if usual.latency < _QUICK else _GREATEST_GROWTH)
+            growth = 2.0
+            if self.limit <= _FIRST_LIMIT and usual.latency >= _QUICK:
+                growth = min(_GREATEST_GROWTH, max(2.0, _DRAINED_WITHIN * rate / self.limit))
             self._eased_at = now - _EASE_SECONDS * math.log2(max(1.0, self.limit / _EASE_FROM))
             self._is_ramping, self.limit = self.limit < self._ceiling, min(float(self._ceiling), growth * self.limit)
             self._usual = self._usual.with_more(self._recent)

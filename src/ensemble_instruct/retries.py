@@ -11,7 +11,7 @@ from ensemble_instruct.config import ModelSection
 from ensemble_instruct.errors import ModelError, RequestRefusedError, RunError, TransientError
 from ensemble_instruct.records import Failure
 
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+_FIRST_DELAY, _LONGEST_DELAY = 0.25, 30.0
 _FEW, _MANY, _SHARE = 10, 255, 0.1
 """While nothing succeeds, so many requests may be at fault themselves: ten, or a tenth of all, but not more than 255.
 When more fail together, the server is at fault."""
