@@ -14,6 +14,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
+from yarl import URL
 
 from ensemble_instruct.errors import TransientError
 
@@ -86,7 +87,7 @@ class Connections:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise TransientError(f"no reply ({type(error).__name__})", cause="connection") from error
 
-    async def post(self, url: str, data: bytes) -> HttpReply:
+    async def post(self, url: URL, data: bytes) -> HttpReply:
         """The reply to a POST of JSON; raises `TransientError` when there is none.
 
         A kept connection that is lost at once had been closed by the server: the request then goes over a new one.
@@ -103,7 +104,7 @@ class Connections:
         finally:
             _must_be_new.reset(shall_be_new)
 
-    async def _post(self, url: str, data: bytes) -> HttpReply:
+    async def _post(self, url: URL, data: bytes) -> HttpReply:
         try:
             async with self._opened().post(url, data=data, allow_redirects=False) as reply:
                 return HttpReply(reply.status, reply.headers, await _read(reply))

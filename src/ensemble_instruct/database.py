@@ -27,6 +27,8 @@ from ensemble_instruct.errors import InputFileError, StoreError
 from ensemble_instruct.records import Kind, Step
 
 APPLICATION_ID = 0x456E496E  # "EnIn"
+_PLAIN, _SHORT = b"\0", 512
+"""What a prompt begins with that is not compressed (zlib's data never does), and how long it may be."""
 MIGRATIONS = (
     # 1: the first schema
     """
@@ -118,13 +120,17 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def pack_prompt(text: str, shared: str) -> bytes:
-    """A prompt as `request.prompt` holds it: compressed against the text that it shares with others."""
+    """A prompt as `request.prompt` holds it: compressed against the text that it shares with others, if that pays."""
+    if not shared and len(text) < _SHORT:
+        return _PLAIN + text.encode("utf-8", "surrogatepass")
     packer = zlib.compressobj(level=1, zdict=shared.encode("utf-8", "surrogatepass")) if shared else zlib.compressobj(1)
     return packer.compress(text.encode("utf-8", "surrogatepass")) + packer.flush()
 
 
 def unpack_prompt(data: bytes, shared: str) -> str:
     """The prompt that `pack_prompt` packed with the same shared text."""
+    if data.startswith(_PLAIN):
+        return data[len(_PLAIN) :].decode("utf-8", "surrogatepass")
     unpacker = zlib.decompressobj(zdict=shared.encode("utf-8", "surrogatepass")) if shared else zlib.decompressobj()
     return (unpacker.decompress(data) + unpacker.flush()).decode("utf-8", "surrogatepass")
 

@@ -7,6 +7,8 @@ import json
 import re
 from typing import Any
 
+from yarl import URL
+
 from ensemble_instruct.clients.base import Client
 from ensemble_instruct.config import ModelSection
 from ensemble_instruct.connections import Connections, HttpReply
@@ -50,7 +52,7 @@ class OpenAIClient(Client):
         self._left_out: set[str] = set()
         self._max_tokens_name = "max_tokens"
         path = "chat/completions" if section.endpoint == "chat" else "completions"
-        self._url = f"{self._base_url}/{path}"
+        self._url = URL(f"{self._base_url}/{path}")
         self._connections = Connections(self._base_url, api_key, section.timeout)
 
     async def open(self) -> None:
