@@ -23,7 +23,8 @@ from ensemble_instruct.admission import Gate, GateStatus
 from ensemble_instruct.clients.base import Client
 from ensemble_instruct.config import ModelSection
 from ensemble_instruct.errors import RunError, TransientError
-from ensemble_instruct.model import Model, open_models
+from ensemble_instruct.model import Model
+from ensemble_instruct.models import open_models
 from ensemble_instruct.records import Answer, Failure, Request, Response, Sampling
 from ensemble_instruct.retries import Tries
 from ensemble_instruct.store import Store, opened_store
@@ -267,8 +268,8 @@ def test_prompts_that_always_fail_are_given_up_after_some_tries_also_when_asked_
         failed = {prompt for prompt, outcome in zip(prompts(1000), outcomes, strict=True) if outcome != Response("x")}
         assert failed == poison
         assert len(server.asked) == count
-        assert server.asked.total() <= count + 10 * len(poison)
-        assert seconds <= 120
+        assert server.asked.total() <= count + 13 * len(poison)
+        assert seconds <= 180
         store.forget_failures()
 
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from ensemble_instruct.clients.openai import OpenAIClient
 from ensemble_instruct.config import ModelSection
 from ensemble_instruct.errors import ModelError, RequestRefusedError, TransientError
-from ensemble_instruct.model import open_models
+from ensemble_instruct.models import open_models
 from ensemble_instruct.records import Request, Response, Sampling
 from ensemble_instruct.store import opened_store
 from tests.reply_server import Answering, Reply, Served, refused, said, serving

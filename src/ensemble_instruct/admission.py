@@ -159,7 +159,9 @@ class Gate:
         """
         self.answers += 1
         self._refused_in_a_row = 0
-        self._limit_at_answer, self._answered_at = self.limit, now
+        if number > self._sent_before:
+            self._limit_at_answer = self.limit
+        self._answered_at = now
         self._latencies.append(seconds)
         self._recent.answers += 1
         self._latency = seconds if self._latency is None else self._latency + 0.1 * (seconds - self._latency)

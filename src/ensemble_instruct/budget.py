@@ -22,31 +22,32 @@ class Budget:
 
     def __init__(self, limit: float, spent: float) -> None:
         self._limit, self._spent = limit, spent
-        self._set_aside: dict[int, float] = {}
-        self._number = 0
-        self._settled = asyncio.Event()
+        self._set_aside, self._number = 0.0, 0
+        self._turn, self._settled = asyncio.Lock(), asyncio.Event()
         self._is_used_up = False
 
-    async def reserve(self, most: float) -> int:
-        """Set the most that a request can cost aside, waiting for others where needed; the number to settle it by.
+    async def reserve(self, most: float) -> None:
+        """Set the most that a request can cost aside, waiting for others where needed; first come, first served.
 
         Raises `RunError` when it does not fit any more and nothing is in flight.
         """
-        while self._is_used_up or self._spent + sum(self._set_aside.values()) + most > self._limit:
-            if self._is_used_up or not self._set_aside:
-                self._is_used_up = True
-                raise RunError(
-                    f"the budget of {self._limit:g} USD is used up: {self._spent:.6f} USD spent, and the next request "
-                    f"may cost {most:.6f}; all answers are kept: run the same command again with a higher --budget"
-                )
-            self._settled.clear()
-            await self._settled.wait()
-        self._number += 1
-        self._set_aside[self._number] = most
-        return self._number
+        async with self._turn:
+            while self._is_used_up or self._spent + self._set_aside + most > self._limit:
+                if self._is_used_up or not self._number:
+                    self._is_used_up = True
+                    raise RunError(
+                        f"the budget of {self._limit:g} USD is used up: {self._spent:.6f} USD spent, and the next "
+                        f"request may cost {most:.6f}; all answers are kept: run the same command again with a "
+                        f"higher --budget"
+                    )
+                self._settled.clear()
+                await self._settled.wait()
+            self._set_aside += most
+            self._number += 1
 
-    def settle(self, number: int, cost: float) -> None:
-        """The request is over and cost so much."""
-        del self._set_aside[number]
+    def settle(self, most: float, cost: float) -> None:
+        """A request for which `most` was set aside is over and cost so much."""
+        self._number -= 1
+        self._set_aside = self._set_aside - most if self._number else 0.0
         self._spent += cost
         self._settled.set()

@@ -85,14 +85,18 @@ class Dispatcher:
             return None
         now = time.monotonic()
         best, load = None, math.inf
-        if avoid is not None and all(gate.is_away for number, gate in enumerate(self.gates) if number != avoid):
-            avoid = None
-        for number, gate in enumerate(self.gates):
-            if number != avoid and gate.wait(now, tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
+        for number, gate in self._open_to(avoid):
+            if gate.wait(now, tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
                 best, load = number, (gate.in_flight + gate.held) / gate.limit
         if best is not None:
             self.gates[best].enter(now, tokens)
         return best
+
+    def _open_to(self, avoid: int | None) -> list[tuple[int, Gate]]:
+        """The gates for a request that avoids a server, if another one is there."""
+        gates = list(enumerate(self.gates))
+        others = [(number, gate) for number, gate in gates if number != avoid]
+        return others if any(not gate.is_away for _, gate in others) else gates
 
     def _admit(self) -> None:
         passed_over: list[tuple[asyncio.Future[int], float, int | None]] = []
@@ -105,19 +109,20 @@ class Dispatcher:
                 elif avoid is not None and self._has_room(tokens):
                     passed_over.append(self._waiting[0])
                 else:
-                    self._set_timer(tokens)
                     break
             self._waiting.popleft()
         self._waiting.extendleft(reversed(passed_over))
+        if self._waiting:
+            self._set_timer(*self._waiting[0][1:])
 
     def _has_room(self, tokens: float) -> bool:
         now = time.monotonic()
         return not self._is_stopped and any(gate.wait(now, tokens) == 0 for gate in self.gates)
 
-    def _set_timer(self, tokens: float) -> None:
-        """Look again when the first gate opens by itself."""
+    def _set_timer(self, tokens: float, avoid: int | None) -> None:
+        """Look again when the first gate opens by itself for the first that waits."""
         now = time.monotonic()
-        waits = [wait for gate in self.gates if (wait := gate.wait(now, tokens)) is not None]
+        waits = [wait for _, gate in self._open_to(avoid) if (wait := gate.wait(now, tokens)) is not None]
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

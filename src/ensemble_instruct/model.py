@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from ensemble_instruct.admission import Gate, GateStatus
 from ensemble_instruct.budget import Budget, cost_of
-from ensemble_instruct.clients import make_clients
 from ensemble_instruct.clients.base import Client
 from ensemble_instruct.config import ModelSection
 from ensemble_instruct.dispatcher import Dispatcher
@@ -30,11 +28,11 @@ from ensemble_instruct.rates import Rates
 from ensemble_instruct.records import Answer, Failure, Request, Response, estimated_tokens
 from ensemble_instruct.retries import Retries, Tries
 from ensemble_instruct.store import Store
-from ensemble_instruct.streams import together
-from ensemble_instruct.telemetry import Telemetry, telemetry_from_environment
+from ensemble_instruct.telemetry import Telemetry
 
 _WINDOW_FACTOR, _SMALLEST_WINDOW, _LARGEST_WINDOW = 16, 64, 2048
-_STATUS_EVERY = 2.0
+_GRACE = 0.5
+"""Seconds for which the servers of a model that have not answered yet are waited for, once one has."""
 _TEMPLATE_TOKENS = 64
 """What a chat template may add to a prompt."""
 _WITHOUT_REPLY = ("connection", "timeout", "unreachable")
@@ -107,6 +105,7 @@ class Model:
         self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
         self._sleeping: dict[asyncio.Future[None], Tries] = {}
         self._opening: asyncio.Task[None] | None = None
+        self._late: set[asyncio.Future[None]] = set()
         self._is_open = False
         self._completion_tokens = 0.0
 
@@ -142,19 +141,35 @@ class Model:
         await asyncio.shield(self._opening)
 
     async def _open(self) -> None:
-        results = await asyncio.gather(*(client.open() for client in self._clients), return_exceptions=True)
-        away = [result for result in results if isinstance(result, ServerUnreachableError)]
-        for gate, result in zip(self._gates, results, strict=True):
-            if isinstance(result, BaseException) and result not in away:
-                raise result
-            if result is not None and len(away) < len(results):
-                error = TransientError(str(result), cause="unreachable", server_down=True)
-                gate.failed(0, error, 0.0, time.monotonic())
-                log.warning("%s; the other servers go on", result, extra={"model": self.name, "server": gate.server})
-        if len(away) == len(results):
+        """Open all clients at the same time, and go on with the first that is there; the others may come later."""
+        opening = {
+            asyncio.ensure_future(client.open()): gate for client, gate in zip(self._clients, self._gates, strict=True)
+        }
+        self._late = set(opening)
+        away: list[ServerUnreachableError] = []
+        done: set[asyncio.Task[None]] = set()
+        while opening and (done or not self._is_open):
+            grace = _GRACE if self._is_open else None
+            done, _ = await asyncio.wait(opening, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                gate, error = opening.pop(task), task.exception()
+                if isinstance(error, ServerUnreachableError):
+                    away.append(error)
+                    self._leave_out(gate, error)
+                elif error is not None:
+                    raise error
+                self._is_open |= error is None
+        if not self._is_open:
             others = ", ".join(gate.server for gate in self._gates[1:])
             raise ServerUnreachableError(f"{away[0]}" + (f"; nor is one at {others}" if others else ""))
-        self._is_open = True
+        for lost in away:
+            log.warning("%s; the other servers go on", lost, extra={"model": self.name})
+        for gate in opening.values():
+            gate.leave_alone(time.monotonic())
+
+    def _leave_out(self, gate: Gate, error: ServerUnreachableError) -> None:
+        gone = TransientError(str(error), cause="unreachable", server_down=True)
+        gate.failed(0, gone, 0.0, time.monotonic())
 
     async def stop(self) -> None:
         """Send nothing more; return once all that is in flight has come home."""
@@ -166,6 +181,9 @@ class Model:
             self._opening.cancel()
             with suppress(asyncio.CancelledError, RunError):
                 await self._opening
+            for task in self._late:
+                task.cancel()
+            await asyncio.gather(*self._late, return_exceptions=True)
         await asyncio.gather(*(client.close() for client in self._clients))
 
     async def ask(self, request: Request) -> Answer:
@@ -196,15 +214,17 @@ class Model:
         tries = Tries()
         tokens = estimated_tokens(request.prompt) + (self._completion_tokens or request.sampling.max_tokens)
         while True:
-            reserved = None if self._budget is None else await self._budget.reserve(self._most(request))
-            cost = 0.0
+            most = cost = 0.0
+            if self._budget is not None:
+                most = self._most(request)
+                await self._budget.reserve(most)
             try:
                 outcome = await self._ask_once(key, request, tries, tokens)
                 if isinstance(outcome, Response):
                     cost = cost_of(self._section.price, *outcome.used_tokens(request.prompt))
             finally:
-                if self._budget is not None and reserved is not None:
-                    self._budget.settle(reserved, cost)
+                if self._budget is not None:
+                    self._budget.settle(most, cost)
             if outcome is not None:
                 return Answer(key, outcome)
             await self._sleep(tries)
@@ -322,59 +342,3 @@ class Model:
 def _wake(sleeper: asyncio.Future[None]) -> None:
     if not sleeper.done():
         sleeper.set_result(None)
-
-
-@asynccontextmanager
-async def open_models(
-    sections: Mapping[str, ModelSection], store: Store, *, check: bool, budget: float | None = None
-) -> AsyncIterator[dict[str, Model]]:
-    """The models by name, closed at the end. With `check`, each is opened now, else when it is first asked.
-
-    `budget` is what all starts together may spend, in US dollars. Raises `ConfigError` for a missing key or script,
-    `ModelError` for a server that cannot be reached.
-    """
-    shared = None if budget is None else Budget(budget, _spent(sections, store))
-    clients = {name: make_clients(name, section) for name, section in sections.items()}
-    telemetry = telemetry_from_environment()
-    models = {name: Model(name, section, clients[name], store, shared, telemetry) for name, section in sections.items()}
-    keeper = asyncio.ensure_future(_keep_status(models, store))
-    try:
-        if check:
-            await together(model.open() for model in models.values())
-        yield models
-    finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, *(model.close() for model in models.values()), return_exceptions=True)
-        _write_status(models, store)
-        _log_totals(models)
-        if telemetry is not None:
-            await asyncio.to_thread(telemetry.close)
-
-
-def _spent(sections: Mapping[str, ModelSection], store: Store) -> float:
-    used = store.used_tokens()
-    return sum(cost_of(section.price, *used.get(name, (0, 0))) for name, section in sections.items())
-
-
-async def _keep_status(models: Mapping[str, Model], store: Store) -> None:
-    """Let the store know how the servers are doing, for `status`, every few seconds."""
-    while True:
-        await asyncio.sleep(_STATUS_EVERY)
-        _write_status(models, store)
-        await store.flush()
-
-
-def _write_status(models: Mapping[str, Model], store: Store) -> None:
-    servers = {name: [asdict(server) for server in model.servers] for name, model in models.items()}
-    store.set_meta(servers=json.dumps({"process": os.getpid(), "at": time.time(), "models": servers}))
-
-
-def _log_totals(models: Mapping[str, Model]) -> None:
-    """One line for each model, and one for each server and cause of retries, with their numbers."""
-    for name, model in models.items():
-        used = {name: value for name, value in asdict(model.usage).items() if name != "retries"}
-        log.info("model %s: %d answers", name, model.usage.asked, extra={"model": name, **used})
-        for server in model.servers:
-            for cause, count in sorted(server.retries.items()):
-                place = {"model": name, "server": server.server, "cause": cause, "count": count}
-                log.info("model %s at %s: %d tries ended with %s", name, server.server, count, cause, extra=place)

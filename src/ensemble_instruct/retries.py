@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from dataclasses import dataclass, field
@@ -12,18 +11,20 @@ from ensemble_instruct.errors import ModelError, RequestRefusedError, RunError, 
 from ensemble_instruct.records import Failure
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.25, 30.0
-_FEW, _MANY, _SHARE = 10, 255, 0.1
-"""While nothing succeeds, so many requests may be at fault themselves: ten, or a tenth of all, but not more than 255.
+_FEW, _MANY, _SHARE = 10, 255, 0.25
+"""While nothing succeeds, so many requests may be at fault themselves: ten, or a quarter of all, but not more than 255.
 When more fail together, the server is at fault."""
+_ACCUSED = 2
+"""A request is itself at fault when so many of its tries failed while later ones of others succeeded."""
 _SILENCE = 5.0
-_SECONDS_A_TRY = 5.0
-"""While nothing succeeds, a request is given up after so many seconds for each of its tries at the earliest."""
+_SECONDS_A_TRY, _SECONDS_A_TRY_OF_MANY = 5.0, 20.0
+"""Where others do not show that the server works, a request is given up after so many seconds for each of its tries."""
 _PATIENT_CAUSES = ("429", "503", "529", "unreachable")
 """The server has no place or is not there: no fault of the request, however often."""
 _GATEWAY_CAUSES = ("502", "504")
 """The server behind a gateway is not there, or this request is what brings it down."""
-
-log = logging.getLogger(__name__)
+_SILENT_CAUSES = (*_GATEWAY_CAUSES, "connection", "timeout")
+"""The server did not say itself that it failed."""
 
 
 @dataclass(slots=True)
@@ -32,10 +33,12 @@ class Tries:
 
     began: float = field(default_factory=time.monotonic)
     made: int = 0
-    counted: int = 0
-    """Those that speak against the request, not against the server."""
+    proven: int = 0
+    """Those that speak against the request, for another one that was sent later succeeded."""
+    likely: int = 0
+    """Those that speak against it without such a proof."""
     sent: float = 0.0
-    """When the last one was sent; at first, when the request was asked."""
+    """When the last one was sent."""
     delay: float = 0.0
     """Seconds to wait before the next one."""
     error: TransientError | None = None
@@ -59,6 +62,7 @@ class Retries:
         self._answers = 0
         self._refused = 0
         self._failing: set[str] = set()
+        """Requests that failed, and are not known to be at fault themselves."""
         self._jitter = random.Random()  # noqa: S311 - spreads retries, decides no record
 
     def replayed(self, *, succeeded: bool) -> None:
@@ -69,7 +73,7 @@ class Retries:
     @property
     def is_outage(self) -> bool:
         """Whether so many requests fail, and nothing has succeeded for so long, that the server must be at fault."""
-        return not self._few_fail() and time.monotonic() - self.last_success > _SILENCE
+        return not self._may_be_at_fault(_MANY) and time.monotonic() - self.last_success > _SILENCE
 
     def succeeded(self, key: str, sent: float) -> bool:
         """A request that was sent then succeeded; whether that ends a time in which nothing did."""
@@ -103,21 +107,47 @@ class Retries:
         after `give_up_after` seconds without any success.
         """
         now = time.monotonic()
-        tries.error = error
-        self.require_hope(tries)
-        works = self._worked_at > max(tries.began, tries.sent)
-        self._failing.add(key)
+        self._judge_the_one_before(key, tries)
+        tries.error, tries.sent = error, sent
         tries.made += 1
-        tries.counted += self._counts(error, works=works)
-        tries.sent = sent
-        is_sure = works or now - tries.began >= _SECONDS_A_TRY * self._section.max_tries
-        if tries.counted >= self._section.max_tries and is_sure:
+        self.require_hope(tries)
+        needed = max(2, self._section.max_tries)
+        counted = tries.proven + tries.likely + self._is_likely(error, tries)
+        sure_at = tries.began + self._seconds_a_try(tries, needed) * needed
+        if counted >= needed and now >= sure_at:
             self._failing.discard(key)
             self._answers += 1
-            return Failure("server_error", f"{tries.counted} tries failed, the last one: {error}")
-        last_chance = max(tries.began, self.last_success) + self._section.give_up_after - now
-        tries.delay = min(self._delay(error, tries, elsewhere=elsewhere), max(0.0, last_chance) + 0.01)
+            return Failure("server_error", f"each of its tries failed, the last one: {error}")
+        tries.delay = self._delay(error, tries, elsewhere=elsewhere)
+        last_chance = max(tries.began, self.last_success) + self._section.give_up_after
+        for moment in (last_chance, sure_at) if counted + 1 >= needed else (last_chance,):
+            if now < moment:
+                tries.delay = min(tries.delay, moment - now + 0.01)
         return None
+
+    def _judge_the_one_before(self, key: str, tries: Tries) -> None:
+        """Whether the try before speaks against the request shows only now."""
+        if tries.error is not None and self._worked_at > tries.sent:
+            tries.proven += tries.error.cause not in _PATIENT_CAUSES
+        elif tries.error is not None:
+            tries.likely += self._is_likely(tries.error, tries)
+        if tries.proven < _ACCUSED:
+            self._failing.add(key)
+        else:
+            self._failing.discard(key)
+
+    def _is_likely(self, error: TransientError, tries: Tries) -> bool:
+        """Whether a failed try speaks against the request, though nothing proves it."""
+        if error.cause in _PATIENT_CAUSES:
+            return False
+        if tries.proven:
+            return True
+        return self._may_be_at_fault(_FEW) if error.cause in _SILENT_CAUSES else self._may_be_at_fault(_MANY)
+
+    def _seconds_a_try(self, tries: Tries, needed: int) -> float:
+        if tries.proven >= needed - 1:
+            return 0.0
+        return _SECONDS_A_TRY if tries.proven or self._may_be_at_fault(_FEW) else _SECONDS_A_TRY_OF_MANY
 
     def _delay(self, error: TransientError, tries: Tries, *, elsewhere: bool) -> float:
         tries.is_told = bool(error.retry_after)
@@ -136,12 +166,7 @@ class Retries:
                 f"all answers are kept: see to the server, then run the same command again"
             )
 
-    def _counts(self, error: TransientError, *, works: bool) -> bool:
-        """Whether a failed try speaks against the request; `works`: others succeeded since it was tried before."""
-        if error.cause in _PATIENT_CAUSES:
-            return False
-        return works or (error.cause not in _GATEWAY_CAUSES and self._few_fail())
-
-    def _few_fail(self) -> bool:
-        most = max(_FEW, min(_MANY, _SHARE * (self._answers + len(self._failing))))
-        return self._ever_succeeded and len(self._failing) <= most
+    def _may_be_at_fault(self, most: int) -> bool:
+        """Whether so few requests fail, and not more than `most`, that it may be they and not the server."""
+        share = _SHARE * (self._answers + len(self._failing))
+        return self._ever_succeeded and len(self._failing) <= max(_FEW, min(most, share))

@@ -15,7 +15,7 @@ from ensemble_instruct.changes import changes, fingerprint
 from ensemble_instruct.config import Config
 from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, UsageError
 from ensemble_instruct.jsonl import whole_file
-from ensemble_instruct.model import open_models
+from ensemble_instruct.models import open_models
 from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, write_examples
 from ensemble_instruct.store import Store, opened_store
 

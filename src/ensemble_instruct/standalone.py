@@ -18,7 +18,8 @@ from typing import TypeVar
 from ensemble_instruct.config import Config
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.jsonl import NumberedRow, Row, RowSpool, checked_rows, read_rows, require_folder_of
-from ensemble_instruct.model import Model, open_models
+from ensemble_instruct.model import Model
+from ensemble_instruct.models import open_models
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.pipeline import Monitor, instances_plan, prepare
 from ensemble_instruct.prompts import squeezed

@@ -79,6 +79,7 @@ async def _until_stopped(work: Coroutine[Any, Any, Result], watch: Watch) -> Res
     except asyncio.CancelledError:
         if not stop.signals:
             raise
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end is near: another Ctrl-C would only spoil it
         came_home = f"{stop.came_home} answers came home; " if stop.came_home else ""
         raise RunError(f"stopped; {came_home}what was answered is kept: run the same command again to go on") from None
     finally:

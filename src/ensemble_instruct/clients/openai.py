@@ -53,7 +53,7 @@ class OpenAIClient(Client):
         self._max_tokens_name = "max_tokens"
         path = "chat/completions" if section.endpoint == "chat" else "completions"
         self._url = URL(f"{self._base_url}/{path}")
-        self._connections = Connections(self._base_url, api_key, section.timeout)
+        self._connections = Connections(self._base_url, api_key, min(section.timeout, section.give_up_after))
 
     async def open(self) -> None:
         """Ask for the list of models: an answer of any kind shows that the server is there.
