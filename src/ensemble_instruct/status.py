@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from ensemble_instruct.admission import GateStatus
 from ensemble_instruct.budget import cost_of
 from ensemble_instruct.config import Price
 from ensemble_instruct.database import is_locked, kept_counts, reading, require_run
@@ -44,22 +45,6 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerStatus:
-    """One server of a model in the last start; latencies in seconds, of up to a thousand answers."""
-
-    model: str
-    server: str
-    state: str
-    in_flight: int
-    limit: int
-    answers: int
-    p50: float
-    p90: float
-    p99: float
-    retries: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """The state of a run: `running`, `finished` or `stopped`, with counts by step and kind."""
 
@@ -68,7 +53,8 @@ class Status:
     dropped: Counter[tuple[Step, Kind | None, str]]
     targets: dict[Kind, int]
     uses: tuple[Use, ...]
-    servers: tuple[ServerStatus, ...]
+    servers: dict[str, tuple[GateStatus, ...]]
+    """For each model its servers, as they were in the last start."""
     failures: Counter[str]
     """Requests that `--retry-failed` would ask again, by reason."""
     requests_per_second: float
@@ -126,7 +112,7 @@ def status_lines(status: Status) -> list[str]:
         lines.append(f"model {model}: {_used(uses)}")
         if len(uses) > 1:
             lines += [f"  {use.step} {use.kind}: {_used([use])}" for use in uses]
-        servers = [server for server in status.servers if server.model == model and "://" in server.server]
+        servers = [server for server in status.servers.get(model, ()) if "://" in server.server]
         lines += [_server_line(server, status.state) for server in servers]
     return [*lines, *_costs(status), _whole(status)]
 
@@ -143,7 +129,7 @@ def _used(uses: Iterable[Use]) -> str:
     )
 
 
-def _server_line(server: ServerStatus, state: str) -> str:
+def _server_line(server: GateStatus, state: str) -> str:
     now = f"{server.state}, {server.in_flight} in flight of {server.limit}, " if state == "running" else ""
     retries = ", ".join(f"{count}x {cause}" for cause, count in sorted(server.retries.items()))
     return (
@@ -194,9 +180,9 @@ def _uses(connection: sqlite3.Connection, folder: Path) -> tuple[Use, ...]:
     return tuple(uses)
 
 
-def _servers(written: str | None) -> tuple[ServerStatus, ...]:
+def _servers(written: str | None) -> dict[str, tuple[GateStatus, ...]]:
     models: dict[str, list[dict[str, Any]]] = json.loads(written)["models"] if written else {}
-    return tuple(ServerStatus(model, **server) for model, servers in models.items() for server in servers)
+    return {model: tuple(GateStatus(**server) for server in servers) for model, servers in models.items()}
 
 
 def _seconds_left(
