@@ -241,7 +241,7 @@ def test_check_asks_every_replica(forks: Forks, tmp_path: Path, answers: bool) -
 
 
 def in_flight(folder: Path) -> int:
-    return sum(server.in_flight for server in read_status(folder).servers)
+    return sum(server.in_flight for servers in read_status(folder).servers.values() for server in servers)
 
 
 def test_status_of_a_run_at_work_shows_rate_servers_and_time_left(forks: Forks, tmp_path: Path) -> None:
