@@ -37,7 +37,7 @@ _FIRST_LIMIT, _EASE_FROM, _EASE_SECONDS = 16, 4, 0.005
 _GREATEST_GROWTH, _DRAINED_WITHIN = 16.0, 2.0
 _QUICK = 0.05
 """Where answers take less than this, a twofold limit a round is growth enough."""
-_QUEUEING, _ERRORS, _ROOM = 1.25, 2.0, 1.5
+_SLOWER, _QUEUEING, _ERRORS, _ROOM = 1.1, 1.25, 2.0, 1.5
 OVERLOADED = ("429", "503", "504", "529", "timeout")
 REFUSING = ("429", "502", "503", "504", "529")
 _OVERLOADED_SHARE, _RARE, _UNCHANGED_SHARE = 0.15, 0.1, 0.75
@@ -271,7 +271,7 @@ class Gate:
         elif queues_up:
             room = max(float(_FIRST_LIMIT), _ROOM * rate * usual.latency)
             self._is_ramping, self.limit = False, min(self.limit, room)
-        else:
+        elif self._recent.latency <= _SLOWER * usual.latency:
             growth = 2.0
             if self.limit <= _FIRST_LIMIT and usual.latency >= _QUICK:
                 growth = min(_GREATEST_GROWTH, max(2.0, _DRAINED_WITHIN * rate / self.limit))
