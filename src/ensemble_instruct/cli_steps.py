@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -14,6 +14,8 @@ from ensemble_instruct.logs import LogFormat
 from ensemble_instruct.records import KINDS, Kind, Profile, Strategy
 
 if TYPE_CHECKING:
+    from ensemble_instruct.config import Config
+    from ensemble_instruct.pipeline import Monitor
     from ensemble_instruct.standalone import FileSummary
 
 PATH = click.Path(path_type=Path)
@@ -66,15 +68,12 @@ def instructions(
     log_format: LogFormat,
 ) -> None:
     """Step 1 alone: make instructions."""
-    from ensemble_instruct.config_file import load_config
-    from ensemble_instruct.jsonl import require_folder_of
     from ensemble_instruct.standalone import instructions_to_file
-    from ensemble_instruct.terminal import watched
 
-    config = load_config(config_path, overrides)
-    require_folder_of(to, config_path)
-    made = watched(lambda monitor: instructions_to_file(config, kind, to, store, monitor), log_file, log_format)
-    _report(to, made)
+    def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
+        return instructions_to_file(config, kind, to, store, monitor)
+
+    _ask(work, config_path, overrides, to, log_file, log_format)
 
 
 @click.command()
@@ -97,19 +96,12 @@ def instances(
     log_format: LogFormat,
 ) -> None:
     """Step 2 alone: complete each instruction."""
-    from ensemble_instruct.config_file import load_config
-    from ensemble_instruct.jsonl import require_folder_of
     from ensemble_instruct.standalone import instances_to_file
-    from ensemble_instruct.terminal import watched
 
-    config = load_config(config_path, overrides)
-    require_folder_of(to, config_path)
-    made = watched(
-        lambda monitor: instances_to_file(config, kind, instructions_path, to, store, monitor, retry_failed),
-        log_file,
-        log_format,
-    )
-    _report(to, made)
+    def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
+        return instances_to_file(config, kind, instructions_path, to, store, monitor, retry_failed)
+
+    _ask(work, config_path, overrides, to, log_file, log_format)
 
 
 @click.command()
@@ -157,19 +149,12 @@ def outputs(
     log_format: LogFormat,
 ) -> None:
     """Step 4 alone: let one model answer each instance."""
-    from ensemble_instruct.config_file import load_config
-    from ensemble_instruct.jsonl import require_folder_of
     from ensemble_instruct.standalone import outputs_to_file
-    from ensemble_instruct.terminal import watched
 
-    config = load_config(config_path, overrides)
-    require_folder_of(to, config_path)
-    made = watched(
-        lambda monitor: outputs_to_file(config, model_name, instances_path, to, store, monitor, retry_failed),
-        log_file,
-        log_format,
-    )
-    _report(to, made)
+    def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
+        return outputs_to_file(config, model_name, instances_path, to, store, monitor, retry_failed)
+
+    _ask(work, config_path, overrides, to, log_file, log_format)
 
 
 @click.command()
@@ -198,6 +183,24 @@ def ensemble(
 
     chosen = Selection(strategy, threshold, min_agreement, keep)
     _report(to, watched(lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor)))
+
+
+def _ask(
+    work: Callable[[Config, Monitor], Coroutine[Any, Any, FileSummary]],
+    config_path: Path,
+    overrides: tuple[str, ...],
+    to: Path,
+    log_file: Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Do the work of a step that asks a model, and say what it wrote to `to`."""
+    from ensemble_instruct.config_file import load_config
+    from ensemble_instruct.jsonl import require_folder_of
+    from ensemble_instruct.terminal import watched
+
+    config = load_config(config_path, overrides)
+    require_folder_of(to, config_path)
+    _report(to, watched(lambda monitor: work(config, monitor), log_file, log_format))
 
 
 def _report(to: Path, summary: FileSummary) -> None:

@@ -21,6 +21,7 @@ class Dispatcher:
 
     def __init__(self, gates: Sequence[Gate]) -> None:
         self.gates = tuple(gates)
+        self._numbered = tuple(enumerate(self.gates))
         self._waiting: deque[tuple[asyncio.Future[int], float, int | None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopped = False
@@ -92,11 +93,12 @@ class Dispatcher:
             self.gates[best].enter(now, tokens)
         return best
 
-    def _open_to(self, avoid: int | None) -> list[tuple[int, Gate]]:
+    def _open_to(self, avoid: int | None) -> Sequence[tuple[int, Gate]]:
         """The gates for a request that avoids a server, if another one is there."""
-        gates = list(enumerate(self.gates))
-        others = [(number, gate) for number, gate in gates if number != avoid]
-        return others if any(not gate.is_away for _, gate in others) else gates
+        if avoid is None:
+            return self._numbered
+        others = [(number, gate) for number, gate in self._numbered if number != avoid]
+        return others if any(not gate.is_away for _, gate in others) else self._numbered
 
     def _admit(self) -> None:
         passed_over: list[tuple[asyncio.Future[int], float, int | None]] = []

@@ -274,8 +274,7 @@ class Model:
             self._after_success(sent, key, request, outcome, tokens)
         if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
             gate.rates.told(time.monotonic(), client.limits, sent.requests, sent.tokens)
-        if self._telemetry is not None:
-            self._report(sent, request, outcome, problem)
+        self._report(sent, request, outcome, problem)
         return outcome
 
     def _after_success(self, sent: _Sent, key: str, request: Request, response: Response, tokens: float) -> None:
