@@ -1,27 +1,21 @@
 """The run's answers and records, every answer committed before it is used.
 
-One thread writes: it takes all that waits, commits it in one transaction, and only then lets the askers go on, so
-that durability costs one fsync for many answers. The event loop reads on a connection of its own.
+The event loop reads on a connection of its own; what it hands over is written by `store_writer`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import queue
 import sqlite3
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ensemble_instruct.database import connect, pack_prompt, unpack_prompt
+from ensemble_instruct.database import connect, unpack_prompt
 from ensemble_instruct.errors import EnsembleInstructError, ModelError, RunLockedError, StoreError
 from ensemble_instruct.records import (
     Answer,
@@ -33,15 +27,12 @@ from ensemble_instruct.records import (
     Rejected,
     Request,
     Response,
-    Sampling,
 )
+from ensemble_instruct.store_writer import MAX_BATCH, Insert, Put, Statement, Writer
 
 RECORD_TABLES = ("instruction", "instance", "candidate", "example", "rejected")
-_MAX_BATCH = 4096
 _LOCK_PATIENCE = 0.5
 """`status` holds the lock for an instant to see whether it is free."""
-
-Statement = tuple[str, Sequence[Any]]
 
 
 class Store:
@@ -63,7 +54,7 @@ class Store:
         try:
             self.reader = connect(path)
             self._known = _known_keys(self.reader, path)
-            self._writer = _Writer(connect(path))
+            self._writer = Writer(connect(path))
         except EnsembleInstructError:
             self._lock.release()
             if lock_is_new:
@@ -114,7 +105,7 @@ class Store:
         """Return once the answer is on disk. Raises `StoreError`."""
         self._send_records()
         done = asyncio.get_running_loop().create_future()
-        self._writer.waiting.put(_Put(key, model, request, outcome, seconds, done))
+        self._writer.waiting.put(Put(key, model, request, outcome, seconds, done))
         await done
         self._known[int(key[:5], 16)] = 1
 
@@ -125,13 +116,11 @@ class Store:
 
     def set_meta(self, **values: str) -> None:
         """Store values under names."""
-        self._records += [
-            ("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value)) for name, value in values.items()
-        ]
+        self._records += [Insert("INSERT OR REPLACE INTO meta", item) for item in values.items()]
 
     def forget_records(self) -> None:
         """Drop all records (not the answers), before they are made again."""
-        self._records += [(f"DELETE FROM {table}", ()) for table in RECORD_TABLES]  # noqa: S608 - constant names
+        self._records += [f"DELETE FROM {table}" for table in RECORD_TABLES]  # noqa: S608 - constant names
 
     def forget_failures(self) -> None:
         """Drop the failures, so that their requests are asked again.
@@ -140,7 +129,7 @@ class Store:
         """
         made_something = self.reader.execute("SELECT 1 FROM instruction LIMIT 1").fetchone()
         stays = " AND step != 'instructions'" if made_something else ""
-        self._records.append((f"DELETE FROM request WHERE failure IS NOT NULL{stays}", ()))  # noqa: S608
+        self._records.append(f"DELETE FROM request WHERE failure IS NOT NULL{stays}")  # noqa: S608
 
     async def flush(self) -> None:
         """Return once everything handed over so far is on disk. Raises `StoreError`."""
@@ -151,8 +140,8 @@ class Store:
 
     def add(self, record: Instruction | Instance | Candidate | Example | Rejected, position: int = 0) -> None:
         """Hand over a record; `position` is its place among those of its kind. Written with the next commit."""
-        self._records.append(_statement(record, position))
-        if len(self._records) >= _MAX_BATCH:
+        self._records.append(_row(record, position))
+        if len(self._records) >= MAX_BATCH:
             self._send_records()
 
     def answered_by_model(self) -> dict[str, int]:
@@ -235,42 +224,31 @@ def example_row(example: Example) -> dict[str, Any]:
     }
 
 
-def _statement(record: Instruction | Instance | Candidate | Example | Rejected, position: int) -> Statement:
+def _row(record: Instruction | Instance | Candidate | Example | Rejected, position: int) -> Insert:
     match record:
         case Instruction():
-            values: tuple[Any, ...] = (
+            return Insert("INSERT INTO instruction", (
                 record.kind, position, record.id, record.text, bytes.fromhex(record.request_key), record.round,
                 json.dumps(record.most_similar), record.mean_similarity,
-            )  # fmt: skip
-            return "INSERT INTO instruction VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
+            ))  # fmt: skip
         case Instance():
-            values = (
+            return Insert("INSERT INTO instance", (
                 record.kind, position, record.id, record.instruction, record.input, record.output, record.follow_on,
                 record.completion_id, bytes.fromhex(record.request_key),
-            )  # fmt: skip
-            return "INSERT INTO instance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+            ))  # fmt: skip
         case Candidate():
-            values = (
+            return Insert("INSERT OR REPLACE INTO candidate", (
                 record.instance_id, record.voter, record.text, record.finish_reason, bytes.fromhex(record.request_key)
-            )  # fmt: skip
-            return "INSERT OR REPLACE INTO candidate VALUES (?, ?, ?, ?, ?)", values
+            ))  # fmt: skip
         case Example():
             values = (record.instance.kind, position, record.instance.id, json.dumps(example_row(record)))
-            return "INSERT INTO example VALUES (?, ?, ?, ?)", values
+            return Insert("INSERT INTO example", values)
         case Rejected():
-            values = (
+            into = "INSERT INTO rejected (step, kind, reason, text, source, request, detail)"
+            return Insert(into, (
                 record.step, record.kind, record.reason, record.text, record.source,
                 bytes.fromhex(record.request_key), record.detail,
-            )  # fmt: skip
-            return (
-                "INSERT INTO rejected (step, kind, reason, text, source, request, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                values,
-            )
-
-
-@lru_cache(64)
-def _settings(sampling: Sampling) -> str:
-    return json.dumps({name: value for name, value in asdict(sampling).items() if name != "seed"})
+            ))  # fmt: skip
 
 
 def _outcome(row: tuple[Any, ...]) -> Response | Failure:
@@ -282,109 +260,3 @@ def _outcome(row: tuple[Any, ...]) -> Response | Failure:
         if is_estimated
         else Response(text, finish_reason, prompt_tokens, completion_tokens)
     )
-
-
-class _Put:
-    """An answer on its way to the disk, and the future of the one who waits for it."""
-
-    __slots__ = ("done", "key", "model", "outcome", "request", "seconds")
-
-    def __init__(
-        self, key: str, model: str, request: Request, outcome: Response | Failure, seconds: float,
-        done: asyncio.Future[None],
-    ) -> None:  # fmt: skip
-        self.key, self.model, self.request = key, model, request
-        self.outcome, self.seconds, self.done = outcome, seconds, done
-
-
-class _Writer(threading.Thread):
-    """Commits what waits, in groups, and tells those who wait."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(name="store-writer", daemon=True)
-        self.waiting: queue.SimpleQueue[_Put | list[Statement] | asyncio.Future[None] | None] = queue.SimpleQueue()
-        self._connection = connection
-        self._ids: dict[tuple[str, str], int] = {}
-        self.failed: StoreError | None = None
-        self.start()
-
-    def stop(self) -> None:
-        """Commit what waits and end the thread."""
-        self.waiting.put(None)
-        self.join()
-        self._connection.close()
-
-    def run(self) -> None:
-        """Take what waits, commit it, tell; until `stop`."""
-        running = True
-        while running:
-            batch = [self.waiting.get()]
-            while len(batch) < _MAX_BATCH:
-                try:
-                    batch.append(self.waiting.get_nowait())
-                except queue.Empty:
-                    break
-            running = None not in batch
-            if self.failed is None:
-                self._commit(batch)
-            self._tell(batch)
-
-    def _commit(self, batch: Sequence[_Put | list[Statement] | asyncio.Future[None] | None]) -> None:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for item in batch:
-                if isinstance(item, _Put):
-                    self._put(item)
-                elif isinstance(item, list):
-                    for sql, values in item:
-                        self._connection.execute(sql, values)
-            self._connection.execute("COMMIT")
-        except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
-            self.failed = StoreError(
-                f"run.db: an answer could not be written: {error}; free some space and run the same command again"
-            )
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-
-    def _tell(self, batch: Sequence[_Put | list[Statement] | asyncio.Future[None] | None]) -> None:
-        futures = [item.done if isinstance(item, _Put) else item for item in batch]
-        waiting = [future for future in futures if isinstance(future, asyncio.Future)]
-        if waiting:
-            loop = waiting[0].get_loop()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, waiting, self.failed)
-
-    def _put(self, item: _Put) -> None:
-        request, outcome, seed = item.request, item.outcome, item.request.sampling.seed
-        shared = self._id("shared", "text", request.shared)
-        settings = self._id("sampling", "settings", _settings(replace(request.sampling, seed=None)))
-        values: list[Any] = [
-            bytes.fromhex(item.key), request.step, request.kind, item.model, shared,
-            pack_prompt(request.prompt, request.shared), settings, seed, request.repeat,
-        ]  # fmt: skip
-        is_estimated = False
-        if isinstance(outcome, Failure):
-            values += [outcome.message, None, None, None, outcome.type]
-        else:
-            values += [outcome.text, outcome.finish_reason, *outcome.used_tokens(request.prompt), None]
-            is_estimated = outcome.prompt_tokens is None or outcome.completion_tokens is None
-        values += [round(item.seconds, 3), round(time.time(), 1), is_estimated]
-        marks = ", ".join("?" * len(values))
-        self._connection.execute(f"INSERT OR REPLACE INTO request VALUES ({marks})", values)  # noqa: S608
-
-    def _id(self, table: str, column: str, text: str) -> int:
-        known = self._ids.get((table, text))
-        if known is None:
-            self._connection.execute(f"INSERT OR IGNORE INTO {table} ({column}) VALUES (?)", (text,))  # noqa: S608
-            row = self._connection.execute(f"SELECT id FROM {table} WHERE {column} = ?", (text,)).fetchone()  # noqa: S608
-            known = self._ids[table, text] = int(row[0])
-        return known
-
-
-def _settle(futures: Sequence[asyncio.Future[None]], error: StoreError | None) -> None:
-    for future in futures:
-        if not future.done():
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(StoreError(str(error)))
