@@ -220,7 +220,7 @@ class Model:
                 await self._budget.reserve(most)
             try:
                 outcome = await self._ask_once(key, request, tries, tokens)
-                if isinstance(outcome, Response):
+                if self._budget is not None and isinstance(outcome, Response):
                     cost = cost_of(self._section.price, *outcome.used_tokens(request.prompt))
             finally:
                 if self._budget is not None:

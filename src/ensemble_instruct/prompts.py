@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ NEXT_TASK = "\n\ninstruction:"
 
 def squeezed(text: str) -> str:
     """The text with each run of white space as one space, and none at the ends."""
-    return re.sub(r"\s+", " ", text).strip()
+    return " ".join(text.split())
 
 
 def instructions_prompt(demonstrations: Sequence[str], profile: Profile) -> str:

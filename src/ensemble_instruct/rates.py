@@ -128,24 +128,30 @@ class Rates:
     def __init__(self, requests_per_minute: float | None = None, tokens_per_minute: float | None = None) -> None:
         self._requests, self._tokens = _Ceiling(requests_per_minute), _Ceiling(tokens_per_minute)
         self.used_requests, self.used_tokens = 0, 0.0
+        self._any = requests_per_minute is not None or tokens_per_minute is not None
 
     def wait(self, now: float, tokens: float) -> float:
         """Seconds until a request of so many tokens, estimated, may go."""
+        if not self._any:
+            return 0.0
         return max(self._requests.wait(now, 1), self._tokens.wait(now, tokens))
 
     def use(self, now: float, tokens: float) -> None:
         """A request goes."""
         self.used_requests += 1
         self.used_tokens += tokens
-        self._requests.use(now, 1)
-        self._tokens.use(now, tokens)
+        if self._any:
+            self._requests.use(now, 1)
+            self._tokens.use(now, tokens)
 
     def correct(self, now: float, tokens: float) -> None:
         """A request needed so many tokens more (or fewer, if negative) than estimated."""
-        self._tokens.use(now, tokens)
+        if self._any:
+            self._tokens.use(now, tokens)
 
     def told(self, now: float, limits: RateLimits, requests_then: int, tokens_then: float) -> None:
         """What the server said to a request, before which so many requests and tokens had been used."""
+        self._any = True
         requests, tokens = self.used_requests - requests_then, self.used_tokens - tokens_then
         self._requests.told(now, limits.requests_left, limits.requests_reset, limits.requests_limit, requests)
         self._tokens.told(now, limits.tokens_left, limits.tokens_reset, limits.tokens_limit, tokens)

@@ -28,7 +28,7 @@ from ensemble_instruct.records import (
     Request,
     Response,
 )
-from ensemble_instruct.store_writer import MAX_BATCH, Insert, Put, Statement, Writer
+from ensemble_instruct.store_writer import Insert, Put, Writer
 
 RECORD_TABLES = ("instruction", "instance", "candidate", "example", "rejected")
 _LOCK_PATIENCE = 0.5
@@ -60,7 +60,6 @@ class Store:
             if lock_is_new:
                 lock_path.unlink(missing_ok=True)
             raise
-        self._records: list[Statement] = []
 
     def __enter__(self) -> Store:
         return self
@@ -70,10 +69,7 @@ class Store:
 
     def close(self) -> None:
         """Write what waits and release the lock; a second call does nothing."""
-        if not self._writer.is_alive():
-            return
-        self._send_records()
-        self._writer.stop()
+        self._writer.close()
         self.reader.close()
         self._lock.release()
 
@@ -103,9 +99,8 @@ class Store:
 
     async def commit(self, key: str, model: str, request: Request, outcome: Response | Failure, seconds: float) -> None:
         """Return once the answer is on disk. Raises `StoreError`."""
-        self._send_records()
         done = asyncio.get_running_loop().create_future()
-        self._writer.waiting.put(Put(key, model, request, outcome, seconds, done))
+        self._writer.put(Put(key, model, request, outcome, seconds, done))
         await done
         self._known[int(key[:5], 16)] = 1
 
@@ -116,11 +111,11 @@ class Store:
 
     def set_meta(self, **values: str) -> None:
         """Store values under names."""
-        self._records += [Insert("INSERT OR REPLACE INTO meta", item) for item in values.items()]
+        self._writer.add(*(Insert("INSERT OR REPLACE INTO meta", item) for item in values.items()))
 
     def forget_records(self) -> None:
         """Drop all records (not the answers), before they are made again."""
-        self._records += [f"DELETE FROM {table}" for table in RECORD_TABLES]  # noqa: S608 - constant names
+        self._writer.add(*(f"DELETE FROM {table}" for table in RECORD_TABLES))  # noqa: S608 - constant names
 
     def forget_failures(self) -> None:
         """Drop the failures, so that their requests are asked again.
@@ -129,20 +124,17 @@ class Store:
         """
         made_something = self.reader.execute("SELECT 1 FROM instruction LIMIT 1").fetchone()
         stays = " AND step != 'instructions'" if made_something else ""
-        self._records.append(f"DELETE FROM request WHERE failure IS NOT NULL{stays}")  # noqa: S608
+        self._writer.add(f"DELETE FROM request WHERE failure IS NOT NULL{stays}")  # noqa: S608
 
     async def flush(self) -> None:
         """Return once everything handed over so far is on disk. Raises `StoreError`."""
-        self._send_records()
         done = asyncio.get_running_loop().create_future()
-        self._writer.waiting.put(done)
+        self._writer.tell(done)
         await done
 
     def add(self, record: Instruction | Instance | Candidate | Example | Rejected, position: int = 0) -> None:
         """Hand over a record; `position` is its place among those of its kind. Written with the next commit."""
-        self._records.append(_row(record, position))
-        if len(self._records) >= MAX_BATCH:
-            self._send_records()
+        self._writer.add(_row(record, position))
 
     def answered_by_model(self) -> dict[str, int]:
         """How many answers each model of the run has given."""
@@ -155,11 +147,6 @@ class Store:
             " FROM request GROUP BY model"
         )
         return {model: (prompt_tokens, completion_tokens) for model, prompt_tokens, completion_tokens in rows}
-
-    def _send_records(self) -> None:
-        if self._records:
-            self._writer.waiting.put(self._records)
-            self._records = []
 
 
 def _known_keys(connection: sqlite3.Connection, path: Path) -> bytearray:

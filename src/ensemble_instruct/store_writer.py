@@ -1,8 +1,8 @@
-"""The thread that writes a run's file: many rows with one fsync, and few turns at the interpreter.
+"""How a run's file is written: many rows with one fsync, and the event loop goes on meanwhile.
 
-It takes all that waits, commits it in one transaction, and only then lets the askers go on. Each statement gives the
-interpreter to the event loop and has to wait until it is given back; so rows of one table are written by statements of
-many rows, not by one for each.
+While nothing is being committed, the event loop writes all rows that wait into one transaction and hands its COMMIT,
+which waits for the disk, to a thread; what comes meanwhile waits for the next one. A thread that wrote the rows too
+would have to win the interpreter back from the event loop after each statement, and the answers would wait for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from ensemble_instruct.database import pack_prompt
 from ensemble_instruct.errors import StoreError
 from ensemble_instruct.records import Failure, Request, Response, Sampling
 
-MAX_BATCH = 4096
+_MAX_BATCH = 4096
 _ROWS = 32
 """Of one statement at the most: SQLite takes 999 values at least."""
 _INTO_REQUEST = "INSERT OR REPLACE INTO request"
@@ -51,67 +51,109 @@ class Put:
     done: asyncio.Future[None]
 
 
-Item = Put | list[Statement] | asyncio.Future[None] | None
-"""What the thread is handed: an answer, records, one who waits for all before, or the end."""
+class Writer:
+    """Commits what it is handed, in groups and in order, and tells those who wait.
 
-
-class Writer(threading.Thread):
-    """Commits what waits, in groups, and tells those who wait. After a failure it writes nothing more."""
+    It belongs to the event loop in which it is used. After a failure it writes nothing more.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(name="store-writer", daemon=True)
-        self.waiting: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._connection = connection
-        self._ids: dict[tuple[str, str], int] = {}
+        self._thread = _Committer(connection, self._committed)
+        self._items: list[Statement | Put] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._told_next: list[asyncio.Future[None]] = []
+        self._is_busy = self._is_closed = False
         self._rows: dict[str, list[tuple[Any, ...]]] = {}
+        self._ids: dict[tuple[str, str], int] = {}
         self.failed: StoreError | None = None
-        self.start()
 
-    def stop(self) -> None:
-        """Commit what waits and end the thread."""
-        self.waiting.put(None)
-        self.join()
+    def add(self, *statements: Statement) -> None:
+        """Hand over what shall be written with the next commit."""
+        self._items += statements
+        if len(self._items) >= _MAX_BATCH and not self._is_busy:
+            self._begin_soon()
+
+    def put(self, answer: Put) -> None:
+        """Commit an answer and all that was handed over before it."""
+        self._items.append(answer)
+        self.tell(answer.done)
+
+    def tell(self, done: asyncio.Future[None]) -> None:
+        """Commit all that was handed over, then let `done` have its result, or a `StoreError`."""
+        self._waiting.append(done)
+        if not self._is_busy:
+            self._begin_soon()
+
+    def close(self) -> None:
+        """Commit what waits, end the thread and close the connection; a second call does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._thread.end()
+        if self._connection.in_transaction:  # interrupted: nobody was told of it
+            self._connection.execute("ROLLBACK")
+        if self._items and self._insert():
+            self._failed(_commit(self._connection))
         self._connection.close()
 
-    def run(self) -> None:
-        """Take what waits, commit it, tell; until `stop`."""
-        running = True
-        while running:
-            batch = [self.waiting.get()]
-            while len(batch) < MAX_BATCH:
-                try:
-                    batch.append(self.waiting.get_nowait())
-                except queue.Empty:
-                    break
-            running = None not in batch
-            if self.failed is None:
-                self._commit(batch)
-            self._tell(batch)
+    def _begin_soon(self) -> None:
+        """What the event loop still has to do in this round may be written too."""
+        self._is_busy = True
+        asyncio.get_running_loop().call_soon(self._begin)
 
-    def _commit(self, batch: Sequence[Item]) -> None:
+    def _begin(self) -> None:
+        if self._is_closed:
+            return
+        self._told_next, self._waiting = self._waiting, []
+        if self._items and self._insert():
+            self._thread.commit(asyncio.get_running_loop())
+        else:
+            self._committed(None)
+
+    def _insert(self) -> bool:
+        """Write what waits into a new transaction; whether there is one to commit."""
+        items, self._items = self._items, []
+        if self.failed is not None:
+            return False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for item in batch:
-                if isinstance(item, Put):
-                    self._rows.setdefault(_INTO_REQUEST, []).append(self._request_row(item))
-                elif isinstance(item, list):
-                    self._take(item)
+            self._take(items)
             self._insert_rows()
-            self._connection.execute("COMMIT")
-        except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            self._failed(error)
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            return False
+        return True
+
+    def _committed(self, error: sqlite3.Error | None) -> None:
+        self._failed(error)
+        for done in self._told_next:
+            if not done.done():
+                if self.failed is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(StoreError(str(self.failed)))
+        self._told_next, self._is_busy = [], False
+        if self._waiting and not self._is_closed:
+            self._begin_soon()
+
+    def _failed(self, error: Exception | None) -> None:
+        if error is not None and self.failed is None:
             self.failed = StoreError(
                 f"run.db: an answer could not be written: {error}; free some space and run the same command again"
             )
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
 
-    def _take(self, statements: Sequence[Statement]) -> None:
-        for statement in statements:
-            if isinstance(statement, str):
+    def _take(self, items: Sequence[Statement | Put]) -> None:
+        for item in items:
+            if isinstance(item, Put):
+                self._rows.setdefault(_INTO_REQUEST, []).append(self._request_row(item))
+            elif isinstance(item, str):
                 self._insert_rows()
-                self._connection.execute(statement)
+                self._connection.execute(item)
             else:
-                self._rows.setdefault(statement.into, []).append(statement.values)
+                self._rows.setdefault(item.into, []).append(item.values)
 
     def _insert_rows(self) -> None:
         for into, rows in self._rows.items():
@@ -120,14 +162,6 @@ class Writer(threading.Thread):
                 values = [value for row in part for value in row]
                 self._connection.execute(f"{into} VALUES {', '.join([marks] * len(part))}", values)
         self._rows.clear()
-
-    def _tell(self, batch: Sequence[Item]) -> None:
-        futures = [item.done if isinstance(item, Put) else item for item in batch]
-        waiting = [future for future in futures if isinstance(future, asyncio.Future)]
-        if waiting:
-            loop = waiting[0].get_loop()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, waiting, self.failed)
 
     def _request_row(self, item: Put) -> tuple[Any, ...]:
         request, outcome, sampling = item.request, item.outcome, item.request.sampling
@@ -154,6 +188,39 @@ class Writer(threading.Thread):
         return known
 
 
+class _Committer(threading.Thread):
+    """Commits when it is told to, and lets the event loop know how that ended."""
+
+    def __init__(self, connection: sqlite3.Connection, committed: Callable[[sqlite3.Error | None], None]) -> None:
+        super().__init__(name="store-writer", daemon=True)
+        self._connection, self._then = connection, committed
+        self._asked: queue.SimpleQueue[asyncio.AbstractEventLoop | None] = queue.SimpleQueue()
+        self.start()
+
+    def commit(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._asked.put(loop)
+
+    def end(self) -> None:
+        self._asked.put(None)
+        self.join()
+
+    def run(self) -> None:
+        while (loop := self._asked.get()) is not None:
+            error = _commit(self._connection)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._then, error)
+
+
+def _commit(connection: sqlite3.Connection) -> sqlite3.Error | None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return error
+    return None
+
+
 def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
     """Cut into powers of two, largest first: so few statements differ, and each is prepared only once."""
     at, size = 0, _ROWS
@@ -171,12 +238,3 @@ def _settings(sampling: Sampling) -> str:
 @lru_cache(64)
 def _settings_without_seed(sampling: Sampling) -> str:
     return json.dumps({name: value for name, value in asdict(sampling).items() if name != "seed"})
-
-
-def _settle(futures: Sequence[asyncio.Future[None]], error: StoreError | None) -> None:
-    for future in futures:
-        if not future.done():
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(StoreError(str(error)))

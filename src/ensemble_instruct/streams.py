@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -38,9 +38,9 @@ class Tasks:
         self._tasks: set[asyncio.Future[Any]] = set()
         self._failure: BaseException | None = None
 
-    def start(self, work: Awaitable[Result]) -> asyncio.Future[Result]:
+    def start(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Begin with some work."""
-        task = asyncio.ensure_future(work)
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -70,7 +70,7 @@ class Tasks:
 
 
 async def in_order(
-    source: AsyncIterable[Value], work: Callable[[Value], Awaitable[Result]], window: int
+    source: AsyncIterable[Value], work: Callable[[Value], Coroutine[Any, Any, Result]], window: int
 ) -> AsyncGenerator[tuple[Value, Result], None]:
     """Yield (value, result of `work`) in the order of the source, with up to `window` values at work at once.
 
