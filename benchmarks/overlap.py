@@ -54,10 +54,12 @@ async def serve(name: str, slots: int, latency: float) -> None:
     async def answer(http: web.Request) -> web.Response:
         counts["first"] = counts["first"] or time.monotonic()
         body = await http.json()
-        async with free:
-            await asyncio.sleep(latency)
         prompt = body["prompt"]
-        said = model(Request(prompt, Sampling(body["max_tokens"], seed=body.get("seed")), "outputs", kind_of(prompt)))
+        async with free:
+            until = asyncio.get_running_loop().time() + latency
+            sampling = Sampling(body["max_tokens"], seed=body.get("seed"))
+            said = model(Request(prompt, sampling, "outputs", kind_of(prompt)))
+            await asyncio.sleep(until - asyncio.get_running_loop().time())
         counts["requests"] += 1
         counts["last"] = time.monotonic()
         return web.json_response({"choices": [{"text": said.text, "finish_reason": said.finish_reason}]})

@@ -40,7 +40,8 @@ _QUICK = 0.05
 _SLOWER, _QUEUEING, _ERRORS, _ROOM = 1.1, 1.25, 2.0, 1.5
 OVERLOADED = ("429", "503", "504", "529", "timeout")
 REFUSING = ("429", "502", "503", "504", "529")
-_OVERLOADED_SHARE, _RARE, _UNCHANGED_SHARE = 0.15, 0.1, 0.75
+_OVERLOADED_SHARE, _RARE = 0.15, 0.1
+_UNCHANGED_FROM, _UNCHANGED_TO = 0.75, 1.5
 _IMMUNE_ROUNDS = 16
 _SMALLEST_ROUND, _LOWEST_AFTER_TIMEOUTS = 10, 4
 _REFUSALS_TO_REST, _SILENCE = 3, 2.0
@@ -67,26 +68,37 @@ class GateStatus:
 
 @dataclass(slots=True)
 class _Work:
-    """So many answers, and the seconds that all requests together spent at the server meanwhile.
+    """So many answers, the seconds that all requests together spent at the server meanwhile, and those of the answered.
 
-    By Little's law their quotient is the mean latency. (The mean over the first answers would be too short: quick
-    ones come first.)
+    By Little's law the first two tell the mean latency; the mean over the answered tells it too. The former is too long
+    when answers come in bursts, of which a part was not counted yet; the latter is too short at first, for quick
+    answers come first.
     """
 
     answers: int = 0
     seconds: float = 0.0
+    answered_seconds: float = 0.0
 
     @property
     def latency(self) -> float:
         return self.seconds / max(1, self.answers)
 
+    @property
+    def answered_latency(self) -> float:
+        return self.answered_seconds / max(1, self.answers)
+
     def with_more(self, other: _Work) -> _Work:
-        return _Work(self.answers + other.answers, self.seconds + other.seconds)
+        return _Work(
+            self.answers + other.answers,
+            self.seconds + other.seconds,
+            self.answered_seconds + other.answered_seconds,
+        )
 
     def takes_longer_than(self, usual: _Work) -> bool:
-        """Whether the latency is higher by so much that chance does not explain it."""
+        """Whether the latency is higher, by either measure, by so much that chance does not explain it."""
         error = math.sqrt(1 / max(1, self.answers) + 1 / max(1, usual.answers))
-        return self.latency > usual.latency * max(_QUEUEING, 1 + _ERRORS * error)
+        factor = max(_QUEUEING, 1 + _ERRORS * error)
+        return self.latency > usual.latency * factor and self.answered_latency > usual.answered_latency * factor
 
 
 class Gate:
@@ -164,6 +176,7 @@ class Gate:
         self._answered_at = now
         self._latencies.append(seconds)
         self._recent.answers += 1
+        self._recent.answered_seconds += seconds
         self._latency = seconds if self._latency is None else self._latency + 0.1 * (seconds - self._latency)
         self._is_there(now)
         self._outcome(number, now)
@@ -242,14 +255,15 @@ class Gate:
         if share > _OVERLOADED_SHARE and not self._immune:
             self._decrease(share)
         elif not self.has_spare:
-            self._increase((self._outcomes - self._overloads) / seconds, now)
+            self._increase(seconds, now)
         if share <= _OVERLOADED_SHARE:
             self._share_before = 0.0
         self._new_round(now)
 
     def _decrease(self, share: float) -> None:
         self._sent_before = self.rates.used_requests
-        if self._share_before and share > _UNCHANGED_SHARE * self._share_before and not self._timeouts:
+        least, most = _UNCHANGED_FROM * self._share_before, _UNCHANGED_TO * self._share_before
+        if least < share < min(most, 1.0) and not self._timeouts:
             self.limit, self._is_ramping = self._before
             self._share_before, self._immune = 0.0, _IMMUNE_ROUNDS
             return
@@ -261,17 +275,19 @@ class Gate:
         else:
             self.limit = max(1.0, self.limit * (1 - share))
 
-    def _increase(self, rate: float, now: float) -> None:
+    def _increase(self, seconds: float, now: float) -> None:
         self._pass_to(now, 0)
+        rate = (self._outcomes - self._overloads) / seconds
         usual = self._usual if self._usual.answers else self._recent
         queues_up = self._recent.takes_longer_than(usual)
         if not self._is_ramping:
             if not queues_up or self.limit < _FIRST_LIMIT:
                 self.limit = min(float(self._ceiling), self.limit + 1)
         elif queues_up:
+            rate = max(rate, self._recent.seconds / seconds / self._recent.answered_latency)
             room = max(float(_FIRST_LIMIT), _ROOM * rate * usual.latency)
             self._is_ramping, self.limit = False, min(self.limit, room)
-        elif self._recent.latency <= _SLOWER * usual.latency:
+        elif min(self._recent.latency, self._recent.answered_latency) <= _SLOWER * usual.latency:
             growth = 2.0
             if self.limit <= _FIRST_LIMIT and usual.latency >= _QUICK:
                 growth = min(_GREATEST_GROWTH, max(2.0, _DRAINED_WITHIN * rate / self.limit))

@@ -3,6 +3,10 @@
 A `Dispatcher` stands before the gates of one model's servers (one, or several replicas): each request goes to the least
 loaded server that has room, in the order in which they asked; those that are tried again go first, and to another
 server if there is one.
+
+All other requests of a run wait, in the end, for those of step 1: each of these hangs on earlier ones, so the time that
+they lose cannot be made up. They go before all others and have places set aside, as many as they use, but not more than
+two thirds: what is left keeps the later steps, and the models of step 4, at work.
 """
 
 from __future__ import annotations
@@ -12,8 +16,21 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ensemble_instruct.admission import Gate
+
+_SET_ASIDE = 2 / 3
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request that asked for a place."""
+
+    turn: asyncio.Future[int]
+    tokens: float
+    avoid: int | None
+    first: bool
 
 
 class Dispatcher:
@@ -22,7 +39,10 @@ class Dispatcher:
     def __init__(self, gates: Sequence[Gate]) -> None:
         self.gates = tuple(gates)
         self._numbered = tuple(enumerate(self.gates))
-        self._waiting: deque[tuple[asyncio.Future[int], float, int | None]] = deque()
+        self._first: deque[_Waiting] = deque()
+        self._others: deque[_Waiting] = deque()
+        self._set_aside: dict[str, int] = {}
+        self._others_in_flight = 0
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopped = False
         self._all_home: asyncio.Future[None] | None = None
@@ -32,39 +52,52 @@ class Dispatcher:
         """Requests that are at a server now, or answered and on their way to the disk."""
         return sum(gate.in_flight for gate in self.gates)
 
-    async def enter(self, tokens: float, *, again: bool = False, avoid: int | None = None) -> int:
+    def set_aside(self, name: str, places: int) -> None:
+        """Keep so many places for requests that go `first`, beside those kept under other names; 0 ends it."""
+        if places:
+            self._set_aside[name] = places
+        elif self._set_aside.pop(name, 0):
+            self._admit()
+
+    async def enter(self, tokens: float, *, first: bool = False, again: bool = False, avoid: int | None = None) -> int:
         """Wait for a place for a request of so many tokens; returns the number of the server.
 
         Each `enter` is followed by one `leave`. With `again`, it goes before those that ask for the first time, and
         not to the server with the number `avoid` while another one is there.
         """
-        if not self._waiting and (number := self._place(tokens, avoid)) is not None:
+        waiting = self._first if first else self._others
+        if (
+            not waiting
+            and not (first and self._others)
+            and (number := self._place(tokens, avoid, first=first)) is not None
+        ):
             return number
-        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        asked = _Waiting(asyncio.get_running_loop().create_future(), tokens, avoid, first)
         if again:
-            self._waiting.appendleft((turn, tokens, avoid))
+            waiting.appendleft(asked)
         else:
-            self._waiting.append((turn, tokens, avoid))
-        if len(self._waiting) == 1 or again:
+            waiting.append(asked)
+        if len(waiting) == 1 or again:
             self._admit()
         try:
-            return await turn
+            return await asked.turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.leave(turn.result())
+            if asked.turn.done() and not asked.turn.cancelled():
+                self.leave(asked.turn.result(), first=first)
             raise
 
-    def leave(self, number: int, hold: float = 0.0) -> None:
+    def leave(self, number: int, hold: float = 0.0, *, first: bool = False) -> None:
         """Give the place at a server back, after `hold` seconds."""
         gate = self.gates[number]
         gate.leave(time.monotonic())
+        self._others_in_flight -= not first
         if hold:
             gate.held += 1
             asyncio.get_running_loop().call_later(hold, self._let_go, gate)
         if self._all_home is not None and not self._all_home.done() and not self.in_flight:
             self._all_home.set_result(None)
         self._admit()
-        if not self._waiting:
+        if not self._first and not self._others:
             for gate in self.gates:
                 gate.has_spare = True
 
@@ -81,8 +114,8 @@ class Dispatcher:
         gate.held -= 1
         self._admit()
 
-    def _place(self, tokens: float, avoid: int | None) -> int | None:
-        if self._is_stopped:
+    def _place(self, tokens: float, avoid: int | None, *, first: bool) -> int | None:
+        if self._is_stopped or (self._set_aside and not first and not self._is_left_over()):
             return None
         now = time.monotonic()
         best, load = None, math.inf
@@ -91,7 +124,14 @@ class Dispatcher:
                 best, load = number, (gate.in_flight + gate.held) / gate.limit
         if best is not None:
             self.gates[best].enter(now, tokens)
+            self._others_in_flight += not first
         return best
+
+    def _is_left_over(self) -> bool:
+        """Whether a request that does not go first finds a place that is not set aside."""
+        limit = sum(int(gate.limit) for gate in self.gates if not gate.is_away)
+        kept = min(sum(self._set_aside.values()), int(_SET_ASIDE * limit))
+        return self._others_in_flight < max(1, limit - kept)
 
     def _open_to(self, avoid: int | None) -> Sequence[tuple[int, Gate]]:
         """The gates for a request that avoids a server, if another one is there."""
@@ -101,30 +141,37 @@ class Dispatcher:
         return others if any(not gate.is_away for _, gate in others) else self._numbered
 
     def _admit(self) -> None:
-        passed_over: list[tuple[asyncio.Future[int], float, int | None]] = []
-        while self._waiting:
-            turn, tokens, avoid = self._waiting[0]
-            if not turn.done():
-                number = self._place(tokens, avoid)
+        if self._first:
+            self._admit_from(self._others, least=True)
+            self._admit_from(self._first)
+        self._admit_from(self._others)
+        if self._first or self._others:
+            self._set_timer((self._first or self._others)[0])
+
+    def _admit_from(self, waiting: deque[_Waiting], *, least: bool = False) -> None:
+        """Let those go for whom there is room; with `least`, only up to the places that those of step 1 leave them."""
+        passed_over: list[_Waiting] = []
+        while waiting and not (least and not self._is_left_over()):
+            asked = waiting[0]
+            if not asked.turn.done():
+                number = self._place(asked.tokens, asked.avoid, first=asked.first)
                 if number is not None:
-                    turn.set_result(number)
-                elif avoid is not None and self._has_room(tokens):
-                    passed_over.append(self._waiting[0])
+                    asked.turn.set_result(number)
+                elif asked.avoid is not None and self._has_room(asked.tokens):
+                    passed_over.append(asked)
                 else:
                     break
-            self._waiting.popleft()
-        self._waiting.extendleft(reversed(passed_over))
-        if self._waiting:
-            self._set_timer(*self._waiting[0][1:])
+            waiting.popleft()
+        waiting.extendleft(reversed(passed_over))
 
     def _has_room(self, tokens: float) -> bool:
         now = time.monotonic()
         return not self._is_stopped and any(gate.wait(now, tokens) == 0 for gate in self.gates)
 
-    def _set_timer(self, tokens: float, avoid: int | None) -> None:
+    def _set_timer(self, asked: _Waiting) -> None:
         """Look again when the first gate opens by itself for the first that waits."""
         now = time.monotonic()
-        waits = [wait for _, gate in self._open_to(avoid) if (wait := gate.wait(now, tokens)) is not None]
+        waits = [wait for _, gate in self._open_to(asked.avoid) if (wait := gate.wait(now, asked.tokens)) is not None]
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

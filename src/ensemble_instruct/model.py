@@ -171,6 +171,10 @@ class Model:
         gone = TransientError(str(error), cause="unreachable", server_down=True)
         gate.failed(0, gone, 0.0, time.monotonic())
 
+    def set_aside(self, name: str, places: int) -> None:
+        """Keep so many places for requests of step 1, on which all others wait; 0 ends it."""
+        self._dispatcher.set_aside(name, places)
+
     async def stop(self) -> None:
         """Send nothing more; return once all that is in flight has come home."""
         await self._dispatcher.stop()
@@ -232,7 +236,8 @@ class Model:
 
     async def _ask_once(self, key: str, request: Request, tries: Tries, tokens: float) -> Response | Failure | None:
         """One try; an outcome is committed before the place at the server is given back."""
-        number = await self._dispatcher.enter(tokens, again=tries.made > 0, avoid=tries.server)
+        first = request.step == "instructions"
+        number = await self._dispatcher.enter(tokens, first=first, again=tries.made > 0, avoid=tries.server)
         tries.hold, tries.server = 0.0, number
         try:
             self._retries.require_hope(tries)
@@ -245,7 +250,7 @@ class Model:
                 self.usage.add(request.prompt, outcome)
             return outcome
         finally:
-            self._dispatcher.leave(number, tries.hold)
+            self._dispatcher.leave(number, tries.hold, first=first)
 
     def _most(self, request: Request) -> float:
         """The most that a request can cost, in US dollars: a token is a byte at least."""

@@ -61,16 +61,20 @@ async def make_instructions(model: Model, plan: InstructionsPlan) -> AsyncGenera
         return
     pool = _Pool(plan)
     replies = _in_rounds(model, pool) if plan.profile == "published" else _in_window(model, pool)
-    async with aclosing(replies):
-        async for number, answer in replies:
-            for record in pool.fold(answer, number):
-                yield record
+    try:
+        async with aclosing(replies):
+            async for number, answer in replies:
+                for record in pool.fold(answer, number):
+                    yield record
+    finally:
+        model.set_aside(plan.kind, 0)
 
 
 async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[tuple[int, Answer], None]:
     """The original's order: five prompts from one random sequence, then their five replies; whole rounds only."""
     rng = random.Random(pool.plan.seed)  # noqa: S311 - chooses demonstrations
     number = 0
+    model.set_aside(pool.plan.kind, ROUND)
     while pool.missing > 0:
         requests = [pool.request(rng, ROUND * number + place) for place in range(ROUND)]
         for answer in await together(model.ask(request) for request in requests):
@@ -85,7 +89,9 @@ async def _in_window(model: Model, pool: _Pool) -> AsyncGenerator[tuple[int, Ans
     sent = folded = 0
     try:
         while True:
-            while len(in_flight) < pool.outstanding(folded):
+            outstanding = pool.outstanding(folded)
+            model.set_aside(pool.plan.kind, outstanding)
+            while len(in_flight) < outstanding:
                 rng = random.Random(f"{pool.plan.seed}/{pool.plan.kind}/{sent}")  # noqa: S311 - chooses demonstrations
                 in_flight.append(tasks.start(model.ask(pool.request(rng, sent))))
                 sent += 1

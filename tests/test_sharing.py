@@ -1,0 +1,90 @@
+"""The steps of a run share a model: step 1, on which all others wait, goes first, and does not starve them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from ensemble_instruct.admission import Gate
+from ensemble_instruct.dispatcher import Dispatcher
+from tests.conftest import Cli
+from tests.model_server import is_step_1, model_config, model_server
+
+
+def test_step_1_ends_long_before_the_completions_and_leaves_them_a_share(cli: Cli, tmp_path: Path) -> None:
+    with model_server(0.02) as server:
+        config = tmp_path / "config.yaml"
+        config.write_text(model_config(server.base_url, input_output=40, output_only=40, window=16), encoding="utf-8")
+        done = cli("run", config, "--out", tmp_path / "run", "--set", "models.base.max_in_flight=6")
+        assert done.returncode == 0, done.stderr
+        asked = [is_step_1(one.prompt) for one in server.asked if one.model == "base"]
+    places = [place for place, first in enumerate(asked) if first]
+    nearly_done = asked[: places[int(0.9 * len(places))]]
+    assert 0.15 <= nearly_done.count(False) / asked.count(False) <= 0.6
+
+
+@pytest.mark.parametrize("places", [1, 2, 3, 8, 64])
+def test_what_does_not_go_first_has_at_least_one_place_and_a_third_of_them(places: int) -> None:
+    async def ask() -> tuple[int, int]:
+        dispatcher = Dispatcher([Gate("s", places)])
+        dispatcher.set_aside("input_output", 100)
+        sent = {True: 0, False: 0}
+
+        async def work(*, first: bool) -> None:
+            while True:
+                number = await dispatcher.enter(1, first=first)
+                sent[first] += 1
+                await asyncio.sleep(0.001)
+                dispatcher.leave(number, first=first)
+
+        tasks = [asyncio.create_task(work(first=number % 2 == 0)) for number in range(4 * places)]
+        await asyncio.sleep(0.3)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return sent[True], sent[False]
+
+    first, others = asyncio.run(ask())
+    assert others >= 0.25 * (first + others)
+    assert first >= (0 if places == 1 else 0.4) * (first + others)
+
+
+def test_all_places_are_used_while_nothing_is_set_aside() -> None:
+    async def ask() -> int:
+        dispatcher = Dispatcher([Gate("s", 4)])
+        dispatcher.set_aside("input_output", 3)
+        entered = [asyncio.create_task(dispatcher.enter(1)) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        before = sum(task.done() for task in entered)
+        dispatcher.set_aside("input_output", 0)
+        await asyncio.gather(*entered)
+        return before
+
+    assert asyncio.run(ask()) == 2
+
+
+def test_answers_that_come_in_bursts_are_not_taken_for_a_queue() -> None:
+    """All requests are sent together and answered together; a round ends in the middle of a burst."""
+    gate, sent = Gate("s"), 0
+
+    def send(count: int, now: float) -> None:
+        nonlocal sent
+        for _ in range(count):
+            gate.enter(now, 1)
+        sent += count
+
+    def answer(count: int, now: float) -> None:
+        for _ in range(count):
+            gate.answered(sent, 0.5, now)
+        for _ in range(count):
+            gate.leave(now)
+
+    send(16, 0.0)
+    answer(16, 0.5)
+    capacity = int(gate.limit) - 1
+    for number in range(1, 8):
+        send(capacity, 0.5 * number)
+        answer(capacity, 0.5 * (number + 1))
+    assert gate.limit >= capacity
