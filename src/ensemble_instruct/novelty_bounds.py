@@ -1,0 +1,107 @@
+"""What the lengths and the rarest tokens of two texts say about their ROUGE-L F1, before the two are compared.
+
+Let n and m be the numbers of tokens, L the length of the longest common subsequence (LCS), O the size of the multiset
+overlap, t a threshold. F1 = 2L / (n + m), and L <= O <= min(n, m). All bounds below follow from these two facts; they
+lose nothing, so a search that prunes with them answers as one that compares every pair.
+
+Least LCS. F1 > t needs L >= `needed(n, m, t)`, the least integer whose F1 is above t *in floating point*, as rouge-score
+computes it. F1 grows with L in steps of 2 / (n + m), which is far more than its rounding error, so the least integer
+tells all. It grows with m, too.
+
+Length. needed <= min(n, m) leaves the lengths m from about n t / (2 - t) to n (2 - t) / t.
+
+Prefix. Sort the tokens of both texts by one total order, rarest first, and take the first token in this order that they
+have in common, at positions p and j (from 0). No token before p or before j is common, so O <= min(n - p, m - j), and F1
+> t only if
+
+    needed(n, m, t) <= n - p    and    needed(n, m, t) <= m - j.
+
+It is enough, then, to look up each of the first tokens of the question among the first tokens of the texts, and each the
+less far down the list of a token the commoner it is (`Reach`). A token that is repeated counts with its first position
+only: if its second occurrence were common, so would its first be. This is the prefix filter of Chaudhuri, Ganti and
+Kaushik, "A Primitive Operator for Similarity Joins in Data Cleaning" (ICDE 2006), which Bayardo, Ma and Srikant, "Scaling
+Up All Pairs Similarity Search" (WWW 2007) turned into an algorithm (AllPairs), with the positions of Xiao, Wang, Lin and
+Yu, "Efficient Similarity Joins for Near Duplicate Detection" (WWW 2008: PPJoin).
+
+Difference. The multisets differ in n + m - 2 O tokens, so F1 > t allows at most n + m - 2 needed(n, m, t). Let each text
+have a bitmap in which every occurrence of a token flips the bit that the token's number names. A token that the two have
+equally often flips its bit in both alike, hence the two bitmaps differ in at most n + m - 2 O bits: if they differ in
+more than is allowed, F1 <= t. Bitmaps were put to this use by Sandes, Teodoro and Melo, "Bitmap Filter: Speeding up Exact
+Set Similarity Joins with Bitwise Operations" (Information Systems 88, 2020).
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ensemble_instruct.similarity import f1_from_lcs
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far to look for the texts whose first common token has a certain position in the question."""
+
+    position: int
+    """Highest position of that token in a text."""
+    difference: int
+    """Most tokens in which question and text may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Which texts a question of a certain length can score above a threshold with."""
+
+    differences: array[int]
+    """By length of the text: most tokens in which the two may differ, or -1; the last is for all longer ones."""
+    prefix: tuple[Reach, ...]
+    """By position of the first common token in the question; at a later position nothing scores above."""
+
+
+def needed(length: int, other: int, threshold: float) -> int:
+    """Least length of the common subsequence at which F1 is above the threshold; it may be more than there can be."""
+    lcs = max(1, int(threshold * (length + other) / 2))
+    while f1_from_lcs(lcs, length, other) <= threshold:
+        lcs += 1
+    while lcs > 1 and f1_from_lcs(lcs - 1, length, other) > threshold:
+        lcs -= 1
+    return lcs
+
+
+@lru_cache(maxsize=256)
+def bounds(length: int, threshold: float) -> Bounds:
+    """The bounds for a question of this length, at a threshold above 0."""
+    differences = array("i", [-1]) * _shortest(length, threshold)
+    prefix: list[Reach] = []
+    position = difference = -1
+    other = len(differences)
+    while (lcs := needed(length, other, threshold)) <= min(length, other):
+        position = max(position, other - lcs)
+        difference = max(difference, length + other - 2 * lcs)
+        differences.append(length + other - 2 * lcs)
+        following = needed(length, other + 1, threshold)
+        if following > min(length, other + 1):
+            following = length + 1
+        prefix += [Reach(position, difference)] * (following - lcs)  # positions length - lcs down to this
+        other += 1
+    differences.append(-1)
+    return Bounds(differences, tuple(reversed(prefix)))
+
+
+@lru_cache(maxsize=2**14)
+def prefix_length(length: int, threshold: float) -> int:
+    """How many of its rarest tokens a text of this length is to be found by, at any length of the question."""
+    shortest = _shortest(length, threshold)
+    return max(0, length - needed(length, shortest, threshold) + 1) if length else 0
+
+
+def _shortest(length: int, threshold: float) -> int:
+    """The least length with which a text of the given length can score above the threshold.
+
+    Where there is none, at threshold 1, a length that does not either.
+    """
+    shortest = max(1, int(length * threshold / (2 - threshold)) - 1)
+    while shortest < length and needed(length, shortest, threshold) > shortest:
+        shortest += 1
+    return shortest
