@@ -51,10 +51,18 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Which texts a question of a certain length can score above a threshold with."""
+    """Which texts a question of a certain length can score above a threshold with.
 
+    What is listed by length has a last entry for all longer texts, with which nothing scores above.
+    """
+
+    shortest: int
+    longest: int
+
+    needed: array[int]
+    """By length of the text: `needed`, or one more than the question is long where nothing scores above."""
     differences: array[int]
-    """By length of the text: most tokens in which the two may differ, or -1; the last is for all longer ones."""
+    """By length of the text: most tokens in which the two may differ, or -1 where nothing scores above."""
     prefix: tuple[Reach, ...]
     """By position of the first common token in the question; at a later position nothing scores above."""
 
@@ -72,21 +80,23 @@ def needed(length: int, other: int, threshold: float) -> int:
 @lru_cache(maxsize=256)
 def bounds(length: int, threshold: float) -> Bounds:
     """The bounds for a question of this length, at a threshold above 0."""
-    differences = array("i", [-1]) * _shortest(length, threshold)
+    shortest = other = _shortest(length, threshold)
+    least, differences = array("i", [length + 1]) * shortest, array("i", [-1]) * shortest
     prefix: list[Reach] = []
     position = difference = -1
-    other = len(differences)
     while (lcs := needed(length, other, threshold)) <= min(length, other):
         position = max(position, other - lcs)
         difference = max(difference, length + other - 2 * lcs)
+        least.append(lcs)
         differences.append(length + other - 2 * lcs)
         following = needed(length, other + 1, threshold)
         if following > min(length, other + 1):
             following = length + 1
         prefix += [Reach(position, difference)] * (following - lcs)  # positions length - lcs down to this
         other += 1
+    least.append(length + 1)
     differences.append(-1)
-    return Bounds(differences, tuple(reversed(prefix)))
+    return Bounds(shortest, other - 1, least, differences, tuple(reversed(prefix)))
 
 
 @lru_cache(maxsize=2**14)

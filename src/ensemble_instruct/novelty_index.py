@@ -19,20 +19,22 @@ import numpy.typing as npt
 from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 
-from ensemble_instruct.novelty_bounds import bounds
+from ensemble_instruct.novelty_bounds import Bounds, bounds
 from ensemble_instruct.novelty_postings import Postings, build_postings
 
-Ids = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
 _WORDS = 4
 """64-bit words of a text's bitmap. The short one is these folded into one, by exclusive or."""
 _BLOCK = 2**13
 """Texts looked at in one go: few enough to stay in a processor's cache."""
+_SHORT = 40
+"""Questions up to this length are told from most texts by the short bitmap."""
 _FEW = 64
 """So few texts are compared one by one."""
-_BATCH = 2**18
-"""Tokens that are kept in plain arrays before they are taken over."""
+_BATCH = 2**16
+"""Tokens that are handled in one go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,12 @@ class NoveltyIndex:
         self._threshold = threshold
         self._tail_limit = tail_limit
         self._vocabulary: dict[str, int] = {}
-        self._waiting_tokens, self._waiting_lengths = array("I"), array("Q")
+        self._waiting_tokens, self._waiting_lengths = array("I"), array("i")
         self._size = 0
         self._tokens = np.empty(0, np.uint32)
         self._ends = np.zeros(1, np.int64)
+        self._ids = np.empty(0, np.uint32)
+        self._lengths = np.empty(0, np.int32)
         self._words = np.empty((0, _WORDS), np.uint64)
         self._bitmaps = np.empty(0, np.uint64)
         self._postings: Postings | None = None
@@ -95,85 +99,136 @@ class NoveltyIndex:
         for first in range(0, self._size, _BLOCK):
             ids = np.arange(first, min(first + _BLOCK, self._size))
             compared, found = self._compare(question, ids, 0.0)
-            scores[compared] = found
+            scores[self._ids[compared]] = found
         return scores.tolist()
 
     # Keeping
 
     def _prepare(self) -> None:
         self._take_over()
-        built = self._postings.size if self._postings else 0
-        if self._size - built > max(self._tail_limit, built // 32):
-            self._postings = None  # the memory is free before it is needed again
+        if self._size - self._built > max(self._tail_limit, self._built // 32):
+            self._postings = None  # its memory is free before it is needed again
+            self._sort()
             self._postings = build_postings(
                 self._tokens[: self._ends[self._size]],
-                self._ends[: self._size + 1],
+                self._lengths[: self._size],
                 self._bitmaps[: self._size],
                 len(self._vocabulary),
                 self._threshold,
             )
+
+    @property
+    def _built(self) -> int:
+        return self._postings.size if self._postings else 0
 
     def _take_over(self) -> None:
         """Move what was added into the arrays."""
         if not self._waiting_lengths:
             return
         tokens = np.frombuffer(self._waiting_tokens, np.uint32)
-        lengths = np.frombuffer(self._waiting_lengths, np.uint64).astype(np.int64)
-        size, used = self._size + len(lengths), int(self._ends[self._size])
+        lengths = np.frombuffer(self._waiting_lengths, np.int32)
+        self._waiting_tokens, self._waiting_lengths = array("I"), array("i")
+        before, size = self._size, self._size + len(lengths)
+        used = int(self._ends[before])
         self._tokens = _with_room(self._tokens, used + len(tokens))
+        self._lengths = _with_room(self._lengths, size)
         self._ends = _with_room(self._ends, size + 1)
+        self._ids = _with_room(self._ids, size)
         self._words = _with_room(self._words, size)
         self._bitmaps = _with_room(self._bitmaps, size)
         self._tokens[used : used + len(tokens)] = tokens
-        self._ends[self._size + 1 : size + 1] = used + np.cumsum(lengths)
-        words = _words(tokens, lengths)
-        self._words[self._size : size] = words
-        self._bitmaps[self._size : size] = np.bitwise_xor.reduce(words, axis=1)
+        self._lengths[before:size] = lengths
+        self._ends[before + 1 : size + 1] = used + np.cumsum(lengths, dtype=np.int64)
+        self._ids[before:size] = np.arange(before, size)
+        self._words[before:size] = _words(tokens, lengths)
+        self._bitmaps[before:size] = np.bitwise_xor.reduce(self._words[before:size], axis=1)
         self._size = size
-        self._waiting_tokens, self._waiting_lengths = array("I"), array("Q")
+
+    def _sort(self) -> None:
+        """Order the texts by their lengths."""
+        size = self._size
+        order = np.argsort(self._lengths[:size], kind="stable")
+        tokens = np.empty(self._ends[size], np.uint32)
+        filled = 0
+        for first in range(0, size, _BLOCK):
+            moved = self._tokens.take(self._places(order[first : first + _BLOCK]))
+            tokens[filled : filled + len(moved)] = moved
+            filled += len(moved)
+        self._tokens = tokens
+        self._lengths, self._ids = self._lengths[order], self._ids[order]
+        self._words, self._bitmaps = self._words[order], self._bitmaps[order]
+        self._ends[1 : size + 1] = np.cumsum(self._lengths, dtype=np.int64)
+
+    def _places(self, texts: Ints) -> Ints:
+        """Where in `_tokens` the tokens of these texts are."""
+        lengths = self._lengths[texts]
+        ends = lengths.cumsum(dtype=np.int64)
+        return np.arange(ends[-1]) + np.repeat(self._ends[texts] - (ends - lengths), lengths)
 
     # Searching
 
     def _question(self, tokens: Sequence[str]) -> _Question:
         size = len(self._vocabulary)
         known = self._vocabulary.get
-        numbers = np.array([known(token, size + place) for place, token in enumerate(tokens)], np.int64)
-        words = _words(numbers, np.array([len(numbers)]))[0]
-        return _Question(numbers, words, np.bitwise_xor.reduce(words))
+        numbers = [known(token, size + place) for place, token in enumerate(tokens)]
+        bitmap = 0
+        for number in numbers:
+            bitmap ^= 1 << number % (64 * _WORDS)
+        words = np.frombuffer(bitmap.to_bytes(8 * _WORDS, "little"), "<u8").astype(np.uint64)
+        return _Question(np.array(numbers, np.int64), words, np.bitwise_xor.reduce(words))
 
-    def _candidates(self, question: _Question, threshold: float) -> Ids:
-        """Ids that include all texts with a score above a threshold not below the index's own, ascending."""
-        if not question.length or threshold >= 1:
+    def _candidates(self, question: _Question, threshold: float) -> Ints:
+        """Texts that include all with a score above a threshold not below the index's own, ascending."""
+        limits = bounds(question.length, threshold) if question.length else None
+        if not limits or not limits.prefix:
             return np.empty(0, np.int64)
-        limits = bounds(question.length, threshold)
-        if not limits.prefix:
-            return np.empty(0, np.int64)
-        found: list[npt.NDArray[np.uint32 | np.int64]] = []
-        looked_up = 0
+        found = [self._scan(question, limits, self._built)]
         if self._postings:
-            entries = self._postings.candidates(question.tokens, question.bitmap, limits)
-            if entries is not None:
-                found.append(entries)
-                looked_up = self._postings.size
+            first, last = self._lengths[: self._built].searchsorted(
+                np.array([limits.shortest, limits.longest + 1], np.int32)
+            ).tolist()  # fmt: skip
+            most = (last - first) // (1 if question.length <= _SHORT else 8)
+            entries = self._postings.candidates(question.tokens, question.bitmap, limits, self._lengths, most)
+            if entries is None:
+                found.append(self._scan_words(question, limits, first, last))
+            elif len(entries):
+                found.append(self._near(question, limits, entries.astype(np.int64)))
+        texts = np.sort(np.concatenate(found))
+        return texts[np.diff(texts, prepend=-1) != 0] if len(texts) else texts
+
+    def _scan(self, question: _Question, limits: Bounds, first: int) -> Ints:
+        """Of the texts from the given one on those that bitmaps and lengths do not exclude."""
         most = limits.prefix[0].difference
-        for first in range(looked_up, self._size, 2 * _BLOCK):
-            bitmaps = self._bitmaps[first : min(first + 2 * _BLOCK, self._size)]
-            near = (np.bitwise_count(bitmaps ^ question.bitmap) <= most).nonzero()[0]
-            if len(near):
-                found.append(near + first)
-        ids = np.concatenate(found) if found else np.empty(0, np.int64)
-        if not len(ids):
-            return ids.astype(np.int64)
-        allowed = np.frombuffer(limits.differences, np.int32).take(self._lengths(ids), mode="clip")
-        return np.unique(ids[_differing(self._words.take(ids, axis=0), question.words) <= allowed]).astype(np.int64)
+        found = [
+            (np.bitwise_count(self._bitmaps[start : min(start + _BLOCK, self._size)] ^ question.bitmap) <= most).nonzero()[0] + start
+            for start in range(first, self._size, _BLOCK)
+        ]
+        return self._near(question, limits, np.concatenate(found)) if found else np.empty(0, np.int64)
+
+    def _scan_words(self, question: _Question, limits: Bounds, first: int, last: int) -> Ints:
+        found = [np.empty(0, np.int64)]
+        allowed = np.frombuffer(limits.differences, np.int32)
+        words = np.tile(question.words, (_BLOCK, 1))
+        for start in range(first, last, _BLOCK):
+            stop = min(start + _BLOCK, last)
+            differing = _differing(self._words[start:stop], words[: stop - start])
+            found.append((differing <= allowed.take(self._lengths[start:stop], mode="clip")).nonzero()[0] + start)
+        return np.concatenate(found)
+
+    def _near(self, question: _Question, limits: Bounds, texts: Ints) -> Ints:
+        """Of the given texts those that long bitmaps and lengths do not exclude."""
+        allowed = np.frombuffer(limits.differences, np.int32).take(self._lengths[texts], mode="clip")
+        differing = _differing(self._words.take(texts, axis=0), question.words)
+        return texts[differing <= allowed]
 
     def _best_of_all(self, question: _Question, k: int, floor: float) -> list[tuple[float, int]]:
         """`best` by a bound for every text: first those with the highest, then all that may be better."""
         upper = np.empty(self._size)
+        words = np.tile(question.words, (_BLOCK, 1))
         for first in range(0, self._size, _BLOCK):
             last = min(first + _BLOCK, self._size)
-            lengths = np.diff(self._ends[first : last + 1])
-            differing = _differing(self._words[first:last], question.words).astype(np.int64)
+            lengths = self._lengths[first:last]
+            differing = _differing(self._words[first:last], words[: last - first]).astype(np.int64)
             most = np.minimum((question.length + lengths - differing) // 2, np.minimum(lengths, question.length))
             upper[first:last] = _f1(most, question.length, lengths)
         few = max(_FEW, 4 * k)
@@ -184,26 +239,26 @@ class NoveltyIndex:
                 floor = max(floor, math.nextafter(found[-1][0], -1))
         return self._best_of(question, (upper > floor).nonzero()[0], k, floor)
 
-    def _best_of(self, question: _Question, ids: Ids, k: int, floor: float) -> list[tuple[float, int]]:
-        best_ids, best = np.empty(0, np.int64), np.empty(0)
+    def _best_of(self, question: _Question, ids: Ints, k: int, floor: float) -> list[tuple[float, int]]:
+        best_ids, best = np.empty(0, np.uint32), np.empty(0)
         least = math.nextafter(floor, 2)
-        for first in range(0, len(ids), _BLOCK):
-            compared, scores = self._compare(question, ids[first : first + _BLOCK], least)
+        step = max(_FEW, _BATCH // max(1, int(self._lengths[ids].max(initial=0))))
+        for first in range(0, len(ids), step):
+            compared, scores = self._compare(question, ids[first : first + step], least)
             above = scores >= least
-            best_ids, best = np.concatenate((best_ids, compared[above])), np.concatenate((best, scores[above]))
+            best_ids, best = np.concatenate((best_ids, self._ids[compared[above]])), np.concatenate((best, scores[above]))
             order = np.lexsort((best_ids, -best))[:k]
             best_ids, best = best_ids[order], best[order]
             if len(best) == k and k:
                 least = best[-1]
         return list(zip(best.tolist(), best_ids.tolist(), strict=True))
 
-    def _compare(self, question: _Question, ids: Ids, least: float) -> tuple[Ids, Scores]:
+    def _compare(self, question: _Question, ids: Ints, least: float) -> tuple[Ints, Scores]:
         """Of the given texts those that may score `least` or more, and their scores."""
-        lengths = self._lengths(ids)
-        ends = lengths.cumsum()
-        places = np.arange(ends[-1]) + np.repeat(self._ends[ids] - (ends - lengths), lengths)
+        lengths = self._lengths[ids]
+        ends = lengths.cumsum(dtype=np.int64)
         with self._coded(question) as (codes, asked):
-            coded = codes.take(self._tokens.take(places))
+            coded = codes.take(self._tokens.take(self._places(ids)))
         shared = coded != 0
         before = np.concatenate(([0], shared.cumsum()))
         firsts, lasts = before[ends - lengths], before[ends]
@@ -237,11 +292,8 @@ class NoveltyIndex:
         finally:
             self._codes[different] = 0
 
-    def _lengths(self, ids: npt.NDArray[np.integer[Any]]) -> Ids:
-        return self._ends[ids + 1] - self._ends[ids]
 
-
-def _words(tokens: npt.NDArray[np.integer[Any]], lengths: Ids) -> npt.NDArray[np.uint64]:
+def _words(tokens: npt.NDArray[np.integer[Any]], lengths: Ints) -> npt.NDArray[np.uint64]:
     """The bitmaps of texts whose tokens stand one after another."""
     words = np.zeros((len(lengths), _WORDS), np.uint64)
     places = np.repeat(np.arange(0, words.size, _WORDS), lengths) + (tokens >> 6) % _WORDS
@@ -249,12 +301,13 @@ def _words(tokens: npt.NDArray[np.integer[Any]], lengths: Ids) -> npt.NDArray[np
     return words
 
 
-def _differing(words: npt.NDArray[np.uint64], other: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """In how many bits each bitmap differs from the other one."""
-    return np.add.reduce(np.bitwise_count(words ^ other), axis=1, dtype=np.int64)
+def _differing(words: npt.NDArray[np.uint64], other: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
+    """In how many bits each bitmap differs from the other one; 0 for all of them."""
+    counts = np.bitwise_count(words ^ other)
+    return (counts.view(np.uint32)[:, 0] * np.uint32(0x01010101)) >> np.uint32(24)  # the sum of the four bytes
 
 
-def _f1(lcs: npt.NDArray[np.int64], length: int, lengths: Ids) -> Scores:
+def _f1(lcs: npt.NDArray[np.int64], length: int, lengths: Ints) -> Scores:
     """`similarity.f1_from_lcs` for many texts: the same operations in the same order."""
     precision, recall = lcs / np.maximum(lengths, 1), lcs / max(length, 1)
     total = precision + recall

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ensemble_instruct.novelty_bounds import Bounds, prefix_length
+
+Ints = npt.NDArray[np.int64]
 
 _BLOCK = 2**15
 """Texts that are sorted at once."""
@@ -20,75 +21,94 @@ _FEW = 64
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """The texts by their rarest tokens: entries sorted by rank of the token, position in the text, id of the text.
+    """The texts by their rarest tokens: entries sorted by rank of the token, position in the text, and text.
 
     The order of the tokens is that of their frequencies when this was built: of equal ones the earlier first.
     """
 
     size: int
-    """How many texts these are: all with a lower id."""
+    """How many texts these are, numbered from 0."""
     ranks: npt.NDArray[np.uint32]
     """By token: its place in the order, rarest first."""
     starts: npt.NDArray[np.int64]
     """By rank: the first entry of that token; the next one's is the end."""
-    ids: npt.NDArray[np.uint32]
+    texts: npt.NDArray[np.uint32]
     positions: npt.NDArray[np.uint8]
     bitmaps: npt.NDArray[np.uint64]
     """By entry: the text's short bitmap, beside one another so that they are read in one go."""
 
     def candidates(
-        self, tokens: npt.NDArray[np.int64], bitmap: np.uint64, bounds: Bounds
+        self, tokens: Ints, bitmap: np.uint64, limits: Bounds, lengths: Ints, most: int
     ) -> npt.NDArray[np.uint32] | None:
-        """Ids, some repeatedly, that include all texts that score above the threshold of the bounds.
+        """Texts, some repeatedly, that include all that score above the threshold of the limits.
 
-        None if a look at the bitmap of every text is less work.
+        None if more than `most` entries would have to be read. `lengths` are those of the texts.
         """
+        parts = self._parts(tokens, limits)
+        sizes = [part.entries.stop - part.entries.start for part in parts]
+        if sum(sizes) > most:
+            return None
+        if not parts:
+            return self.texts[:0]
+        differing = np.bitwise_count(np.concatenate([self.bitmaps[part.entries] for part in parts]) ^ bitmap)
+        near = (differing <= np.repeat([part.difference for part in parts], sizes)).nonzero()[0]
+        if not len(near):
+            return self.texts[:0]
+        texts = np.concatenate([self.texts[part.entries] for part in parts])[near]
+        positions = np.concatenate([self.positions[part.entries] for part in parts])[near]
+        asked = np.array([part.position for part in parts])[np.cumsum(sizes).searchsorted(near, side="right")]
+        text_lengths = lengths[texts]
+        needed = np.frombuffer(limits.needed, np.int32).take(text_lengths, mode="clip")
+        return texts[(needed <= len(tokens) - asked) & (needed <= text_lengths - positions)]
+
+    def _parts(self, tokens: Ints, limits: Bounds) -> list[_Part]:
+        """The entries to be read for the tokens of a question."""
         known = tokens[tokens < len(self.ranks)]
-        unknown = len(tokens) - len(known)
-        ranks = np.sort(self.ranks[known])[: max(0, len(bounds.prefix) - unknown)]
-        slices: list[slice] = []
-        differences: list[int] = []
-        entries, previous = 0, -1
+        unknown = len(tokens) - len(known)  # none is rarer
+        ranks = np.sort(self.ranks[known])[: max(0, len(limits.prefix) - unknown)]
         firsts, ends = self.starts[ranks].tolist(), self.starts[1:][ranks].tolist()
+        parts: list[_Part] = []
+        previous = -1
         for position, (rank, first, end) in enumerate(zip(ranks.tolist(), firsts, ends, strict=True), start=unknown):
-            if rank == previous or first == end:
-                continue
-            previous, reach, last = rank, bounds.prefix[position], end
+            reach, last = limits.prefix[position], end
             if end - first > _FEW and reach.position < _HIGHEST_POSITION:
                 last = first + int(self.positions[first:end].searchsorted(np.uint8(reach.position), side="right"))
-            slices.append(slice(first, last))
-            differences.append(reach.difference)
-            entries += last - first
-        if entries > self.size:
-            return None
-        if not slices:
-            return self.ids[:0]
-        found = np.bitwise_count(np.concatenate([self.bitmaps[part] for part in slices]) ^ bitmap)
-        allowed = np.repeat(differences, [part.stop - part.start for part in slices])
-        return np.concatenate([self.ids[part] for part in slices])[found <= allowed]
+            if rank != previous and first < last:
+                parts.append(_Part(position, slice(first, last), reach.difference))
+            previous = rank
+        return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The entries of one token of a question, and the most that question and text may differ in."""
+
+    position: int
+    entries: slice
+    difference: int
 
 
 def build_postings(
     tokens: npt.NDArray[np.uint32],
-    ends: npt.NDArray[np.int64],
+    lengths: Ints,
     bitmaps: npt.NDArray[np.uint64],
     vocabulary: int,
     threshold: float,
 ) -> Postings:
-    """The postings of all texts: text i has the tokens from ends[i] to ends[i + 1] and the short bitmap i."""
+    """The postings of texts whose tokens stand one after another."""
     size = len(bitmaps)
     ranks = _ranks(tokens, vocabulary)
-    id_bits = max(1, (size - 1).bit_length())
-    rank_shift = np.uint64(id_bits + 8)
-    packed = _packed_entries(tokens, ends, ranks, threshold, id_bits)
+    text_bits = max(1, (size - 1).bit_length())
+    rank_shift = np.uint64(text_bits + 8)
+    packed = _packed_entries(tokens, lengths, ranks, threshold, text_bits)
     packed.sort()
-    ids = np.empty(len(packed), np.uint32)
-    np.bitwise_and(packed, np.uint64(2**id_bits - 1), out=ids, casting="unsafe")
+    texts = np.empty(len(packed), np.uint32)
+    np.bitwise_and(packed, np.uint64(2**text_bits - 1), out=texts, casting="unsafe")
     starts = packed.searchsorted(np.arange(vocabulary + 1, dtype=np.uint64) << rank_shift)
-    np.right_shift(packed, np.uint64(id_bits), out=packed)
+    np.right_shift(packed, np.uint64(text_bits), out=packed)
     positions = packed.astype(np.uint8)  # the lowest eight bits
     del packed
-    return Postings(size, ranks, starts.astype(np.int64), ids, positions, bitmaps.take(ids))
+    return Postings(size, ranks, starts.astype(np.int64), texts, positions, bitmaps.take(texts))
 
 
 def _ranks(tokens: npt.NDArray[np.uint32], vocabulary: int) -> npt.NDArray[np.uint32]:
@@ -102,13 +122,13 @@ def _ranks(tokens: npt.NDArray[np.uint32], vocabulary: int) -> npt.NDArray[np.ui
 
 def _packed_entries(
     tokens: npt.NDArray[np.uint32],
-    ends: npt.NDArray[np.int64],
+    lengths: Ints,
     ranks: npt.NDArray[np.uint32],
     threshold: float,
-    id_bits: int,
+    text_bits: int,
 ) -> npt.NDArray[np.uint64]:
-    """Rank, position (8 bits) and id of each entry in one number."""
-    lengths = np.diff(ends)
+    """Rank, position (8 bits) and text of each entry in one number."""
+    ends = np.concatenate(([0], np.cumsum(lengths)))
     different, which = np.unique(lengths, return_inverse=True)
     prefixes = np.array([prefix_length(int(length), threshold) for length in different], np.int64)[which]
     packed = np.empty(int(prefixes.sum()), np.uint64)
@@ -123,7 +143,7 @@ def _packed_entries(
         wanted[1:] &= keys[1:] != keys[:-1]
         entries = keys[wanted] & np.uint64(2**32 - 1)
         entries = entries << np.uint64(8) | np.minimum(positions[wanted], _HIGHEST_POSITION).astype(np.uint64)
-        entries = entries << np.uint64(id_bits) | (texts[wanted] + np.uint64(first))
+        entries = entries << np.uint64(text_bits) | (texts[wanted] + np.uint64(first))
         packed[filled : filled + len(entries)] = entries
         filled += len(entries)
     return packed[:filled]
