@@ -4,29 +4,29 @@ Let n and m be the numbers of tokens, L the length of the longest common subsequ
 overlap, t a threshold. F1 = 2L / (n + m), and L <= O <= min(n, m). All bounds below follow from these two facts; they
 lose nothing, so a search that prunes with them answers as one that compares every pair.
 
-Least LCS. F1 > t needs L >= `needed(n, m, t)`, the least integer whose F1 is above t *in floating point*, as rouge-score
-computes it. F1 grows with L in steps of 2 / (n + m), which is far more than its rounding error, so the least integer
-tells all. It grows with m, too.
+Least LCS. F1 > t needs L >= `needed(n, m, t)`, the least integer whose F1 is above t *in floating point*, computed as
+rouge-score does. F1 grows with L in steps of 2 / (n + m), far more than its rounding error, so one integer tells all.
+The longer the text, the larger it is.
 
 Length. needed <= min(n, m) leaves the lengths m from about n t / (2 - t) to n (2 - t) / t.
 
 Prefix. Sort the tokens of both texts by one total order, rarest first, and take the first token in this order that they
-have in common, at positions p and j (from 0). No token before p or before j is common, so O <= min(n - p, m - j), and F1
-> t only if
+have in common, at positions p and j (from 0). No token before p or before j is common, so O <= min(n - p, m - j), and
+F1 > t only if
 
     needed(n, m, t) <= n - p    and    needed(n, m, t) <= m - j.
 
-It is enough, then, to look up each of the first tokens of the question among the first tokens of the texts, and each the
-less far down the list of a token the commoner it is (`Reach`). A token that is repeated counts with its first position
-only: if its second occurrence were common, so would its first be. This is the prefix filter of Chaudhuri, Ganti and
-Kaushik, "A Primitive Operator for Similarity Joins in Data Cleaning" (ICDE 2006), which Bayardo, Ma and Srikant, "Scaling
-Up All Pairs Similarity Search" (WWW 2007) turned into an algorithm (AllPairs), with the positions of Xiao, Wang, Lin and
-Yu, "Efficient Similarity Joins for Near Duplicate Detection" (WWW 2008: PPJoin).
+So it is enough to look up the first tokens of the question among the first tokens of the texts; and the later a token
+stands in the question, the earlier it has to stand in the text (`Reach`). Of a token that is repeated the first
+position counts: if its second occurrence is common, so is its first. This is the prefix filter of Chaudhuri, Ganti and
+Kaushik, "A Primitive Operator for Similarity Joins in Data Cleaning" (ICDE 2006); Bayardo, Ma and Srikant made an
+algorithm of it in "Scaling Up All Pairs Similarity Search" (WWW 2007: AllPairs), and Xiao, Wang, Lin and Yu added the
+positions in "Efficient Similarity Joins for Near Duplicate Detection" (WWW 2008: PPJoin).
 
-Difference. The multisets differ in n + m - 2 O tokens, so F1 > t allows at most n + m - 2 needed(n, m, t). Let each text
-have a bitmap in which every occurrence of a token flips the bit that the token's number names. A token that the two have
-equally often flips its bit in both alike, hence the two bitmaps differ in at most n + m - 2 O bits: if they differ in
-more than is allowed, F1 <= t. Bitmaps were put to this use by Sandes, Teodoro and Melo, "Bitmap Filter: Speeding up Exact
+Difference. The multisets differ in n + m - 2 O tokens, so F1 > t allows at most n + m - 2 needed(n, m, t). Let each
+text have a bitmap in which every occurrence of a token flips the bit that the token's number names. Occurrences that
+both texts have flip the same bits in both, hence the bitmaps differ in at most n + m - 2 O bits; if they differ in more
+than are allowed, F1 <= t. Bitmaps were put to this use by Sandes, Teodoro and Melo, "Bitmap Filter: Speeding up Exact
 Set Similarity Joins with Bitwise Operations" (Information Systems 88, 2020).
 """
 

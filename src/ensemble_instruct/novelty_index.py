@@ -20,9 +20,8 @@ from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 
 from ensemble_instruct.novelty_bounds import Bounds, bounds
-from ensemble_instruct.novelty_postings import Postings, build_postings
+from ensemble_instruct.novelty_postings import Ints, Postings, build_postings
 
-Ints = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
 _WORDS = 4
@@ -86,8 +85,9 @@ class NoveltyIndex:
         question = self._question(tokens)
         if floor >= self._threshold:
             return self._best_of(question, self._candidates(question, floor), k, floor)
-        if k == 1 and (found := self._best_of(question, self._candidates(question, self._threshold), 1, floor)):
-            if found[0][0] > self._threshold:
+        if k == 1:
+            found = self._best_of(question, self._candidates(question, self._threshold), 1, self._threshold)
+            if found:
                 return found
         return self._best_of_all(question, k, floor)
 
@@ -199,10 +199,10 @@ class NoveltyIndex:
     def _scan(self, question: _Question, limits: Bounds, first: int) -> Ints:
         """Of the texts from the given one on those that bitmaps and lengths do not exclude."""
         most = limits.prefix[0].difference
-        found = [
-            (np.bitwise_count(self._bitmaps[start : min(start + _BLOCK, self._size)] ^ question.bitmap) <= most).nonzero()[0] + start
-            for start in range(first, self._size, _BLOCK)
-        ]
+        found: list[Ints] = []
+        for start in range(first, self._size, _BLOCK):
+            bitmaps = self._bitmaps[start : min(start + _BLOCK, self._size)]
+            found.append((np.bitwise_count(bitmaps ^ question.bitmap) <= most).nonzero()[0] + start)
         return self._near(question, limits, np.concatenate(found)) if found else np.empty(0, np.int64)
 
     def _scan_words(self, question: _Question, limits: Bounds, first: int, last: int) -> Ints:
@@ -246,7 +246,8 @@ class NoveltyIndex:
         for first in range(0, len(ids), step):
             compared, scores = self._compare(question, ids[first : first + step], least)
             above = scores >= least
-            best_ids, best = np.concatenate((best_ids, self._ids[compared[above]])), np.concatenate((best, scores[above]))
+            best_ids = np.concatenate((best_ids, self._ids[compared[above]]))
+            best = np.concatenate((best, scores[above]))
             order = np.lexsort((best_ids, -best))[:k]
             best_ids, best = best_ids[order], best[order]
             if len(best) == k and k:
@@ -304,7 +305,8 @@ def _words(tokens: npt.NDArray[np.integer[Any]], lengths: Ints) -> npt.NDArray[n
 def _differing(words: npt.NDArray[np.uint64], other: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
     """In how many bits each bitmap differs from the other one; 0 for all of them."""
     counts = np.bitwise_count(words ^ other)
-    return (counts.view(np.uint32)[:, 0] * np.uint32(0x01010101)) >> np.uint32(24)  # the sum of the four bytes
+    sums: npt.NDArray[np.uint32] = counts.view(np.uint32)[:, 0] * np.uint32(0x01010101) >> np.uint32(24)
+    return sums
 
 
 def _f1(lcs: npt.NDArray[np.int64], length: int, lengths: Ints) -> Scores:

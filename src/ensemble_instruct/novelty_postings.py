@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ensemble_instruct.novelty_bounds import Bounds, prefix_length
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger[Any]]
 
 _BLOCK = 2**15
 """Texts that are sorted at once."""
@@ -59,7 +60,9 @@ class Postings:
         asked = np.array([part.position for part in parts])[np.cumsum(sizes).searchsorted(near, side="right")]
         text_lengths = lengths[texts]
         needed = np.frombuffer(limits.needed, np.int32).take(text_lengths, mode="clip")
-        return texts[(needed <= len(tokens) - asked) & (needed <= text_lengths - positions)]
+        likely = (needed <= len(tokens) - asked) & (needed <= text_lengths - positions)
+        found: npt.NDArray[np.uint32] = texts[likely]
+        return found
 
     def _parts(self, tokens: Ints, limits: Bounds) -> list[_Part]:
         """The entries to be read for the tokens of a question."""
