@@ -119,16 +119,15 @@ def test_a_score_equal_to_the_threshold_is_novel_and_the_next_higher_one_is_not(
 ) -> None:
     rng = random.Random(f"{exact}")
     cases = list(around(exact))
-    texts, questions = [], []
+    texts: list[str] = []
+    questions: list[str] = []
     for number, (lcs, length, other) in enumerate(rng.sample(cases, min(len(cases), 120))):
         shared = [f"s{number}x{place}" for place in range(lcs)]
-        text, question = list(shared), list(shared)
-        while len(text) < length:
-            text.insert(rng.randrange(len(text) + 1), f"t{number}")
-        while len(question) < other:
-            question.insert(rng.randrange(len(question) + 1), f"q{number}")
-        texts.append(" ".join(text))
-        questions.append(" ".join(question))
+        for made, mark, size in ((texts, "t", length), (questions, "q", other)):
+            tokens = list(shared)
+            while len(tokens) < size:
+                tokens.insert(rng.randrange(len(tokens) + 1), f"{mark}{number}")
+            made.append(" ".join(tokens))
     threshold = float(exact)
     pool = NoveltyPool(rouge_tokens, texts, threshold, scan_limit=sizes[0], tail_limit=sizes[1])
     sides = set()
