@@ -12,9 +12,15 @@ questions, made by the same grammar: is anything closer than the threshold? Each
     minhash      datasketch's `MinHashLSH` with 128 permutations at the Jaccard threshold t / (2 - t), which F1 > t
                  implies for texts without repeated tokens; what it finds is compared by ROUGE-L
 
-build s ends with the first answer. bytes is the memory held after it beyond that of the list of texts, and peak the most
-held until then, both for each text. recall is the share of the questions with something closer, by the pool's answer, for
-which it was found; "-" where there is no such question. Needs Linux (reads /proc) and, for minhash, datasketch.
+build s ends with the first answer. bytes is the memory held after it beyond that of the list of texts, and peak the
+most held until then, both for each text and with the libraries that were loaded. recall is the share of the questions
+with something closer, by the pool's answer, for which it was found; "-" where there is no such question. Needs Linux
+(reads /proc) and, for minhash, datasketch.
+
+    .venv/bin/python benchmarks/novelty.py --verify 20000
+
+asks and adds so many texts and compares each answer, score and neighbour, with rouge-score's on every pair that a full
+scan puts within 0.2 of the threshold or above, and as many scores of pairs drawn at random. Ends with 1 if any differs.
 """
 
 from __future__ import annotations
@@ -68,9 +74,10 @@ GRAMMARS = {
     "one-template": Grammar(20_000, 0.0, (1, 1), (5, 7), fixed=1),
     "long": Grammar(30_000, 1.0, (10, 16), (4, 6)),
 }
+VERBS = "write list explain describe give suggest find name compare summarise translate rewrite"
 OPENINGS = [
     f"{verb} {rest}".split()
-    for verb in ["write", "list", "explain", "describe", "give", "suggest", "find", "name", "compare", "summarise", "translate", "rewrite"]
+    for verb in VERBS.split()
     for rest in ("a", "the", "three", "how to", "why the", "for me a", "in your own words the", "an example of")
 ]
 JOINTS = [
@@ -162,8 +169,7 @@ def rapidfuzz_search(texts: list[str], threshold: float) -> Search:
     from rapidfuzz import process
     from rapidfuzz.distance import Indel
 
-    numbers: dict[str, str] = {}
-    coded = ["".join([numbers.setdefault(token, chr(len(numbers))) for token in rouge_tokens(text)]) for text in texts]
+    coded, numbers = _coded(texts)
 
     def search(text: str) -> bool:
         question = "".join([numbers.get(token, chr(0x10FFFF)) for token in rouge_tokens(text)])
@@ -172,6 +178,13 @@ def rapidfuzz_search(texts: list[str], threshold: float) -> Search:
         return bool(scores.max() > threshold)
 
     return search
+
+
+def _coded(texts: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The texts with a character for each token, and these characters."""
+    numbers: dict[str, str] = {}
+    tokens = map(rouge_tokens, texts)
+    return ["".join([numbers.setdefault(token, chr(len(numbers))) for token in text]) for text in tokens], numbers
 
 
 def minhash_search(texts: list[str], threshold: float) -> Search:
@@ -228,7 +241,9 @@ def main() -> int:
         search, folder = arguments.measure
         print(json.dumps(vars(_measure(search, Path(folder), arguments.threshold))))
         return 0
-    maker, median = Maker(GRAMMARS[arguments.texts], arguments.seed), 0
+    maker = Maker(GRAMMARS[arguments.texts], arguments.seed)
+    if arguments.verify:
+        return _verify(maker.distinct(arguments.verify), arguments.threshold)
     texts = maker.distinct(max(arguments.sizes) + max(QUESTIONS.values()))
     median = sorted(len(rouge_tokens(text)) for text in texts[:10_000])[5_000]
     print(f"{arguments.texts}: median {median} tokens, threshold {arguments.threshold}, seed {arguments.seed}")
@@ -248,6 +263,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES), help="default: all")
     parser.add_argument("--threshold", type=float, default=0.7)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--verify", type=int, metavar="N", help="compare all decisions on N texts with rouge-score")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if "minhash" in arguments.searches and importlib.util.find_spec("datasketch") is None:
@@ -298,6 +314,38 @@ def _measure(search: str, folder: Path, threshold: float) -> Measured:
         closer.append(ask(question))
         times.append(1e6 * (time.perf_counter() - asked))
     return Measured(seconds, times, held / len(texts), peak / len(texts), closer)
+
+
+def _verify(texts: list[str], threshold: float) -> int:
+    """Print in how many answers pool and rouge-score differ."""
+    from rapidfuzz import process
+    from rapidfuzz.distance import Indel
+    from rouge_score.rouge_scorer import RougeScorer
+
+    def score(target: str, prediction: str) -> float:
+        return float(scorer.score(target, prediction)["rougeL"].fmeasure)
+
+    scorer, rng = RougeScorer(["rougeL"], use_stemmer=False), random.Random(0)
+    pool, coded = NoveltyPool(rouge_tokens, (), threshold), _coded(texts)[0]
+    decisions = scores = compared = drops = 0
+    for place, text in enumerate(texts):
+        found = pool.above(text, threshold)
+        drops += found is not None
+        close: list[int] = []
+        if place:
+            similar = process.cdist([coded[place]], coded[:place], scorer=Indel.normalized_similarity, dtype="float64")
+            close = (similar[0] >= threshold - 0.2).nonzero()[0].tolist()
+        highest, other = max(((score(texts[other], text), -other) for other in close), default=(0.0, 0))
+        decisions += found != ((highest, -other) if highest > threshold else None)
+        drawn = [rng.randrange(place) for _ in close]
+        scores += sum(score(texts[other], text) != lcs_f1(*map(rouge_tokens, (texts[other], text))) for other in drawn)
+        compared += len(close)
+        pool.add(text)
+    print(
+        f"{len(texts):,} decisions, {drops:,} of them drops; {compared:,} pairs within 0.2 of {threshold} or above and"
+    )
+    print(f"{compared:,} at random scored by rouge-score: {decisions} decisions and {scores} scores differ")
+    return 1 if decisions or scores else 0
 
 
 def _memory(name: str) -> int:

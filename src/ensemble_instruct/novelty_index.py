@@ -231,7 +231,7 @@ class NoveltyIndex:
             differing = _differing(self._words[first:last], words[: last - first]).astype(np.int64)
             most = np.minimum((question.length + lengths - differing) // 2, np.minimum(lengths, question.length))
             upper[first:last] = _f1(most, question.length, lengths)
-        few = max(_FEW, 4 * k)
+        few = max(_FEW, 4 * k, self._size // 64)
         if few < self._size:
             leading = np.argpartition(upper, self._size - few)[-few:]
             found = self._best_of(question, leading, k, floor)

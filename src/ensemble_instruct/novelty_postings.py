@@ -46,22 +46,24 @@ class Postings:
         None if more than `most` entries would have to be read. `lengths` are those of the texts.
         """
         parts = self._parts(tokens, limits)
-        sizes = [part.entries.stop - part.entries.start for part in parts]
-        if sum(sizes) > most:
-            return None
-        if not parts:
-            return self.texts[:0]
-        differing = np.bitwise_count(np.concatenate([self.bitmaps[part.entries] for part in parts]) ^ bitmap)
-        near = (differing <= np.repeat([part.difference for part in parts], sizes)).nonzero()[0]
+        sizes = np.array([part.size for part in parts], np.int64)
+        ends = sizes.cumsum()
+        if not parts or ends[-1] > most:
+            return None if parts else self.texts[:0]
+        differing = np.bitwise_count(
+            np.concatenate([self.bitmaps[part.first : part.first + part.size] for part in parts]) ^ bitmap
+        )
+        allowed = np.array([part.difference for part in parts], np.uint8)
+        near = (differing <= allowed.repeat(sizes)).nonzero()[0]
         if not len(near):
             return self.texts[:0]
-        texts = np.concatenate([self.texts[part.entries] for part in parts])[near]
-        positions = np.concatenate([self.positions[part.entries] for part in parts])[near]
-        asked = np.array([part.position for part in parts])[np.cumsum(sizes).searchsorted(near, side="right")]
+        which = ends.searchsorted(near, side="right")
+        entries = near + (np.array([part.first for part in parts]) - ends + sizes)[which]
+        asked, positions = np.array([part.position for part in parts])[which], self.positions[entries]
+        texts = self.texts[entries]
         text_lengths = lengths[texts]
         needed = np.frombuffer(limits.needed, np.int32).take(text_lengths, mode="clip")
-        likely = (needed <= len(tokens) - asked) & (needed <= text_lengths - positions)
-        found: npt.NDArray[np.uint32] = texts[likely]
+        found: npt.NDArray[np.uint32] = texts[(needed <= len(tokens) - asked) & (needed <= text_lengths - positions)]
         return found
 
     def _parts(self, tokens: Ints, limits: Bounds) -> list[_Part]:
@@ -77,18 +79,20 @@ class Postings:
             if end - first > _FEW and reach.position < _HIGHEST_POSITION:
                 last = first + int(self.positions[first:end].searchsorted(np.uint8(reach.position), side="right"))
             if rank != previous and first < last:
-                parts.append(_Part(position, slice(first, last), reach.difference))
+                parts.append(_Part(position, first, last - first, min(reach.difference, 64)))
             previous = rank
         return parts
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The entries of one token of a question, and the most that question and text may differ in."""
+    """The entries of one token of a question."""
 
     position: int
-    entries: slice
+    first: int
+    size: int
     difference: int
+    """Most bits of the short bitmap that may differ."""
 
 
 def build_postings(
