@@ -106,7 +106,7 @@ def metered(counting: Counting = as_made, delay: float = 0.0) -> Iterator[Meter]
 
 
 def priced_config(base_url: str, input_output: int = 6, output_only: int = 5) -> str:
-    config = model_config(base_url, input_output, output_only)
+    config = model_config(base_url, input_output, output_only).replace("  window", "  mean_similarity: true\n  window")
     for name, (tokens_in, tokens_out) in PRICES.items():
         price = f"price: {{input: {tokens_in}, output: {tokens_out}}}"
         config = config.replace(f"model: {SERVED[name]}", f"model: {SERVED[name]}, {price}")

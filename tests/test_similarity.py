@@ -1,10 +1,8 @@
-"""Scores: equal to rouge-score's and NumPy's to the last bit, in every script, and the novelty pool over them."""
+"""Scores: equal to rouge-score's and NumPy's to the last bit, in every script."""
 
 from __future__ import annotations
 
-import math
 import random
-import string
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from ensemble_instruct.novelty import NoveltyPool, top_of
 from ensemble_instruct.similarity import lcs_f1, pairwise_mean, rouge_l, rouge_tokens, word_tokens
 
 SCORERS = {stem: RougeScorer(["rougeL"], use_stemmer=stem) for stem in (False, True)}
@@ -141,62 +138,3 @@ def test_the_mean_is_that_of_numpy_to_the_last_bit_for_every_length() -> None:
         spread = 10.0 ** rng.randrange(-3, 9)
         values = [rng.choice((rng.random(), rng.random() * spread, 2 / 3, 0.0)) for _ in range(length)]
         assert pairwise_mean(values).hex() == float(np.mean(values)).hex(), length
-
-
-# The pool
-
-
-FEW_WORDS = st.lists(st.sampled_from("a b c d"), max_size=6).map(" ".join)
-POOLS = st.lists(FEW_WORDS, max_size=12)
-QUESTIONS = st.lists(st.sampled_from(["a", "b", "c", "d", "new", "other", "!"]), max_size=6).map(" ".join)
-THRESHOLDS = st.sampled_from([1 / 3, 0.4, 0.5, 4 / 7, 2 / 3, 0.7, 8 / 11, 0.8, 6 / 7, 1.0])
-
-
-@settings(PROPERTY, max_examples=300)
-@given(texts=POOLS, question=QUESTIONS, threshold=THRESHOLDS, k=st.integers(0, 14))
-def test_the_pool_answers_as_a_search_with_rouge_score_does(
-    texts: list[str], question: str, threshold: float, k: int
-) -> None:
-    pool = NoveltyPool(rouge_tokens, texts)
-    scores = [rouge(text, question) for text in texts]
-    highest = max(scores, default=0.0)
-    assert len(pool) == len(texts)
-    assert [pool[place] for place in range(len(texts))] == texts
-    assert pool.scores(question) == scores
-    assert pool.nearest(question) == (highest, scores.index(highest) if scores else -1)
-    assert (
-        pool.top(question, k)
-        == sorted(((score, place) for place, score in enumerate(scores)), key=lambda pair: -pair[0])[:k]
-    )
-    assert pool.mean(question) == (float(np.mean(scores)) if scores else 0.0)
-    for limit in (threshold, highest, math.nextafter(highest, 0)):
-        assert pool.is_novel(question, limit) == all(score <= limit for score in scores)
-
-
-@settings(PROPERTY, max_examples=100)
-@given(texts=st.lists(FEW_WORDS, min_size=1, max_size=12))
-def test_the_pool_sees_each_text_from_when_it_is_added(texts: list[str]) -> None:
-    pool = NoveltyPool(rouge_tokens)
-    for place, text in enumerate(texts):
-        before = [rouge(other, text) for other in texts[:place]]
-        assert pool.is_novel(text, 0.7) == all(score <= 0.7 for score in before)
-        assert pool.add(text) == place
-
-
-def test_the_pool_of_many_different_words_stays_exact() -> None:
-    letters = string.ascii_lowercase
-    words = [f"{a}{b}{c}{d}" for a in letters for b in letters for c in letters for d in "abcdef"]
-    texts = [" ".join(words[start : start + 8]) for start in range(0, 80_000, 8)]
-    pool = NoveltyPool(rouge_tokens, texts)
-    for place in (0, 6_900, 6_912, 7_000, 9_999):
-        text = texts[place]
-        assert pool.nearest(text) == (1.0, place)
-        shorter = " ".join(text.split()[1:])
-        assert pool.nearest(shorter) == (rouge(text, shorter), place)
-
-
-@settings(PROPERTY)
-@given(scores=st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0])), k=st.integers(0, 12))
-def test_the_highest_scores_come_first_and_of_equal_ones_the_earlier(scores: list[float], k: int) -> None:
-    pairs = [(score, place) for place, score in enumerate(scores)]
-    assert top_of(scores, k) == sorted(pairs, key=lambda pair: (-pair[0], pair[1]))[:k]

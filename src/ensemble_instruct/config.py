@@ -90,6 +90,8 @@ class InstructionsSection(_Section):
     demonstrations: PerKind = Field(default_factory=lambda: PerKind(input_output=24, output_only=10))
     machine_demonstrations: int = Field(default=4, ge=0)
     novelty_threshold: float = Field(default=0.7, gt=0, le=1)
+    mean_similarity: bool = False
+    """Record each instruction's mean score to the pool: a comparison with every one. `published` always does."""
     window: int = Field(default=64, ge=1)
     patience: int = Field(default=500, ge=1)
     """Step 1 ends early when so many replies in a row gave nothing new."""

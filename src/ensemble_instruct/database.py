@@ -66,6 +66,17 @@ MIGRATIONS = (
     """,
     # 2: whether the counts of tokens are the server's or estimated
     "ALTER TABLE request ADD COLUMN estimated INTEGER NOT NULL DEFAULT 0;",
+    # 3: mean_similarity is NULL where nobody asked for it
+    """
+    CREATE TABLE made (
+        kind TEXT, position INTEGER, id TEXT NOT NULL, text TEXT NOT NULL, request BLOB NOT NULL,
+        round INTEGER NOT NULL, most_similar TEXT NOT NULL, mean_similarity REAL,
+        PRIMARY KEY (kind, position)
+    ) WITHOUT ROWID;
+    INSERT INTO made SELECT * FROM instruction;
+    DROP TABLE instruction;
+    ALTER TABLE made RENAME TO instruction;
+    """,
 )
 
 

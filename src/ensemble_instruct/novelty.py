@@ -1,21 +1,22 @@
 """The pool of instructions and the exact question "is anything in it closer than t?".
 
-Each text is kept as a string with one character per token, so that RapidFuzz's bit-parallel longest common
-subsequence works on it directly. A text whose length alone keeps its F1 at or below the best so far is not
-compared: LCS <= min(m, n) gives F1 <= 2 min(m, n) / (m + n).
+A small pool compares a text with each of its own. A larger one asks `novelty_index`, which compares few and gives the
+same answers; only then is NumPy imported.
 """
 
 from __future__ import annotations
 
-import heapq
+from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from rapidfuzz.distance import LCSseq
 
 from ensemble_instruct.similarity import f1_from_lcs, pairwise_mean
 
 Tokenizer = Callable[[str], list[str]]
-_FIRST_SURROGATE, _SURROGATES = 0xD800, 0x800
+_SCAN_LIMIT, _TAIL_LIMIT = 500, 8192
+_FIRST_SURROGATE = 0xD800
 _UNKNOWN = chr(0x10FFFF)
 """A token of the question that no text of the pool has: it can be part of no common subsequence."""
 
@@ -23,14 +24,25 @@ _UNKNOWN = chr(0x10FFFF)
 class NoveltyPool:
     """Texts in the order they were added; an id is a text's place in that order.
 
-    Scores are ROUGE-L F1 under `tokens`, equal to rouge-score's where `tokens` are.
+    Scores are ROUGE-L F1 under `tokens`, equal to rouge-score's where `tokens` are. The threshold is the one that
+    will be asked about: for this and higher ones a large pool answers fastest. From `scan_limit` texts on the pool
+    is an index, which takes in the latest texts when there are more than `tail_limit` of them.
     """
 
-    def __init__(self, tokens: Tokenizer, texts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        tokens: Tokenizer,
+        texts: Iterable[str] = (),
+        threshold: float = 0.7,
+        *,
+        scan_limit: int = _SCAN_LIMIT,
+        tail_limit: int = _TAIL_LIMIT,
+    ) -> None:
         self._tokens = tokens
-        self._characters: dict[str, str] = {}
+        self._threshold = threshold
+        self._scan_limit, self._tail_limit = scan_limit, tail_limit
         self._texts: list[str] = []
-        self._coded: list[str] = []
+        self._search: _Search = _Scan()
         for text in texts:
             self.add(text)
 
@@ -42,54 +54,95 @@ class NoveltyPool:
 
     def add(self, text: str) -> int:
         """Append a text and return its id. Texts without tokens score 0 against everything."""
-        characters = self._characters
-        for token in (tokens := self._tokens(text)):
-            if token not in characters:
-                number = len(characters)
-                characters[token] = chr(number if number < _FIRST_SURROGATE else number + _SURROGATES)
+        tokens = self._tokens(text)
+        if isinstance(self._search, _Scan) and not (
+            len(self._texts) < self._scan_limit and self._search.has_room(tokens)
+        ):
+            self._search = self._index()
         self._texts.append(text)
-        self._coded.append("".join([characters[token] for token in tokens]))
+        self._search.add(tokens)
         return len(self._texts) - 1
+
+    def above(self, text: str, threshold: float) -> tuple[float, int] | None:
+        """(highest score, id of the earliest text that has it) if that score is above the threshold."""
+        best = self._search.best(self._tokens(text), 1, threshold)
+        return best[0] if best else None
+
+    def is_novel(self, text: str, threshold: float) -> bool:
+        """Whether no score is above the threshold; a score equal to it is allowed."""
+        return self.above(text, threshold) is None
 
     def nearest(self, text: str) -> tuple[float, int]:
         """(highest score, id of the earliest text that has it); (0.0, -1) in an empty pool."""
-        coded = self._code(text)
-        best, best_id = 0.0, -1 if not self._texts else 0
-        for text_id, other in enumerate(self._coded):
-            shorter = min(len(coded), len(other))
-            if shorter and f1_from_lcs(shorter, len(coded), len(other)) > best:
-                score = f1_from_lcs(LCSseq.similarity(coded, other), len(coded), len(other))
-                if score > best:
-                    best, best_id = score, text_id
-        return best, best_id
-
-    def is_novel(self, text: str, threshold: float) -> bool:
-        """Whether no score is above `threshold`; a score equal to it is allowed."""
-        return self.nearest(text)[0] <= threshold
-
-    def scores(self, text: str) -> list[float]:
-        """The score to every text, by id."""
-        coded = self._code(text)
-        length = len(coded)
-        return [
-            f1_from_lcs(LCSseq.similarity(coded, other), length, len(other)) if length and other else 0.0
-            for other in self._coded
-        ]
+        return self.above(text, -1.0) or (0.0, -1)
 
     def top(self, text: str, k: int) -> list[tuple[float, int]]:
         """The k highest (score, id), descending; of equal scores the earlier first."""
-        return top_of(self.scores(text), k)
+        return self._search.best(self._tokens(text), k, -1.0) if k > 0 else []
 
     def mean(self, text: str) -> float:
-        """Mean score over the pool (the original's `avg_similarity_score`)."""
-        return pairwise_mean(self.scores(text))
+        """Mean score over the pool (the original's `avg_similarity_score`), from a comparison with every text."""
+        return pairwise_mean(self._search.scores(self._tokens(text)))
 
-    def _code(self, text: str) -> str:
+    def _index(self) -> _Search:
+        from ensemble_instruct.novelty_index import NoveltyIndex  # NumPy takes a tenth of a second to import
+
+        index = NoveltyIndex(self._threshold, self._tail_limit)
+        for text in self._texts:
+            index.add(self._tokens(text))
+        return index
+
+
+class _Search(Protocol):
+    """Token sequences by id, and the exact questions about their scores."""
+
+    def add(self, tokens: Sequence[str]) -> None:
+        """Append a text."""
+
+    def best(self, tokens: Sequence[str], k: int, floor: float) -> list[tuple[float, int]]:
+        """Of the scores above `floor` the k highest with their ids, descending; of equal ones the earlier first."""
+
+    def scores(self, tokens: Sequence[str]) -> list[float]:
+        """The score to every text, by id."""
+
+
+class _Scan:
+    """Compares with each text, kept as a string with one character per token for RapidFuzz's bit-parallel LCS.
+
+    A text whose length alone keeps its F1 from being above the floor is not compared: LCS <= min(m, n).
+    """
+
+    def __init__(self) -> None:
+        self._characters: dict[str, str] = {}
+        self._coded: list[str] = []
+
+    def has_room(self, tokens: Sequence[str]) -> bool:
+        """Whether there are characters for these tokens."""
+        return len(self._characters) + len(tokens) < _FIRST_SURROGATE
+
+    def add(self, tokens: Sequence[str]) -> None:
+        characters = self._characters
+        self._coded.append("".join([characters.setdefault(token, chr(len(characters))) for token in tokens]))
+
+    def best(self, tokens: Sequence[str], k: int, floor: float) -> list[tuple[float, int]]:
+        coded = self._code(tokens)
+        length = len(coded)
+        best: list[tuple[float, int]] = []
+        for text_id, other in enumerate(self._coded):
+            if f1_from_lcs(min(length, len(other)), length, len(other)) > floor:
+                score = f1_from_lcs(LCSseq.similarity(coded, other), length, len(other))
+                if score > floor:
+                    insort(best, (-score, text_id))
+                    del best[k:]
+                    if len(best) == k:
+                        floor = -best[-1][0]
+        return [(-score, text_id) for score, text_id in best]
+
+    def scores(self, tokens: Sequence[str]) -> list[float]:
+        coded = self._code(tokens)
+        length = len(coded)
+        return [f1_from_lcs(LCSseq.similarity(coded, other), length, len(other)) for other in self._coded]
+
+    def _code(self, tokens: Sequence[str]) -> str:
         known = self._characters.get
-        return "".join([known(token, _UNKNOWN) for token in self._tokens(text)])
-
-
-def top_of(scores: Sequence[float], k: int) -> list[tuple[float, int]]:
-    """The k highest (score, index), descending; of equal scores the earlier first."""
-    best = heapq.nsmallest(k, range(len(scores)), key=lambda index: (-scores[index], index))
-    return [(scores[index], index) for index in best]
+        return "".join([known(token, _UNKNOWN) for token in tokens])

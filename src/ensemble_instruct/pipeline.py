@@ -133,9 +133,8 @@ async def _stream(config: Config, plan: KindPlan, models: Mapping[str, Model], r
     roles, selection = config.roles, selection_of(config)
     voters = [models[name] for name in roles.outputs]
     generator, writer = models[roles.instructions], models[roles.instances]
-    parser = Parser(
-        config.profile, NoveltyPool(word_tokens, plan.instructions.seeds), config.instructions.novelty_threshold
-    )
+    threshold = config.instructions.novelty_threshold
+    parser = Parser(config.profile, NoveltyPool(word_tokens, plan.instructions.seeds, threshold), threshold)
     made = recorder.kept(make_instructions(generator, plan.instructions))
     completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))
     instances = recorder.kept(parse_completions(completions, parser))

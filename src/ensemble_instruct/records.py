@@ -136,7 +136,8 @@ class Instruction:
     """Number of the round (profile `published`) or of the request (default) that gave it, from 0."""
     most_similar: tuple[tuple[str, float], ...] = ()
     """Up to ten nearest of seeds and pool with their ROUGE-L F1, descending; ties: the earlier first."""
-    mean_similarity: float = 0.0
+    mean_similarity: float | None = None
+    """Mean ROUGE-L F1 to all of seeds and pool; None where nobody asked for it."""
 
     @property
     def id(self) -> str:

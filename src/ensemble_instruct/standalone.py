@@ -145,7 +145,7 @@ async def parse_files(
         )
         tasks = load_seed_tasks(seed_tasks) if profile == "default" else ()
         seeds = [task.instruction for task in tasks if kind in (None, task.kind)]
-        parser = Parser(profile, NoveltyPool(word_tokens, seeds), novelty_threshold)
+        parser = Parser(profile, NoveltyPool(word_tokens, seeds, novelty_threshold), novelty_threshold)
         read: Counter[bool] = Counter()
 
         async def counted() -> AsyncGenerator[Instance | Rejected, None]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ensemble_instruct.config import InstructionsSection
 from ensemble_instruct.filters import default_reason, published_reason
 from ensemble_instruct.model import Model
-from ensemble_instruct.novelty import NoveltyPool, top_of
+from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.prompts import instructions_prompt, instructions_sampling, squeezed
 from ensemble_instruct.records import (
     END_MARKER,
@@ -31,7 +31,7 @@ from ensemble_instruct.records import (
     Response,
     content_id,
 )
-from ensemble_instruct.similarity import pairwise_mean, rouge_tokens, word_tokens
+from ensemble_instruct.similarity import rouge_tokens, word_tokens
 from ensemble_instruct.streams import Tasks, together
 
 ROUND = 5
@@ -111,7 +111,8 @@ class _Pool:
         self.plan = plan
         published = plan.profile == "published"
         tokens = rouge_tokens if published else word_tokens
-        self._similar = NoveltyPool(tokens, plan.seeds)
+        self._similar = NoveltyPool(tokens, plan.seeds, plan.section.novelty_threshold)
+        self._with_mean = published or plan.section.mean_similarity
         self._made: list[str] = []
         self._target = plan.section.target.of(plan.kind)
         self._demonstrations = plan.section.demonstrations.of(plan.kind)
@@ -161,16 +162,18 @@ class _Pool:
         if not reason and plan.profile == "default" and len(self._made) >= self._target:
             reason = "target_reached"
         if not reason:
-            scores = self._similar.scores(text)
-            nearest = top_of(scores, 10)
-            similar = tuple((self._similar[place], score) for score, place in nearest)
-            if nearest[0][0] > plan.section.novelty_threshold:
-                reason, detail = "not_novel", f"{nearest[0][0]:.3f} to: {similar[0][0]}"
-            else:
-                self._similar.add(text)
-                self._made.append(text)
-                return Instruction(plan.kind, text, key, number, similar, pairwise_mean(scores))
+            closest = self._similar.above(text, plan.section.novelty_threshold)
+            if closest is None:
+                return self._keep(text, key, number)
+            reason, detail = "not_novel", f"{closest[0]:.3f} to: {self._similar[closest[1]]}"
         return Rejected("instructions", reason, text, plan.kind, request_key=key, detail=detail)
+
+    def _keep(self, text: str, key: str, number: int) -> Instruction:
+        similar = tuple((self._similar[place], score) for score, place in self._similar.top(text, 10))
+        mean = self._similar.mean(text) if self._with_mean else None
+        self._similar.add(text)
+        self._made.append(text)
+        return Instruction(self.plan.kind, text, key, number, similar, mean)
 
 
 def _pieces(outcome: Response | Failure, profile: Profile) -> Iterator[tuple[str, str]]:

@@ -66,9 +66,8 @@ class Parser:
         if number:
             if reason := default_reason(task.instruction):
                 return f"instruction_{reason}", ""
-            score, nearest = self._pool.nearest(task.instruction)
-            if score > self._threshold:
-                return "not_novel", f"{score:.3f} to: {self._pool[nearest]}"
+            if closest := self._pool.above(task.instruction, self._threshold):
+                return "not_novel", f"{closest[0]:.3f} to: {self._pool[closest[1]]}"
         instance = Instance(task.kind, task.instruction, task.input or "", "")
         if instance.id in self._seen:
             return "duplicate", ""
