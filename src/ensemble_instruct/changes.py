@@ -36,6 +36,10 @@ def fingerprint(config: Config) -> dict[str, Any]:
     """The settings that decide a run's records, by dotted key, with digests of the files they name."""
     values = config.model_dump(mode="json")
     del values["instructions"]["mean_similarity"]  # asks nothing again, and each start makes the records anew
+    against = [_file_digest(path) for path in config.instructions.against]
+    del values["instructions"]["against"]
+    if against:
+        values["instructions"]["against"] = against
     values["models"] = {name: values["models"][name] for name in config.used_models}
     for name, model in values["models"].items():
         for setting in _WITHOUT_EFFECT:

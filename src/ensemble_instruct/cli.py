@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ensemble_instruct import __version__, cli_steps
-from ensemble_instruct.cli_steps import PATH, asking, config_argument, retry_option, set_option, to_option
+from ensemble_instruct.cli_steps import (
+    PATH,
+    against_option,
+    asking,
+    config_argument,
+    retry_option,
+    set_option,
+    to_option,
+)
 from ensemble_instruct.errors import ConfigError, EnsembleInstructError, InputFileError, RunError, UsageError
 from ensemble_instruct.logs import LogFormat
 from ensemble_instruct.records import KINDS, Kind
@@ -86,12 +94,14 @@ def main() -> None:
     type=click.FloatRange(0, 1e9, min_open=True),
     help="Stop before all starts have cost more.",
 )
+@against_option
 @retry_option
 @asking
 def run(
     config_path: Path | None,
     out: Path,
     preset: str | None,
+    against: tuple[Path, ...],
     overrides: tuple[str, ...],
     force: bool,
     dry_run: bool,
@@ -105,7 +115,7 @@ def run(
     from ensemble_instruct.status import read_status, status_lines
     from ensemble_instruct.terminal import watched
 
-    config = _config_for_run(config_path, out, preset, overrides)
+    config = _config_for_run(config_path, out, preset, overrides).with_against(against)
     if dry_run:
         _print_plan(config)
         return
@@ -240,6 +250,29 @@ def view(run_folder: Path, port: int, no_open: bool) -> None:
     from ensemble_instruct.viewer.server import serve
 
     asyncio.run(serve(run_folder, port, click.echo, open_browser=not no_open))
+
+
+@main.command()
+@click.argument("file", type=PATH)
+@to_option
+@click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), default=0.7, show_default=True)
+@click.option(
+    "--column", metavar="NAME", help="Where the text stands (default: instruction, prompt, text, messages …)."
+)
+@against_option
+@click.option("--report", type=PATH, help="JSONL file of the rows dropped, each with its nearest text and their score.")
+def dedup(
+    file: Path, to: Path, threshold: float, column: str | None, against: tuple[Path, ...], report: Path | None
+) -> None:
+    """Drop near-duplicates from a dataset (JSONL or Parquet), exactly; the first of them stays."""
+    from ensemble_instruct.dedup import dedup_file
+    from ensemble_instruct.progress import shown_rows
+
+    summary = dedup_file(file, to, threshold, shown_rows, column=column, against=against, report=report)
+    click.echo(f"{summary.kept} rows in {to}")
+    if summary.dropped:
+        where = f", each in {report}" if report else "; --report FILE says what each is close to"
+        click.echo(f"{summary.dropped} dropped as closer than {threshold:g} to an earlier one{where}")
 
 
 for _step in (cli_steps.instructions, cli_steps.instances, cli_steps.parse, cli_steps.outputs, cli_steps.ensemble):

@@ -25,6 +25,9 @@ kind_option = click.option("--kind", type=click.Choice(KINDS), required=True, he
 to_option = click.option("--to", type=PATH, required=True, help="File to write.")
 store_option = click.option("--store", type=PATH, help="Where the answers are kept (default: beside the file, .db).")
 retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what failed for good in earlier starts.")
+against_option = click.option(
+    "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSONL, Parquet) to differ from; repeat."
+)
 log_file_option = click.option("--log-file", type=PATH, help="Append the log to this file.")
 log_format_option = click.option(
     "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_default=True, help="Of the log lines."
@@ -55,12 +58,14 @@ def _with_a_log_of_its_own(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @config_argument
 @kind_option
+@against_option
 @to_option
 @store_option
 @asking
 def instructions(
     config_path: Path,
     kind: Kind,
+    against: tuple[Path, ...],
     to: Path,
     store: Path | None,
     overrides: tuple[str, ...],
@@ -71,7 +76,7 @@ def instructions(
     from ensemble_instruct.standalone import instructions_to_file
 
     def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
-        return instructions_to_file(config, kind, to, store, monitor)
+        return instructions_to_file(config.with_against(against), kind, to, store, monitor)
 
     _ask(work, config_path, overrides, to, log_file, log_format)
 
@@ -111,6 +116,7 @@ def instances(
 @click.option("--seed-tasks", type=PATH, help="Seed tasks that a further task must differ from (default: bundled).")
 @click.option("--novelty-threshold", type=click.FloatRange(0, 1, min_open=True), default=0.7, show_default=True)
 @click.option("--kind", type=click.Choice(KINDS), help="Kind of all tasks (default: as each completion shows).")
+@against_option
 def parse(
     instances_paths: tuple[Path, ...],
     to: Path,
@@ -118,13 +124,14 @@ def parse(
     seed_tasks: Path | None,
     novelty_threshold: float,
     kind: Kind | None,
+    against: tuple[Path, ...],
 ) -> None:
     """Step 3 alone: read instances out of completions."""
     from ensemble_instruct.standalone import parse_files
     from ensemble_instruct.terminal import watched
 
     summary = watched(
-        lambda monitor: parse_files(instances_paths, to, profile, seed_tasks, novelty_threshold, monitor, kind)
+        lambda monitor: parse_files(instances_paths, to, profile, seed_tasks, novelty_threshold, monitor, kind, against)
     )
     _report(to, summary)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -90,6 +90,8 @@ class InstructionsSection(_Section):
     demonstrations: PerKind = Field(default_factory=lambda: PerKind(input_output=24, output_only=10))
     machine_demonstrations: int = Field(default=4, ge=0)
     novelty_threshold: float = Field(default=0.7, gt=0, le=1)
+    against: list[Annotated[Path, Field(strict=False)]] = Field(default_factory=list)
+    """Datasets (JSONL or Parquet) that instructions must differ from too."""
     mean_similarity: bool = False
     """Record each instruction's mean score to the pool: a comparison with every one. `published` always does."""
     window: int = Field(default=64, ge=1)
@@ -248,6 +250,12 @@ class Config(_Section):
     def strategy(self) -> Strategy:
         """The strategy named, or the profile's own: `consensus`, and `released` for `published`."""
         return self.ensemble.strategy or ("released" if self.profile == "published" else "consensus")
+
+    def with_against(self, paths: Iterable[Path]) -> Config:
+        """The same config, with further datasets that instructions must differ from."""
+        known = dict.fromkeys([*self.instructions.against, *(path.absolute() for path in paths)])
+        section = self.instructions.model_copy(update={"against": list(known)})
+        return self.model_copy(update={"instructions": section})
 
     @property
     def used_models(self) -> tuple[str, ...]:

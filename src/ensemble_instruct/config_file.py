@@ -90,9 +90,18 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
     holders += [(model, "replies") for model in (models.values() if isinstance(models, dict) else ())]
     for holder, key in holders:
         if isinstance(holder, dict) and isinstance(holder.get(key), str):
-            if "\0" in holder[key]:
-                raise ConfigError(f"{key}: a path cannot hold a zero byte; write the path of the file")
-            holder[key] = str(folder / os.path.expanduser(holder[key]))  # noqa: PTH111 - leaves an unknown ~user
+            holder[key] = _anchored(holder[key], key, folder)
+    instructions = values.get("instructions")
+    if isinstance(instructions, dict) and isinstance(against := instructions.get("against"), list):
+        instructions["against"] = [
+            _anchored(path, "instructions.against", folder) if isinstance(path, str) else path for path in against
+        ]
+
+
+def _anchored(path: str, key: str, folder: Path) -> str:
+    if "\0" in path:
+        raise ConfigError(f"{key}: a path cannot hold a zero byte; write the path of the file")
+    return str(folder / os.path.expanduser(path))  # noqa: PTH111 - leaves an unknown ~user
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -27,6 +27,8 @@ class NoveltyPool:
     Scores are ROUGE-L F1 under `tokens`, equal to rouge-score's where `tokens` are. The threshold is the one that
     will be asked about: for this and higher ones a large pool answers fastest. From `scan_limit` texts on the pool
     is an index, which takes in the latest texts when there are more than `tail_limit` of them.
+
+    With `base`, the texts of another pool, which does not grow any more, come before its own: so pools share them.
     """
 
     def __init__(
@@ -35,22 +37,24 @@ class NoveltyPool:
         texts: Iterable[str] = (),
         threshold: float = 0.7,
         *,
+        base: NoveltyPool | None = None,
         scan_limit: int = _SCAN_LIMIT,
         tail_limit: int = _TAIL_LIMIT,
     ) -> None:
         self._tokens = tokens
         self._threshold = threshold
         self._scan_limit, self._tail_limit = scan_limit, tail_limit
+        self._base, self._first = base, len(base) if base else 0
         self._texts: list[str] = []
         self._search: _Search = _Scan()
         for text in texts:
             self.add(text)
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return self._first + len(self._texts)
 
     def __getitem__(self, text_id: int) -> str:
-        return self._texts[text_id]
+        return self._base[text_id] if self._base and text_id < self._first else self._texts[text_id - self._first]
 
     def add(self, text: str) -> int:
         """Append a text and return its id. Texts without tokens score 0 against everything."""
@@ -61,11 +65,11 @@ class NoveltyPool:
             self._search = self._index()
         self._texts.append(text)
         self._search.add(tokens)
-        return len(self._texts) - 1
+        return len(self) - 1
 
     def above(self, text: str, threshold: float) -> tuple[float, int] | None:
         """(highest score, id of the earliest text that has it) if that score is above the threshold."""
-        best = self._search.best(self._tokens(text), 1, threshold)
+        best = self._best(text, 1, threshold)
         return best[0] if best else None
 
     def is_novel(self, text: str, threshold: float) -> bool:
@@ -78,11 +82,22 @@ class NoveltyPool:
 
     def top(self, text: str, k: int) -> list[tuple[float, int]]:
         """The k highest (score, id), descending; of equal scores the earlier first."""
-        return self._search.best(self._tokens(text), k, -1.0) if k > 0 else []
+        return self._best(text, k, -1.0) if k > 0 else []
 
     def mean(self, text: str) -> float:
         """Mean score over the pool (the original's `avg_similarity_score`), from a comparison with every text."""
-        return pairwise_mean(self._search.scores(self._tokens(text)))
+        return pairwise_mean(self._scores(text))
+
+    def _best(self, text: str, k: int, floor: float) -> list[tuple[float, int]]:
+        own = self._search.best(self._tokens(text), k, floor)
+        if self._base is None:
+            return own
+        own = [(score, self._first + text_id) for score, text_id in own]
+        return sorted(self._base._best(text, k, floor) + own, key=lambda pair: (-pair[0], pair[1]))[:k]  # noqa: SLF001
+
+    def _scores(self, text: str) -> list[float]:
+        own = self._search.scores(self._tokens(text))
+        return own if self._base is None else self._base._scores(text) + own  # noqa: SLF001
 
     def _index(self) -> _Search:
         from ensemble_instruct.novelty_index import NoveltyIndex  # NumPy takes a tenth of a second to import

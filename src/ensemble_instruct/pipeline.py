@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -32,11 +33,12 @@ from ensemble_instruct.records import (
     Instance,
     Instruction,
     Kind,
+    Profile,
     Rejected,
     Step,
 )
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks, require_seed_tasks
-from ensemble_instruct.similarity import word_tokens
+from ensemble_instruct.similarity import rouge_tokens, word_tokens
 from ensemble_instruct.steps.ensemble import Selection, keep_share, make_examples
 from ensemble_instruct.steps.instances import InstancesPlan, make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
@@ -44,6 +46,7 @@ from ensemble_instruct.steps.outputs import Answered, make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
 from ensemble_instruct.store import Store
 from ensemble_instruct.streams import drawn, together
+from ensemble_instruct.tables import open_table
 
 Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
 
@@ -69,6 +72,7 @@ class KindPlan:
 def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPlan]:
     """The plans of those kinds that the config asks for; raises `InputFileError` for seeds or demonstrations."""
     tasks = load_seed_tasks(config.seed_tasks)
+    known = known_texts(config.instructions.against, config.profile, config.instructions.novelty_threshold)
     plans: dict[Kind, KindPlan] = {}
     for kind in kinds:
         if config.instructions.target.of(kind):
@@ -76,11 +80,25 @@ def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPla
             seeds = require_seed_tasks(tasks, kind, needed, config.seed_tasks)
             plans[kind] = KindPlan(
                 InstructionsPlan(
-                    kind, tuple(seed.instruction for seed in seeds), config.instructions, config.profile, config.seed
+                    kind,
+                    tuple(seed.instruction for seed in seeds),
+                    config.instructions,
+                    config.profile,
+                    config.seed,
+                    known,
                 ),
                 instances_plan(config, kind),
             )
     return plans
+
+
+def known_texts(paths: Sequence[Path], profile: Profile, threshold: float) -> NoveltyPool | None:
+    """The texts of a user's datasets, from which instructions must differ; raises `InputFileError`."""
+    if not paths:
+        return None
+    tables = [open_table(path) for path in paths]
+    tokens = rouge_tokens if profile == "published" else word_tokens
+    return NoveltyPool(tokens, chain.from_iterable(table.texts() for table in tables), threshold)
 
 
 def instances_plan(config: Config, kind: Kind) -> InstancesPlan:
@@ -134,7 +152,8 @@ async def _stream(config: Config, plan: KindPlan, models: Mapping[str, Model], r
     voters = [models[name] for name in roles.outputs]
     generator, writer = models[roles.instructions], models[roles.instances]
     threshold = config.instructions.novelty_threshold
-    parser = Parser(config.profile, NoveltyPool(word_tokens, plan.instructions.seeds, threshold), threshold)
+    pool = NoveltyPool(word_tokens, plan.instructions.seeds, threshold, base=plan.instructions.known)
+    parser = Parser(config.profile, pool, threshold)
     made = recorder.kept(make_instructions(generator, plan.instructions))
     completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))
     instances = recorder.kept(parse_completions(completions, parser))

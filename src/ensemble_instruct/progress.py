@@ -6,9 +6,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ensemble_instruct.model import Model
 from ensemble_instruct.records import STEPS, Kind, Step
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _LINE_EVERY, _FRAME = 10.0, 0.2
+_ROWS_BETWEEN_LOOKS = 100
+Row = TypeVar("Row")
 
 
 class Watch:
@@ -83,6 +85,22 @@ class Watch:
 def counted(causes: Mapping[str, int]) -> str:
     """Causes with their numbers, the most frequent first, in words."""
     return ", ".join(f"{count}x {cause}" for cause, count in sorted(causes.items(), key=lambda pair: -pair[1]))
+
+
+def shown_rows(rows: Iterable[Row], total: int, title: str) -> Iterator[Row]:
+    """Pass rows on; show how many of how many have gone by, as a bar on a terminal, else as plain lines."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track
+
+        yield from track(rows, title, total, console=Console(stderr=True), transient=True)
+        return
+    said_at = time.monotonic()
+    for number, row in enumerate(rows, start=1):
+        yield row
+        if number % _ROWS_BETWEEN_LOOKS == 0 and time.monotonic() - said_at > _LINE_EVERY:
+            said_at = time.monotonic()
+            print(f"{title}: {number:,} of {total:,} rows", file=sys.stderr, flush=True)  # noqa: T201
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from ensemble_instruct.jsonl import NumberedRow, Row, RowSpool, checked_rows, re
 from ensemble_instruct.model import Model
 from ensemble_instruct.models import open_models
 from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.pipeline import Monitor, instances_plan, prepare
+from ensemble_instruct.pipeline import Monitor, instances_plan, known_texts, prepare
 from ensemble_instruct.prompts import squeezed
 from ensemble_instruct.records import (
     END_MARKER,
@@ -129,12 +129,13 @@ async def parse_files(
     novelty_threshold: float,
     monitor: Monitor,
     kind: Kind | None = None,
+    against: Sequence[Path] = (),
 ) -> FileSummary:
     """Step 3 → `{instruction, input, output}`: the completions of one or more files, in their order.
 
     Without a kind, a task has an input where its completion states one.
     """
-    require_folder_of(to, *instances, *filter(None, [seed_tasks]))
+    require_folder_of(to, *instances, *against, *filter(None, [seed_tasks]))
     with ExitStack() as files:
         fields, optional = {"instruction": str, "raw_instances": str}, {"finish_reason": str}
         given = [files.enter_context(checked_rows(path, fields, optional)) for path in instances]
@@ -145,7 +146,8 @@ async def parse_files(
         )
         tasks = load_seed_tasks(seed_tasks) if profile == "default" else ()
         seeds = [task.instruction for task in tasks if kind in (None, task.kind)]
-        parser = Parser(profile, NoveltyPool(word_tokens, seeds, novelty_threshold), novelty_threshold)
+        known = known_texts(against, profile, novelty_threshold)
+        parser = Parser(profile, NoveltyPool(word_tokens, seeds, novelty_threshold, base=known), novelty_threshold)
         read: Counter[bool] = Counter()
 
         async def counted() -> AsyncGenerator[Instance | Rejected, None]:
@@ -267,7 +269,7 @@ async def _opened(
     path = store_path or to.with_name(f"{to.name}.db")
     demonstrations = config.instances.demonstrations
     named = (config.seed_tasks, demonstrations.input_output, demonstrations.output_only, config.models[name].replies)
-    require_folder_of(to, path, *filter(None, named))
+    require_folder_of(to, path, *config.instructions.against, *filter(None, named))
     require_folder_of(path)
     new = not path.exists()
     with opened_store(path) as store:

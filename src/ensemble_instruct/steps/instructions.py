@@ -49,6 +49,8 @@ class InstructionsPlan:
     section: InstructionsSection
     profile: Profile
     seed: int
+    known: NoveltyPool | None = None
+    """Further texts that an instruction must differ from."""
 
 
 async def make_instructions(model: Model, plan: InstructionsPlan) -> AsyncGenerator[Instruction | Rejected, None]:
@@ -111,7 +113,7 @@ class _Pool:
         self.plan = plan
         published = plan.profile == "published"
         tokens = rouge_tokens if published else word_tokens
-        self._similar = NoveltyPool(tokens, plan.seeds, plan.section.novelty_threshold)
+        self._similar = NoveltyPool(tokens, plan.seeds, plan.section.novelty_threshold, base=plan.known)
         self._with_mean = published or plan.section.mean_similarity
         self._made: list[str] = []
         self._target = plan.section.target.of(plan.kind)
