@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,8 @@ from ensemble_instruct.novelty_bounds import Bounds, prefix_length
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 
-_BLOCK = 2**15
-"""Texts that are sorted at once."""
+_BLOCK = 2**18
+"""Tokens that are handled at once, where that is not less than one text."""
 _HIGHEST_POSITION = 255
 """Later positions are stored as this one."""
 _FEW = 64
@@ -95,6 +96,15 @@ class _Part:
     """Most bits of the short bitmap that may differ."""
 
 
+def blocks(ends: Ints) -> Iterator[tuple[int, int]]:
+    """First and last (not included) of the texts to be handled at once: text i has tokens ends[i] to ends[i + 1]."""
+    first, size = 0, len(ends) - 1
+    while first < size:
+        last = max(first + 1, int(ends.searchsorted(ends[first] + _BLOCK, side="right")) - 1)
+        yield first, min(last, size)
+        first = last
+
+
 def build_postings(
     tokens: npt.NDArray[np.uint32],
     lengths: Ints,
@@ -120,8 +130,8 @@ def build_postings(
 
 def _ranks(tokens: npt.NDArray[np.uint32], vocabulary: int) -> npt.NDArray[np.uint32]:
     counts = np.zeros(vocabulary, np.int64)
-    for start in range(0, len(tokens), _BLOCK * 16):
-        counts += np.bincount(tokens[start : start + _BLOCK * 16], minlength=vocabulary)
+    for start in range(0, len(tokens), max(_BLOCK, vocabulary)):
+        counts += np.bincount(tokens[start : start + max(_BLOCK, vocabulary)], minlength=vocabulary)
     ranks = np.empty(vocabulary, np.uint32)
     ranks[np.argsort(counts, kind="stable")] = np.arange(vocabulary, dtype=np.uint32)
     return ranks
@@ -140,8 +150,7 @@ def _packed_entries(
     prefixes = np.array([prefix_length(int(length), threshold) for length in different], np.int64)[which]
     packed = np.empty(int(prefixes.sum()), np.uint64)
     filled = 0
-    for first in range(0, len(lengths), _BLOCK):
-        last = min(first + _BLOCK, len(lengths))
+    for first, last in blocks(ends):
         texts = np.repeat(np.arange(last - first, dtype=np.uint64), lengths[first:last])
         keys = (texts << np.uint64(32)) | ranks[tokens[ends[first] : ends[last]]]
         keys.sort()
