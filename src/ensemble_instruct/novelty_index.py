@@ -279,19 +279,19 @@ class NoveltyIndex:
     @contextmanager
     def _coded(self, question: _Question) -> Iterator[tuple[npt.NDArray[Any], bytes | list[int]]]:
         """By token: its number in the question, from 1, or 0; and the question in these numbers."""
-        size = len(self._vocabulary)
-        known = question.tokens[question.tokens < size]
-        different, numbers = np.unique(known, return_inverse=True)
-        if len(different) >= 256:
-            codes = np.zeros(size, np.uint32)
-            codes[different] = np.arange(1, len(different) + 1)
-            yield codes, (numbers + 1).tolist()
+        size, numbers = len(self._vocabulary), dict[int, int]()
+        asked = [numbers.setdefault(token, len(numbers) + 1) for token in question.tokens.tolist() if token < size]
+        different, codes = np.fromiter(numbers, np.int64, len(numbers)), np.arange(1, len(numbers) + 1)
+        if len(numbers) >= 256:
+            wide = np.zeros(size, np.uint32)
+            wide[different] = codes
+            yield wide, asked
             return
         if len(self._codes) < size:
             self._codes = np.zeros(2 * size, np.uint8)
-        self._codes[different] = np.arange(1, len(different) + 1)
+        self._codes[different] = codes
         try:
-            yield self._codes, (numbers + 1).astype(np.uint8).tobytes()
+            yield self._codes, bytes(asked)
         finally:
             self._codes[different] = 0
 
