@@ -3,12 +3,13 @@
     .venv/bin/python benchmarks/novelty.py [--sizes 1000 5000 ...] [--texts instructions] [--threshold 0.7]
 
 Makes pools of distinct texts, a fifth of them edited copies of earlier ones, and asks each way of searching the same
-questions, made by the same grammar: is anything closer than the threshold? Each way runs in a process of its own.
+questions, made in the same way: is anything closer than the threshold? Each way runs in a process of its own.
 
     pool         `NoveltyPool(tokens, texts)`, then `above`
     grown        the same, with a decision before each text is added: build s is for all of them
     rouge-score  `RougeScorer(["rougeL"], use_stemmer=False)` on every text, as the original program does it
-    rapidfuzz    `process.cdist` with Indel's normalised similarity, which is ROUGE-L F1, on coded texts
+    rapidfuzz    `process.cdist` with Indel's normalised similarity on coded texts: ROUGE-L F1, but rounded otherwise
+                 than by rouge-score, which decides differently where a score equals the threshold
     minhash      datasketch's `MinHashLSH` with 128 permutations at the Jaccard threshold t / (2 - t), which F1 > t
                  implies for texts without repeated tokens; what it finds is compared by ROUGE-L
 
@@ -102,13 +103,21 @@ class Maker:
         """So many texts, no two the same."""
         made: dict[str, None] = {}
         while len(made) < count:
-            copied = self._tokens and self._rng.random() < 0.2
-            tokens = self._edited(self._rng.choice(self._tokens)) if copied else self._new()
-            text = " ".join(tokens).capitalize() + "."
+            tokens = self._next(len(self._tokens))
+            text = _text(tokens)
             if text not in made:
                 made[text] = None
                 self._tokens.append(tokens)
         return list(made)
+
+    def questions(self, count: int, size: int) -> list[str]:
+        """So many questions to a pool of the first texts."""
+        return [_text(self._next(size)) for _ in range(count)]
+
+    def _next(self, size: int) -> list[str]:
+        if size and self._rng.random() < 0.2:
+            return self._edited(self._tokens[self._rng.randrange(size)])
+        return self._new()
 
     def _draw(self, count: int) -> list[str]:
         return self._rng.choices(self._vocabulary, cum_weights=self._weights, k=count)
@@ -128,6 +137,10 @@ class Maker:
             place, [word] = rng.randrange(len(edited)), self._draw(1)
             edited[place : place + rng.randint(0, 1)] = [word] if rng.random() < 0.8 or len(edited) < 4 else []
         return edited
+
+
+def _text(tokens: list[str]) -> str:
+    return " ".join(tokens).capitalize() + "."
 
 
 def _words() -> Iterator[str]:
@@ -244,13 +257,13 @@ def main() -> int:
     maker = Maker(GRAMMARS[arguments.texts], arguments.seed)
     if arguments.verify:
         return _verify(maker.distinct(arguments.verify), arguments.threshold)
-    texts = maker.distinct(max(arguments.sizes) + max(QUESTIONS.values()))
+    texts = maker.distinct(max(arguments.sizes))
     median = sorted(len(rouge_tokens(text)) for text in texts[:10_000])[5_000]
     print(f"{arguments.texts}: median {median} tokens, threshold {arguments.threshold}, seed {arguments.seed}")
     print("  ".join(name.replace("_", " ").rjust(11) for name in COLUMNS))
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory(prefix="novelty-") as folder:
-            _compare(texts, size, arguments, Path(folder))
+            _compare(texts[:size], maker.questions(max(QUESTIONS.values()), size), arguments, Path(folder))
     left_out = ", ".join(f"{name} above {size:,}" for name, size in LARGEST.items() if max(arguments.sizes) > size)
     print(f"not measured, for it takes too long: {left_out}" if left_out else "everything was measured")
     return 0
@@ -271,10 +284,10 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _compare(texts: list[str], size: int, arguments: argparse.Namespace, folder: Path) -> None:
-    """One row for each way of searching this many texts."""
-    asked = texts[max(arguments.sizes) :]
-    (folder / "texts").write_text("\n".join(texts[:size]))
+def _compare(texts: list[str], asked: list[str], arguments: argparse.Namespace, folder: Path) -> None:
+    """One row for each way of searching these texts."""
+    size = len(texts)
+    (folder / "texts").write_text("\n".join(texts))
     exact: list[bool] = []
     for name in sorted(arguments.searches, key=list(SEARCHES).index):
         if size > LARGEST.get(name, size):

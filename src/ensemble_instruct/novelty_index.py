@@ -20,7 +20,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 
 from ensemble_instruct.novelty_bounds import Bounds, bounds
-from ensemble_instruct.novelty_postings import Ints, Postings, build_postings
+from ensemble_instruct.novelty_postings import Ints, Postings, blocks, build_postings
 
 Scores = npt.NDArray[np.float64]
 
@@ -96,9 +96,8 @@ class NoveltyIndex:
         self._prepare()
         question = self._question(tokens)
         scores = np.zeros(self._size)
-        for first in range(0, self._size, _BLOCK):
-            ids = np.arange(first, min(first + _BLOCK, self._size))
-            compared, found = self._compare(question, ids, 0.0)
+        for first, last in blocks(self._ends[: self._size + 1]):
+            compared, found = self._compare(question, np.arange(first, last), 0.0)
             scores[self._ids[compared]] = found
         return scores.tolist()
 
@@ -150,14 +149,15 @@ class NoveltyIndex:
         order = np.argsort(self._lengths[:size], kind="stable")
         tokens = np.empty(self._ends[size], np.uint32)
         filled = 0
-        for first in range(0, size, _BLOCK):
-            moved = self._tokens.take(self._places(order[first : first + _BLOCK]))
+        ends = np.concatenate(([0], self._lengths[order].cumsum(dtype=np.int64)))
+        for first, last in blocks(ends):
+            moved = self._tokens.take(self._places(order[first:last]))
             tokens[filled : filled + len(moved)] = moved
             filled += len(moved)
         self._tokens = tokens
         self._lengths, self._ids = self._lengths[order], self._ids[order]
         self._words, self._bitmaps = self._words[order], self._bitmaps[order]
-        self._ends[1 : size + 1] = np.cumsum(self._lengths, dtype=np.int64)
+        self._ends = ends
 
     def _places(self, texts: Ints) -> Ints:
         """Where in `_tokens` the tokens of these texts are."""
@@ -179,8 +179,10 @@ class NoveltyIndex:
 
     def _candidates(self, question: _Question, threshold: float) -> Ints:
         """Texts that include all with a score above a threshold not below the index's own, ascending."""
-        limits = bounds(question.length, threshold) if question.length else None
-        if not limits or not limits.prefix:
+        if not question.length or threshold >= 1:
+            return np.empty(0, np.int64)
+        limits = bounds(question.length, threshold)
+        if not limits.prefix:
             return np.empty(0, np.int64)
         found = [self._scan(question, limits, self._built)]
         if self._postings:
@@ -277,19 +279,19 @@ class NoveltyIndex:
     @contextmanager
     def _coded(self, question: _Question) -> Iterator[tuple[npt.NDArray[Any], bytes | list[int]]]:
         """By token: its number in the question, from 1, or 0; and the question in these numbers."""
-        size = len(self._vocabulary)
-        known = question.tokens[question.tokens < size]
-        different, numbers = np.unique(known, return_inverse=True)
-        if len(different) >= 256:
-            codes = np.zeros(size, np.uint32)
-            codes[different] = np.arange(1, len(different) + 1)
-            yield codes, (numbers + 1).tolist()
+        size, numbers = len(self._vocabulary), dict[int, int]()
+        asked = [numbers.setdefault(token, len(numbers) + 1) for token in question.tokens.tolist() if token < size]
+        different, codes = np.fromiter(numbers, np.int64, len(numbers)), np.arange(1, len(numbers) + 1)
+        if len(numbers) >= 256:
+            wide = np.zeros(size, np.uint32)
+            wide[different] = codes
+            yield wide, asked
             return
         if len(self._codes) < size:
             self._codes = np.zeros(2 * size, np.uint8)
-        self._codes[different] = np.arange(1, len(different) + 1)
+        self._codes[different] = codes
         try:
-            yield self._codes, (numbers + 1).astype(np.uint8).tobytes()
+            yield self._codes, bytes(asked)
         finally:
             self._codes[different] = 0
 
@@ -303,7 +305,10 @@ def _words(tokens: npt.NDArray[np.integer[Any]], lengths: Ints) -> npt.NDArray[n
 
 
 def _differing(words: npt.NDArray[np.uint64], other: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
-    """In how many bits each bitmap differs from the other one; 0 for all of them."""
+    """In how many bits each bitmap differs from the other one.
+
+    One that differs in all bits counts as the same: 256 does not fit. That loses nothing, it is compared for naught.
+    """
     counts = np.bitwise_count(words ^ other)
     sums: npt.NDArray[np.uint32] = counts.view(np.uint32)[:, 0] * np.uint32(0x01010101) >> np.uint32(24)
     return sums

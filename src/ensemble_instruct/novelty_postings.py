@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,8 @@ from ensemble_instruct.novelty_bounds import Bounds, prefix_length
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 
-_BLOCK = 2**15
-"""Texts that are sorted at once."""
+_BLOCK = 2**18
+"""Tokens that are handled at once, where that is not less than one text."""
 _HIGHEST_POSITION = 255
 """Later positions are stored as this one."""
 _FEW = 64
@@ -46,53 +47,55 @@ class Postings:
         None if more than `most` entries would have to be read. `lengths` are those of the texts.
         """
         parts = self._parts(tokens, limits)
-        sizes = np.array([part.size for part in parts], np.int64)
+        if not parts:
+            return self.texts[:0]
+        positions, firsts, sizes, differences = np.array(parts).T
         ends = sizes.cumsum()
-        if not parts or ends[-1] > most:
-            return None if parts else self.texts[:0]
-        differing = np.bitwise_count(
-            np.concatenate([self.bitmaps[part.first : part.first + part.size] for part in parts]) ^ bitmap
-        )
-        allowed = np.array([part.difference for part in parts], np.uint8)
+        if ends[-1] > most:
+            return None
+        bitmaps = np.concatenate([self.bitmaps[first : first + size] for _, first, size, _ in parts])
+        differing, allowed = np.bitwise_count(bitmaps ^ bitmap), differences.astype(np.uint8)
         near = (differing <= allowed.repeat(sizes)).nonzero()[0]
         if not len(near):
             return self.texts[:0]
         which = ends.searchsorted(near, side="right")
-        entries = near + (np.array([part.first for part in parts]) - ends + sizes)[which]
-        asked, positions = np.array([part.position for part in parts])[which], self.positions[entries]
+        entries = near + (firsts - ends + sizes)[which]
         texts = self.texts[entries]
         text_lengths = lengths[texts]
         needed = np.frombuffer(limits.needed, np.int32).take(text_lengths, mode="clip")
-        found: npt.NDArray[np.uint32] = texts[(needed <= len(tokens) - asked) & (needed <= text_lengths - positions)]
+        likely = (needed <= len(tokens) - positions[which]) & (needed <= text_lengths - self.positions[entries])
+        found: npt.NDArray[np.uint32] = texts[likely]
         return found
 
-    def _parts(self, tokens: Ints, limits: Bounds) -> list[_Part]:
-        """The entries to be read for the tokens of a question."""
+    def _parts(self, tokens: Ints, limits: Bounds) -> list[tuple[int, int, int, int]]:
+        """What is to be read for the tokens of a question, in the order of their ranks.
+
+        Each is the position of the token in the question, the first entry and the number of entries, and how many bits
+        of the short bitmap may differ.
+        """
         known = tokens[tokens < len(self.ranks)]
         unknown = len(tokens) - len(known)  # none is rarer
         ranks = np.sort(self.ranks[known])[: max(0, len(limits.prefix) - unknown)]
         firsts, ends = self.starts[ranks].tolist(), self.starts[1:][ranks].tolist()
-        parts: list[_Part] = []
+        parts: list[tuple[int, int, int, int]] = []
         previous = -1
         for position, (rank, first, end) in enumerate(zip(ranks.tolist(), firsts, ends, strict=True), start=unknown):
             reach, last = limits.prefix[position], end
             if end - first > _FEW and reach.position < _HIGHEST_POSITION:
                 last = first + int(self.positions[first:end].searchsorted(np.uint8(reach.position), side="right"))
             if rank != previous and first < last:
-                parts.append(_Part(position, first, last - first, min(reach.difference, 64)))
+                parts.append((position, first, last - first, min(reach.difference, 64)))
             previous = rank
         return parts
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The entries of one token of a question."""
-
-    position: int
-    first: int
-    size: int
-    difference: int
-    """Most bits of the short bitmap that may differ."""
+def blocks(ends: Ints) -> Iterator[tuple[int, int]]:
+    """First and last (not included) of the texts to be handled at once: text i has tokens ends[i] to ends[i + 1]."""
+    first, size = 0, len(ends) - 1
+    while first < size:
+        last = max(first + 1, int(ends.searchsorted(ends[first] + _BLOCK, side="right")) - 1)
+        yield first, min(last, size)
+        first = last
 
 
 def build_postings(
@@ -120,8 +123,8 @@ def build_postings(
 
 def _ranks(tokens: npt.NDArray[np.uint32], vocabulary: int) -> npt.NDArray[np.uint32]:
     counts = np.zeros(vocabulary, np.int64)
-    for start in range(0, len(tokens), _BLOCK * 16):
-        counts += np.bincount(tokens[start : start + _BLOCK * 16], minlength=vocabulary)
+    for start in range(0, len(tokens), max(_BLOCK, vocabulary)):
+        counts += np.bincount(tokens[start : start + max(_BLOCK, vocabulary)], minlength=vocabulary)
     ranks = np.empty(vocabulary, np.uint32)
     ranks[np.argsort(counts, kind="stable")] = np.arange(vocabulary, dtype=np.uint32)
     return ranks
@@ -140,8 +143,7 @@ def _packed_entries(
     prefixes = np.array([prefix_length(int(length), threshold) for length in different], np.int64)[which]
     packed = np.empty(int(prefixes.sum()), np.uint64)
     filled = 0
-    for first in range(0, len(lengths), _BLOCK):
-        last = min(first + _BLOCK, len(lengths))
+    for first, last in blocks(ends):
         texts = np.repeat(np.arange(last - first, dtype=np.uint64), lengths[first:last])
         keys = (texts << np.uint64(32)) | ranks[tokens[ends[first] : ends[last]]]
         keys.sort()
