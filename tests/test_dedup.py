@@ -18,7 +18,7 @@ from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.similarity import rouge_tokens
 from tests.conftest import Cli, rows
 
-WORDS = "list name write a the poem story about of sea rivers mountains three ten short long for children".split()
+VOCABULARY = "list name write a the poem story about of sea rivers mountains three ten short long for children"
 SCORER = RougeScorer(["rougeL"], use_stemmer=False)
 
 
@@ -30,9 +30,9 @@ def texts(count: int, seed: int = 0) -> list[str]:
         if made and chosen.random() < 0.5:
             tokens = chosen.choice(made).split()
             for _ in range(chosen.randint(0, 4)):
-                tokens[chosen.randrange(len(tokens))] = chosen.choice(WORDS)
+                tokens[chosen.randrange(len(tokens))] = chosen.choice(VOCABULARY.split())
         else:
-            tokens = chosen.choices(WORDS, k=chosen.randint(1, 14))
+            tokens = chosen.choices(VOCABULARY.split(), k=chosen.randint(1, 14))
         made.append(" ".join(tokens))
     return made
 
