@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 
 import numpy as np
 import pytest
@@ -126,6 +127,19 @@ def test_texts_that_are_not_latin_score_1_when_equal_and_less_when_not(script: s
 @given(st.tuples(st.text(), st.characters(categories=["L", "N"]), st.text()).map("".join))
 def test_any_text_with_a_letter_or_digit_scores_1_to_itself(text: str) -> None:
     assert lcs_f1(word_tokens(text), word_tokens(text)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("naïve café", unicodedata.normalize("NFD", "naïve café")),
+        ("❤️ 👍🏽", "❤👍"),
+        ("co\u00adoperate ж", "cooperate ж"),
+    ],
+    ids=["composed or not", "variation and tone of an emoji", "soft hyphen"],
+)
+def test_texts_that_are_only_drawn_otherwise_have_the_same_tokens(one: str, other: str) -> None:
+    assert word_tokens(one) == word_tokens(other) != []
 
 
 # The mean

@@ -39,19 +39,22 @@ def word_tokens(text: str, *, stem: bool = False) -> list[str]:
     """`rouge_tokens`, extended to every script; on ASCII text the two are the same.
 
     A token is a run of letters, marks and digits of any script; a character of a script written without
-    spaces, and a symbol such as an emoji, is a token of its own.
+    spaces, and a symbol such as an emoji, is a token of its own. How a character is composed makes no difference,
+    nor do those that only say how others are drawn or joined.
     """
     if text.isascii():
         return rouge_tokens(text, stem=stem)
     tokens: list[str] = []
     run: list[str] = []
-    for character in text.lower() + " ":
+    for character in unicodedata.normalize("NFC", text.lower()) + " ":
         if _UNSPACED.match(character):
             alone, part_of_run = True, False
         elif character.isascii():
             alone, part_of_run = False, character.isalnum()
         else:
             category = unicodedata.category(character)
+            if category == "Cf" or "\ufe00" <= character <= "\ufe0f":  # joiners, soft hyphens, variation selectors
+                continue
             alone, part_of_run = category == "So", category[0] in "LMN"
         if part_of_run:
             run.append(character)
