@@ -21,6 +21,8 @@ import yaml
 from ensemble_instruct import __version__
 from ensemble_instruct.config_file import load_config, preset_names
 from ensemble_instruct.records import STEPS
+from ensemble_instruct.seeds import load_seed_tasks
+from ensemble_instruct.similarity import lcs_f1, pairwise_mean, word_tokens
 from tests.conftest import COMMAND, Cli, rows
 from tests.forks import Forks, forking, tree
 from tests.model_server import ModelServer, model_config, model_server, wait_for
@@ -289,3 +291,20 @@ def test_a_run_without_a_terminal_says_in_plain_lines_how_far_it_is(forks: Forks
     said_last = out.splitlines()[-1]
     assert re.fullmatch(rf"{examples} examples in run/examples.jsonl after [\d.]+ s", said_last)
     assert out.splitlines()[:-2] == status.splitlines()[:-1]
+
+
+def test_the_mean_similarity_of_an_instruction_is_made_where_it_is_asked_for(cli: Cli, tmp_path: Path) -> None:
+    assert cli("init", "--preset", "demo", "demo.yaml").returncode == 0
+    command = ("instructions", "demo.yaml", "--kind", "output_only", "--set", "instructions.target.output_only=8")
+    made = []
+    for name, options in (("without", ()), ("with", ("--set", "instructions.mean_similarity=true"))):
+        assert cli(*command, *options, "--to", name, "--store", "store.db").returncode == 0
+        made.append(list(rows(tmp_path / name)))
+    pool = [task.instruction for task in load_seed_tasks() if task.kind == "output_only"]
+    for without, same in zip(*made, strict=True):
+        text = same["instruction"]
+        scores = [lcs_f1(word_tokens(other), word_tokens(text)) for other in pool]
+        assert same["avg_similarity_score"] == pairwise_mean(scores)
+        assert list(same["most_similar"].values()) == sorted(scores, reverse=True)[:10]
+        assert without == same | {"avg_similarity_score": None}
+        pool.append(text)
