@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import chain
@@ -131,11 +131,12 @@ async def run_steps(
     Raises `RunError` when the run cannot go on or ends without any instruction.
     """
     began = time.monotonic()
+    earlier = {kind: _earlier(store, plan.instructions) for kind, plan in plans.items()}
     store.forget_records()
     store.set_meta(state="running", version=__version__)
     recorder = _Recorder(store, monitor)
     monitor.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
-    waiting = await together(_stream(config, plan, models, recorder) for plan in plans.values())
+    waiting = await together(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
     _apply_keep(config, waiting, recorder)
     if not any(step == "instructions" and not reason for _, step, reason in recorder.counts):
         raise RunError(
@@ -146,7 +147,21 @@ async def run_steps(
     return Summary(recorder.counts, recorder.counts_of("ensemble"), time.monotonic() - began)
 
 
-async def _stream(config: Config, plan: KindPlan, models: Mapping[str, Model], recorder: _Recorder) -> list[Example]:
+def _earlier(store: Store, plan: InstructionsPlan) -> Iterator[Instruction]:
+    """What the start before made in step 1, if it began with the same pool."""
+    name, pool_id = f"pool_{plan.kind}", plan.pool_id
+    found = store.instructions(plan.kind) if store.meta(name) == pool_id else iter(())
+    store.set_meta(**{name: pool_id})
+    return found
+
+
+async def _stream(
+    config: Config,
+    plan: KindPlan,
+    models: Mapping[str, Model],
+    recorder: _Recorder,
+    earlier: Iterator[Instruction],
+) -> list[Example]:
     """The five steps for one kind. With `keep`, the examples are returned and not yet recorded."""
     roles, selection = config.roles, selection_of(config)
     voters = [models[name] for name in roles.outputs]
@@ -154,7 +169,7 @@ async def _stream(config: Config, plan: KindPlan, models: Mapping[str, Model], r
     threshold = config.instructions.novelty_threshold
     pool = NoveltyPool(word_tokens, plan.instructions.seeds, threshold, base=plan.instructions.known)
     parser = Parser(config.profile, pool, threshold)
-    made = recorder.kept(make_instructions(generator, plan.instructions))
+    made = recorder.kept(make_instructions(generator, plan.instructions, earlier))
     completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))
     instances = recorder.kept(parse_completions(completions, parser))
     window = max(voter.window for voter in voters)

@@ -24,6 +24,7 @@ from ensemble_instruct.records import (
     Failure,
     Instance,
     Instruction,
+    Kind,
     Rejected,
     Request,
     Response,
@@ -135,6 +136,22 @@ class Store:
     def add(self, record: Instruction | Instance | Candidate | Example | Rejected, position: int = 0) -> None:
         """Hand over a record; `position` is its place among those of its kind. Written with the next commit."""
         self._writer.add(_row(record, position))
+
+    def instructions(self, kind: Kind) -> Iterator[Instruction]:
+        """The instructions of one kind as they stand in the file at this moment, in order, one at a time."""
+        connection = connect(self.path, read_only=True)
+        rows = connection.execute(
+            "SELECT text, lower(hex(request)), round, most_similar, mean_similarity FROM instruction"
+            " WHERE kind = ? ORDER BY position",
+            (kind,),
+        )
+
+        def records() -> Iterator[Instruction]:
+            with closing(connection):
+                for text, key, number, similar, mean in rows:
+                    yield Instruction(kind, text, key, number, tuple(map(tuple, json.loads(similar))), mean)
+
+        return records()
 
     def answered_by_model(self) -> dict[str, int]:
         """How many answers each model of the run has given."""

@@ -12,8 +12,9 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ensemble_instruct import __version__
 from ensemble_instruct.config import InstructionsSection
 from ensemble_instruct.filters import default_reason, published_reason
 from ensemble_instruct.model import Model
@@ -52,16 +53,25 @@ class InstructionsPlan:
     known: NoveltyPool | None = None
     """Further texts that an instruction must differ from."""
 
+    @property
+    def pool_id(self) -> str:
+        """Hash of all that decides which texts are novel, before any was made."""
+        known = (self.known[number] for number in range(len(self.known))) if self.known else ()
+        return content_id(__version__, self.profile, repr(self.section.novelty_threshold), *self.seeds, *known)
 
-async def make_instructions(model: Model, plan: InstructionsPlan) -> AsyncGenerator[Instruction | Rejected, None]:
+
+async def make_instructions(
+    model: Model, plan: InstructionsPlan, earlier: Iterator[Instruction] | None = None
+) -> AsyncGenerator[Instruction | Rejected, None]:
     """Yield instructions and drops in the order of the requests, until the target is met.
 
     What is yielded depends on the plan and the replies alone, not on when they arrive. Ends short of the target
-    when `patience` replies in a row gave nothing.
+    when `patience` replies in a row gave nothing. `earlier`: what was yielded before by a plan with the same `pool_id`;
+    as long as it is made again, what it is similar to is taken from there.
     """
     if plan.section.target.of(plan.kind) == 0:
         return
-    pool = _Pool(plan)
+    pool = _Pool(plan, earlier)
     replies = _in_rounds(model, pool) if plan.profile == "published" else _in_window(model, pool)
     try:
         async with aclosing(replies):
@@ -109,8 +119,10 @@ async def _in_window(model: Model, pool: _Pool) -> AsyncGenerator[tuple[int, Ans
 class _Pool:
     """Seeds and kept instructions of one kind: the state that replies are folded into."""
 
-    def __init__(self, plan: InstructionsPlan) -> None:
+    def __init__(self, plan: InstructionsPlan, earlier: Iterator[Instruction] | None) -> None:
         self.plan = plan
+        self._earlier = earlier
+        self._next = next(earlier, None) if earlier else None
         published = plan.profile == "published"
         tokens = rouge_tokens if published else word_tokens
         self._similar = NoveltyPool(tokens, plan.seeds, plan.section.novelty_threshold, base=plan.known)
@@ -164,18 +176,32 @@ class _Pool:
         if not reason and plan.profile == "default" and len(self._made) >= self._target:
             reason = "target_reached"
         if not reason:
+            if (before := self._next) is not None and before.text == text:
+                return self._keep_again(before, key, number)
             closest = self._similar.above(text, plan.section.novelty_threshold)
             if closest is None:
                 return self._keep(text, key, number)
             reason, detail = "not_novel", f"{closest[0]:.3f} to: {self._similar[closest[1]]}"
         return Rejected("instructions", reason, text, plan.kind, request_key=key, detail=detail)
 
+    def _keep_again(self, before: Instruction, key: str, number: int) -> Instruction:
+        mean = before.mean_similarity
+        if self._with_mean and mean is None:
+            mean = self._similar.mean(before.text)
+        self._add(before.text)
+        self._next = next(self._earlier, None) if self._earlier else None
+        return replace(before, request_key=key, round=number, mean_similarity=mean if self._with_mean else None)
+
     def _keep(self, text: str, key: str, number: int) -> Instruction:
+        self._earlier = self._next = None  # from here on, the pool is another one
         similar = tuple((self._similar[place], score) for score, place in self._similar.top(text, 10))
         mean = self._similar.mean(text) if self._with_mean else None
+        self._add(text)
+        return Instruction(self.plan.kind, text, key, number, similar, mean)
+
+    def _add(self, text: str) -> None:
         self._similar.add(text)
         self._made.append(text)
-        return Instruction(self.plan.kind, text, key, number, similar, mean)
 
 
 def _pieces(outcome: Response | Failure, profile: Profile) -> Iterator[tuple[str, str]]:
