@@ -1,8 +1,9 @@
 """The exact ROUGE-L search over many texts, in flat arrays: the numpy part of the novelty pool.
 
-Why nothing is missed stands in `novelty_bounds`. The texts up to the last build are found by their rarest tokens
-(`novelty_postings`), those since by their bitmaps one after another; what is left is compared by RapidFuzz's
-bit-parallel LCS on the tokens that question and text share, since no other can be part of a common subsequence.
+Why nothing is missed stands in `novelty_bounds`. The texts up to the last build, in the order of their lengths, are
+found by their rarest tokens (`novelty_postings`) or, where these are common, by the bitmaps of those of a fitting
+length; the texts since then by their bitmaps. What is left is compared by RapidFuzz's bit-parallel LCS on the tokens
+that question and text share, since no other can be part of a common subsequence.
 """
 
 from __future__ import annotations
@@ -28,8 +29,6 @@ _WORDS = 4
 """64-bit words of a text's bitmap. The short one is these folded into one, by exclusive or."""
 _BLOCK = 2**13
 """Texts looked at in one go: few enough to stay in a processor's cache."""
-_SHORT = 40
-"""Questions up to this length are told from most texts by the short bitmap."""
 _FEW = 64
 """So few texts are compared one by one."""
 _BATCH = 2**16
@@ -53,7 +52,8 @@ class NoveltyIndex:
     """Token sequences by id, and the exact questions about their scores.
 
     Fast for scores above `threshold`; below it, each question looks at every text. After `tail_limit` further texts
-    (a 32nd of all, if that is more) the next question builds the postings anew.
+    (a 32nd of all, if that is more) the next question builds the postings anew. Inside, a text is a row of the arrays;
+    `_ids` has the id of each.
     """
 
     def __init__(self, threshold: float, tail_limit: int) -> None:
@@ -189,8 +189,7 @@ class NoveltyIndex:
             first, last = self._lengths[: self._built].searchsorted(
                 np.array([limits.shortest, limits.longest + 1], np.int32)
             ).tolist()  # fmt: skip
-            most = (last - first) // (1 if question.length <= _SHORT else 8)
-            entries = self._postings.candidates(question.tokens, question.bitmap, limits, self._lengths, most)
+            entries = self._postings.candidates(question.tokens, question.bitmap, limits, self._lengths, last - first)
             if entries is None:
                 found.append(self._scan_words(question, limits, first, last))
             elif len(entries):
