@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from ensemble_instruct.admission import Gate
+from ensemble_instruct.clients import make_clients
+from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config_file import parse_config, preset_text
 from ensemble_instruct.dispatcher import Dispatcher
+from ensemble_instruct.model import Model
+from ensemble_instruct.pipeline import prepare
+from ensemble_instruct.rates import Rates
+from ensemble_instruct.steps.instructions import make_instructions
+from ensemble_instruct.store import opened_store
 from tests.conftest import Cli
 from tests.model_server import is_step_1, model_config, model_server
 
@@ -25,30 +35,76 @@ def test_step_1_ends_long_before_the_completions_and_leaves_them_a_share(cli: Cl
     assert 0.15 <= nearly_done.count(False) / asked.count(False) <= 0.6
 
 
+async def served(dispatcher: Dispatcher, callers: int, seconds: float) -> tuple[int, int]:
+    """How many requests of step 1 and how many others are served while equally many callers want to send both."""
+    sent = {True: 0, False: 0}
+
+    async def work(*, first: bool) -> None:
+        while True:
+            number = await dispatcher.enter(1, first=first)
+            sent[first] += 1
+            await asyncio.sleep(0.001)
+            dispatcher.leave(number, first=first)
+
+    tasks = [asyncio.create_task(work(first=number % 2 == 0)) for number in range(callers)]
+    await asyncio.sleep(seconds)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return sent[True], sent[False]
+
+
+@pytest.mark.parametrize("per_minute", [None, 30_000])
 @pytest.mark.parametrize("places", [1, 2, 3, 8, 64])
-def test_what_does_not_go_first_has_at_least_one_place_and_a_third_of_them(places: int) -> None:
+def test_step_1_gets_two_of_three_turns_whatever_it_is_that_binds(places: int, per_minute: float | None) -> None:
     async def ask() -> tuple[int, int]:
-        dispatcher = Dispatcher([Gate("s", places)])
+        dispatcher = Dispatcher([Gate("s", places, Rates(per_minute))])
         dispatcher.set_aside("input_output", 100)
-        sent = {True: 0, False: 0}
-
-        async def work(*, first: bool) -> None:
-            while True:
-                number = await dispatcher.enter(1, first=first)
-                sent[first] += 1
-                await asyncio.sleep(0.001)
-                dispatcher.leave(number, first=first)
-
-        tasks = [asyncio.create_task(work(first=number % 2 == 0)) for number in range(4 * places)]
-        await asyncio.sleep(0.3)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return sent[True], sent[False]
+        return await served(dispatcher, 4 * places, 0.4)
 
     first, others = asyncio.run(ask())
-    assert others >= 0.25 * (first + others)
-    assert first >= (0 if places == 1 else 0.4) * (first + others)
+    assert 0.55 * (first + others) <= first <= 0.75 * (first + others)
+
+
+def test_requests_that_hang_at_a_server_that_is_away_take_no_place_of_the_others() -> None:
+    async def ask() -> tuple[int, int]:
+        gates = [Gate("works", 4), Gate("hangs", 4)]
+        dispatcher = Dispatcher(gates)
+        while gates[1].in_flight < 4:
+            await dispatcher.enter(1)
+        for _ in range(gates[0].in_flight):
+            dispatcher.leave(0)
+        gates[1].leave_alone(time.monotonic(), 60.0)
+        dispatcher.set_aside("input_output", 8)
+        return await served(dispatcher, 8, 0.2)
+
+    first, others = asyncio.run(ask())
+    assert others >= 0.2 * (first + others) > 0
+
+
+def test_step_1_keeps_no_places_for_replies_that_wait_to_be_drawn() -> None:
+    async def ask() -> int:
+        kept: dict[str, int] = {}
+
+        class Counting(Model):
+            def set_aside(self, name: str, places: int) -> None:
+                kept[name] = places
+
+        plan = prepare(parse_config(preset_text("demo"), "demo", Path()))["input_output"].instructions
+        with opened_store(Path(folder) / "run.db") as store:
+            section = ModelSection(provider="scripted", function="ensemble_instruct.data.demo_models:base")
+            model = Counting("m", section, make_clients("m", section), store)
+            made = make_instructions(model, plan)
+            await anext(made)
+            before = kept["input_output"]
+            await asyncio.sleep(0.5)
+            after = kept["input_output"]
+            await made.aclose()
+            assert (before > 0, kept["input_output"]) == (True, 0)
+            return after
+
+    with tempfile.TemporaryDirectory() as folder:
+        assert asyncio.run(ask()) == 0
 
 
 def test_all_places_are_used_while_nothing_is_set_aside() -> None:

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble_instruct.database import APPLICATION_ID, MIGRATIONS
-from ensemble_instruct.errors import InputFileError, RunLockedError
+from ensemble_instruct.errors import InputFileError, RunLockedError, StoreError
 from ensemble_instruct.prompts import instances_sampling, instances_template
 from ensemble_instruct.records import KINDS, Answer, Failure, Instruction, Request, Response, Sampling
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
@@ -270,3 +270,38 @@ def test_a_file_that_is_not_ours_is_refused_with_one_line_and_left_alone(
         assert done.stderr.count("\n") == 1, done.stderr
         assert said in done.stderr
     assert (folder / "run.db").read_bytes() == before
+
+
+def test_who_waits_for_the_disk_is_told_also_when_the_store_is_closed_first(tmp_path: Path) -> None:
+    async def work() -> None:
+        store = Store(tmp_path / "run.db")
+        first = asyncio.create_task(store.commit(key_of("a"), "base", request("a"), Response("a"), 0.1))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the first is on its way, the second comes too late for the same transaction
+        second = asyncio.create_task(store.commit(key_of("b"), "base", request("b"), Response("b"), 0.1))
+        await asyncio.sleep(0)
+        store.close()
+        await asyncio.wait_for(asyncio.gather(first, second), 5)
+        with pytest.raises(StoreError, match="is closed"):
+            await store.commit(key_of("c"), "base", request("c"), Response("c"), 0.1)
+
+    asyncio.run(work())
+    assert elsewhere(tmp_path / "run.db", "SELECT text FROM request ORDER BY text") == [["a"], ["b"]]
+
+
+def test_a_file_that_another_program_has_locked_is_waited_for_and_the_loop_goes_on(tmp_path: Path) -> None:
+    async def work() -> int:
+        turns = 0
+        with Store(tmp_path / "run.db") as store, closing(sqlite3.connect(tmp_path / "run.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            task = asyncio.create_task(store.commit(key_of("a"), "base", request("a"), Response("a"), 0.1))
+            while turns < 20:
+                await asyncio.sleep(0.01)
+                turns += 1
+                assert not task.done()
+            other.execute("ROLLBACK")
+            await asyncio.wait_for(task, 10)
+        return turns
+
+    assert asyncio.run(work()) == 20
+    assert elsewhere(tmp_path / "run.db", "SELECT text FROM request") == [["a"]]

@@ -287,7 +287,10 @@ class Gate:
             rate = max(rate, self._recent.seconds / seconds / self._recent.answered_latency)
             room = max(float(_FIRST_LIMIT), _ROOM * rate * usual.latency)
             self._is_ramping, self.limit = False, min(self.limit, room)
-        elif min(self._recent.latency, self._recent.answered_latency) <= _SLOWER * usual.latency:
+        elif (
+            2 * self._recent.answers >= self._outcomes
+            and min(self._recent.latency, self._recent.answered_latency) <= _SLOWER * usual.latency
+        ):
             growth = 2.0
             if self.limit <= _FIRST_LIMIT and usual.latency >= _QUICK:
                 growth = min(_GREATEST_GROWTH, max(2.0, _DRAINED_WITHIN * rate / self.limit))

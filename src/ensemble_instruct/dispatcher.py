@@ -5,8 +5,8 @@ loaded server that has room, in the order in which they asked; those that are tr
 server if there is one.
 
 All other requests of a run wait, in the end, for those of step 1: each of these hangs on earlier ones, so the time that
-they lose cannot be made up. They go before all others and have places set aside, as many as they use, but not more than
-two thirds: what is left keeps the later steps, and the models of step 4, at work.
+they lose cannot be made up. Of three requests that are let in while both wait, two are of step 1; and it has places set
+aside, as many as it uses, but not more than two thirds. What is left keeps the later steps and the voters at work.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from ensemble_instruct.admission import Gate
 
-_SET_ASIDE = 2 / 3
+_SET_ASIDE, _IN_A_ROW = 2 / 3, 2
 
 
 @dataclass(slots=True, eq=False)
@@ -41,8 +41,10 @@ class Dispatcher:
         self._numbered = tuple(enumerate(self.gates))
         self._first: deque[_Waiting] = deque()
         self._others: deque[_Waiting] = deque()
+        self._in_a_row = 0
+        """Requests that went first, since another one was let in."""
         self._set_aside: dict[str, int] = {}
-        self._others_in_flight = 0
+        self._others_at = [0] * len(self.gates)
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopped = False
         self._all_home: asyncio.Future[None] | None = None
@@ -54,9 +56,10 @@ class Dispatcher:
 
     def set_aside(self, name: str, places: int) -> None:
         """Keep so many places for requests that go `first`, beside those kept under other names; 0 ends it."""
+        before = self._set_aside.pop(name, 0)
         if places:
             self._set_aside[name] = places
-        elif self._set_aside.pop(name, 0):
+        if places < before and self._others:
             self._admit()
 
     async def enter(self, tokens: float, *, first: bool = False, again: bool = False, avoid: int | None = None) -> int:
@@ -65,14 +68,10 @@ class Dispatcher:
         Each `enter` is followed by one `leave`. With `again`, it goes before those that ask for the first time, and
         not to the server with the number `avoid` while another one is there.
         """
-        waiting = self._first if first else self._others
-        if (
-            not waiting
-            and not (first and self._others)
-            and (number := self._place(tokens, avoid, first=first)) is not None
-        ):
-            return number
         asked = _Waiting(asyncio.get_running_loop().create_future(), tokens, avoid, first)
+        if not self._first and not self._others and (number := self._place(asked)) is not None:
+            return number
+        waiting = self._first if first else self._others
         if again:
             waiting.appendleft(asked)
         else:
@@ -90,14 +89,14 @@ class Dispatcher:
         """Give the place at a server back, after `hold` seconds."""
         gate = self.gates[number]
         gate.leave(time.monotonic())
-        self._others_in_flight -= not first
+        self._others_at[number] -= not first
         if hold:
             gate.held += 1
             asyncio.get_running_loop().call_later(hold, self._let_go, gate)
         if self._all_home is not None and not self._all_home.done() and not self.in_flight:
             self._all_home.set_result(None)
         self._admit()
-        if not self._first and not self._others:
+        if not self._first and (not self._others or self._set_aside):
             for gate in self.gates:
                 gate.has_spare = True
 
@@ -114,24 +113,28 @@ class Dispatcher:
         gate.held -= 1
         self._admit()
 
-    def _place(self, tokens: float, avoid: int | None, *, first: bool) -> int | None:
-        if self._is_stopped or (self._set_aside and not first and not self._is_left_over()):
+    def _place(self, asked: _Waiting) -> int | None:
+        if self._is_stopped or not (asked.first or self._is_left_over()):
             return None
         now = time.monotonic()
         best, load = None, math.inf
-        for number, gate in self._open_to(avoid):
-            if gate.wait(now, tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
+        for number, gate in self._open_to(asked.avoid):
+            if gate.wait(now, asked.tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
                 best, load = number, (gate.in_flight + gate.held) / gate.limit
         if best is not None:
-            self.gates[best].enter(now, tokens)
-            self._others_in_flight += not first
+            self.gates[best].enter(now, asked.tokens)
+            self._others_at[best] += not asked.first
+            self._in_a_row = self._in_a_row + 1 if asked.first else 0
         return best
 
     def _is_left_over(self) -> bool:
         """Whether a request that does not go first finds a place that is not set aside."""
-        limit = sum(int(gate.limit) for gate in self.gates if not gate.is_away)
+        if not self._set_aside:
+            return True
+        there = [number for number, gate in self._numbered if not gate.is_away]
+        limit = sum(int(self.gates[number].limit) for number in there)
         kept = min(sum(self._set_aside.values()), int(_SET_ASIDE * limit))
-        return self._others_in_flight < max(1, limit - kept)
+        return sum(self._others_at[number] for number in there) < max(1, limit - kept)
 
     def _open_to(self, avoid: int | None) -> Sequence[tuple[int, Gate]]:
         """The gates for a request that avoids a server, if another one is there."""
@@ -141,28 +144,31 @@ class Dispatcher:
         return others if any(not gate.is_away for _, gate in others) else self._numbered
 
     def _admit(self) -> None:
-        if self._first:
-            self._admit_from(self._others, least=True)
-            self._admit_from(self._first)
-        self._admit_from(self._others)
-        if self._first or self._others:
-            self._set_timer((self._first or self._others)[0])
+        while (waiting := self._whose_turn()) is not None and self._admit_from(waiting):
+            pass
+        if waiting:
+            self._set_timer(waiting[0])
 
-    def _admit_from(self, waiting: deque[_Waiting], *, least: bool = False) -> None:
-        """Let those go for whom there is room; with `least`, only up to the places that those of step 1 leave them."""
-        passed_over: list[_Waiting] = []
-        while waiting and not (least and not self._is_left_over()):
-            asked = waiting[0]
-            if not asked.turn.done():
-                number = self._place(asked.tokens, asked.avoid, first=asked.first)
-                if number is not None:
-                    asked.turn.set_result(number)
-                elif asked.avoid is not None and self._has_room(asked.tokens):
-                    passed_over.append(asked)
-                else:
-                    break
-            waiting.popleft()
-        waiting.extendleft(reversed(passed_over))
+    def _whose_turn(self) -> deque[_Waiting] | None:
+        """Those of whom the next one may go; None when nobody waits but for places that are set aside."""
+        for waiting in (self._first, self._others):
+            while waiting and waiting[0].turn.done():
+                waiting.popleft()
+        others = self._others if self._others and self._is_left_over() else None
+        return self._first if self._first and (others is None or self._in_a_row < _IN_A_ROW) else others
+
+    def _admit_from(self, waiting: deque[_Waiting]) -> bool:
+        """Let the first go for whom there is room; whether there was one."""
+        for place, asked in enumerate(waiting):
+            if asked.turn.done():
+                continue
+            if (number := self._place(asked)) is not None:
+                asked.turn.set_result(number)
+                del waiting[place]
+                return True
+            if asked.avoid is None or not self._has_room(asked.tokens):
+                return False
+        return False
 
     def _has_room(self, tokens: float) -> bool:
         now = time.monotonic()

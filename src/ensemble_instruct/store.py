@@ -70,9 +70,11 @@ class Store:
 
     def close(self) -> None:
         """Write what waits and release the lock; a second call does nothing."""
-        self._writer.close()
-        self.reader.close()
-        self._lock.release()
+        try:
+            self._writer.close()
+        finally:
+            self.reader.close()
+            self._lock.release()
 
     def answer(self, key: str) -> Answer | None:
         """The committed answer under a key, or None."""

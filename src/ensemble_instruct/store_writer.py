@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import queue
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +25,8 @@ from ensemble_instruct.errors import StoreError
 from ensemble_instruct.records import Failure, Request, Response, Sampling
 
 _MAX_BATCH = 4096
+_LOCK_PATIENCE, _LOOK_AGAIN = 30.0, 0.02
+"""Seconds for which the file may be locked by another program, and between two looks."""
 _ROWS = 32
 """Of one statement at the most: SQLite takes 999 values at least."""
 _INTO_REQUEST = "INSERT OR REPLACE INTO request"
@@ -58,12 +62,14 @@ class Writer:
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA busy_timeout = 0")  # the event loop does not stand still for a lock
         self._connection = connection
         self._thread = _Committer(connection, self._committed)
         self._items: list[Statement | Put] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._told_next: list[asyncio.Future[None]] = []
         self._is_busy = self._is_closed = False
+        self._locked_until: float | None = None
         self._rows: dict[str, list[tuple[Any, ...]]] = {}
         self._ids: dict[tuple[str, str], int] = {}
         self.failed: StoreError | None = None
@@ -81,20 +87,25 @@ class Writer:
 
     def tell(self, done: asyncio.Future[None]) -> None:
         """Commit all that was handed over, then let `done` have its result, or a `StoreError`."""
+        if self._is_closed:
+            raise StoreError("run.db: is closed; open the run again to write to it")
         self._waiting.append(done)
         if not self._is_busy:
             self._begin_soon()
 
     def close(self) -> None:
-        """Commit what waits, end the thread and close the connection; a second call does nothing."""
+        """Commit what waits, tell, end the thread and close the connection; a second call does nothing."""
         if self._is_closed:
             return
         self._is_closed = True
         self._thread.end()
-        if self._connection.in_transaction:  # interrupted: nobody was told of it
-            self._connection.execute("ROLLBACK")
-        if self._items and self._insert():
-            self._failed(_commit(self._connection))
+        self._note(self._thread.failure)
+        self._roll_back()  # interrupted: nobody was told of it
+        self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * _LOCK_PATIENCE)}")
+        if self._items and self._is_begun(math.inf) and self._insert():
+            self._note(_commit(self._connection))
+        self._told_next += self._waiting
+        self._tell()
         self._connection.close()
 
     def _begin_soon(self) -> None:
@@ -103,43 +114,79 @@ class Writer:
         asyncio.get_running_loop().call_soon(self._begin)
 
     def _begin(self) -> None:
+        """Write what waits into a transaction and let the thread commit it."""
+        loop = asyncio.get_running_loop()
         if self._is_closed:
             return
+        if self._items and not self._is_begun(loop.time()):
+            loop.call_later(_LOOK_AGAIN, self._begin)
+            return
         self._told_next, self._waiting = self._waiting, []
-        if self._items and self._insert():
-            self._thread.commit(asyncio.get_running_loop())
-        else:
-            self._committed(None)
+        is_written = False
+        try:
+            is_written = bool(self._items) and self._insert()
+        finally:
+            if not is_written:
+                self._committed(None)
+        if is_written:
+            self._thread.commit(loop)
+
+    def _is_begun(self, now: float) -> bool:
+        """Begin a transaction; False while another program has locked the file and there is patience left."""
+        if self.failed is None:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                self._locked_until = self._locked_until or now + _LOCK_PATIENCE
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY and now < self._locked_until:
+                    return False
+                self._note(error)
+        self._locked_until = None
+        return True
 
     def _insert(self) -> bool:
-        """Write what waits into a new transaction; whether there is one to commit."""
+        """Write what waits into the transaction that was begun; whether there is something to commit."""
         items, self._items = self._items, []
         if self.failed is not None:
             return False
+        is_written = False
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
             self._take(items)
             self._insert_rows()
+            is_written = True
         except (sqlite3.Error, ValueError, OverflowError) as error:
-            self._failed(error)
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            return False
-        return True
+            self._note(error)
+        finally:
+            if not is_written:
+                self._note(sys.exception())
+                self._roll_back()
+        return is_written
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._rows.clear()
+        self._ids.clear()
 
     def _committed(self, error: sqlite3.Error | None) -> None:
-        self._failed(error)
+        if self._is_closed:
+            return
+        self._note(error)
+        self._tell()
+        self._is_busy = False
+        if self._waiting:
+            self._begin_soon()
+
+    def _tell(self) -> None:
         for done in self._told_next:
-            if not done.done():
+            if not done.done() and not done.get_loop().is_closed():
                 if self.failed is None:
                     done.set_result(None)
                 else:
                     done.set_exception(StoreError(str(self.failed)))
-        self._told_next, self._is_busy = [], False
-        if self._waiting and not self._is_closed:
-            self._begin_soon()
+        self._told_next = []
 
-    def _failed(self, error: Exception | None) -> None:
+    def _note(self, error: BaseException | None) -> None:
         if error is not None and self.failed is None:
             self.failed = StoreError(
                 f"run.db: an answer could not be written: {error}; free some space and run the same command again"
@@ -194,6 +241,7 @@ class _Committer(threading.Thread):
     def __init__(self, connection: sqlite3.Connection, committed: Callable[[sqlite3.Error | None], None]) -> None:
         super().__init__(name="store-writer", daemon=True)
         self._connection, self._then = connection, committed
+        self.failure: sqlite3.Error | None = None
         self._asked: queue.SimpleQueue[asyncio.AbstractEventLoop | None] = queue.SimpleQueue()
         self.start()
 
@@ -206,9 +254,9 @@ class _Committer(threading.Thread):
 
     def run(self) -> None:
         while (loop := self._asked.get()) is not None:
-            error = _commit(self._connection)
+            self.failure = _commit(self._connection)
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._then, error)
+                loop.call_soon_threadsafe(self._then, self.failure)
 
 
 def _commit(connection: sqlite3.Connection) -> sqlite3.Error | None:

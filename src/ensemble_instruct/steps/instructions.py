@@ -72,45 +72,66 @@ async def make_instructions(
     if plan.section.target.of(plan.kind) == 0:
         return
     pool = _Pool(plan, earlier)
-    replies = _in_rounds(model, pool) if plan.profile == "published" else _in_window(model, pool)
+    made = _in_rounds(model, pool) if plan.profile == "published" else _in_window(model, pool)
     try:
-        async with aclosing(replies):
-            async for number, answer in replies:
-                for record in pool.fold(answer, number):
-                    yield record
+        async with aclosing(made):
+            async for record in made:
+                yield record
     finally:
         model.set_aside(plan.kind, 0)
 
 
-async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[tuple[int, Answer], None]:
-    """The original's order: five prompts from one random sequence, then their five replies; whole rounds only."""
+async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[Instruction | Rejected, None]:
+    """The original's order: five prompts from one random sequence, then their five replies; whole rounds only.
+
+    A round is sent as soon as the one before is folded: nothing hangs on how fast its records are drawn.
+    """
     rng = random.Random(pool.plan.seed)  # noqa: S311 - chooses demonstrations
-    number = 0
-    model.set_aside(pool.plan.kind, ROUND)
-    while pool.missing > 0:
-        requests = [pool.request(rng, ROUND * number + place) for place in range(ROUND)]
-        for answer in await together(model.ask(request) for request in requests):
-            yield number, answer
-        number += 1
+
+    def free_places(_: object) -> None:
+        model.set_aside(pool.plan.kind, 0)
+
+    tasks, number, records = Tasks(), 0, list[Instruction | Rejected]()
+    try:
+        while pool.missing > 0:
+            requests = [pool.request(rng, ROUND * number + place) for place in range(ROUND)]
+            asked = tasks.start(together(model.ask(request) for request in requests))
+            asked.add_done_callback(free_places)
+            model.set_aside(pool.plan.kind, ROUND)
+            for record in records:
+                yield record
+            asked.remove_done_callback(free_places)
+            records = [record for answer in await tasks.result(asked) for record in pool.fold(answer, number)]
+            number += 1
+        for record in records:
+            yield record
+    finally:
+        await tasks.cancel()
 
 
-async def _in_window(model: Model, pool: _Pool) -> AsyncGenerator[tuple[int, Answer], None]:
+async def _in_window(model: Model, pool: _Pool) -> AsyncGenerator[Instruction | Rejected, None]:
     """Up to `window` requests in flight; a request is built when a reply was folded, and from that state alone."""
     in_flight: deque[asyncio.Future[Answer]] = deque()
     tasks = Tasks()
-    sent = folded = 0
+    sent = folded = unanswered = 0
+
+    def answered(_: object) -> None:
+        nonlocal unanswered
+        unanswered -= 1
+        model.set_aside(pool.plan.kind, unanswered)
+
     try:
         while True:
-            outstanding = pool.outstanding(folded)
-            model.set_aside(pool.plan.kind, outstanding)
-            while len(in_flight) < outstanding:
+            while len(in_flight) < pool.outstanding(folded):
                 rng = random.Random(f"{pool.plan.seed}/{pool.plan.kind}/{sent}")  # noqa: S311 - chooses demonstrations
                 in_flight.append(tasks.start(model.ask(pool.request(rng, sent))))
-                sent += 1
+                in_flight[-1].add_done_callback(answered)
+                sent, unanswered = sent + 1, unanswered + 1
             if not in_flight:
                 return
-            answer = await tasks.result(in_flight.popleft())
-            yield folded, answer
+            model.set_aside(pool.plan.kind, unanswered)
+            for record in pool.fold(await tasks.result(in_flight.popleft()), folded):
+                yield record
             folded += 1
     finally:
         await tasks.cancel()
