@@ -227,7 +227,11 @@ def status(run_folder: Path) -> None:
 @main.command()
 @click.argument("run_folder", metavar="RUN", type=PATH)
 @click.option(
-    "--format", "form", metavar="F", required=True, help="original, alpaca, messages, prompt-completion, parquet."
+    "--format",
+    "form",
+    metavar="F",
+    required=True,
+    help="original, alpaca, messages, prompt-completion, preference, parquet.",
 )
 @to_option
 @click.option("--partial", is_flag=True, help="Take the examples so far of a run that is not finished.")

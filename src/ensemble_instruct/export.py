@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,27 @@ from ensemble_instruct.jsonl import dump, require_folder_of, whole_file, write_r
 
 Row = dict[str, Any]
 _PARQUET_ROWS = 10_000
+_EXAMPLE_COLUMNS: dict[str, type] = {
+    "id": str, "kind": str, "instruction": str, "input": str, "output": str, "winners": list, "agreement": float
+}  # fmt: skip
+_PREFERENCE_COLUMNS: dict[str, type] = {
+    "prompt": str, "chosen": str, "rejected": str, "margin": float, "chosen_voters": list, "rejected_voters": list,
+    "id": str,
+}  # fmt: skip
+"""The columns of a Parquet file; a list is one of strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """How many examples a file got, and how many it did not; as text, what the command says of it before `examples`."""
+
+    written: int
+    left_out: int = 0
+
+    def __str__(self) -> str:
+        if not self.left_out:
+            return str(self.written)
+        return f"{self.left_out} left out, as no candidate has another text to reject; {self.written}"
 
 
 def original_row(example: Row) -> Row:
@@ -41,35 +63,84 @@ def prompt_completion_row(example: Row) -> Row:
     return {"prompt": user_text(example), "completion": example["output"]}
 
 
-_ROWS: dict[str, tuple[Callable[[Row], Row], bool]] = {
+def preference_row(example: Row) -> Row | None:
+    """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
+
+    Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
+    None where no other text that is not blank was given.
+    """
+    chosen, candidates = example["output"], example["candidates"]
+    others = [candidate for candidate in candidates if candidate["output"] != chosen and candidate["output"].strip()]
+    if not others:
+        return None
+    worst = min(others, key=lambda other: (other["score"], -len(other["output"]), other["output"]))
+    score = next(candidate["score"] for candidate in candidates if candidate["output"] == chosen)
+    return {
+        "prompt": user_text(example),
+        "chosen": chosen,
+        "rejected": worst["output"],
+        "margin": score - worst["score"],
+        "chosen_voters": _voters(candidates, chosen),
+        "rejected_voters": _voters(candidates, worst["output"]),
+        "id": example["id"],
+    }
+
+
+def _voters(candidates: Sequence[Row], text: str) -> list[str]:
+    """Who gave this very text, in alphabetical order."""
+    return sorted(candidate["voter"] for candidate in candidates if candidate["output"] == text)
+
+
+_ROWS: dict[str, tuple[Callable[[Row], Row | None], bool]] = {
     "original": (original_row, True),
     "alpaca": (original_row, False),
     "messages": (messages_row, False),
     "prompt-completion": (prompt_completion_row, False),
+    "preference": (preference_row, False),
 }
 FORMATS = (*_ROWS, "parquet")
 
 
-def export_run(folder: Path, form: str, to: Path, *, partial: bool = False) -> int:
-    """Write the examples of a finished run to a file and return their number.
+def export_run(folder: Path, form: str, to: Path, *, partial: bool = False) -> Exported:
+    """Write the examples of a finished run to a file and return how many it got.
 
-    `alpaca` gives a JSON array when the file is called `.json`, else one object a line like the others. Raises
-    `RunError` for a run that is not finished, unless `partial` takes what is there; `UsageError` for a format
-    that does not exist.
+    `alpaca` gives a JSON array when the file is called `.json`, `preference` Parquet when it is called `.parquet`,
+    else one object a line like the others. Raises `RunError` for a run that is not finished, unless `partial` takes
+    what is there; `UsageError` for a format that does not exist.
     """
     if form not in FORMATS:
         raise UsageError(f"--format {form}: no such format; there are {', '.join(FORMATS)}")
     require_folder_of(to, folder / "config.yaml", *folder.glob("run.db*"))
     with reading(require_run(folder)) as connection:
         _require_finished(connection, folder, partial=partial)
-        examples = read_examples(connection)
-        if form == "parquet":
-            return _write_parquet(examples, to)
-        make_row, ascii_only = _ROWS[form]
-        rows = map(make_row, examples)
-        if form == "alpaca" and to.suffix == ".json":
-            return _write_array(rows, to)
-        return write_rows(to, rows, ascii_only=ascii_only)
+        examples = _Counted(read_examples(connection))
+        written = _write(examples, form, to)
+    return Exported(written, examples.number - written)
+
+
+@dataclass(slots=True)
+class _Counted:
+    """Rows on their way, and the number of those that have passed."""
+
+    rows: Iterator[Row]
+    number: int = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self.rows:
+            self.number += 1
+            yield row
+
+
+def _write(examples: Iterable[Row], form: str, to: Path) -> int:
+    if form == "parquet":
+        return _write_parquet(iter(examples), to, _EXAMPLE_COLUMNS)
+    make_row, ascii_only = _ROWS[form]
+    rows = (row for row in map(make_row, examples) if row is not None)
+    if form == "preference" and to.suffix == ".parquet":
+        return _write_parquet(rows, to, _PREFERENCE_COLUMNS)
+    if form == "alpaca" and to.suffix == ".json":
+        return _write_array(rows, to)
+    return write_rows(to, rows, ascii_only=ascii_only)
 
 
 def _require_finished(connection: sqlite3.Connection, folder: Path, *, partial: bool) -> None:
@@ -93,24 +164,15 @@ def _write_array(rows: Iterator[Row], to: Path) -> int:
     return count
 
 
-def _write_parquet(examples: Iterator[Row], to: Path) -> int:
+def _write_parquet(rows: Iterator[Row], to: Path, columns: Mapping[str, type]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema(
-        [
-            ("id", pa.string()),
-            ("kind", pa.string()),
-            ("instruction", pa.string()),
-            ("input", pa.string()),
-            ("output", pa.string()),
-            ("winners", pa.list_(pa.string())),
-            ("agreement", pa.float64()),
-        ]
-    )
+    types = {str: pa.string(), float: pa.float64(), list: pa.list_(pa.string())}
+    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
     count = 0
     with whole_file(to) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        while batch := list(islice(examples, _PARQUET_ROWS)):
+        while batch := list(islice(rows, _PARQUET_ROWS)):
             writer.write_table(pa.Table.from_pylist(batch, schema=schema))
             count += len(batch)
     return count
