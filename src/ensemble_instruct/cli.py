@@ -279,5 +279,24 @@ def dedup(
         click.echo(f"{summary.dropped} dropped as closer than {threshold:g} to an earlier one{where}")
 
 
+@main.command()
+@click.argument("file", type=PATH)
+@click.option("--size", metavar="K", type=int, help="Voters of each subset (default: 3, or all where fewer).")
+@click.option(
+    "--keep",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Keep so much of the tasks (default: 0.529; the original's strategies as they decide).",
+)
+@click.option("--json", "for_programs", is_flag=True, help="Print JSON instead of a table.")
+def evaluate(file: Path, size: int | None, keep: float | None, for_programs: bool) -> None:
+    """Show how well each strategy and each voter does against references (JSONL)."""
+    from ensemble_instruct.evaluate import as_json, evaluate_file, table_lines
+    from ensemble_instruct.jsonl import dump
+
+    found = evaluate_file(file, size, keep)
+    click.echo(dump(as_json(found)) if for_programs else "\n".join(table_lines(found)))
+
+
 for _step in (cli_steps.instructions, cli_steps.instances, cli_steps.parse, cli_steps.outputs, cli_steps.ensemble):
     main.add_command(_step)
