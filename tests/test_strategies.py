@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from ensemble_instruct.steps.ensemble import consensus
+from ensemble_instruct.strategies import Choice, ballot
+from ensemble_instruct.strategies import consensus as consensus_of
 from tests.conftest import Cli, rows
 
 SCORER = RougeScorer(["rougeL"], use_stemmer=True)
@@ -31,7 +32,11 @@ def agreement(one: str, other: str) -> float:
     """1 for texts that are equal but for case, punctuation and white space, else stemmed ROUGE-L F1."""
     if plain(one) == plain(other):
         return 1.0 if plain(one) else 0.0
-    return float(SCORER.score(plain(one), plain(other))["rougeL"].fmeasure)
+    return float(SCORER.score(one, other)["rougeL"].fmeasure)
+
+
+def consensus(outputs: Sequence[str]) -> Choice:
+    return consensus_of(ballot(outputs))
 
 
 def means(outputs: Sequence[str]) -> list[float]:
@@ -111,6 +116,9 @@ def tell(folder: Path, table: Table) -> list[str]:
     return ["--instances", "instances", *(part for name in names[1:] for part in ("--outputs", name))]
 
 
+CONSENSUS = ("--strategy", "consensus")
+
+
 def kept(cli: Cli, folder: Path, *arguments: str) -> list[str]:
     """The outputs that the command keeps."""
     done = cli("ensemble", *arguments, "--to", "made")
@@ -135,7 +143,7 @@ def test_keep_takes_the_most_agreed_on_share_of_the_rows_in_their_order(cli: Cli
     best = [max(means(outputs)) for outputs in table]
     limit = sorted(best)[8]
     assert sorted(best)[7] < limit
-    made = kept(cli, tmp_path, *tell(tmp_path, table), "--keep", "0.6")
+    made = kept(cli, tmp_path, *tell(tmp_path, table), *CONSENSUS, "--keep", "0.6")
     assert [int(output.split()[0]) for output in made] == [place for place in range(20) if best[place] >= limit]
     assert reasons(tmp_path) == ["below_share"] * 8
 
@@ -147,7 +155,7 @@ def test_keep_counts_the_rows_without_any_output_too(cli: Cli, tmp_path: Path) -
 
 
 def test_min_agreement_keeps_what_reaches_it(cli: Cli, tmp_path: Path) -> None:
-    options = tell(tmp_path, [["a b", "a c"], ["a b c d", "a x y z"], ["same.", "Same"], ["a", "b"]])
+    options = [*tell(tmp_path, [["a b", "a c"], ["a b c d", "a x y z"], ["same.", "Same"], ["a", "b"]]), *CONSENSUS]
     assert kept(cli, tmp_path, *options, "--min-agreement", "0.5") == ["a b", "Same"]
     assert reasons(tmp_path) == ["low_agreement"] * 2
     assert kept(cli, tmp_path, *options, "--min-agreement", "0.51") == ["Same"]
@@ -161,13 +169,13 @@ def test_four_voters_decide_together_in_any_order(cli: Cli, tmp_path: Path) -> N
         *random_table(voters=4, count=15),
     ]
     options = tell(tmp_path, table)
-    made = kept(cli, tmp_path, *options, "--min-agreement", "0")
+    made = kept(cli, tmp_path, *options, *CONSENSUS, "--min-agreement", "0")
     assert made[:3] == ["six", "red boats", "alone"]
     for output, outputs in zip(made[3:], table[3:], strict=True):
         assert means(outputs)[outputs.index(output)] == pytest.approx(max(means(outputs)))
     before = (tmp_path / "made").read_bytes()
     swapped = [options[at] for at in (0, 1, 6, 7, 4, 5, 8, 9, 2, 3)]
-    kept(cli, tmp_path, *swapped, "--min-agreement", "0")
+    kept(cli, tmp_path, *swapped, *CONSENSUS, "--min-agreement", "0")
     assert (tmp_path / "made").read_bytes() == before
 
 

@@ -155,7 +155,7 @@ def test_examples_are_those_of_the_file(demo: Path, port: int) -> None:
         {"text": "WARM-UP"},
         {"text": "no such text anywhere"},
         {"from": "0.5", "to": "0.9"},
-        {"to": "0.3", "kind": "input_output"},
+        {"to": "0.4", "kind": "input_output"},
         {"winner": "simulated-b"},
         {"winner": "instance", "text": "a", "from": "0.6"},
     ],
@@ -246,8 +246,9 @@ def test_a_drop_tells_how_it_came_about(demo: Path, port: int) -> None:
         (key,) = table(demo, "SELECT request FROM rejected WHERE id = ?", row["id"])[0]
         assert key.hex() in {link["request"]["key"] for link in detail["chain"]}
         if row["step"] == "ensemble":
-            best = max(candidate["score"] for candidate in detail["candidates"])
-            assert f"{best:.3f} < 0.2" == detail["detail"]
+            agreement, least = map(float, detail["detail"].split(" < "))
+            assert agreement < least == 0.15
+            assert agreement <= max(candidate["score"] for candidate in detail["candidates"])
             assert len(detail["chain"]) == 4
         if row["step"] == "parse":
             assert [link["made"] for link in detail["chain"]] == ["instruction", "instance"]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.errors import InputFileError, UsageError
 from ensemble_instruct.logs import LogFormat
-from ensemble_instruct.records import KINDS, Kind, Profile, Strategy
+from ensemble_instruct.records import DEFAULT_STRATEGY, KINDS, Kind, Profile, Strategy
 
 if TYPE_CHECKING:
     from ensemble_instruct.config import Config
@@ -165,30 +165,40 @@ def outputs(
 
 
 @click.command()
-@click.option("--instances", "instances_path", type=PATH, required=True, help="File of step 3.")
-@click.option("--outputs", "outputs_paths", type=PATH, required=True, multiple=True, help="File of step 4; repeat.")
-@to_option
-@click.option("--strategy", type=click.Choice(get_args(Strategy)), default="consensus", show_default=True)
-@click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Of the original's rules."
-)
+@click.option("--run", "run_folder", metavar="RUN", type=PATH, help="Select anew in a finished run, without files.")
+@click.option("--instances", "instances_path", type=PATH, help="File of step 3.")
+@click.option("--outputs", "outputs_paths", type=PATH, multiple=True, help="File of step 4; repeat.")
+@click.option("--to", type=PATH, help="File to write.")
+@click.option("--strategy", type=click.Choice(get_args(Strategy)), help=f"Default: {DEFAULT_STRATEGY}, or the run's.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Of the original's rules; default: 0.01, or the run's.")
 @click.option("--min-agreement", type=click.FloatRange(0, 1), help="Least agreement of an example.")
 @click.option("--keep", type=click.FloatRange(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
 def ensemble(
-    instances_path: Path,
+    run_folder: Path | None,
+    instances_path: Path | None,
     outputs_paths: tuple[Path, ...],
-    to: Path,
-    strategy: Strategy,
-    threshold: float,
+    to: Path | None,
+    strategy: Strategy | None,
+    threshold: float | None,
     min_agreement: float | None,
     keep: float | None,
 ) -> None:
-    """Step 5 alone: keep the outputs that the models agree on."""
+    """Step 5 alone: keep the outputs that the models agree on; of files, or of a finished run."""
+    from ensemble_instruct.runs import select_anew
     from ensemble_instruct.standalone import ensemble_files
     from ensemble_instruct.steps.ensemble import Selection
     from ensemble_instruct.terminal import watched
 
-    chosen = Selection(strategy, threshold, min_agreement, keep)
+    if run_folder is not None:
+        if instances_path or outputs_paths or to:
+            raise UsageError("give either --run, or --instances, --outputs and --to")
+        summary = watched(lambda monitor: select_anew(run_folder, monitor, strategy, threshold, min_agreement, keep))
+        dropped = sum(summary.counts.values()) - summary.examples
+        click.echo(f"{summary.examples} examples in {run_folder / 'examples.jsonl'}; {dropped} rows dropped by step 5")
+        return
+    if instances_path is None or not outputs_paths or to is None:
+        raise UsageError("give --instances, --outputs and --to, or --run; see `ensemble-instruct ensemble --help`")
+    chosen = Selection(strategy or DEFAULT_STRATEGY, 0.01 if threshold is None else threshold, min_agreement, keep)
     _report(to, watched(lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor)))
 
 

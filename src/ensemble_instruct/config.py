@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.records import INSTANCE_VOTER, OF_THREE, Kind, Profile, Sampling, Strategy
+from ensemble_instruct.records import DEFAULT_STRATEGY, INSTANCE_VOTER, OF_THREE, Kind, Profile, Sampling, Strategy
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 OPENAI_URL = "https://api.openai.com/v1"
@@ -248,8 +248,8 @@ class Config(_Section):
 
     @property
     def strategy(self) -> Strategy:
-        """The strategy named, or the profile's own: `consensus`, and `released` for `published`."""
-        return self.ensemble.strategy or ("released" if self.profile == "published" else "consensus")
+        """The strategy named, or the profile's own: `balanced`, and `released` for `published`."""
+        return self.ensemble.strategy or ("released" if self.profile == "published" else DEFAULT_STRATEGY)
 
     def with_against(self, paths: Iterable[Path]) -> Config:
         """The same config, with further datasets that instructions must differ from."""
@@ -283,7 +283,7 @@ class Config(_Section):
                 )
         if self.strategy in OF_THREE and len(self.roles.outputs) != 2:
             raise PydanticCustomError(
-                "strategy", "strategy '{name}' needs exactly two voters beside the instance; use consensus for more",
+                "strategy", "strategy '{name}' needs exactly two voters beside the instance; use balanced or consensus",
                 {"key": "roles.outputs", "name": self.strategy},
             )  # fmt: skip
         return self

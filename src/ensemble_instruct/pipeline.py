@@ -39,7 +39,7 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks, require_seed_tasks
 from ensemble_instruct.similarity import rouge_tokens, word_tokens
-from ensemble_instruct.steps.ensemble import Selection, keep_share, make_examples
+from ensemble_instruct.steps.ensemble import Selection, make_examples, select
 from ensemble_instruct.steps.instances import InstancesPlan, make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
 from ensemble_instruct.steps.outputs import Answered, make_outputs
@@ -136,8 +136,9 @@ async def run_steps(
     store.set_meta(state="running", version=__version__)
     recorder = _Recorder(store, monitor)
     monitor.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
-    waiting = await together(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
-    _apply_keep(config, waiting, recorder)
+    await together(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
+    if selection_of(config).needs_all:
+        await _select_all(config, store, recorder)
     if not any(step == "instructions" and not reason for _, step, reason in recorder.counts):
         raise RunError(
             "step 1 gave no instruction: see why with `ensemble-instruct status`; a base model (not a chat model) "
@@ -161,8 +162,8 @@ async def _stream(
     models: Mapping[str, Model],
     recorder: _Recorder,
     earlier: Iterator[Instruction],
-) -> list[Example]:
-    """The five steps for one kind. With `keep`, the examples are returned and not yet recorded."""
+) -> None:
+    """The five steps for one kind. Where step 5 needs all rows, its examples are only those so far, and not counted."""
     roles, selection = config.roles, selection_of(config)
     voters = [models[name] for name in roles.outputs]
     generator, writer = models[roles.instructions], models[roles.instances]
@@ -174,22 +175,26 @@ async def _stream(
     instances = recorder.kept(parse_completions(completions, parser))
     window = max(voter.window for voter in voters)
     answered = recorder.kept(make_outputs(instances, voters, config.profile, config.outputs.sampling, window))
-    waiting: list[Example] = []
     async with aclosing(make_examples(answered, selection)) as examples:
         async for example in examples:
-            if selection.keep is not None and isinstance(example, Example):
-                waiting.append(example)
-            else:
-                recorder.note(example)
-    return waiting
+            recorder.note(example, counts=not selection.needs_all)
 
 
-def _apply_keep(config: Config, waiting: list[list[Example]], recorder: _Recorder) -> None:
-    """With `keep`, record the most agreed-on share of all rows that reached step 5, over both kinds."""
-    if config.ensemble.keep is not None:
-        rows = recorder.counts_of("outputs")
-        for record in keep_share([example for examples in waiting for example in examples], config.ensemble.keep, rows):
-            recorder.note(record)
+async def _select_all(config: Config, store: Store, recorder: _Recorder) -> None:
+    """Step 5 over all rows of the store, in place of what it made so far."""
+    await store.flush()
+    recorder.forget_selected()
+    for record in select(lambda: store.answered(config.roles.outputs), selection_of(config)):
+        recorder.note(record)
+
+
+async def select_again(config: Config, store: Store, monitor: Monitor) -> Summary:
+    """Step 5 alone, from the records of a finished run; no model is asked."""
+    began = time.monotonic()
+    recorder = _Recorder(store, monitor)
+    await _select_all(config, store, recorder)
+    await store.flush()
+    return Summary(recorder.counts, recorder.counts_of("ensemble"), time.monotonic() - began)
 
 
 class _Recorder:
@@ -212,8 +217,20 @@ class _Recorder:
                 if not isinstance(record, Rejected):
                     yield record
 
-    def note(self, record: Instruction | Completion | Instance | Answered | Example | Rejected) -> None:
-        """Store and count one record."""
+    def forget_selected(self) -> None:
+        """Drop what step 5 made so far; none of it was counted."""
+        self._store.forget_selected()
+        for kind in KINDS:
+            self._positions.pop((Example, kind), None)
+
+    def note(
+        self, record: Instruction | Completion | Instance | Answered | Example | Rejected, *, counts: bool = True
+    ) -> None:
+        """Store and count one record; a provisional one is not counted."""
+        if not counts and isinstance(record, Example | Rejected):
+            kind = record.instance.kind if isinstance(record, Example) else None
+            self._store.add(record, self._position(record, kind) if kind else 0)
+            return
         match record:
             case Rejected():
                 self._store.add(record)

@@ -12,7 +12,8 @@ from typing import Literal
 
 Kind = Literal["input_output", "output_only"]
 Profile = Literal["default", "published"]
-Strategy = Literal["consensus", "released", "published", "algorithm1"]
+Strategy = Literal["balanced", "consensus", "released", "published", "algorithm1"]
+DEFAULT_STRATEGY: Strategy = "balanced"
 Step = Literal["instructions", "instances", "parse", "outputs", "ensemble"]
 
 KINDS: tuple[Kind, ...] = ("input_output", "output_only")
@@ -205,6 +206,8 @@ class Example:
     candidates: tuple[Candidate, ...]
     scores: tuple[float, ...]
     """For each candidate, its mean agreement with the others."""
+    matrix: tuple[tuple[float, ...], ...] = ()
+    """Pairwise agreement of the candidates."""
 
 
 @dataclass(frozen=True, slots=True)

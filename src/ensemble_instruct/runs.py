@@ -13,10 +13,13 @@ import yaml
 from ensemble_instruct import __version__
 from ensemble_instruct.changes import changes, fingerprint
 from ensemble_instruct.config import Config
-from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, UsageError
+from ensemble_instruct.config_file import load_config, parse_config
+from ensemble_instruct.database import require_run
+from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, RunError, UsageError
 from ensemble_instruct.jsonl import whole_file
 from ensemble_instruct.models import open_models
-from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, write_examples
+from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, select_again, write_examples
+from ensemble_instruct.records import Strategy
 from ensemble_instruct.store import Store, opened_store
 
 log = logging.getLogger(__name__)
@@ -71,6 +74,41 @@ async def start_or_resume(
             for path in made:
                 shutil.rmtree(path, ignore_errors=True)
         raise
+
+
+async def select_anew(
+    folder: Path,
+    monitor: Monitor,
+    strategy: Strategy | None,
+    threshold: float | None,
+    min_agreement: float | None,
+    keep: float | None,
+) -> Summary:
+    """Step 5 of a finished run again, with another strategy or another share; no model is asked.
+
+    What is None stays as it is, but for `min_agreement` and `keep`, of which either replaces the other. The run's
+    `config.yaml` and `examples.jsonl` are written anew. Raises `RunError` when the run is not finished.
+    """
+    require_run(folder)
+    config = load_config(folder / "config.yaml")
+    settings = {"strategy": strategy, "threshold": threshold, "min_agreement": min_agreement, "keep": keep}
+    changed = {name: value for name, value in settings.items() if value is not None}
+    values = config.model_dump(mode="json")
+    if min_agreement is not None or keep is not None or strategy is not None:
+        values["ensemble"] |= {"min_agreement": None, "keep": None}
+    values["ensemble"] |= changed
+    config = parse_config(yaml.safe_dump(values), str(folder / "config.yaml"), folder)
+    with opened_store(folder / "run.db") as store:
+        if store.meta("state") != "finished":
+            raise RunError(
+                f"{folder}: the run is not finished; run it to its end: ensemble-instruct run --out {folder}"
+            )
+        summary = await select_again(config, store, monitor)
+        store.set_meta(config=json.dumps(fingerprint(config)))
+        await store.flush()
+        _write_config(config, folder)
+        write_examples(store, folder / "examples.jsonl")
+        return summary
 
 
 def _require_place(folder: Path) -> bool:

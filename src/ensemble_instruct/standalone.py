@@ -40,7 +40,7 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.seeds import load_seed_tasks
 from ensemble_instruct.similarity import word_tokens
-from ensemble_instruct.steps.ensemble import Selection, keep_share, make_examples
+from ensemble_instruct.steps.ensemble import Selection, select
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.outputs import Answered, make_outputs
@@ -202,12 +202,13 @@ async def ensemble_files(
     if selection.min_agreement is not None and selection.keep is not None:
         raise UsageError("give either --min-agreement or --keep, not both")
     if selection.strategy in OF_THREE and len(outputs) != 2:
-        raise UsageError(f"--strategy {selection.strategy}: needs exactly two --outputs; use consensus for more")
+        raise UsageError(f"--strategy {selection.strategy}: needs exactly two --outputs; use balanced or consensus")
     with checked_rows(instances, _INSTANCE) as given:
         voters = [(_voter_name(path, outputs), _read_outputs(path)) for path in outputs]
         places: Counter[str] = Counter()
 
         def answered() -> Iterator[Answered]:
+            places.clear()
             for instance in _instances(given):
                 place = places[instance.id]
                 places[instance.id] += 1
@@ -223,12 +224,7 @@ async def ensemble_files(
         def row(example: Example) -> Row:
             return {**_instance_row(example.instance), "output": example.output}
 
-        records: AsyncIterable[Example | Rejected] = make_examples(_each(answered()), selection)
-        if selection.keep is not None:
-            decided = [record async for record in records]
-            kept = keep_share([record for record in decided if isinstance(record, Example)], selection.keep, len(given))
-            records = _each([record for record in decided if isinstance(record, Rejected)] + kept)
-        summary = await _write(records, row, to, monitor, "ensemble", ascii_only=True)
+        summary = await _write(_each(select(answered, selection)), row, to, monitor, "ensemble", ascii_only=True)
     unmatched = [(name, sum(len(rows[places[at] :]) for at, rows in texts.items())) for name, texts in voters]
     summary.note = "; ".join(f"{name}: {count} rows belong to no instance" for name, count in unmatched if count)
     return summary

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,10 @@ class Store:
         """Drop all records (not the answers), before they are made again."""
         self._writer.add(*(f"DELETE FROM {table}" for table in RECORD_TABLES))  # noqa: S608 - constant names
 
+    def forget_selected(self) -> None:
+        """Drop what step 5 made, before it is made again."""
+        self._writer.add("DELETE FROM example", "DELETE FROM rejected WHERE step = 'ensemble'")
+
     def forget_failures(self) -> None:
         """Drop the failures, so that their requests are asked again.
 
@@ -154,6 +158,22 @@ class Store:
                     yield Instruction(kind, text, key, number, tuple(map(tuple, json.loads(similar))), mean)
 
         return records()
+
+    def answered(self, voters: Sequence[str]) -> Iterator[tuple[Instance, tuple[Candidate, ...]]]:
+        """Each instance of the file, in order, with what these voters said to it."""
+        rows = self.reader.execute(
+            "SELECT kind, instruction, input, output, completion, lower(hex(request)), follow_on, id FROM instance"
+            " ORDER BY kind, position"
+        )
+        for *fields, instance_id in rows:
+            said = {
+                row[0]: Candidate(instance_id, *row)
+                for row in self.reader.execute(
+                    "SELECT voter, text, finish_reason, lower(hex(request)) FROM candidate WHERE instance = ?",
+                    (instance_id,),
+                )
+            }
+            yield Instance(*fields), tuple(said[voter] for voter in voters if voter in said)
 
     def answered_by_model(self) -> dict[str, int]:
         """How many answers each model of the run has given."""
@@ -222,6 +242,7 @@ def example_row(example: Example) -> dict[str, Any]:
         "output": example.output,
         "winners": list(example.winners),
         "agreement": example.agreement,
+        "matrix": [list(row) for row in example.matrix],
         "follow_on": instance.follow_on,
         "candidates": [
             {"voter": candidate.voter, "output": candidate.text, "score": score}

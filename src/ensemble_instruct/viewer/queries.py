@@ -13,7 +13,7 @@ from typing import Any
 
 from ensemble_instruct.database import kept_counts, unpack_prompt
 from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Kind, Step, content_id
-from ensemble_instruct.steps.ensemble import mean_agreements
+from ensemble_instruct.strategies import ballot
 
 Row = dict[str, Any]
 _LIST_TEXT = 400
@@ -201,7 +201,7 @@ def _voices(connection: sqlite3.Connection, instance_id: str) -> Row:
     instruction, given, own = found
     answers = connection.execute("SELECT voter, text FROM candidate WHERE instance = ?", (instance_id,)).fetchall()
     voices = [(INSTANCE_VOTER, own), *answers]
-    scores = mean_agreements([text for _, text in voices])
+    scores = ballot([text for _, text in voices]).scores
     candidates = [
         {"voter": voter, "output": text, "score": score} for (voter, text), score in zip(voices, scores, strict=True)
     ]
