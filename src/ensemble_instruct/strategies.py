@@ -83,8 +83,10 @@ def ballot(outputs: Sequence[str], source: str = "") -> Ballot:
 
 
 def _repetition(tokens: Sequence[str]) -> float:
-    parts = [tuple(tokens[at : at + _PARTS]) for at in range(len(tokens) - _PARTS + 1)]
-    return 1 - len(set(parts)) / len(parts) if parts else 0.0
+    number = len(tokens) - _PARTS + 1
+    if number <= 0:
+        return 0.0
+    return 1 - len(set(zip(*(tokens[first:] for first in range(_PARTS)), strict=False))) / number
 
 
 def consensus(given: Ballot) -> Choice:

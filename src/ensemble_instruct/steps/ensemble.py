@@ -6,8 +6,10 @@ A row at a time while a run goes on; at its end, or from files, with all rows in
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from ensemble_instruct.records import DEFAULT_STRATEGY, INSTANCE_VOTER, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.strategies import Ballot, Standing, ballot, choose
@@ -57,11 +59,15 @@ def decide(
     candidates: Sequence[Candidate],
     selection: Selection,
     outsiders: Mapping[str, float] | None = None,
+    given: Ballot | None = None,
 ) -> Example | Rejected:
-    """The example that an instance becomes, or its drop. `keep` is applied by `keep_share`."""
+    """The example that an instance becomes, or its drop; `given` is its ballot, if it is known already.
+
+    `keep` is applied by `keep_share`.
+    """
     own = Candidate(instance.id, INSTANCE_VOTER, instance.output, request_key=instance.request_key)
     voices = (own, *candidates)
-    given = ballot_of(instance, candidates)
+    given = given or ballot_of(instance, candidates)
     weights = [outsiders.get(voice.voter, 0.0) for voice in voices] if outsiders else ()
     choice = choose(given, selection.strategy, selection.threshold, weights)
     if choice.place is None:
@@ -73,13 +79,32 @@ def decide(
     return Example(instance, output, winners, choice.agreement, voices, choice.scores, given.matrix)
 
 
-def outsiders_of(rows: Iterable[Row]) -> dict[str, float]:
-    """How far each voter stands outside, over all rows (`Standing.outsiders`)."""
-    standing = Standing()
-    for instance, candidates in rows:
-        voters = [INSTANCE_VOTER, *(candidate.voter for candidate in candidates)]
-        standing.add(voters, ballot_of(instance, candidates).scores)
-    return standing.outsiders()
+class _Looked:
+    """A first look at all rows: how the voters stand, and the numbers of each ballot, which take most of the time."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        standing = Standing()
+        self._numbers = array("d")
+        for instance, candidates in rows:
+            given = ballot_of(instance, candidates)
+            voters = [INSTANCE_VOTER, *(candidate.voter for candidate in candidates)]
+            standing.add(voters, given.scores)
+            self._numbers.extend([*chain.from_iterable(given.matrix), *given.words, *given.repetition, *given.counts])
+        self.outsiders = standing.outsiders()
+
+    def ballots(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Ballot]]:
+        """The same rows again, each with its ballot."""
+        at = 0
+        for row in rows:
+            outputs = (row[0].output, *(candidate.text for candidate in row[1]))
+            size = len(outputs)
+            parts = [self._numbers[first : first + size] for first in range(at, at + (size + 3) * size, size)]
+            at += (size + 3) * size
+            *matrix, words, repetition, counts = map(tuple, parts)
+            yield (
+                row,
+                Ballot(outputs, tuple(matrix), tuple(map(int, words)), repetition, tuple(map(bool, counts))),
+            )
 
 
 def keep_share(examples: Sequence[Example], share: float, rows: int) -> list[Example | Rejected]:
@@ -112,10 +137,14 @@ async def make_examples(answered: AsyncIterable[Row], selection: Selection) -> A
 def select(rows: Callable[[], Iterable[Row]], selection: Selection) -> Iterator[Example | Rejected]:
     """Yield the example or the drop of each row, in order, decided with all rows in view.
 
-    `rows` gives them anew each time; memory grows with their number only for `keep`.
+    `rows` gives them anew each time. Memory grows by some numbers a row for `balanced`, by the examples for `keep`.
     """
-    outsiders = outsiders_of(rows()) if selection.strategy == "balanced" else None
-    decided = (decide(instance, candidates, selection, outsiders) for instance, candidates in rows())
+    decided: Iterator[Example | Rejected]
+    if selection.strategy == "balanced":
+        looked = _Looked(rows())
+        decided = (decide(*row, selection, looked.outsiders, given) for row, given in looked.ballots(rows()))
+    else:
+        decided = (decide(*row, selection) for row in rows())
     if selection.keep is None:
         yield from decided
         return

@@ -1,0 +1,97 @@
+"""How fast is step 5? Each strategy over many instances, beside the original's way: rouge-score on each pair, stemmed.
+
+    .venv/bin/python benchmarks/ensemble.py [--rows 100000] [--words 60] [--voters 2] [--sample 300]
+
+Makes instances whose outputs share about three quarters of their words, and decides them all with each strategy, in one
+process on one core. rouge-score takes too long for all of them: it scores the pairs of a sample, and its time a row is
+that of the sample. Prints microseconds a row and how many times rouge-score's rate that is; keeps nothing. Needs
+rouge-score (`pip install -e '.[benchmarks]'`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Callable
+from itertools import combinations
+
+from ensemble_instruct.records import Candidate, Example, Instance, Strategy
+from ensemble_instruct.steps.ensemble import Row, Selection, select
+
+STRATEGIES: tuple[Strategy, ...] = ("balanced", "consensus", "released", "algorithm1")
+_VOCABULARY = 20_000
+
+
+def made_rows(count: int, words: int, voters: int) -> list[Row]:
+    """Distinct instances, the same each time: words by Zipf's law, of which each output has a quarter of its own."""
+    chosen = random.Random(7)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    vocabulary = ["".join(chosen.choices(letters, k=chosen.randint(2, 9))) for _ in range(_VOCABULARY)]
+    weights = [1 / (rank + 3) for rank in range(_VOCABULARY)]
+
+    def output(shared: list[str]) -> str:
+        mine = list(shared)
+        for _ in range(words // 4):
+            mine[chosen.randrange(words)] = chosen.choice(vocabulary[:2000])
+        return f"{' '.join(mine).capitalize()}."
+
+    rows: list[Row] = []
+    for number in range(count):
+        shared = chosen.choices(vocabulary, weights, k=words)
+        instance = Instance("output_only", f"task {number}", "", output(shared))
+        rows.append((instance, tuple(Candidate(instance.id, f"v{voter}", output(shared)) for voter in range(voters))))
+    return rows
+
+
+def seconds(work: Callable[[], int]) -> tuple[float, int]:
+    """How long some work takes, and what it gives."""
+    began = time.perf_counter()
+    result = work()
+    return time.perf_counter() - began, result
+
+
+def with_rouge_score(rows: list[Row]) -> int:
+    """The scores that the original's rule needs; gives how many."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(["rougeL"], use_stemmer=True)
+    count = 0
+    for instance, candidates in rows:
+        outputs = [instance.output, *(candidate.text for candidate in candidates)]
+        for one, other in combinations(outputs, 2):
+            scorer.score(one, other)
+            count += 1
+    return count
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=100_000, help="instances (100000)")
+    parser.add_argument("--words", type=int, default=60, help="words of an output (60)")
+    parser.add_argument("--voters", type=int, default=2, help="outputs beside the instance's own (2)")
+    parser.add_argument("--sample", type=int, default=300, help="rows for rouge-score (300)")
+    given = parser.parse_args()
+    if min(given.rows, given.words, given.voters, given.sample) < 1:
+        parser.error("all numbers must be at least 1")
+    rows = made_rows(given.rows, given.words, given.voters)
+    sample = rows[: given.sample]
+    with_rouge_score(sample[:1])  # imports
+    took, _ = seconds(lambda: with_rouge_score(sample))
+    peer = took / len(sample)
+    print(f"{len(rows):,} rows, {given.voters + 1} outputs of {given.words} words")
+    print(f"{'way':<14}{'rows':>9}{'seconds':>9}{'us/row':>9}{'times':>8}{'kept':>9}")
+    print(f"{'rouge-score':<14}{len(sample):>9,}{took:>9.2f}{1e6 * peer:>9.0f}{1:>8.1f}{'-':>9}")
+    for strategy in STRATEGIES:
+        if given.voters != 2 and strategy not in ("balanced", "consensus"):
+            continue
+        took, kept = seconds(
+            lambda: sum(isinstance(record, Example) for record in select(lambda: rows, Selection(strategy)))  # noqa: B023
+        )
+        each = took / len(rows)
+        print(f"{strategy:<14}{len(rows):>9,}{took:>9.2f}{1e6 * each:>9.0f}{peer / each:>8.1f}{kept:>9,}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
