@@ -27,6 +27,7 @@ CASES = {
     "Shared": {"instance": "grün\n\n日本", "a": "olive 😀", "b": "olive 😀", "c": "grün\n\n日本", "d": "grün\n\n日本"},
     "Outvoted": {"instance": "violet cream", "a": "red green", "b": "red green", "c": "red green", "d": "red green"},
     "Same": dict.fromkeys(("instance", "a", "b", "c", "d"), "red green"),
+    "Cased": {"instance": "red green", "a": "Red green", "b": "red green.", "c": "Red Green", "d": "red  green"},
     "Blank": {"instance": "red green", "a": "red green", "b": "   ", "c": "red green", "d": ""},
 }
 """What is answered to an instruction that begins with the word, by the instance and each voter."""
@@ -98,7 +99,7 @@ def case_of(text: str) -> str:
 def finished(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     """A folder with a finished run that has examples of every case but the blank one, of both kinds."""
     folder = tmp_path_factory.mktemp("finished")
-    made = run(forks, folder, *PAIRS, "Same")
+    made = run(forks, folder, *PAIRS, "Same", "Cased")
     assert {row["input"] for row in made} == {"", "ein Wert"}
     return folder
 
@@ -138,9 +139,10 @@ def test_prompts_are_those_of_prompt_completion_and_rows_keep_their_order(forks:
 
 def test_rows_without_another_text_are_left_out_and_counted_in_one_line(forks: Forks, finished: Path) -> None:
     made = rows(finished / "run" / "examples.jsonl")
-    same = sum(case_of(row["instruction"]) == "Same" for row in made)
+    left = sum(case_of(row["instruction"]) in ("Same", "Cased") for row in made)
     assert exported(forks, finished, "pairs.jsonl") == (
-        f"{same} left out, as no candidate has another text to reject; {len(made) - same} examples in pairs.jsonl\n"
+        f"{left} left out, as no candidate has another text that is less agreed on; "
+        f"{len(made) - left} examples in pairs.jsonl\n"
     )
 
 
@@ -171,7 +173,7 @@ def test_a_run_without_any_pair_gives_an_empty_file_with_all_columns(
     made = run(forks, tmp_path, "Same")
     for name in ("pairs.jsonl", "pairs.parquet"):
         assert exported(forks, tmp_path, name) == (
-            f"{len(made)} left out, as no candidate has another text to reject; 0 examples in {name}\n"
+            f"{len(made)} left out, as no candidate has another text that is less agreed on; 0 examples in {name}\n"
         )
     assert (tmp_path / "pairs.jsonl").read_bytes() == b""
     exported(forks, finished, "pairs.parquet")
@@ -182,7 +184,7 @@ def test_a_run_without_any_pair_gives_an_empty_file_with_all_columns(
 
 @pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.parquet"])
 def test_the_order_of_the_voters_changes_no_byte(forks: Forks, finished: Path, tmp_path: Path, name: str) -> None:
-    run(forks, tmp_path, *PAIRS, "Same", voters="c, d, b, a")
+    run(forks, tmp_path, *PAIRS, "Same", "Cased", voters="c, d, b, a")
     made = [row["candidates"] for row in rows(tmp_path / "run" / "examples.jsonl")]
     assert [candidate["voter"] for candidate in made[0]] == ["instance", "c", "d", "b", "a"]
     assert exported(forks, tmp_path, name) == exported(forks, finished, name)

@@ -35,7 +35,7 @@ class Exported:
     def __str__(self) -> str:
         if not self.left_out:
             return str(self.written)
-        return f"{self.left_out} left out, as no candidate has another text to reject; {self.written}"
+        return f"{self.left_out} left out, as no candidate has another text that is less agreed on; {self.written}"
 
 
 def original_row(example: Row) -> Row:
@@ -67,7 +67,7 @@ def preference_row(example: Row) -> Row | None:
     """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
 
     Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
-    None where no other text that is not blank was given.
+    None where no other text that is not blank was given, or none that is less agreed on.
     """
     chosen, candidates = example["output"], example["candidates"]
     others = [candidate for candidate in candidates if candidate["output"] != chosen and candidate["output"].strip()]
@@ -75,6 +75,8 @@ def preference_row(example: Row) -> Row | None:
         return None
     worst = min(others, key=lambda other: (other["score"], -len(other["output"]), other["output"]))
     score = next(candidate["score"] for candidate in candidates if candidate["output"] == chosen)
+    if score <= worst["score"]:
+        return None
     return {
         "prompt": user_text(example),
         "chosen": chosen,
