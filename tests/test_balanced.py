@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +214,80 @@ def test_rows_are_decided_with_all_others_in_view() -> None:
     assert alone[0].output == long
     assert isinstance(records[-1], Example)
     assert records[-1].output in ("red", "blue")
+
+
+INTERRUPTED = """
+import os, signal, sys
+from ensemble_instruct import runs
+from ensemble_instruct.steps import ensemble
+
+at, how = sys.argv.pop(1), sys.argv.pop(1)
+
+def stop(*_):
+    os.kill(os.getpid(), getattr(signal, how))
+    raise SystemExit("not stopped")
+
+def at_row(number, work=ensemble.decide):
+    calls = iter(range(10**9))
+    return lambda *given, **named: stop() if next(calls) == number else work(*given, **named)
+
+if at.isdigit():
+    ensemble.decide = at_row(int(at))
+else:
+    setattr(runs, at, stop)
+from ensemble_instruct.cli import main
+sys.argv[0] = "ensemble-instruct"
+main()
+"""
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
+@pytest.mark.parametrize("at", ["0", "30", "_write_config", "write_examples"])
+def test_a_selection_that_is_stopped_leaves_a_run_that_goes_on(
+    cli: Cli, tmp_path: Path, finished: Path, at: str, how: str
+) -> None:
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
+    before = selected(finished)
+    options = ["ensemble", "--run", "run", "--strategy", "consensus", "--keep", "0.3"]
+    done = subprocess.run(
+        [sys.executable, "interrupted.py", at, how, *options], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == (1 if how == "SIGINT" else -signal.SIGKILL)
+    assert "Traceback" not in done.stderr
+    exported = cli("export", "run", "--format", "original", "--to", "out.jsonl")
+    if at.isdigit():
+        assert selected(finished) == before
+        assert exported.returncode == 0
+    else:
+        assert exported.returncode == 1, "a run between two selections is not finished"
+    resumed = cli("run", "--out", "run")
+    assert resumed.returncode == 0, resumed.stderr
+    if at != "write_examples":
+        assert selected(finished) == before
+    assert cli(*options).returncode == 0
+    assert cli("run", "--preset", "demo", "--out", "fresh", "--set=ensemble.strategy=consensus",
+               "--set=ensemble.keep=0.3").returncode == 0  # fmt: skip
+    assert selected(finished) == selected(tmp_path / "fresh")
+
+
+def test_selecting_anew_reads_nothing_else_and_hides_no_other_change(cli: Cli, tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds.jsonl"
+    with as_file(files("ensemble_instruct") / "data" / "seed_tasks.jsonl") as bundled:
+        seeds.write_bytes(bundled.read_bytes())
+    assert cli("run", "--preset", "demo", "--out", "run", "--set", "seed_tasks=seeds.jsonl").returncode == 0
+    text = seeds.read_text("utf-8")
+    seeds.unlink()
+    done = cli("ensemble", "--run", "run", "--keep", "0.5")
+    assert done.returncode == 0, done.stderr
+    seeds.write_text(text.replace("Write", "Compose"), "utf-8")
+    refused = cli("run", "--out", "run")
+    assert refused.returncode == 2
+    assert "seed_tasks" in refused.stderr
+    assert "ensemble" not in refused.stderr.replace("ensemble-instruct", "")
+
+
+@pytest.mark.parametrize("option", ["--keep", "--min-agreement", "--threshold"])
+def test_nan_is_no_share(cli: Cli, option: str) -> None:
+    done = cli("ensemble", "--run", "run", option, "nan")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "nan is no number" in done.stderr

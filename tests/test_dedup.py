@@ -74,7 +74,7 @@ def test_the_same_rows_stay_as_with_rouge_score(cli: Cli, tmp_path: Path, thresh
 
 
 def test_lines_are_kept_byte_for_byte_and_blank_ones_are_no_rows(cli: Cli, tmp_path: Path) -> None:
-    first, third = b'{"text" :"Gr\xc3\xb6\xc3\x9fe  \\u00e4",  "x": 1e3}\r\n', b'{"text": "Name a river"}'
+    first, third = b'\xef\xbb\xbf{"text" :"Gr\xc3\xb6\xc3\x9fe  \\u00e4",  "x": 1e3}\r\n', b'{"text": "Name a river"}'
     (tmp_path / "data.jsonl").write_bytes(first + b"\n" + '{"text": "größe Ä!"}\n'.encode() + third)
     assert cli("dedup", "data.jsonl", "--to", "kept.jsonl").returncode == 0
     assert (tmp_path / "kept.jsonl").read_bytes() == first + third + b"\n"

@@ -56,6 +56,12 @@ def fingerprint(config: Config) -> dict[str, Any]:
     return dict(_flat(values, ""))
 
 
+def with_selection(fingerprint_before: dict[str, Any], config: Config) -> dict[str, Any]:
+    """A fingerprint as it is when nothing but the selection of step 5 is that of the config."""
+    selection = config.ensemble.model_dump(mode="json") | {"strategy": config.strategy}
+    return fingerprint_before | dict(_flat({"ensemble": selection}, ""))
+
+
 def changes(old: dict[str, Any], new: dict[str, Any], answered: dict[str, int]) -> list[Change]:
     """The settings that differ; `answered` counts the answers that the run has, by model."""
     keys = sorted(old.keys() | new.keys())

@@ -17,6 +17,7 @@ import click
 from ensemble_instruct import __version__, cli_steps
 from ensemble_instruct.cli_steps import (
     PATH,
+    Share,
     against_option,
     asking,
     config_argument,
@@ -91,7 +92,7 @@ def main() -> None:
 @click.option(
     "--budget",
     metavar="USD",
-    type=click.FloatRange(0, 1e9, min_open=True),
+    type=Share(0, 1e9, min_open=True),
     help="Stop before all starts have cost more.",
 )
 @against_option
@@ -259,7 +260,7 @@ def view(run_folder: Path, port: int, no_open: bool) -> None:
 @main.command()
 @click.argument("file", type=PATH)
 @to_option
-@click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), default=0.7, show_default=True)
+@click.option("--threshold", type=Share(0, 1, min_open=True), default=0.7, show_default=True)
 @click.option(
     "--column", metavar="NAME", help="Where the text stands (default: instruction, prompt, text, messages …)."
 )
@@ -285,7 +286,7 @@ def dedup(
 @click.option(
     "--keep",
     metavar="SHARE",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Share(0, 1, min_open=True),
     help="Keep so much of the tasks (default: 0.529; the original's strategies as they decide).",
 )
 @click.option("--json", "for_programs", is_flag=True, help="Print JSON instead of a table.")

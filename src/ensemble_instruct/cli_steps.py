@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
@@ -32,6 +33,17 @@ log_file_option = click.option("--log-file", type=PATH, help="Append the log to 
 log_format_option = click.option(
     "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_default=True, help="Of the log lines."
 )
+
+
+class Share(click.FloatRange):
+    """A number in a range; NaN, which compares as nothing, is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType.convert`."""
+        number = super().convert(value, param, ctx)
+        if isinstance(number, float) and math.isnan(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
 
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:
@@ -114,7 +126,7 @@ def instances(
 @to_option
 @click.option("--profile", type=click.Choice(get_args(Profile)), default="default", show_default=True)
 @click.option("--seed-tasks", type=PATH, help="Seed tasks that a further task must differ from (default: bundled).")
-@click.option("--novelty-threshold", type=click.FloatRange(0, 1, min_open=True), default=0.7, show_default=True)
+@click.option("--novelty-threshold", type=Share(0, 1, min_open=True), default=0.7, show_default=True)
 @click.option("--kind", type=click.Choice(KINDS), help="Kind of all tasks (default: as each completion shows).")
 @against_option
 def parse(
@@ -170,9 +182,9 @@ def outputs(
 @click.option("--outputs", "outputs_paths", type=PATH, multiple=True, help="File of step 4; repeat.")
 @click.option("--to", type=PATH, help="File to write.")
 @click.option("--strategy", type=click.Choice(get_args(Strategy)), help=f"Default: {DEFAULT_STRATEGY}, or the run's.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Of the original's rules; default: 0.01, or the run's.")
-@click.option("--min-agreement", type=click.FloatRange(0, 1), help="Least agreement of an example.")
-@click.option("--keep", type=click.FloatRange(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
+@click.option("--threshold", type=Share(0, 1), help="Of the original's rules; default: 0.01, or the run's.")
+@click.option("--min-agreement", type=Share(0, 1), help="Least agreement of an example.")
+@click.option("--keep", type=Share(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
 def ensemble(
     run_folder: Path | None,
     instances_path: Path | None,

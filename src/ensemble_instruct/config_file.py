@@ -61,10 +61,16 @@ def parse_config(text: str, source: str, folder: Path, overrides: Sequence[str] 
     _anchor_paths(values, folder)
     for override in overrides:
         _override(values, override)
+    _anchor_paths(values, Path.cwd())
+    return validated(values, source, lines)
+
+
+def validated(values: dict[str, Any], source: str, lines: dict[tuple[str, ...], int] | None = None) -> Config:
+    """The config with these values; raises `ConfigError`, which names the source and, if known, the line of the key."""
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_one_line(error, source, lines)) from error
+        raise ConfigError(_one_line(error, source, lines or {})) from error
 
 
 def _note_lines(node: yaml.Node | None, at: tuple[str, ...], lines: dict[tuple[str, ...], int], source: str) -> None:

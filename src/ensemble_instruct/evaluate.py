@@ -31,6 +31,7 @@ _USUAL_SIZE = 3
 _FIELDS: dict[str, type] = {"instruction": str, "input": str, "reference": str, "outputs": dict}
 _SEED, _RESAMPLES, _CUT_RESAMPLES = 0, 1000, 200
 """Of the bootstrap; the fewer where each resample is ranked and cut anew."""
+_MOST_SUBSETS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,12 @@ def evaluate_file(path: Path, size: int | None = None, keep: float | None = None
     count = len(benchmark.models)
     if size is not None and not 2 <= size <= count:
         raise UsageError(f"{path}: has the outputs of {count} models; give a --size from 2 to {count}, not {size}")
+    size = size or min(_USUAL_SIZE, count)
+    if math.comb(count, size) > _MOST_SUBSETS:
+        raise UsageError(f"{path}: too many subsets of {size} of {count} models; give a --size nearer to 2 or {count}")
     if not _quota(len(benchmark.tasks), keep):
         raise UsageError(f"{path}: {keep:g} of {len(benchmark.tasks)} tasks is less than one; give a higher --keep")
-    return evaluate(benchmark, size or min(_USUAL_SIZE, count), keep)
+    return evaluate(benchmark, size, keep)
 
 
 def read_benchmark(path: Path) -> Benchmark:

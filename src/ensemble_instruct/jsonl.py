@@ -5,6 +5,7 @@ Neither needs memory for more than one line: `checked_rows` reads a file twice, 
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import shutil
@@ -111,6 +112,8 @@ def _rows(
     try:
         while line := lines.readline(MAX_LINE_BYTES + 1):
             number += 1
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
             if len(line) > MAX_LINE_BYTES:
                 raise InputFileError(f"{path}:{number}: line is longer than 16 MiB; put one JSON object on each line")
             if line.strip():

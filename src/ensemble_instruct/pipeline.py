@@ -8,6 +8,7 @@ which hands it to the store and counts it; only records that were not dropped go
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
@@ -48,6 +49,8 @@ from ensemble_instruct.store import Store
 from ensemble_instruct.streams import drawn, together
 from ensemble_instruct.tables import open_table
 
+_ROWS_BETWEEN_TURNS = 256
+"""Of step 5 with all rows in view, until signals and others have their turn."""
 Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
 
 
@@ -181,18 +184,24 @@ async def _stream(
 
 
 async def _select_all(config: Config, store: Store, recorder: _Recorder) -> None:
-    """Step 5 over all rows of the store, in place of what it made so far."""
+    """Step 5 over all rows of the store, in place of what it made so far: all of it is handed over at once, or none."""
     await store.flush()
-    recorder.forget_selected()
+    records: list[Example | Rejected] = []
     for record in select(lambda: store.answered(config.roles.outputs), selection_of(config)):
+        records.append(record)
+        if len(records) % _ROWS_BETWEEN_TURNS == 0:
+            await asyncio.sleep(0)
+    recorder.forget_selected()
+    for record in records:
         recorder.note(record)
 
 
-async def select_again(config: Config, store: Store, monitor: Monitor) -> Summary:
-    """Step 5 alone, from the records of a finished run; no model is asked."""
+async def select_again(config: Config, store: Store, monitor: Monitor, meta: Mapping[str, str]) -> Summary:
+    """Step 5 alone, from the records of a finished run, and `meta` with it, in one transaction; no model is asked."""
     began = time.monotonic()
     recorder = _Recorder(store, monitor)
     await _select_all(config, store, recorder)
+    store.set_meta(**meta)
     await store.flush()
     return Summary(recorder.counts, recorder.counts_of("ensemble"), time.monotonic() - began)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import yaml
 
 from ensemble_instruct import __version__
-from ensemble_instruct.changes import changes, fingerprint
+from ensemble_instruct.changes import changes, fingerprint, with_selection
 from ensemble_instruct.config import Config
-from ensemble_instruct.config_file import load_config, parse_config
+from ensemble_instruct.config_file import load_config, validated
 from ensemble_instruct.database import require_run
 from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, RunError, UsageError
 from ensemble_instruct.jsonl import whole_file
@@ -22,6 +22,7 @@ from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, sel
 from ensemble_instruct.records import Strategy
 from ensemble_instruct.store import Store, opened_store
 
+_SELECTING = "selecting"
 log = logging.getLogger(__name__)
 
 
@@ -86,8 +87,9 @@ async def select_anew(
 ) -> Summary:
     """Step 5 of a finished run again, with another strategy or another share; no model is asked.
 
-    What is None stays as it is, but for `min_agreement` and `keep`, of which either replaces the other. The run's
-    `config.yaml` and `examples.jsonl` are written anew. Raises `RunError` when the run is not finished.
+    What is None stays as it is; but a strategy, `min_agreement` or `keep` replaces what `min_agreement` and `keep`
+    were. `config.yaml` and `examples.jsonl` are written anew; until they are, the run counts as not finished. Raises
+    `RunError` when it is not finished before.
     """
     require_run(folder)
     config = load_config(folder / "config.yaml")
@@ -97,17 +99,17 @@ async def select_anew(
     if min_agreement is not None or keep is not None or strategy is not None:
         values["ensemble"] |= {"min_agreement": None, "keep": None}
     values["ensemble"] |= changed
-    config = parse_config(yaml.safe_dump(values), str(folder / "config.yaml"), folder)
+    config = validated(values, f"{folder}: selecting anew")
     with opened_store(folder / "run.db") as store:
-        if store.meta("state") != "finished":
-            raise RunError(
-                f"{folder}: the run is not finished; run it to its end: ensemble-instruct run --out {folder}"
-            )
-        summary = await select_again(config, store, monitor)
-        store.set_meta(config=json.dumps(fingerprint(config)))
-        await store.flush()
+        before = store.meta("config")
+        if before is None or store.meta("state") not in ("finished", _SELECTING):
+            raise RunError(f"{folder}: is not finished; run it to its end: ensemble-instruct run --out {folder}")
+        now = json.dumps(with_selection(json.loads(before), config))
+        summary = await select_again(config, store, monitor, {"config": now, "state": _SELECTING})
         _write_config(config, folder)
         write_examples(store, folder / "examples.jsonl")
+        store.set_meta(state="finished")
+        await store.flush()
         return summary
 
 
@@ -139,6 +141,8 @@ def _compare(config: Config, store: Store, *, force: bool) -> None:
     answered = store.answered_by_model()
     if before is not None and answered and not force:
         found = changes(json.loads(before), now, answered)
+        if store.meta("state") == _SELECTING:  # stopped between the two that say what is selected
+            found = [change for change in found if not change.key.startswith("ensemble.")]
         if found:
             raise ConfigChangedError(
                 f"{store.path.parent}: the config has changed: {'; '.join(map(str, found))}; "

@@ -153,7 +153,7 @@ class Store:
         )
 
         def records() -> Iterator[Instruction]:
-            with closing(connection):
+            with closing(connection), _errors_of_reading(self.path):
                 for text, key, number, similar, mean in rows:
                     yield Instruction(kind, text, key, number, tuple(map(tuple, json.loads(similar))), mean)
 
@@ -161,19 +161,20 @@ class Store:
 
     def answered(self, voters: Sequence[str]) -> Iterator[tuple[Instance, tuple[Candidate, ...]]]:
         """Each instance of the file, in order, with what these voters said to it."""
-        rows = self.reader.execute(
-            "SELECT kind, instruction, input, output, completion, lower(hex(request)), follow_on, id FROM instance"
-            " ORDER BY kind, position"
-        )
-        for *fields, instance_id in rows:
-            said = {
-                row[0]: Candidate(instance_id, *row)
-                for row in self.reader.execute(
-                    "SELECT voter, text, finish_reason, lower(hex(request)) FROM candidate WHERE instance = ?",
-                    (instance_id,),
-                )
-            }
-            yield Instance(*fields), tuple(said[voter] for voter in voters if voter in said)
+        with _errors_of_reading(self.path):
+            rows = self.reader.execute(
+                "SELECT kind, instruction, input, output, completion, lower(hex(request)), follow_on, id FROM instance"
+                " ORDER BY kind, position"
+            )
+            for *fields, instance_id in rows:
+                said = {
+                    row[0]: Candidate(instance_id, *row)
+                    for row in self.reader.execute(
+                        "SELECT voter, text, finish_reason, lower(hex(request)) FROM candidate WHERE instance = ?",
+                        (instance_id,),
+                    )
+                }
+                yield Instance(*fields), tuple(said[voter] for voter in voters if voter in said)
 
     def answered_by_model(self) -> dict[str, int]:
         """How many answers each model of the run has given."""
@@ -191,12 +192,18 @@ class Store:
 def _known_keys(connection: sqlite3.Connection, path: Path) -> bytearray:
     """For each beginning of a key (five digits) whether there is an answer: most questions end here."""
     known = bytearray(2**20)
-    try:
+    with _errors_of_reading(path):
         for (key,) in connection.execute("SELECT key FROM request"):
             known[int.from_bytes(key[:3], "big") >> 4] = 1
+    return known
+
+
+@contextmanager
+def _errors_of_reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be read: {error}; the file may be damaged") from error
-    return known
 
 
 @contextmanager
