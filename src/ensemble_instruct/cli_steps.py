@@ -210,7 +210,9 @@ def ensemble(
         return
     if instances_path is None or not outputs_paths or to is None:
         raise UsageError("give --instances, --outputs and --to, or --run; see `ensemble-instruct ensemble --help`")
-    chosen = Selection(strategy or DEFAULT_STRATEGY, 0.01 if threshold is None else threshold, min_agreement, keep)
+    chosen = Selection(
+        strategy or DEFAULT_STRATEGY, Selection().threshold if threshold is None else threshold, min_agreement, keep
+    )
     _report(to, watched(lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor)))
 
 

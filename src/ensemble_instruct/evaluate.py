@@ -20,7 +20,7 @@ from ensemble_instruct.jsonl import Row, read_rows
 from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, Strategy
 from ensemble_instruct.similarity import rouge_l
 from ensemble_instruct.steps.ensemble import Selection
-from ensemble_instruct.strategies import Ballot, Choice, Standing, ballot, choose
+from ensemble_instruct.strategies import Ballot, Choice, Standing, ballot, choose, source_of
 
 Numbers = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -158,9 +158,8 @@ def _models_of(row: Row, where: str) -> tuple[str, ...]:
 
 def _task(row: Row, models: Sequence[str]) -> Task:
     outputs = [row["outputs"][name] for name in models]
-    source = row["input"] if row["input"].strip() else row["instruction"]
     scores = tuple(100 * rouge_l(row["reference"], text, stem=True) for text in outputs)
-    return Task(ballot(outputs, source), scores)
+    return Task(ballot(outputs, source_of(row["instruction"], row["input"])), scores)
 
 
 def part_of(whole: Ballot, places: Sequence[int]) -> Ballot:

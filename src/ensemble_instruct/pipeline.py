@@ -39,7 +39,7 @@ from ensemble_instruct.records import (
     Step,
 )
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks, require_seed_tasks
-from ensemble_instruct.similarity import rouge_tokens, word_tokens
+from ensemble_instruct.similarity import tokens_of, word_tokens
 from ensemble_instruct.steps.ensemble import Selection, make_examples, select
 from ensemble_instruct.steps.instances import InstancesPlan, make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
@@ -100,8 +100,7 @@ def known_texts(paths: Sequence[Path], profile: Profile, threshold: float) -> No
     if not paths:
         return None
     tables = [open_table(path) for path in paths]
-    tokens = rouge_tokens if profile == "published" else word_tokens
-    return NoveltyPool(tokens, chain.from_iterable(table.texts() for table in tables), threshold)
+    return NoveltyPool(tokens_of(profile), chain.from_iterable(table.texts() for table in tables), threshold)
 
 
 def instances_plan(config: Config, kind: Kind) -> InstancesPlan:
@@ -178,9 +177,10 @@ async def _stream(
     instances = recorder.kept(parse_completions(completions, parser))
     window = max(voter.window for voter in voters)
     answered = recorder.kept(make_outputs(instances, voters, config.profile, config.outputs.sampling, window))
+    note = recorder.note_provisional if selection.needs_all else recorder.note
     async with aclosing(make_examples(answered, selection)) as examples:
         async for example in examples:
-            recorder.note(example, counts=not selection.needs_all)
+            note(example)
 
 
 async def _select_all(config: Config, store: Store, recorder: _Recorder) -> None:
@@ -232,14 +232,12 @@ class _Recorder:
         for kind in KINDS:
             self._positions.pop((Example, kind), None)
 
-    def note(
-        self, record: Instruction | Completion | Instance | Answered | Example | Rejected, *, counts: bool = True
-    ) -> None:
-        """Store and count one record; a provisional one is not counted."""
-        if not counts and isinstance(record, Example | Rejected):
-            kind = record.instance.kind if isinstance(record, Example) else None
-            self._store.add(record, self._position(record, kind) if kind else 0)
-            return
+    def note_provisional(self, record: Example | Rejected) -> None:
+        """Store, and not count, what step 5 makes again at the end."""
+        self._store.add(record, self._position(record, record.instance.kind) if isinstance(record, Example) else 0)
+
+    def note(self, record: Instruction | Completion | Instance | Answered | Example | Rejected) -> None:
+        """Store and count one record."""
         match record:
             case Rejected():
                 self._store.add(record)

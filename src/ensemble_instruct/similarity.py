@@ -14,6 +14,8 @@ from functools import cache, lru_cache
 
 from rapidfuzz.distance import LCSseq
 
+from ensemble_instruct.records import Profile
+
 _ROUGE_TOKEN = re.compile(r"[a-z0-9]+")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _UNSPACED = re.compile(
@@ -67,6 +69,11 @@ def word_tokens(text: str, *, stem: bool = False) -> list[str]:
     if stem:
         return [_stem(token) if len(token) > 3 and token.isascii() else token for token in tokens]
     return tokens
+
+
+def tokens_of(profile: Profile) -> Callable[[str], list[str]]:
+    """The words by which a profile compares instructions: rouge-score's in `published`, else those of every script."""
+    return rouge_tokens if profile == "published" else word_tokens
 
 
 @cache

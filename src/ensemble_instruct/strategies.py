@@ -82,6 +82,11 @@ def ballot(outputs: Sequence[str], source: str = "") -> Ballot:
     )
 
 
+def source_of(instruction: str, given: str) -> str:
+    """What an output must not just repeat: the input, or the instruction where there is none."""
+    return given if given.strip() else instruction
+
+
 def _repetition(tokens: Sequence[str]) -> float:
     number = len(tokens) - _PARTS + 1
     if number <= 0:

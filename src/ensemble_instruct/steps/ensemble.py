@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from ensemble_instruct.records import DEFAULT_STRATEGY, INSTANCE_VOTER, Candidate, Example, Instance, Rejected, Strategy
-from ensemble_instruct.strategies import Ballot, Standing, ballot, choose
+from ensemble_instruct.strategies import Ballot, Standing, ballot, choose, source_of
 from ensemble_instruct.streams import drawn
 
 _LEAST: dict[Strategy, float] = {"balanced": 0.15, "consensus": 0.2}
@@ -51,7 +51,7 @@ Row = tuple[Instance, tuple[Candidate, ...]]
 def ballot_of(instance: Instance, candidates: Sequence[Candidate]) -> Ballot:
     """The outputs of an instance, its own first; none must only repeat its input (or its instruction)."""
     outputs = [instance.output, *(candidate.text for candidate in candidates)]
-    return ballot(outputs, instance.input if instance.input.strip() else instance.instruction)
+    return ballot(outputs, source_of(instance.instruction, instance.input))
 
 
 def decide(

@@ -32,7 +32,7 @@ from ensemble_instruct.records import (
     Response,
     content_id,
 )
-from ensemble_instruct.similarity import rouge_tokens, word_tokens
+from ensemble_instruct.similarity import tokens_of
 from ensemble_instruct.streams import Tasks, together
 
 ROUND = 5
@@ -144,10 +144,10 @@ class _Pool:
         self.plan = plan
         self._earlier = earlier
         self._next = next(earlier, None) if earlier else None
-        published = plan.profile == "published"
-        tokens = rouge_tokens if published else word_tokens
-        self._similar = NoveltyPool(tokens, plan.seeds, plan.section.novelty_threshold, base=plan.known)
-        self._with_mean = published or plan.section.mean_similarity
+        self._similar = NoveltyPool(
+            tokens_of(plan.profile), plan.seeds, plan.section.novelty_threshold, base=plan.known
+        )
+        self._with_mean = plan.profile == "published" or plan.section.mean_similarity
         self._made: list[str] = []
         self._target = plan.section.target.of(plan.kind)
         self._demonstrations = plan.section.demonstrations.of(plan.kind)
