@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ensemble_instruct.ballots import ballot
 from ensemble_instruct.records import Candidate, Example, Instance, Rejected
 from ensemble_instruct.similarity import rouge_l
 from ensemble_instruct.steps.ensemble import Selection, select
-from ensemble_instruct.strategies import Standing, balanced, ballot
+from ensemble_instruct.strategies import Standing, balanced
 from tests.conftest import SHARED, Cli, needs_shared, rows
 
 LOREM = "lorem the of a to in and is that it for as with"
@@ -62,10 +63,10 @@ def test_a_voter_that_agrees_with_nobody_is_an_outsider_and_weighs_less() -> Non
     for _ in range(3):
         standing.add(["a", "b", "c"], [0.5, 0.4, 0.02])
         standing.add(["a", "b"], [0.4, 0.4])
-    outsiders = standing.outsiders()
+    outsiders = standing.view().outsiders
     assert (outsiders["a"], outsiders["b"]) == (0.0, 0.0)
     assert 0.4 < outsiders["c"] < 0.5
-    assert Standing().outsiders() == {}
+    assert Standing().view().outsiders == {}
 
 
 @needs_shared

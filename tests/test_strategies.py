@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from ensemble_instruct.strategies import Choice, ballot
+from ensemble_instruct.ballots import ballot
+from ensemble_instruct.strategies import Choice
 from ensemble_instruct.strategies import consensus as consensus_of
 from tests.conftest import Cli, rows
 

@@ -52,14 +52,26 @@ def fingerprint(config: Config) -> dict[str, Any]:
         kind: _digest([repr(row) for row in load_demonstrations(kind, config.instances.demonstrations.of(kind))])
         for kind in _kinds(config)
     }
-    values["ensemble"]["strategy"] = config.strategy
+    values["ensemble"] = _selection(config)
+    if values["outputs"]["samples"] == 1:
+        del values["outputs"]["samples"]  # so it was before there was a choice
     return dict(_flat(values, ""))
 
 
 def with_selection(fingerprint_before: dict[str, Any], config: Config) -> dict[str, Any]:
     """A fingerprint as it is when nothing but the selection of step 5 is that of the config."""
-    selection = config.ensemble.model_dump(mode="json") | {"strategy": config.strategy}
-    return fingerprint_before | dict(_flat({"ensemble": selection}, ""))
+    others = {key: value for key, value in fingerprint_before.items() if not key.startswith("ensemble.")}
+    return others | dict(_flat({"ensemble": _selection(config)}, ""))
+
+
+def _selection(config: Config) -> dict[str, Any]:
+    """The section of step 5, without what is as it was before there was a choice."""
+    values = config.ensemble.model_dump(mode="json") | {"strategy": config.strategy}
+    if all(list(config.ensemble.utility.of(kind)) == ["rouge-l"] for kind in KINDS):
+        del values["utility"]
+    if not config.ensemble.fusion:
+        del values["fusion"]
+    return values
 
 
 def changes(old: dict[str, Any], new: dict[str, Any], answered: dict[str, int]) -> list[Change]:
@@ -84,12 +96,18 @@ def _effect(key: str, answered: dict[str, int]) -> str:
     if section == "models":
         name = rest.rpartition(".")[0]
         return f"asks model {name} again: {answered.get(name, 0)} answers"
+    if key.startswith(("ensemble.fusion", "roles.fusion")):
+        return "asks the model for fusion, if there is to be one; step 5 selects anew"
+    if key.endswith(".judge"):
+        return "asks the judge, if there is to be one; step 5 selects anew"
     if section == "ensemble":
         return "asks nothing again; step 5 selects anew"
     if key.startswith("instructions.target"):
         return "asks for what is missing, and at most a window of step 1 again"
     if key.startswith(("instructions.patience", "instructions.window")):
         return f"step 1 goes another way: up to {total} answers are asked again"
+    if key.startswith("outputs.samples"):
+        return "asks for the samples that are missing"
     if key == "roles.outputs" or section == "outputs":
         return "asks the voters that have not answered so"
     if section == "instances" or key == "roles.instances":

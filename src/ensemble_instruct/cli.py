@@ -21,13 +21,15 @@ from ensemble_instruct.cli_steps import (
     against_option,
     asking,
     config_argument,
+    embedding_option,
     retry_option,
     set_option,
     to_option,
+    utility_option,
 )
 from ensemble_instruct.errors import ConfigError, EnsembleInstructError, InputFileError, RunError, UsageError
 from ensemble_instruct.logs import LogFormat
-from ensemble_instruct.records import KINDS, Kind
+from ensemble_instruct.records import KINDS, Kind, Utility
 
 if TYPE_CHECKING:
     from ensemble_instruct.config import Config
@@ -289,13 +291,24 @@ def dedup(
     type=Share(0, 1, min_open=True),
     help="Keep so much of the tasks (default: 0.529; the original's strategies as they decide).",
 )
+@utility_option
+@embedding_option
 @click.option("--json", "for_programs", is_flag=True, help="Print JSON instead of a table.")
-def evaluate(file: Path, size: int | None, keep: float | None, for_programs: bool) -> None:
+def evaluate(
+    file: Path,
+    size: int | None,
+    keep: float | None,
+    utility: dict[Utility, float],
+    embedding_model: Path | None,
+    for_programs: bool,
+) -> None:
     """Show how well each strategy and each voter does against references (JSONL)."""
     from ensemble_instruct.evaluate import as_json, evaluate_file, table_lines
     from ensemble_instruct.jsonl import dump
+    from ensemble_instruct.utilities import ROUGE_L, normalised_weights
 
-    found = evaluate_file(file, size, keep)
+    weights = normalised_weights(utility) if utility else ROUGE_L
+    found = evaluate_file(file, size, keep, weights, embedding_model)
     click.echo(dump(as_json(found)) if for_programs else "\n".join(table_lines(found)))
 
 

@@ -12,7 +12,7 @@ import click
 
 from ensemble_instruct.errors import InputFileError, UsageError
 from ensemble_instruct.logs import LogFormat
-from ensemble_instruct.records import DEFAULT_STRATEGY, KINDS, Kind, Profile, Strategy
+from ensemble_instruct.records import DEFAULT_STRATEGY, KINDS, Kind, Profile, Strategy, Utility
 
 if TYPE_CHECKING:
     from ensemble_instruct.config import Config
@@ -29,6 +29,16 @@ retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what
 against_option = click.option(
     "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSONL, Parquet) to differ from; repeat."
 )
+utility_option = click.option(
+    "--utility",
+    metavar="NAME[=WEIGHT]",
+    multiple=True,
+    callback=lambda _context, _option, given: _weights(given),
+    help="What agreement means: exact, rouge-l (default), chrf, embedding, judge; repeat for a mixture.",
+)
+embedding_option = click.option(
+    "--embedding-model", metavar="FOLDER", type=PATH, help="Sentence encoder for --utility embedding."
+)
 log_file_option = click.option("--log-file", type=PATH, help="Append the log to this file.")
 log_format_option = click.option(
     "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_default=True, help="Of the log lines."
@@ -44,6 +54,23 @@ class Share(click.FloatRange):
         if isinstance(number, float) and math.isnan(number):
             self.fail(f"{value} is no number", param, ctx)
         return number
+
+
+def _weights(given: tuple[str, ...]) -> dict[Utility, float]:
+    """`rouge-l` or `rouge-l=1`, `embedding=0.3`, as names with their weights."""
+    names: tuple[Utility, ...] = get_args(Utility)
+    weights: dict[Utility, float] = {}
+    for each in given:
+        word, _, number = each.partition("=")
+        name = next((known for known in names if known == word), None)
+        try:
+            weight = float(number or 1)
+        except ValueError:
+            weight = math.nan
+        if name is None or not 0 < weight < math.inf:
+            raise UsageError(f"--utility {each}: write it as NAME or NAME=WEIGHT, with NAME one of {', '.join(names)}")
+        weights[name] = weight
+    return weights
 
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:
@@ -155,6 +182,7 @@ def parse(
 @to_option
 @store_option
 @retry_option
+@click.option("--sample", type=click.IntRange(1), default=1, help="Which of the model's outputs.samples (default: 1).")
 @asking
 def outputs(
     config_path: Path,
@@ -163,6 +191,7 @@ def outputs(
     to: Path,
     store: Path | None,
     retry_failed: bool,
+    sample: int,
     overrides: tuple[str, ...],
     log_file: Path | None,
     log_format: LogFormat,
@@ -171,7 +200,7 @@ def outputs(
     from ensemble_instruct.standalone import outputs_to_file
 
     def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
-        return outputs_to_file(config, model_name, instances_path, to, store, monitor, retry_failed)
+        return outputs_to_file(config, model_name, instances_path, to, store, monitor, retry_failed, sample)
 
     _ask(work, config_path, overrides, to, log_file, log_format)
 
@@ -182,6 +211,8 @@ def outputs(
 @click.option("--outputs", "outputs_paths", type=PATH, multiple=True, help="File of step 4; repeat.")
 @click.option("--to", type=PATH, help="File to write.")
 @click.option("--strategy", type=click.Choice(get_args(Strategy)), help=f"Default: {DEFAULT_STRATEGY}, or the run's.")
+@utility_option
+@embedding_option
 @click.option("--threshold", type=Share(0, 1), help="Of the original's rules; default: 0.01, or the run's.")
 @click.option("--min-agreement", type=Share(0, 1), help="Least agreement of an example.")
 @click.option("--keep", type=Share(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
@@ -191,6 +222,8 @@ def ensemble(
     outputs_paths: tuple[Path, ...],
     to: Path | None,
     strategy: Strategy | None,
+    utility: dict[Utility, float],
+    embedding_model: Path | None,
     threshold: float | None,
     min_agreement: float | None,
     keep: float | None,
@@ -200,20 +233,28 @@ def ensemble(
     from ensemble_instruct.standalone import ensemble_files
     from ensemble_instruct.steps.ensemble import Selection
     from ensemble_instruct.terminal import watched
+    from ensemble_instruct.utilities import ROUGE_L, normalised_weights
 
     if run_folder is not None:
         if instances_path or outputs_paths or to:
             raise UsageError("give either --run, or --instances, --outputs and --to")
-        summary = watched(lambda monitor: select_anew(run_folder, monitor, strategy, threshold, min_agreement, keep))
+        settings = {
+            "strategy": strategy, "utility": utility or None, "threshold": threshold, "min_agreement": min_agreement,
+            "keep": keep, "embedding_model": str(embedding_model.absolute()) if embedding_model else None,
+        }  # fmt: skip
+        changed = {name: value for name, value in settings.items() if value is not None}
+        summary = watched(lambda monitor: select_anew(run_folder, monitor, changed))
         dropped = sum(summary.counts.values()) - summary.examples
         click.echo(f"{summary.examples} examples in {run_folder / 'examples.jsonl'}; {dropped} rows dropped by step 5")
         return
     if instances_path is None or not outputs_paths or to is None:
         raise UsageError("give --instances, --outputs and --to, or --run; see `ensemble-instruct ensemble --help`")
-    chosen = Selection(
-        strategy or DEFAULT_STRATEGY, Selection().threshold if threshold is None else threshold, min_agreement, keep
+    least = Selection().threshold if threshold is None else threshold
+    weights = normalised_weights(utility) if utility else ROUGE_L
+    chosen = Selection(strategy or DEFAULT_STRATEGY, least, min_agreement, keep, (weights, weights))
+    _report(
+        to, watched(lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor, embedding_model))
     )
-    _report(to, watched(lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor)))
 
 
 def _ask(

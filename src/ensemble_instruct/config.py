@@ -6,37 +6,31 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from ensemble_instruct.config_base import PerKind, SamplingOverrides, Section
+from ensemble_instruct.config_ensemble import EnsembleSection
 from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.records import DEFAULT_STRATEGY, INSTANCE_VOTER, OF_THREE, Kind, Profile, Sampling, Strategy
+from ensemble_instruct.records import (
+    DEFAULT_STRATEGY,
+    FUSION_VOTER,
+    INSTANCE_VOTER,
+    OF_THREE,
+    Kind,
+    Profile,
+    Strategy,
+    Voter,
+)
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 OPENAI_URL = "https://api.openai.com/v1"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-    """`defer_build`, and defaults by factories: only the whole config is compiled, when one is read."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            for key in values:
-                if key not in cls.model_fields:
-                    near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.0)
-                    raise PydanticCustomError(
-                        "unknown_key", "unknown key; did you mean '{near}'?", {"key": str(key), "near": near[0]}
-                    )
-        return values
+_MOST_VOTERS = 16
 
 
 def _require_plain_url(url: str, source: str = "an address") -> None:
@@ -58,32 +52,7 @@ def _digest(path: Path | None) -> str:
     return sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else str(path)
 
 
-class PerKind(_Section):
-    """A number for each kind of task."""
-
-    input_output: int = Field(ge=0)
-    output_only: int = Field(ge=0)
-
-    def of(self, kind: Kind) -> int:
-        """The number for one kind."""
-        return self.input_output if kind == "input_output" else self.output_only
-
-
-class SamplingOverrides(_Section):
-    """Sampling settings of a step; what is left out stays as the paper has it."""
-
-    max_tokens: int | None = Field(default=None, ge=1)
-    min_tokens: int | None = Field(default=None, ge=0)
-    temperature: float | None = Field(default=None, ge=0)
-    top_k: int | None = Field(default=None, ge=1)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-
-    def applied_to(self, sampling: Sampling) -> Sampling:
-        """The sampling with the settings that are given here."""
-        return replace(sampling, **{name: value for name, value in self if value is not None})
-
-
-class InstructionsSection(_Section):
+class InstructionsSection(Section):
     """Step 1."""
 
     target: PerKind = Field(default_factory=lambda: PerKind(input_output=100, output_only=100))
@@ -106,7 +75,7 @@ class InstructionsSection(_Section):
         return {**default.model_dump(), **value} if isinstance(value, dict) else value
 
 
-class DemonstrationFiles(_Section):
+class DemonstrationFiles(Section):
     """Files with a user's own demonstrations for step 2."""
 
     input_output: Path | None = Field(default=None, strict=False)
@@ -117,27 +86,40 @@ class DemonstrationFiles(_Section):
         return self.input_output if kind == "input_output" else self.output_only
 
 
-class InstancesSection(_Section):
+class InstancesSection(Section):
     """Step 2."""
 
     demonstrations: DemonstrationFiles = Field(default_factory=DemonstrationFiles)
     sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
 
 
-class OutputsSection(_Section):
+class OutputsSection(Section):
     """Step 4."""
 
+    samples: int | dict[str, int] = 1
+    """Outputs of a model for an instance, each a voter; or so many of each model that is named."""
     sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
 
+    @field_validator("samples")
+    @classmethod
+    def _at_least_one(cls, value: int | dict[str, int]) -> int | dict[str, int]:
+        if not all(1 <= count <= _MOST_VOTERS for count in ([value] if isinstance(value, int) else value.values())):
+            raise ValueError(f"must be from 1 to {_MOST_VOTERS}")
+        return value
 
-class Price(_Section):
+    def samples_of(self, model: str) -> int:
+        """How many outputs a model gives for an instance."""
+        return self.samples if isinstance(self.samples, int) else self.samples.get(model, 1)
+
+
+class Price(Section):
     """US dollars per million tokens."""
 
     input: float = Field(default=0.0, ge=0)
     output: float = Field(default=0.0, ge=0)
 
 
-class ModelSection(_Section):
+class ModelSection(Section):
     """One language model and where it answers."""
 
     provider: Literal["openai", "scripted"] = "openai"
@@ -209,31 +191,19 @@ class ModelSection(_Section):
         return (self.base_urls[0], self.model, self.endpoint)
 
 
-class Roles(_Section):
+class Roles(Section):
     """Which model does which step."""
 
     instructions: str
     instances: str
-    outputs: list[str] = Field(min_length=1, max_length=16)
+    outputs: list[str] = Field(min_length=1, max_length=_MOST_VOTERS)
+    judge: str | None = None
+    """Which compares outputs, where the utility is `judge`."""
+    fusion: str | None = None
+    """Which makes one output out of the others, with `ensemble.fusion`."""
 
 
-class EnsembleSection(_Section):
-    """Step 5."""
-
-    strategy: Strategy | None = None
-    threshold: float = Field(default=0.01, ge=0, le=1)
-    """What the lowest of three scores must exceed (strategies released, published, algorithm1)."""
-    min_agreement: float | None = Field(default=None, ge=0, le=1)
-    keep: float | None = Field(default=None, gt=0, le=1)
-
-    @model_validator(mode="after")
-    def _one_selection(self) -> EnsembleSection:
-        if self.min_agreement is not None and self.keep is not None:
-            raise ValueError("give either 'min_agreement' or 'keep', not both")
-        return self
-
-
-class Config(_Section):
+class Config(Section):
     """A whole run."""
 
     seed: int = 42
@@ -260,7 +230,17 @@ class Config(_Section):
     @property
     def used_models(self) -> tuple[str, ...]:
         """Names of the models that have a role, each once, generator first."""
-        return tuple(dict.fromkeys([self.roles.instructions, self.roles.instances, *self.roles.outputs]))
+        return tuple(dict.fromkeys(name for _, name in self._named()))
+
+    @property
+    def voters(self) -> tuple[Voter, ...]:
+        """Who answers each instance in step 4, in the order of the roles; samples of one model after each other."""
+        return tuple(voter for name in self.roles.outputs for voter in voters_of(name, self.outputs.samples_of(name)))
+
+    @property
+    def voter_names(self) -> tuple[str, ...]:
+        """The names of all whose outputs step 5 compares with the instance's own."""
+        return (*(voter.name for voter in self.voters), *([FUSION_VOTER] if self.ensemble.fusion else []))
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
@@ -271,28 +251,69 @@ class Config(_Section):
                     "role", "no model is called '{name}'; did you mean '{near}'?",
                     {"key": f"roles.{role}", "name": name, "near": near},
                 )  # fmt: skip
-        if INSTANCE_VOTER in self.models:
-            raise PydanticCustomError(
-                "role", "the name is taken: so the instance's own output is called; choose another",
-                {"key": f"models.{INSTANCE_VOTER}"},
-            )  # fmt: skip
+        self._require_free_names()
+        self._require_helpers()
         for name in self.roles.outputs:
             if self.roles.outputs.count(name) > 1:
                 raise PydanticCustomError(
                     "role", "voter '{name}' is named twice; each votes once", {"key": "roles.outputs", "name": name}
                 )
-        if self.strategy in OF_THREE and len(self.roles.outputs) != 2:
+        self._require_samples()
+        if self.strategy in OF_THREE and len(self.voter_names) != 2:
             raise PydanticCustomError(
                 "strategy", "strategy '{name}' needs exactly two voters beside the instance; use balanced or consensus",
                 {"key": "roles.outputs", "name": self.strategy},
             )  # fmt: skip
         return self
 
+    def _require_free_names(self) -> None:
+        taken = {INSTANCE_VOTER: "the instance's own output", FUSION_VOTER: "what is made out of the others"}
+        for name in self.models:
+            if name in taken:
+                raise PydanticCustomError(
+                    "role", "the name is taken: so {what} is called; choose another",
+                    {"key": f"models.{name}", "what": taken[name]},
+                )  # fmt: skip
+
+    def _require_helpers(self) -> None:
+        """A judge and a model for fusion, where they are needed."""
+        needed = {"judge": "judge" in self.ensemble.utility.names, "fusion": self.ensemble.fusion}
+        for role, is_needed in needed.items():
+            if is_needed and getattr(self.roles, role) is None:
+                raise PydanticCustomError(
+                    "role", "'ensemble' needs a model for it; name one of {models}",
+                    {"key": f"roles.{role}", "models": ", ".join(self.models)},
+                )  # fmt: skip
+
+    def _require_samples(self) -> None:
+        samples = self.outputs.samples
+        unknown = sorted(set(samples) - set(self.roles.outputs)) if isinstance(samples, dict) else []
+        problem = ""
+        if unknown:
+            problem = f"'{unknown[0]}' is none of roles.outputs"
+        elif len(self.voters) > _MOST_VOTERS:
+            problem = f"{len(self.voters)} voters in all; at most {_MOST_VOTERS} can vote"
+        elif self.outputs.sampling.temperature == 0 and any(voter.of > 1 for voter in self.voters):
+            problem = "samples at temperature 0 are all the same; set outputs.sampling.temperature above 0"
+        if problem:
+            raise PydanticCustomError("samples", "{problem}", {"key": "outputs.samples", "problem": problem})
+
     def _named(self) -> Iterator[tuple[str, str]]:
         yield "instructions", self.roles.instructions
         yield "instances", self.roles.instances
         for name in self.roles.outputs:
             yield "outputs", name
+        if self.ensemble.fusion and self.roles.fusion is not None:
+            yield "fusion", self.roles.fusion
+        if "judge" in self.ensemble.utility.names and self.roles.judge is not None:
+            yield "judge", self.roles.judge
+
+
+def voters_of(model: str, samples: int) -> tuple[Voter, ...]:
+    """The voters that a model is: itself, or each of its samples."""
+    if samples == 1:
+        return (Voter(model, model),)
+    return tuple(Voter(f"{model}#{number + 1}", model, number, samples) for number in range(samples))
 
 
 def api_key(name: str, model: ModelSection) -> str | None:

@@ -93,6 +93,7 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
     instances = values.get("instances")
     files_of = instances.get("demonstrations") if isinstance(instances, dict) else None
     holders: list[tuple[Any, str]] = [(values, "seed_tasks"), (files_of, "input_output"), (files_of, "output_only")]
+    holders.append((values.get("ensemble"), "embedding_model"))
     holders += [(model, "replies") for model in (models.values() if isinstance(models, dict) else ())]
     for holder, key in holders:
         if isinstance(holder, dict) and isinstance(holder.get(key), str):

@@ -15,12 +15,14 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ensemble_instruct.ballots import Ballot, ballot, original_ballot, source_of
+from ensemble_instruct.embeddings import comparers_for
 from ensemble_instruct.errors import InputFileError, UsageError
 from ensemble_instruct.jsonl import Row, read_rows
-from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, Strategy
+from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, Instance, Kind, Strategy
 from ensemble_instruct.similarity import rouge_l
-from ensemble_instruct.steps.ensemble import Selection
-from ensemble_instruct.strategies import Ballot, Choice, Standing, ballot, choose, source_of
+from ensemble_instruct.strategies import Choice, Question, Standing, View, choose
+from ensemble_instruct.utilities import ROUGE_L, Weights, mixed
 
 Numbers = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -38,7 +40,11 @@ _MOST_SUBSETS = 5000
 class Task:
     """The outputs of all models for one task, in the order of the models' names."""
 
+    id: str
+    """Of the instance: what `random` draws by."""
     ballot: Ballot
+    original: Ballot
+    """For the strategies of the original."""
     scores: tuple[float, ...]
     """Of each output."""
 
@@ -106,13 +112,20 @@ class Picks:
     words: Numbers
 
 
-def evaluate_file(path: Path, size: int | None = None, keep: float | None = None) -> Evaluation:
+def evaluate_file(
+    path: Path,
+    size: int | None = None,
+    keep: float | None = None,
+    weights: Weights = ROUGE_L,
+    embedding_model: Path | None = None,
+) -> Evaluation:
     """Evaluate the strategies on the rows `{instruction, input, reference, outputs: {model: text}}` of a JSONL file.
 
+    `weights` says what agreement means; the strategies of the original have their own.
     Raises `InputFileError`, with file and line, for rows that are not like this, and `UsageError` for a size that is
     not between 2 and the number of models, or a share of the tasks that is none of them.
     """
-    benchmark = read_benchmark(path)
+    benchmark = read_benchmark(path, weights, embedding_model)
     count = len(benchmark.models)
     if size is not None and not 2 <= size <= count:
         raise UsageError(f"{path}: has the outputs of {count} models; give a --size from 2 to {count}, not {size}")
@@ -124,14 +137,33 @@ def evaluate_file(path: Path, size: int | None = None, keep: float | None = None
     return evaluate(benchmark, size, keep)
 
 
-def read_benchmark(path: Path) -> Benchmark:
+def read_benchmark(path: Path, weights: Weights = ROUGE_L, embedding_model: Path | None = None) -> Benchmark:
     """The tasks of a file; raises `InputFileError`, with file and line, for what is none."""
+    comparers = comparers_for([weights], embedding_model)
+    models, rows = _read_tasks(path)
+    texts = [([row["outputs"][name] for name in models], row) for row in rows]
+    matrices = mixed(weights, comparers, [(_instance(row), outputs) for outputs, row in texts])
+    tasks = []
+    for (outputs, row), matrix in zip(texts, matrices, strict=True):
+        source = source_of(row["instruction"], row["input"])
+        scores = tuple(100 * rouge_l(row["reference"], text, stem=True) for text in outputs)
+        tasks.append(Task(_instance(row).id, ballot(outputs, source, matrix), original_ballot(outputs, source), scores))
+    return Benchmark(models, tuple(tasks))
+
+
+def _instance(row: Row) -> Instance:
+    kind: Kind = "input_output" if row["input"].strip() else "output_only"
+    return Instance(kind, row["instruction"], row["input"], "")
+
+
+def _read_tasks(path: Path) -> tuple[tuple[str, ...], list[Row]]:
+    """The names of the models, sorted, and the rows."""
     models: tuple[str, ...] = ()
     first = 0
-    tasks: list[Task] = []
+    rows: list[Row] = []
     for number, row in read_rows(path, _FIELDS):
         names = _models_of(row, f"{path}:{number}")
-        if not tasks:
+        if not rows:
             models, first = names, number
         if names != models:
             other = min(set(names) ^ set(models))
@@ -140,10 +172,10 @@ def read_benchmark(path: Path) -> Benchmark:
                 f"{path}:{number}: line {has} has an output of {other!r} and line {lacks} has none; "
                 f"every row needs the same models"
             )
-        tasks.append(_task(row, models))
-    if not tasks:
+        rows.append(row)
+    if not rows:
         raise InputFileError(f"{path}: holds no rows; put one object with {', '.join(_FIELDS)} on each line")
-    return Benchmark(models, tuple(tasks))
+    return models, rows
 
 
 def _models_of(row: Row, where: str) -> tuple[str, ...]:
@@ -154,12 +186,6 @@ def _models_of(row: Row, where: str) -> tuple[str, ...]:
     if len(outputs) < 2:
         raise InputFileError(f"{where}: field 'outputs' has {len(outputs)} of the two models or more that it needs")
     return tuple(sorted(outputs))
-
-
-def _task(row: Row, models: Sequence[str]) -> Task:
-    outputs = [row["outputs"][name] for name in models]
-    scores = tuple(100 * rouge_l(row["reference"], text, stem=True) for text in outputs)
-    return Task(ballot(outputs, source_of(row["instruction"], row["input"])), scores)
 
 
 def part_of(whole: Ballot, places: Sequence[int]) -> Ballot:
@@ -219,24 +245,27 @@ def picks_of(benchmark: Benchmark, subsets: Sequence[Sequence[int]]) -> dict[Str
     strategies: list[Strategy] = [strategy for strategy in get_args(Strategy) if size == 3 or strategy not in OF_THREE]
     cells: dict[Strategy, list[list[tuple[float, float, float]]]] = {strategy: [] for strategy in strategies}
     for places in subsets:
+        voters = tuple(benchmark.models[place] for place in places)
         ballots = [part_of(task.ballot, places) for task in benchmark.tasks]
-        outsiders = _outsiders(ballots)
+        originals = [part_of(task.original, places) for task in benchmark.tasks] if size == 3 else []
+        view = _view(voters, ballots)
         for strategy in strategies:
-            choices = (choose(given, strategy, Selection().threshold, outsiders) for given in ballots)
+            used = originals if strategy in OF_THREE else ballots
             cells[strategy].append(
-                [_cell(task, places, choice) for task, choice in zip(benchmark.tasks, choices, strict=True)]
+                [
+                    _cell(task, places, choose(Question(given, voters, task.id, view), strategy))
+                    for task, given in zip(benchmark.tasks, used, strict=True)
+                ]
             )
     return {strategy: Picks(*np.moveaxis(np.array(rows), 2, 0)) for strategy, rows in cells.items()}
 
 
-def _outsiders(ballots: Sequence[Ballot]) -> list[float]:
-    """Of each voter, over all tasks, as step 5 has it over all rows."""
+def _view(voters: Sequence[str], ballots: Sequence[Ballot]) -> View:
+    """How the voters stand over all tasks, as step 5 has it over all rows."""
     standing = Standing()
-    voters = [f"{place}" for place in range(len(ballots[0].outputs))]
     for given in ballots:
         standing.add(voters, given.scores)
-    outsiders = standing.outsiders()
-    return [outsiders[voter] for voter in voters]
+    return standing.view()
 
 
 def _cell(task: Task, places: Sequence[int], choice: Choice) -> tuple[float, float, float]:

@@ -77,6 +77,16 @@ class _Sent:
         return time.monotonic() - self.began
 
 
+def request_key(identity: Sequence[str], request: Request) -> str:
+    """32 hexadecimal digits over everything that can change the answer of a model, and nothing else."""
+    sampling = request.sampling
+    parts = [
+        *identity, request.prompt, sampling.max_tokens, sampling.min_tokens, sampling.temperature,
+        sampling.top_k, sampling.top_p, sampling.stop, sampling.seed, request.repeat,
+    ]  # fmt: skip
+    return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+
 class Model:
     """One model of the config, on one server or several replicas: asks for what the store does not know yet.
 
@@ -96,7 +106,7 @@ class Model:
         self.usage = Usage()
         self._section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
         self._clients = tuple(client for _, client in clients)
-        self._identity = list(section.identity)
+        self._identity = section.identity
         rates = section.requests_per_minute, section.tokens_per_minute
         patience = section.give_up_after / 4
         self._gates = tuple(Gate(server, section.max_in_flight, Rates(*rates), patience) for server, _ in clients)
@@ -126,13 +136,8 @@ class Model:
         return [gate.status() for gate in self._gates]
 
     def key(self, request: Request) -> str:
-        """32 hexadecimal digits over everything that can change the answer, and nothing else."""
-        sampling = request.sampling
-        parts = [
-            *self._identity, request.prompt, sampling.max_tokens, sampling.min_tokens, sampling.temperature,
-            sampling.top_k, sampling.top_p, sampling.stop, sampling.seed, request.repeat,
-        ]  # fmt: skip
-        return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+        """See `request_key`."""
+        return request_key(self._identity, request)
 
     async def open(self) -> None:
         """Open the clients, once; raises `ModelError` when the model cannot be reached at all."""

@@ -21,6 +21,7 @@ from typing import Protocol, TypeVar
 from ensemble_instruct import __version__
 from ensemble_instruct.config import Config
 from ensemble_instruct.database import read_examples
+from ensemble_instruct.embeddings import Embedder
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.jsonl import write_rows
 from ensemble_instruct.model import Model
@@ -40,14 +41,17 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks, require_seed_tasks
 from ensemble_instruct.similarity import tokens_of, word_tokens
-from ensemble_instruct.steps.ensemble import Selection, make_examples, select
+from ensemble_instruct.steps.ensemble import Comparers, Selection, make_examples, select
+from ensemble_instruct.steps.fusion import make_fusions
 from ensemble_instruct.steps.instances import InstancesPlan, make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
-from ensemble_instruct.steps.outputs import Answered, make_outputs
+from ensemble_instruct.steps.outputs import Answered, OutputsPlan, make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
+from ensemble_instruct.steps.verdicts import Verdicts, make_verdicts
 from ensemble_instruct.store import Store
 from ensemble_instruct.streams import drawn, together
 from ensemble_instruct.tables import open_table
+from ensemble_instruct.utilities import PURE, normalised_weights
 
 _ROWS_BETWEEN_TURNS = 256
 """Of step 5 with all rows in view, until signals and others have their turn."""
@@ -113,7 +117,23 @@ def instances_plan(config: Config, kind: Kind) -> InstancesPlan:
 def selection_of(config: Config) -> Selection:
     """How the config says that step 5 decides."""
     section = config.ensemble
-    return Selection(config.strategy, section.threshold, section.min_agreement, section.keep)
+    first, second = (normalised_weights(section.utility.of(kind)) for kind in KINDS)
+    return Selection(config.strategy, section.threshold, section.min_agreement, section.keep, (first, second))
+
+
+def outputs_plan(config: Config) -> OutputsPlan:
+    """What step 4 needs beside the models."""
+    return OutputsPlan(config.profile, config.seed, config.outputs.sampling)
+
+
+def comparers_of(config: Config, store: Store) -> Comparers:
+    """All utilities that the config has set up; a model of theirs is loaded when it is first needed."""
+    comparers = dict(PURE)
+    if config.ensemble.embedding_model is not None:
+        comparers["embedding"] = Embedder(config.ensemble.embedding_model)
+    if config.roles.judge is not None:
+        comparers["judge"] = Verdicts(store, config.models[config.roles.judge].identity)
+    return comparers
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +187,6 @@ async def _stream(
 ) -> None:
     """The five steps for one kind. Where step 5 needs all rows, its examples are only those so far, and not counted."""
     roles, selection = config.roles, selection_of(config)
-    voters = [models[name] for name in roles.outputs]
     generator, writer = models[roles.instructions], models[roles.instances]
     threshold = config.instructions.novelty_threshold
     pool = NoveltyPool(word_tokens, plan.instructions.seeds, threshold, base=plan.instructions.known)
@@ -175,19 +194,35 @@ async def _stream(
     made = recorder.kept(make_instructions(generator, plan.instructions, earlier))
     completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))
     instances = recorder.kept(parse_completions(completions, parser))
-    window = max(voter.window for voter in voters)
-    answered = recorder.kept(make_outputs(instances, voters, config.profile, config.outputs.sampling, window))
+    answered = recorder.kept(_answered(config, models, instances))
     note = recorder.note_provisional if selection.needs_all else recorder.note
     async with aclosing(make_examples(answered, selection)) as examples:
         async for example in examples:
             note(example)
 
 
+def _answered(
+    config: Config, models: Mapping[str, Model], instances: AsyncIterable[Instance]
+) -> AsyncIterable[Answered | Rejected]:
+    """Step 4, and what models say of its outputs: fusion and verdicts, where the config wants them."""
+    voters = [(voter, models[voter.model]) for voter in config.voters]
+    plan, window = outputs_plan(config), max(model.window for _, model in voters)
+    answered = make_outputs(instances, voters, plan, window)
+    if config.ensemble.fusion and config.roles.fusion is not None:
+        fuser = models[config.roles.fusion]
+        answered = make_fusions(answered, fuser, config.profile, config.outputs.sampling, fuser.window)
+    if "judge" in config.ensemble.utility.names and config.roles.judge is not None:
+        judge = models[config.roles.judge]
+        answered = make_verdicts(answered, judge, judge.window)
+    return answered
+
+
 async def _select_all(config: Config, store: Store, recorder: _Recorder) -> None:
     """Step 5 over all rows of the store, in place of what it made so far: all of it is handed over at once, or none."""
     await store.flush()
     records: list[Example | Rejected] = []
-    for record in select(lambda: store.answered(config.roles.outputs), selection_of(config)):
+    comparers = comparers_of(config, store)
+    for record in select(lambda: store.answered(config.voter_names), selection_of(config), comparers):
         records.append(record)
         if len(records) % _ROWS_BETWEEN_TURNS == 0:
             await asyncio.sleep(0)

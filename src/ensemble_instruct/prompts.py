@@ -65,8 +65,35 @@ def outputs_prompt(instruction: str, given: str) -> str:
     return f"{instruction.strip()}\n{given.strip()}"
 
 
-def outputs_sampling(profile: Profile) -> Sampling:
-    """Greedy; the default profile has no stop text, so that an answer of several paragraphs stays whole."""
+def outputs_sampling(profile: Profile, *, sampled: bool = False) -> Sampling:
+    """Greedy, or at temperature 0.7 where a model gives several samples.
+
+    The default profile has no stop text, so that an answer of several paragraphs stays whole.
+    """
+    temperature = 0.7 if sampled else 0.0
     if profile == "published":
-        return Sampling(max_tokens=256, min_tokens=1, stop=("\n\n", END_MARKER))
-    return Sampling(max_tokens=512)
+        return Sampling(max_tokens=256, min_tokens=1, temperature=temperature, stop=("\n\n", END_MARKER))
+    return Sampling(max_tokens=512, temperature=temperature)
+
+
+def fusion_prompt(instruction: str, given: str, outputs: Sequence[str]) -> str:
+    """A task and several answers to it, numbered in the order given, out of which one is to be made."""
+    answers = "\n\n".join(f"Answer {number}:\n{text.strip()}" for number, text in enumerate(outputs, start=1))
+    return (
+        "Below are a task and several answers to it, some of which may be wrong. Write the one best answer: correct, "
+        f"complete, and in the form that the task asks for. Give nothing but the answer.\n\n{_task(instruction, given)}"
+        f"\n\n{answers}\n\nBest answer:"
+    )
+
+
+def verdict_prompt(instruction: str, given: str, one: str, other: str) -> str:
+    """A task and two answers to it, and the question whether they say the same."""
+    return (
+        f"Below are a task and two answers to it.\n\n{_task(instruction, given)}\n\n"
+        f"Answer A:\n{one.strip()}\n\nAnswer B:\n{other.strip()}\n\n"
+        "Do the two answers say the same? Reply with one word: same, partly or different.\nReply:"
+    )
+
+
+def _task(instruction: str, given: str) -> str:
+    return f"Task: {instruction.strip()}" + (f"\nInput: {given.strip()}" if given.strip() else "")

@@ -12,8 +12,10 @@ from typing import Literal
 
 Kind = Literal["input_output", "output_only"]
 Profile = Literal["default", "published"]
-Strategy = Literal["balanced", "consensus", "released", "published", "algorithm1"]
+Strategy = Literal["balanced", "consensus", "released", "published", "algorithm1", "single", "random"]
 DEFAULT_STRATEGY: Strategy = "balanced"
+Utility = Literal["exact", "rouge-l", "chrf", "embedding", "judge"]
+"""How the agreement of two outputs is measured."""
 Step = Literal["instructions", "instances", "parse", "outputs", "ensemble"]
 
 KINDS: tuple[Kind, ...] = ("input_output", "output_only")
@@ -24,6 +26,8 @@ END_MARKER = "|EoS|"
 BYTES_PER_TOKEN = 4
 INSTANCE_VOTER = "instance"
 """The name under which an instance's own output votes in step 5."""
+FUSION_VOTER = "fusion"
+"""The name under which the output votes that a model made out of the others."""
 
 
 def content_id(*parts: str) -> str:
@@ -180,6 +184,17 @@ class Instance:
     def id(self) -> str:
         """Hash of instruction and input: the same instruction with another input is another instance."""
         return content_id("instance", self.instruction, self.input)
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """Who answers in step 4: a model, or one of several samples of it."""
+
+    name: str
+    model: str
+    sample: int = 0
+    of: int = 1
+    """How many samples of the model vote; one is greedy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ import json
 import logging
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,7 +21,6 @@ from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, 
 from ensemble_instruct.jsonl import whole_file
 from ensemble_instruct.models import open_models
 from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, select_again, write_examples
-from ensemble_instruct.records import Strategy
 from ensemble_instruct.store import Store, opened_store
 
 _SELECTING = "selecting"
@@ -77,29 +78,26 @@ async def start_or_resume(
         raise
 
 
-async def select_anew(
-    folder: Path,
-    monitor: Monitor,
-    strategy: Strategy | None,
-    threshold: float | None,
-    min_agreement: float | None,
-    keep: float | None,
-) -> Summary:
-    """Step 5 of a finished run again, with another strategy or another share; no model is asked.
+async def select_anew(folder: Path, monitor: Monitor, changed: Mapping[str, Any]) -> Summary:
+    """Step 5 of a finished run again, with other settings of `ensemble`; no model is asked.
 
-    What is None stays as it is; but a strategy, `min_agreement` or `keep` replaces what `min_agreement` and `keep`
-    were. `config.yaml` and `examples.jsonl` are written anew; until they are, the run counts as not finished. Raises
-    `RunError` when it is not finished before.
+    What is not in `changed` stays as it is; but a strategy, a utility, `min_agreement` or `keep` replaces what
+    `min_agreement` and `keep` were. `config.yaml` and `examples.jsonl` are written anew; until they are, the run counts
+    as not finished. Raises `RunError` when it is not finished before, `ConfigError` for settings that cannot be.
     """
     require_run(folder)
     config = load_config(folder / "config.yaml")
-    settings = {"strategy": strategy, "threshold": threshold, "min_agreement": min_agreement, "keep": keep}
-    changed = {name: value for name, value in settings.items() if value is not None}
     values = config.model_dump(mode="json")
-    if min_agreement is not None or keep is not None or strategy is not None:
+    if changed.keys() & {"min_agreement", "keep", "strategy", "utility"}:
         values["ensemble"] |= {"min_agreement": None, "keep": None}
     values["ensemble"] |= changed
+    judged_before = "judge" in config.ensemble.utility.names
     config = validated(values, f"{folder}: selecting anew")
+    if "judge" in config.ensemble.utility.names and not judged_before:
+        raise RunError(
+            f"{folder}: has no verdicts of a judge; set ensemble.utility and roles.judge in its config.yaml, and "
+            f"run it with --force: the judge is asked, and nothing else"
+        )
     with opened_store(folder / "run.db") as store:
         before = store.meta("config")
         if before is None or store.meta("state") not in ("finished", _SELECTING):

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from ensemble_instruct.config import Config
+from ensemble_instruct.config import Config, voters_of
+from ensemble_instruct.embeddings import comparers_for
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.jsonl import NumberedRow, Row, RowSpool, checked_rows, read_rows, require_folder_of
 from ensemble_instruct.model import Model
 from ensemble_instruct.models import open_models
 from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.pipeline import Monitor, instances_plan, known_texts, prepare
+from ensemble_instruct.pipeline import Monitor, instances_plan, known_texts, outputs_plan, prepare
 from ensemble_instruct.prompts import squeezed
 from ensemble_instruct.records import (
     END_MARKER,
@@ -171,9 +172,16 @@ async def outputs_to_file(
     store_path: Path | None,
     monitor: Monitor,
     retry_failed: bool = False,
+    sample: int = 1,
 ) -> FileSummary:
-    """Step 4 for one model → `{instruction, input, output}`, in the order of the instances."""
+    """Step 4 for one model → `{instruction, input, output}`, in the order of the instances.
+
+    Where the config wants several samples of the model, `sample` says which, from 1.
+    """
     require_folder_of(to, instances)
+    voters = voters_of(model_name, config.outputs.samples_of(model_name))
+    if sample > len(voters):
+        raise UsageError(f"--sample {sample}: outputs.samples gives {len(voters)} of {model_name}; choose one of them")
     with checked_rows(instances, _INSTANCE) as given:
         async with _opened(config, model_name, to, store_path, retry_failed) as (_, model):
             monitor.started({model.name: model}, {})
@@ -185,7 +193,7 @@ async def outputs_to_file(
             async def with_candidate() -> AsyncGenerator[Answered | Rejected, None]:
                 window = model.window
                 wanted = _each(_instances(given))
-                made = make_outputs(wanted, [model], config.profile, config.outputs.sampling, window)
+                made = make_outputs(wanted, [(voters[sample - 1], model)], outputs_plan(config), window)
                 async with drawn(made) as records:
                     async for record in records:
                         if isinstance(record, Rejected) or record[1]:
@@ -195,9 +203,15 @@ async def outputs_to_file(
 
 
 async def ensemble_files(
-    instances: Path, outputs: Sequence[Path], to: Path, selection: Selection, monitor: Monitor
+    instances: Path,
+    outputs: Sequence[Path],
+    to: Path,
+    selection: Selection,
+    monitor: Monitor,
+    embedding_model: Path | None = None,
 ) -> FileSummary:
     """Step 5 → `{instruction, input, output}`. Outputs are joined by instruction and input, not by line."""
+    comparers = comparers_for(selection.weights, embedding_model)
     require_folder_of(to, instances, *outputs)
     if selection.min_agreement is not None and selection.keep is not None:
         raise UsageError("give either --min-agreement or --keep, not both")
@@ -224,7 +238,9 @@ async def ensemble_files(
         def row(example: Example) -> Row:
             return {**_instance_row(example.instance), "output": example.output}
 
-        summary = await _write(_each(select(answered, selection)), row, to, monitor, "ensemble", ascii_only=True)
+        summary = await _write(
+            _each(select(answered, selection, comparers)), row, to, monitor, "ensemble", ascii_only=True
+        )
     unmatched = [(name, sum(len(rows[places[at] :]) for at, rows in texts.items())) for name, texts in voters]
     summary.note = "; ".join(f"{name}: {count} rows belong to no instance" for name, count in unmatched if count)
     return summary

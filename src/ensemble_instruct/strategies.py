@@ -7,24 +7,23 @@ A strategy says which output stays and how sure that is. `released`, `published`
 * `balanced`: the same, less what speaks against an output by itself: that it repeats itself, that it is short (two
   outputs that say little agree easily, so agreement alone favours short ones), and that its voter agrees with the
   others much less than most voters do, over the whole run. What that is worth was measured: docs/agreement.md.
+* `single`: always the voter that agrees most with the others over the whole run; `random`: a voter drawn anew for
+  each instance. Both are there to compare with.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import median
 
-from ensemble_instruct.records import Strategy
-from ensemble_instruct.similarity import lcs_f1, normalised, rouge_l, word_tokens
-
-Matrix = tuple[tuple[float, ...], ...]
+from ensemble_instruct.ballots import Ballot
+from ensemble_instruct.records import Strategy, content_id
+from ensemble_instruct.similarity import normalised
 
 _REPETITION, _SHORTNESS, _LONG = 0.2, 0.05, 50
 """What repeated parts weigh in `balanced`, and what shortness does, below so many words."""
-_PARTS = 4
-"""Words of a part that may be repeated."""
 _USUAL, _OUTSIDER = 0.8, 0.5
 """A voter below so much of the median agreement is an outsider, and how much that weighs at most."""
 
@@ -40,58 +39,27 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Ballot:
-    """What the outputs of one instance are like, each and in pairs: all that the strategies for any number need."""
+class View:
+    """How the voters of a run stand, once all of its rows were seen."""
 
-    outputs: tuple[str, ...]
-    matrix: Matrix
-    """Pairwise agreement, 0 to 1, symmetric, 0 on the diagonal."""
-    words: tuple[int, ...]
-    repetition: tuple[float, ...]
-    """Share of the runs of four words that stood in the same output before, 0 to 1."""
-    counts: tuple[bool, ...]
-    """Whether an output may be chosen: an empty one, and one that only repeats the source, may not."""
-
-    @property
-    def scores(self) -> tuple[float, ...]:
-        """For each output its mean agreement with the others; exact sums, so that their order does not matter."""
-        others = max(1, len(self.outputs) - 1)
-        return tuple(math.fsum(row) / others for row in self.matrix)
+    outsiders: Mapping[str, float] = field(default_factory=dict)
+    """For each voter 0, or up to 0.5 where it agrees with the others much less than the median voter does."""
+    ranking: tuple[str, ...] = ()
+    """The voters, the most agreed-with first; of equal ones in alphabetical order."""
 
 
-def ballot(outputs: Sequence[str], source: str = "") -> Ballot:
-    """The ballot of some outputs; `source` is the text that an output must not just repeat.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that a strategy may look at."""
 
-    Agreement is 1 for texts that are equal but for case, ASCII punctuation and white space, else stemmed ROUGE-L F1
-    with the words of every script. An empty text agrees with nothing, not even another one.
-    """
-    tokens = [word_tokens(text, stem=True) for text in outputs]
-    forms = [normalised(text) or text.strip() for text in outputs]
-    matrix = [[0.0] * len(outputs) for _ in outputs]
-    for i, form in enumerate(forms):
-        for j in range(i):
-            equal = bool(form) and form == forms[j]
-            matrix[i][j] = matrix[j][i] = 1.0 if equal else lcs_f1(tokens[i], tokens[j])
-    echo = normalised(source) or source.strip()
-    return Ballot(
-        tuple(outputs),
-        tuple(map(tuple, matrix)),
-        tuple(map(len, tokens)),
-        tuple(map(_repetition, tokens)),
-        tuple(bool(form) and form != echo for form in forms),
-    )
-
-
-def source_of(instruction: str, given: str) -> str:
-    """What an output must not just repeat: the input, or the instruction where there is none."""
-    return given if given.strip() else instruction
-
-
-def _repetition(tokens: Sequence[str]) -> float:
-    number = len(tokens) - _PARTS + 1
-    if number <= 0:
-        return 0.0
-    return 1 - len(set(zip(*(tokens[first:] for first in range(_PARTS)), strict=False))) / number
+    ballot: Ballot
+    voters: tuple[str, ...]
+    """Who gave each output."""
+    key: str = ""
+    """What `random` draws by: the id of the instance."""
+    view: View = field(default_factory=View)
+    threshold: float = 0.01
+    """Of the original's strategies."""
 
 
 def consensus(given: Ballot) -> Choice:
@@ -107,7 +75,7 @@ def consensus(given: Ballot) -> Choice:
 def balanced(given: Ballot, outsiders: Sequence[float] = ()) -> Choice:
     """The output with the highest mean agreement, less its repetition, its shortness and its voter's place outside.
 
-    `outsiders` has a number for each output, as `Standing.outsiders` gives them; none weighs where it is empty.
+    `outsiders` has a number for each output, as `View.outsiders` has it for its voter; none weighs where it is empty.
     """
     ranked = [
         score - _REPETITION * repetition - _SHORTNESS * _shortness(words) - outsider
@@ -125,8 +93,7 @@ def _shortness(words: int) -> float:
 
 def _highest(given: Ballot, ranked: Sequence[float], places: Sequence[int]) -> Choice:
     if not places:
-        reason = "echoes" if any(text.strip() for text in given.outputs) else "empty_outputs"
-        return Choice(None, 0.0, given.scores, reason)
+        return _none(given)
     best = min(
         places,
         key=lambda place: (
@@ -138,6 +105,31 @@ def _highest(given: Ballot, ranked: Sequence[float], places: Sequence[int]) -> C
         ),
     )
     return Choice(best, ranked[best], given.scores)
+
+
+def _none(given: Ballot) -> Choice:
+    reason = "echoes" if any(text.strip() for text in given.outputs) else "empty_outputs"
+    return Choice(None, 0.0, given.scores, reason)
+
+
+def single(asked: Question) -> Choice:
+    """The output of the first voter of the ranking whose output counts; its mean agreement is how sure that is."""
+    ranks = {voter: rank for rank, voter in enumerate(asked.view.ranking)}
+    return _first(asked, lambda voter: ranks.get(voter, len(ranks)))
+
+
+def random(asked: Question) -> Choice:
+    """The output of a voter, each as likely as the others: the same for the same instance and the same voters."""
+    return _first(asked, lambda voter: content_id("random", asked.key, voter))
+
+
+def _first(asked: Question, rank: Callable[[str], int | str]) -> Choice:
+    scores = asked.ballot.scores
+    places = [place for place, counts in enumerate(asked.ballot.counts) if counts]
+    if not places:
+        return _none(asked.ballot)
+    best = min(places, key=lambda place: (rank(asked.voters[place]), asked.voters[place]))
+    return Choice(best, scores[best], scores)
 
 
 class Standing:
@@ -153,17 +145,18 @@ class Standing:
             self._sums[voter] = self._sums.get(voter, 0.0) + score
             self._numbers[voter] = self._numbers.get(voter, 0) + 1
 
-    def outsiders(self) -> dict[str, float]:
-        """For each voter 0, or up to 0.5 where it agrees with the others much less than the median voter does."""
+    def view(self) -> View:
+        """How the voters stand, after what was added so far."""
         means = {voter: total / self._numbers[voter] for voter, total in self._sums.items()}
+        ranking = tuple(sorted(means, key=lambda voter: (-means[voter], voter)))
         usual = _USUAL * median(means.values()) if means else 0.0
         if not usual:
-            return dict.fromkeys(means, 0.0)
-        return {voter: _OUTSIDER * max(0.0, 1 - mean / usual) for voter, mean in means.items()}
+            return View(dict.fromkeys(means, 0.0), ranking)
+        return View({voter: _OUTSIDER * max(0.0, 1 - mean / usual) for voter, mean in means.items()}, ranking)
 
 
 def released(given: Ballot, threshold: float, *, keeps_instance: bool = False) -> Choice:
-    """The original's rule since February 2024, for (instance, voter, voter).
+    """The original's rule since February 2024, for the `original_ballot` of (instance, voter, voter).
 
     `keeps_instance` gives the rule of the data published in 2023: the instance's output stays also when the two
     voters agree against it.
@@ -175,7 +168,7 @@ def released(given: Ballot, threshold: float, *, keeps_instance: bool = False) -
     if first == second:
         place = 0 if keeps_instance else 1
         return Choice(place, scores[place], scores)
-    pairs = _pair_scores(given.outputs)
+    pairs = _pairs(given)
     if min(pairs) <= threshold:
         return Choice(None, max(scores), scores, "disagreement")
     sums = (pairs[0] + pairs[1], pairs[0] + pairs[2], pairs[1] + pairs[2])
@@ -186,29 +179,33 @@ def released(given: Ballot, threshold: float, *, keeps_instance: bool = False) -
 
 
 def algorithm1(given: Ballot, threshold: float) -> Choice:
-    """Algorithm 1 of the paper: if all pairs are above the threshold, the first of the highest pair."""
-    pairs, scores = _pair_scores(given.outputs), given.scores
+    """Algorithm 1 of the paper, for an `original_ballot`: if all pairs exceed the threshold, the first of the best."""
+    pairs, scores = _pairs(given), given.scores
     if min(pairs) <= threshold:
         return Choice(None, max(scores), scores, "disagreement")
     place = (0, 0, 1)[pairs.index(max(pairs))]
     return Choice(place, scores[place], scores)
 
 
-def _pair_scores(outputs: Sequence[str]) -> tuple[float, float, float]:
-    own, first, second = (normalised(text) for text in outputs)
-    return (
-        rouge_l(own, first, stem=True), rouge_l(own, second, stem=True), rouge_l(first, second, stem=True)
-    )  # fmt: skip
+def _pairs(given: Ballot) -> tuple[float, float, float]:
+    return given.matrix[0][1], given.matrix[0][2], given.matrix[1][2]
 
 
-def choose(given: Ballot, strategy: Strategy, threshold: float, outsiders: Sequence[float] = ()) -> Choice:
-    """What a strategy chooses; `threshold` belongs to the original's, `outsiders` to `balanced`."""
-    if strategy == "consensus":
-        return consensus(given)
-    if strategy == "balanced":
-        return balanced(given, outsiders)
+def choose(asked: Question, strategy: Strategy) -> Choice:
+    """What a strategy chooses; the original's need an `original_ballot`."""
+    given = asked.ballot
+    match strategy:
+        case "consensus":
+            return consensus(given)
+        case "balanced":
+            outsiders = asked.view.outsiders
+            return balanced(given, [outsiders.get(voter, 0.0) for voter in asked.voters] if outsiders else ())
+        case "single":
+            return single(asked)
+        case "random":
+            return random(asked)
     if len(given.outputs) != 3:
         return Choice(None, 0.0, given.scores, "missing_output")
     if strategy == "algorithm1":
-        return algorithm1(given, threshold)
-    return released(given, threshold, keeps_instance=strategy == "published")
+        return algorithm1(given, asked.threshold)
+    return released(given, asked.threshold, keeps_instance=strategy == "published")

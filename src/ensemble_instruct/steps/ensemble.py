@@ -1,6 +1,7 @@
 """Step 5: keep the output that the models agree on, or drop the row; no model is asked (paper, section 3.4).
 
-A row at a time while a run goes on; at its end, or from files, with all rows in view, which `balanced` and `keep` need.
+A row at a time while a run goes on; at its end, or from files, with all rows in view, which some strategies, some
+utilities and `keep` need.
 """
 
 from __future__ import annotations
@@ -8,73 +9,116 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 
-from ensemble_instruct.records import DEFAULT_STRATEGY, INSTANCE_VOTER, Candidate, Example, Instance, Rejected, Strategy
-from ensemble_instruct.strategies import Ballot, Standing, ballot, choose, source_of
+from ensemble_instruct.ballots import Ballot, ballot, original_ballot, source_of
+from ensemble_instruct.records import (
+    DEFAULT_STRATEGY,
+    INSTANCE_VOTER,
+    KINDS,
+    OF_THREE,
+    Candidate,
+    Example,
+    Instance,
+    Kind,
+    Rejected,
+    Strategy,
+    Utility,
+)
+from ensemble_instruct.strategies import Question, Standing, View, choose
 from ensemble_instruct.streams import drawn
+from ensemble_instruct.utilities import LEAST, PURE, ROUGE_L, Comparer, Weights, is_pure, mixed
 
-_LEAST: dict[Strategy, float] = {"balanced": 0.15, "consensus": 0.2}
-"""The agreement that an example needs when nothing else is said: about half of three models' outputs reach it."""
+_BALANCED_LESS = 0.75
+"""What `balanced` takes off leaves about so much of the agreement of the output that it chooses."""
+_WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "single")
+_TOGETHER = 64
+"""Rows that are compared at once."""
+_WITH_A_VIEW: tuple[Strategy, ...] = ("balanced", "single")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """How step 5 decides: the strategy, and what an example must reach.
+    """How step 5 decides: the strategy, what agreement means, and what an example must reach.
 
     `threshold` belongs to the strategies of three; `min_agreement` or `keep` to all. When neither is given, the
-    agreement must be at least 0.15 for `balanced` and 0.2 for `consensus`.
+    agreement must be at least 0.15 for `balanced` and 0.2 for `consensus` if it is ROUGE-L's; see `LEAST` for others.
     """
 
     strategy: Strategy = DEFAULT_STRATEGY
     threshold: float = 0.01
     min_agreement: float | None = None
     keep: float | None = None
+    weights: tuple[Weights, Weights] = (ROUGE_L, ROUGE_L)
+    """What agreement means for each kind, in the order of `KINDS`; the strategies of three have their own."""
 
-    @property
-    def least(self) -> float:
-        """The agreement that an example needs, unless `keep` decides."""
+    def weights_of(self, kind: Kind) -> Weights:
+        """The utilities for one kind, with their weights."""
+        return self.weights[KINDS.index(kind)]
+
+    def least(self, kind: Kind) -> float:
+        """The agreement that an example of a kind needs, unless `keep` decides."""
         if self.min_agreement is not None:
             return self.min_agreement
-        return _LEAST.get(self.strategy, 0.0) if self.keep is None else 0.0
+        if self.keep is not None or self.strategy in _WITHOUT_LEAST:
+            return 0.0
+        least = sum(weight * LEAST[utility] for utility, weight in self.weights_of(kind))
+        return _BALANCED_LESS * least if self.strategy == "balanced" else least
 
     @property
     def needs_all(self) -> bool:
-        """Whether a row is decided only with all others in view."""
-        return self.keep is not None or self.strategy == "balanced"
+        """Whether a row is decided only with all others in view, or with what models say of its outputs."""
+        return self.keep is not None or self.strategy in _WITH_A_VIEW or not all(map(is_pure, self.weights))
+
+    @property
+    def provisional(self) -> Selection:
+        """The same without what asks a model: what a run goes by until its end."""
+        first, second = (weights if is_pure(weights) else ROUGE_L for weights in self.weights)
+        return replace(self, weights=(first, second))
 
 
 Row = tuple[Instance, tuple[Candidate, ...]]
+Comparers = Mapping[Utility, Comparer]
 
 
-def ballot_of(instance: Instance, candidates: Sequence[Candidate]) -> Ballot:
-    """The outputs of an instance, its own first; none must only repeat its input (or its instruction)."""
-    outputs = [instance.output, *(candidate.text for candidate in candidates)]
-    return ballot(outputs, source_of(instance.instruction, instance.input))
+def outputs_of(row: Row) -> tuple[str, ...]:
+    """The outputs of an instance, its own first."""
+    return (row[0].output, *(candidate.text for candidate in row[1]))
 
 
-def decide(
-    instance: Instance,
-    candidates: Sequence[Candidate],
-    selection: Selection,
-    outsiders: Mapping[str, float] | None = None,
-    given: Ballot | None = None,
-) -> Example | Rejected:
-    """The example that an instance becomes, or its drop; `given` is its ballot, if it is known already.
+def voters_of(row: Row) -> tuple[str, ...]:
+    """Who gave each output."""
+    return (INSTANCE_VOTER, *(candidate.voter for candidate in row[1]))
 
-    `keep` is applied by `keep_share`.
-    """
+
+def ballots_of(rows: Sequence[Row], selection: Selection, comparers: Comparers = PURE) -> list[Ballot]:
+    """The ballot of each row; no output must only repeat its input (or its instruction)."""
+    if selection.strategy in OF_THREE:
+        return [original_ballot(outputs_of(row), source_of(row[0].instruction, row[0].input)) for row in rows]
+    made: dict[int, Ballot] = {}
+    for kind in KINDS:
+        places = [place for place, row in enumerate(rows) if row[0].kind == kind]
+        weights = selection.weights_of(kind)
+        texts = [(rows[place][0], outputs_of(rows[place])) for place in places]
+        matrices = [None] * len(places) if weights == ROUGE_L else mixed(weights, comparers, texts)
+        for place, (instance, outputs), matrix in zip(places, texts, matrices, strict=True):
+            made[place] = ballot(outputs, source_of(instance.instruction, instance.input), matrix)
+    return [made[place] for place in range(len(rows))]
+
+
+def decide(row: Row, selection: Selection, given: Ballot, view: View | None = None) -> Example | Rejected:
+    """The example that an instance becomes, or its drop; `keep` is applied by `keep_share`."""
+    instance, candidates = row
     own = Candidate(instance.id, INSTANCE_VOTER, instance.output, request_key=instance.request_key)
     voices = (own, *candidates)
-    given = given or ballot_of(instance, candidates)
-    weights = [outsiders.get(voice.voter, 0.0) for voice in voices] if outsiders else ()
-    choice = choose(given, selection.strategy, selection.threshold, weights)
+    asked = Question(given, voters_of(row), instance.id, view or View(), selection.threshold)
+    choice = choose(asked, selection.strategy)
     if choice.place is None:
         return _rejected(instance, choice.reason, f"agreement {choice.agreement:.3f}", voices)
-    output = given.outputs[choice.place]
-    if choice.agreement < selection.least:
-        return _rejected(instance, "low_agreement", f"{choice.agreement:.3f} < {selection.least:g}", voices)
+    output, least = given.outputs[choice.place], selection.least(instance.kind)
+    if choice.agreement < least:
+        return _rejected(instance, "low_agreement", f"{choice.agreement:.3f} < {least:g}", voices)
     winners = tuple(sorted(voice.voter for voice in voices if voice.text == output))
     return Example(instance, output, winners, choice.agreement, voices, choice.scores, given.matrix)
 
@@ -82,21 +126,19 @@ def decide(
 class _Looked:
     """A first look at all rows: how the voters stand, and the numbers of each ballot, which take most of the time."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], selection: Selection, comparers: Comparers) -> None:
         standing = Standing()
         self._numbers = array("d")
-        for instance, candidates in rows:
-            given = ballot_of(instance, candidates)
-            voters = [INSTANCE_VOTER, *(candidate.voter for candidate in candidates)]
-            standing.add(voters, given.scores)
+        for row, given in _with_ballots(rows, selection, comparers):
+            standing.add(voters_of(row), given.scores)
             self._numbers.extend([*chain.from_iterable(given.matrix), *given.words, *given.repetition, *given.counts])
-        self.outsiders = standing.outsiders()
+        self.view = standing.view()
 
     def ballots(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Ballot]]:
         """The same rows again, each with its ballot."""
         at = 0
         for row in rows:
-            outputs = (row[0].output, *(candidate.text for candidate in row[1]))
+            outputs = outputs_of(row)
             size = len(outputs)
             parts = [self._numbers[first : first + size] for first in range(at, at + (size + 3) * size, size)]
             at += (size + 3) * size
@@ -105,6 +147,12 @@ class _Looked:
                 row,
                 Ballot(outputs, tuple(matrix), tuple(map(int, words)), repetition, tuple(map(bool, counts))),
             )
+
+
+def _with_ballots(rows: Iterable[Row], selection: Selection, comparers: Comparers) -> Iterator[tuple[Row, Ballot]]:
+    source = iter(rows)
+    while some := list(islice(source, _TOGETHER)):
+        yield from zip(some, ballots_of(some, selection, comparers), strict=True)
 
 
 def keep_share(examples: Sequence[Example], share: float, rows: int) -> list[Example | Rejected]:
@@ -129,22 +177,26 @@ def keep_share(examples: Sequence[Example], share: float, rows: int) -> list[Exa
 
 async def make_examples(answered: AsyncIterable[Row], selection: Selection) -> AsyncGenerator[Example | Rejected, None]:
     """Yield the example or the drop of each instance, in order, as far as it can be decided by itself."""
+    selection = selection.provisional
     async with drawn(answered) as source:
-        async for instance, candidates in source:
-            yield decide(instance, candidates, selection)
+        async for row in source:
+            yield decide(row, selection, ballots_of([row], selection)[0])
 
 
-def select(rows: Callable[[], Iterable[Row]], selection: Selection) -> Iterator[Example | Rejected]:
+def select(
+    rows: Callable[[], Iterable[Row]], selection: Selection, comparers: Comparers = PURE
+) -> Iterator[Example | Rejected]:
     """Yield the example or the drop of each row, in order, decided with all rows in view.
 
-    `rows` gives them anew each time. Memory grows by some numbers a row for `balanced`, by the examples for `keep`.
+    `rows` gives them anew each time; `comparers` must have the utilities of the selection. Memory grows by some
+    numbers a row for `balanced` and `single`, by the examples for `keep`.
     """
     decided: Iterator[Example | Rejected]
-    if selection.strategy == "balanced":
-        looked = _Looked(rows())
-        decided = (decide(*row, selection, looked.outsiders, given) for row, given in looked.ballots(rows()))
+    if selection.strategy in _WITH_A_VIEW:
+        looked = _Looked(rows(), selection, comparers)
+        decided = (decide(row, selection, given, looked.view) for row, given in looked.ballots(rows()))
     else:
-        decided = (decide(*row, selection) for row in rows())
+        decided = (decide(row, selection, given) for row, given in _with_ballots(rows(), selection, comparers))
     if selection.keep is None:
         yield from decided
         return

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from ensemble_instruct.config import SamplingOverrides
+from ensemble_instruct.config_base import SamplingOverrides
 from ensemble_instruct.model import Model
 from ensemble_instruct.prompts import InstancesTemplate, instances_sampling
 from ensemble_instruct.records import (

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ensemble_instruct.ballots import ballot, original_ballot
+from ensemble_instruct.config import voters_of
 from ensemble_instruct.database import kept_counts, unpack_prompt
-from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Kind, Step, content_id
-from ensemble_instruct.strategies import ballot
+from ensemble_instruct.records import FUSION_VOTER, INSTANCE_VOTER, KINDS, OF_THREE, STEPS, Kind, Step, content_id
 
 Row = dict[str, Any]
 _LIST_TEXT = 400
@@ -53,6 +54,17 @@ class DroppedFilter:
     """Found in the text or the detail, in any case."""
 
 
+def _voter_names(config: Row) -> list[str]:
+    """The names of a run's voters in step 4, out of the settings that it was started with."""
+    samples: int = config.get("outputs.samples", 1)
+    names = [
+        voter.name
+        for model in config.get("roles.outputs", [])
+        for voter in voters_of(model, int(config.get(f"outputs.samples.{model}", samples)))
+    ]
+    return [*names, FUSION_VOTER] if config.get("ensemble.fusion") else names
+
+
 def overview(connection: sqlite3.Connection) -> Row:
     """How the run was set up, its state as it was last written, and its funnel: each kind, step by step."""
     meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
@@ -65,7 +77,7 @@ def overview(connection: sqlite3.Connection) -> Row:
         "version": meta.get("version", ""),
         "profile": config.get("profile", ""),
         "strategy": config.get("ensemble.strategy", ""),
-        "voters": [INSTANCE_VOTER, *config.get("roles.outputs", [])],
+        "voters": [INSTANCE_VOTER, *_voter_names(config)],
         "kinds": [
             {
                 "kind": kind,
@@ -192,7 +204,7 @@ def dropped_detail(connection: sqlite3.Connection, number: int) -> Row | None:
 
 
 def _voices(connection: sqlite3.Connection, instance_id: str) -> Row:
-    """An instance that gave no example: its texts and its candidates with their scores."""
+    """An instance that gave no example: its texts and its candidates with their scores (ROUGE-L's)."""
     found = connection.execute(
         "SELECT instruction, input, output FROM instance WHERE id = ? LIMIT 1", (instance_id,)
     ).fetchone()
@@ -201,7 +213,9 @@ def _voices(connection: sqlite3.Connection, instance_id: str) -> Row:
     instruction, given, own = found
     answers = connection.execute("SELECT voter, text FROM candidate WHERE instance = ?", (instance_id,)).fetchall()
     voices = [(INSTANCE_VOTER, own), *answers]
-    scores = ballot([text for _, text in voices]).scores
+    (config,) = connection.execute("SELECT value FROM meta WHERE name = 'config'").fetchone() or ("{}",)
+    make_ballot = original_ballot if json.loads(config).get("ensemble.strategy") in OF_THREE else ballot
+    scores = make_ballot([text for _, text in voices]).scores
     candidates = [
         {"voter": voter, "output": text, "score": score} for (voter, text), score in zip(voices, scores, strict=True)
     ]

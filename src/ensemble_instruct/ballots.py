@@ -1,0 +1,126 @@
+"""What the outputs of one instance are like, each by itself and in pairs: all that a strategy needs to know."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ensemble_instruct.similarity import lcs_f1, normalised, rouge_tokens, word_tokens
+
+Matrix = tuple[tuple[float, ...], ...]
+"""Pairwise agreement of some outputs, 0 to 1, symmetric, 0 on the diagonal."""
+
+_PARTS = 4
+"""Words of a part that may be repeated."""
+_NUMBER = re.compile(r"(?<![\w.,])([-+]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?![\w]|[.,]\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """The outputs of one instance."""
+
+    outputs: tuple[str, ...]
+    matrix: Matrix
+    words: tuple[int, ...]
+    repetition: tuple[float, ...]
+    """Share of the runs of four words that stood in the same output before, 0 to 1."""
+    counts: tuple[bool, ...]
+    """Whether an output may be chosen: an empty one, and one that only repeats the source, may not."""
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """For each output its mean agreement with the others; exact sums, so that their order does not matter."""
+        others = max(1, len(self.outputs) - 1)
+        return tuple(math.fsum(row) / others for row in self.matrix)
+
+
+def ballot(outputs: Sequence[str], source: str = "", matrix: Matrix | None = None) -> Ballot:
+    """The ballot of some outputs; `source` is the text that an output must not just repeat.
+
+    Without a `matrix`, agreement is 1 for texts with the same answer (`answer_form`), else stemmed ROUGE-L F1
+    with the words of every script. An empty text agrees with nothing, not even another one.
+    """
+    tokens = [word_tokens(text, stem=True) for text in outputs]
+    forms = [answer_form(text) for text in outputs]
+    echo = answer_form(source)
+    return Ballot(
+        tuple(outputs),
+        _rouge_l_or_equal(tokens, forms) if matrix is None else matrix,
+        tuple(map(len, tokens)),
+        tuple(map(_repetition, tokens)),
+        tuple(bool(form) and form != echo for form in forms),
+    )
+
+
+def original_ballot(outputs: Sequence[str], source: str = "") -> Ballot:
+    """A ballot whose agreement is what the original computes: stemmed ROUGE-L F1 of the normalised texts, and no more.
+
+    The numbers of each output by itself are of the normalised texts too.
+    """
+    forms = [normalised(text) for text in outputs]
+    tokens = [rouge_tokens(form, stem=True) for form in forms]
+    return Ballot(
+        tuple(outputs),
+        pairwise(len(outputs), lambda i, j: lcs_f1(tokens[i], tokens[j])),
+        tuple(map(len, tokens)),
+        tuple(map(_repetition, tokens)),
+        tuple(bool(form) and form != normalised(source) for form in forms),
+    )
+
+
+def pairwise(size: int, agreement: Callable[[int, int], float]) -> Matrix:
+    """The matrix of a function of two places, asked once for each pair, the lower place first."""
+    matrix = [[0.0] * size for _ in range(size)]
+    for j in range(size):
+        for i in range(j):
+            matrix[i][j] = matrix[j][i] = agreement(i, j)
+    return tuple(map(tuple, matrix))
+
+
+def rouge_l_matrix(outputs: Sequence[str]) -> Matrix:
+    """The agreement that a ballot has by itself."""
+    return _rouge_l_or_equal(
+        [word_tokens(text, stem=True) for text in outputs], [answer_form(text) for text in outputs]
+    )
+
+
+def _rouge_l_or_equal(tokens: Sequence[Sequence[str]], forms: Sequence[str]) -> Matrix:
+    def agreement(i: int, j: int) -> float:
+        return 1.0 if forms[i] and forms[i] == forms[j] else lcs_f1(tokens[i], tokens[j])
+
+    return pairwise(len(forms), agreement)
+
+
+def answer_form(text: str) -> str:
+    """The text as an answer: equal for two that differ in case, ASCII punctuation, white space, or how a number is put.
+
+    1,000 is 1000 and 3.50 is 3.5; -5 is not 5, and 3.5 is not 35. Empty for a text of white space alone.
+    """
+    form = normalised(_NUMBER.sub(_number, text) if not text.isalpha() and _has_digit(text) else text)
+    return form or text.strip()
+
+
+def _has_digit(text: str) -> bool:
+    return any(digit in text for digit in "0123456789")
+
+
+def _number(match: re.Match[str]) -> str:
+    """A number without what makes no difference; its sign and its point as words that `normalised` leaves alone."""
+    sign, whole, decimals = match.groups()
+    decimals = (decimals or "").rstrip("0")
+    value = whole.replace(",", "") + (f"point{decimals}" if decimals else "")
+    return f"minus{value}" if sign == "-" and (decimals or value.strip("0")) else value
+
+
+def source_of(instruction: str, given: str) -> str:
+    """What an output must not just repeat: the input, or the instruction where there is none."""
+    return given if given.strip() else instruction
+
+
+def _repetition(tokens: Sequence[str]) -> float:
+    number = len(tokens) - _PARTS + 1
+    if number <= 0:
+        return 0.0
+    return 1 - len(set(zip(*(tokens[first:] for first in range(_PARTS)), strict=False))) / number

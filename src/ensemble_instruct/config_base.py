@@ -1,0 +1,56 @@
+"""What all sections of a config have in common, and the values that several of them hold."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from ensemble_instruct.records import Kind, Sampling
+
+
+class Section(BaseModel):
+    """Keys and values; a key that is not known is refused, with the nearest one that is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+    """`defer_build`, and defaults by factories: only the whole config is compiled, when one is read."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for key in values:
+                if key not in cls.model_fields:
+                    near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.0)
+                    raise PydanticCustomError(
+                        "unknown_key", "unknown key; did you mean '{near}'?", {"key": str(key), "near": near[0]}
+                    )
+        return values
+
+
+class PerKind(Section):
+    """A number for each kind of task."""
+
+    input_output: int = Field(ge=0)
+    output_only: int = Field(ge=0)
+
+    def of(self, kind: Kind) -> int:
+        """The number for one kind."""
+        return self.input_output if kind == "input_output" else self.output_only
+
+
+class SamplingOverrides(Section):
+    """Sampling settings of a step; what is left out stays as the paper has it."""
+
+    max_tokens: int | None = Field(default=None, ge=1)
+    min_tokens: int | None = Field(default=None, ge=0)
+    temperature: float | None = Field(default=None, ge=0)
+    top_k: int | None = Field(default=None, ge=1)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+
+    def applied_to(self, sampling: Sampling) -> Sampling:
+        """The sampling with the settings that are given here."""
+        return replace(sampling, **{name: value for name, value in self if value is not None})

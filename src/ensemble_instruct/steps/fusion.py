@@ -1,0 +1,72 @@
+"""After step 4, if asked for: a model makes one more output out of those that there are; it votes like any other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+
+from ensemble_instruct.config_base import SamplingOverrides
+from ensemble_instruct.model import Model
+from ensemble_instruct.prompts import fusion_prompt, outputs_sampling
+from ensemble_instruct.records import (
+    FUSION_VOTER,
+    Answer,
+    Candidate,
+    Failure,
+    Instance,
+    Profile,
+    Rejected,
+    Request,
+)
+from ensemble_instruct.streams import in_order
+
+Answered = tuple[Instance, tuple[Candidate, ...]]
+
+
+async def make_fusions(
+    answered: AsyncIterable[Answered | Rejected],
+    model: Model,
+    profile: Profile,
+    overrides: SamplingOverrides,
+    window: int,
+) -> AsyncGenerator[Answered | Rejected, None]:
+    """Yield what comes, in order; instances with one candidate more, by the voter `fusion`, or after its drop.
+
+    The prompt holds the different outputs in alphabetical order, so that the order of the voters never matters. Where
+    there are not two, nothing is asked: there is nothing to fuse. Always greedy.
+    """
+
+    async def ask(item: Answered | Rejected) -> Answer | None:
+        if isinstance(item, Rejected):
+            return None
+        instance, candidates = item
+        texts = sorted({text for text in (instance.output, *(each.text for each in candidates)) if text.strip()})
+        if len(texts) < 2:
+            return None
+        sampling = overrides.model_copy(update={"temperature": None}).applied_to(outputs_sampling(profile))
+        prompt = fusion_prompt(instance.instruction, instance.input, texts)
+        return await model.ask(Request(prompt, sampling, "outputs", instance.kind))
+
+    async with aclosing(in_order(answered, ask, window)) as fused:
+        async for item, answer in fused:
+            if isinstance(item, Rejected) or answer is None:
+                yield item
+                continue
+            instance, candidates = item
+            made = _read(instance, answer)
+            if isinstance(made, Rejected):
+                yield made
+                yield item
+            else:
+                yield instance, (*candidates, made)
+
+
+def _read(instance: Instance, answer: Answer) -> Candidate | Rejected:
+    outcome = answer.outcome
+    if isinstance(outcome, Failure):
+        return Rejected("outputs", outcome.type, outcome.message, instance.kind, instance.id, answer.key, FUSION_VOTER)
+    text = outcome.text.strip()
+    reason = "cut_off" if outcome.finish_reason == "length" else "" if text else "empty_output"
+    if reason:
+        return Rejected("outputs", reason, text, instance.kind, instance.id, answer.key, FUSION_VOTER)
+    return Candidate(instance.id, FUSION_VOTER, text, outcome.finish_reason, answer.key)

@@ -1,0 +1,109 @@
+"""For the utility `judge`: a model says of each two outputs of an instance whether they say the same.
+
+Asked while step 4 goes on; step 5 then takes the verdicts from the store, so that selecting anew asks nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from contextlib import aclosing
+from itertools import combinations
+
+from ensemble_instruct.ballots import Matrix, answer_form, pairwise, rouge_l_matrix
+from ensemble_instruct.model import Model, request_key
+from ensemble_instruct.prompts import verdict_prompt
+from ensemble_instruct.records import Answer, Candidate, Failure, Instance, Rejected, Request, Sampling
+from ensemble_instruct.store import Store
+from ensemble_instruct.streams import in_order, together
+from ensemble_instruct.utilities import Texts
+
+Answered = tuple[Instance, tuple[Candidate, ...]]
+
+_SAMPLING = Sampling(max_tokens=16)
+_WORD = re.compile(r"\b(?:(same|yes|identical|equivalent)|(partly|partially|somewhat)|(different|not?|neither))\b")
+_VALUES = (1.0, 0.5, 0.0)
+NO_VERDICT = "no_verdict"
+
+
+def verdict_request(instance: Instance, one: str, other: str) -> Request:
+    """The question about two outputs, the same whichever comes first."""
+    first, second = sorted((one, other))
+    prompt = verdict_prompt(instance.instruction, instance.input, first, second)
+    return Request(prompt, _SAMPLING, "ensemble", instance.kind)
+
+
+def verdict_of(text: str) -> float | None:
+    """1 for the same, 0.5 for partly, 0 for different, by the first word that says any of it; else None."""
+    found = _WORD.search(text.lower())
+    return None if found is None else _VALUES[found.lastindex - 1 if found.lastindex else 0]
+
+
+async def make_verdicts(
+    answered: AsyncIterable[Answered | Rejected], judge: Model, window: int
+) -> AsyncGenerator[Answered | Rejected, None]:
+    """Yield what comes, in order, each instance once the judge has compared all its outputs.
+
+    Before it comes a drop for each pair on which the judge says nothing that can be read. Outputs that are equal as
+    answers, or blank, are not asked about.
+    """
+
+    async def ask(item: Answered | Rejected) -> list[Answer]:
+        if isinstance(item, Rejected):
+            return []
+        instance, candidates = item
+        outputs = [instance.output, *(candidate.text for candidate in candidates)]
+        return await together(judge.ask(verdict_request(instance, *pair)) for pair in _open_pairs(outputs))
+
+    async with aclosing(in_order(answered, ask, window)) as judged:
+        async for item, answers in judged:
+            if not isinstance(item, Rejected):
+                for answer in answers:
+                    if drop := _unreadable(item[0], judge.name, answer):
+                        yield drop
+            yield item
+
+
+def _open_pairs(outputs: Sequence[str]) -> list[tuple[str, str]]:
+    """Each two texts about which a judge must be asked, once."""
+    distinct = {form: text for text in sorted(outputs, reverse=True) if (form := answer_form(text))}
+    return list(combinations(sorted(distinct.values()), 2))
+
+
+def _unreadable(instance: Instance, judge: str, answer: Answer) -> Rejected | None:
+    outcome = answer.outcome
+    if isinstance(outcome, Failure):
+        return Rejected("outputs", outcome.type, outcome.message, instance.kind, instance.id, answer.key, judge)
+    if verdict_of(outcome.text) is None:
+        return Rejected("outputs", NO_VERDICT, outcome.text, instance.kind, instance.id, answer.key, judge)
+    return None
+
+
+class Verdicts:
+    """The comparer of the utility `judge`: what the judge has said, from the store.
+
+    Where it has said nothing that can be read, or was not asked, ROUGE-L stands in.
+    """
+
+    def __init__(self, store: Store, identity: Sequence[str]) -> None:
+        self._store, self._identity = store, identity
+
+    def __call__(self, rows: Sequence[Texts]) -> list[Matrix]:
+        """See `utilities.Comparer`."""
+        return [self._matrix(instance, outputs) for instance, outputs in rows]
+
+    def _matrix(self, instance: Instance, outputs: Sequence[str]) -> Matrix:
+        instead = rouge_l_matrix(outputs)
+        forms = [answer_form(text) for text in outputs]
+        asked = {frozenset((answer_form(one), answer_form(other))): (one, other) for one, other in _open_pairs(outputs)}
+
+        def agreement(i: int, j: int) -> float:
+            pair = asked.get(frozenset((forms[i], forms[j])))
+            said = None if pair is None else self._verdict(instance, *pair)
+            return instead[i][j] if said is None else said
+
+        return pairwise(len(outputs), agreement)
+
+    def _verdict(self, instance: Instance, one: str, other: str) -> float | None:
+        answer = self._store.answer(request_key(self._identity, verdict_request(instance, one, other)))
+        return None if answer is None or isinstance(answer.outcome, Failure) else verdict_of(answer.outcome.text)
