@@ -15,6 +15,9 @@ Matrix = tuple[tuple[float, ...], ...]
 _PARTS = 4
 """Words of a part that may be repeated."""
 _NUMBER = re.compile(r"(?<![\w.,])([-+]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?![\w]|[.,]\d)")
+_POINT = re.compile(r"(?<=\d)[.,](?=\d)")
+_VALUE = re.compile(r"(?:minus)?\d+(?:point\d+)?")
+_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class Ballot:
 def ballot(outputs: Sequence[str], source: str = "", matrix: Matrix | None = None) -> Ballot:
     """The ballot of some outputs; `source` is the text that an output must not just repeat.
 
-    Without a `matrix`, agreement is 1 for texts with the same answer (`answer_form`), else stemmed ROUGE-L F1
-    with the words of every script. An empty text agrees with nothing, not even another one.
+    Without a `matrix`, agreement is 1 for texts with the same answer (`answer_form`), 0 for two other numbers, else
+    stemmed ROUGE-L F1 with the words of every script. An empty text agrees with nothing, not even another one.
     """
     tokens = [word_tokens(text, stem=True) for text in outputs]
     forms = [answer_form(text) for text in outputs]
@@ -87,8 +90,12 @@ def rouge_l_matrix(outputs: Sequence[str]) -> Matrix:
 
 
 def _rouge_l_or_equal(tokens: Sequence[Sequence[str]], forms: Sequence[str]) -> Matrix:
+    numbers = [bool(_VALUE.fullmatch(form)) for form in forms]
+
     def agreement(i: int, j: int) -> float:
-        return 1.0 if forms[i] and forms[i] == forms[j] else lcs_f1(tokens[i], tokens[j])
+        if forms[i] and forms[i] == forms[j]:
+            return 1.0
+        return 0.0 if numbers[i] and numbers[j] else lcs_f1(tokens[i], tokens[j])
 
     return pairwise(len(forms), agreement)
 
@@ -98,12 +105,8 @@ def answer_form(text: str) -> str:
 
     1,000 is 1000 and 3.50 is 3.5; -5 is not 5, and 3.5 is not 35. Empty for a text of white space alone.
     """
-    form = normalised(_NUMBER.sub(_number, text) if not text.isalpha() and _has_digit(text) else text)
-    return form or text.strip()
-
-
-def _has_digit(text: str) -> bool:
-    return any(digit in text for digit in "0123456789")
+    numbered = _POINT.sub("point", _NUMBER.sub(_number, text)) if _DIGIT.search(text) else text
+    return normalised(numbered) or text.strip()
 
 
 def _number(match: re.Match[str]) -> str:

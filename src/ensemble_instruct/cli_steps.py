@@ -245,6 +245,8 @@ def ensemble(
         changed = {name: value for name, value in settings.items() if value is not None}
         summary = watched(lambda monitor: select_anew(run_folder, monitor, changed))
         dropped = sum(summary.counts.values()) - summary.examples
+        if summary.words:
+            click.echo(summary.words)
         click.echo(f"{summary.examples} examples in {run_folder / 'examples.jsonl'}; {dropped} rows dropped by step 5")
         return
     if instances_path is None or not outputs_paths or to is None:

@@ -9,6 +9,7 @@ which hands it to the store and counts it; only records that were not dropped go
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
@@ -41,7 +42,7 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks, require_seed_tasks
 from ensemble_instruct.similarity import tokens_of, word_tokens
-from ensemble_instruct.steps.ensemble import Comparers, Selection, make_examples, select
+from ensemble_instruct.steps.ensemble import Comparers, Lengths, Selection, make_examples, select
 from ensemble_instruct.steps.fusion import make_fusions
 from ensemble_instruct.steps.instances import InstancesPlan, make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
@@ -143,6 +144,8 @@ class Summary:
     counts: Counter[tuple[Kind | None, Step, str]]
     examples: int
     seconds: float
+    words: str
+    """Mean words of all outputs, and of those kept, as a sentence."""
 
 
 async def run_steps(
@@ -166,8 +169,7 @@ async def run_steps(
             "step 1 gave no instruction: see why with `ensemble-instruct status`; a base model (not a chat model) "
             "should continue the list of tasks"
         )
-    await store.flush()
-    return Summary(recorder.counts, recorder.counts_of("ensemble"), time.monotonic() - began)
+    return await recorder.summary(began)
 
 
 def _earlier(store: Store, plan: InstructionsPlan) -> Iterator[Instruction]:
@@ -194,7 +196,7 @@ async def _stream(
     made = recorder.kept(make_instructions(generator, plan.instructions, earlier))
     completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))
     instances = recorder.kept(parse_completions(completions, parser))
-    answered = recorder.kept(_answered(config, models, instances))
+    answered = recorder.kept(_answered(config, plan.instructions.kind, models, instances))
     note = recorder.note_provisional if selection.needs_all else recorder.note
     async with aclosing(make_examples(answered, selection)) as examples:
         async for example in examples:
@@ -202,7 +204,7 @@ async def _stream(
 
 
 def _answered(
-    config: Config, models: Mapping[str, Model], instances: AsyncIterable[Instance]
+    config: Config, kind: Kind, models: Mapping[str, Model], instances: AsyncIterable[Instance]
 ) -> AsyncIterable[Answered | Rejected]:
     """Step 4, and what models say of its outputs: fusion and verdicts, where the config wants them."""
     voters = [(voter, models[voter.model]) for voter in config.voters]
@@ -211,7 +213,7 @@ def _answered(
     if config.ensemble.fusion and config.roles.fusion is not None:
         fuser = models[config.roles.fusion]
         answered = make_fusions(answered, fuser, config.profile, config.outputs.sampling, fuser.window)
-    if "judge" in config.ensemble.utility.names and config.roles.judge is not None:
+    if "judge" in config.ensemble.utility.of(kind) and config.roles.judge is not None:
         judge = models[config.roles.judge]
         answered = make_verdicts(answered, judge, judge.window)
     return answered
@@ -237,8 +239,7 @@ async def select_again(config: Config, store: Store, monitor: Monitor, meta: Map
     recorder = _Recorder(store, monitor)
     await _select_all(config, store, recorder)
     store.set_meta(**meta)
-    await store.flush()
-    return Summary(recorder.counts, recorder.counts_of("ensemble"), time.monotonic() - began)
+    return await recorder.summary(began)
 
 
 class _Recorder:
@@ -246,12 +247,20 @@ class _Recorder:
 
     def __init__(self, store: Store, monitor: Monitor) -> None:
         self.counts: Counter[tuple[Kind | None, Step, str]] = Counter()
+        self.lengths = Lengths()
         self._store, self._monitor = store, monitor
         self._positions: Counter[tuple[type, Kind]] = Counter()
 
     def counts_of(self, step: Step) -> int:
         """How many records a step kept."""
         return sum(count for (_, at, reason), count in self.counts.items() if at == step and not reason)
+
+    async def summary(self, began: float) -> Summary:
+        """What was made since a time, once all of it is on disk."""
+        self._store.set_meta(words=json.dumps(self.lengths.means))
+        await self._store.flush()
+        seconds = time.monotonic() - began
+        return Summary(self.counts, self.counts_of("ensemble"), seconds, str(self.lengths))
 
     async def kept(self, records: AsyncIterable[Record | Rejected]) -> AsyncGenerator[Record, None]:
         """Note each record; yield those that are not drops."""
@@ -273,6 +282,8 @@ class _Recorder:
 
     def note(self, record: Instruction | Completion | Instance | Answered | Example | Rejected) -> None:
         """Store and count one record."""
+        if isinstance(record, Example) or (isinstance(record, Rejected) and record.step == "ensemble"):
+            self.lengths.add(record)
         match record:
             case Rejected():
                 self._store.add(record)

@@ -20,7 +20,7 @@ YIELD_INSTRUCTIONS = 0.6
 """Kept instructions a request of step 1: 0.8 in the published run, less as the pool grows."""
 YIELD_INSTANCES = 0.8
 """Instances an instruction of step 2 (published run: 86 of 101 hold a usable one)."""
-INSTRUCTION_TOKENS, INSTANCE_TOKENS, INSTANCE_PROMPT_TOKENS, OUTPUT_TOKENS = 30, 120, 90, 60
+INSTRUCTION_TOKENS, INSTANCE_TOKENS, INSTANCE_PROMPT_TOKENS, OUTPUT_TOKENS, VERDICT_TOKENS = 30, 120, 90, 60, 2
 ASSUMPTIONS = (
     f"{BYTES_PER_TOKEN} bytes a token; {YIELD_INSTRUCTIONS:g} instructions kept a request of step 1; "
     f"{YIELD_INSTANCES:g} instances a completion; replies of {INSTRUCTION_TOKENS}, {INSTANCE_TOKENS} and "
@@ -52,15 +52,31 @@ def plan_run(config: Config, plans: Mapping[Kind, KindPlan]) -> list[PlannedRequ
         planned.append(_planned(config, "instructions", kind, config.roles.instructions, asked, shown))
         template = len(instances_request(plan.instances, plan.instructions.seeds[0]).prompt) // BYTES_PER_TOKEN
         planned.append(_planned(config, "instances", kind, config.roles.instances, target, template))
-        for voter in config.roles.outputs:
-            instances = round(target * YIELD_INSTANCES)
-            planned.append(_planned(config, "outputs", kind, voter, instances, INSTANCE_PROMPT_TOKENS))
+        instances = round(target * YIELD_INSTANCES)
+        for model in config.roles.outputs:
+            asked = instances * config.outputs.samples_of(model)
+            planned.append(_planned(config, "outputs", kind, model, asked, INSTANCE_PROMPT_TOKENS))
+        planned += _planned_helpers(config, kind, instances)
+    return planned
+
+
+def _planned_helpers(config: Config, kind: Kind, instances: int) -> list[PlannedRequests]:
+    """What fusion and a judge are asked about the outputs, which all stand in their prompts."""
+    voters = len(config.voter_names) + 1
+    planned = []
+    if config.ensemble.fusion and config.roles.fusion is not None:
+        shown = INSTANCE_PROMPT_TOKENS + (voters - 1) * OUTPUT_TOKENS
+        planned.append(_planned(config, "outputs", kind, config.roles.fusion, instances, shown))
+    if "judge" in config.ensemble.utility.of(kind) and config.roles.judge is not None:
+        pairs = instances * voters * (voters - 1) // 2
+        shown = INSTANCE_PROMPT_TOKENS + 2 * OUTPUT_TOKENS
+        planned.append(_planned(config, "ensemble", kind, config.roles.judge, pairs, shown))
     return planned
 
 
 def _planned(config: Config, step: Step, kind: Kind, model: str, requests: int, prompt: int) -> PlannedRequests:
     replies = {"instructions": INSTRUCTION_TOKENS, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
-    completion = replies[step]
+    completion = replies.get(step, VERDICT_TOKENS)
     cost = requests * cost_of(config.models[model].price, prompt, completion)
     return PlannedRequests(step, kind, model, requests, requests * prompt, requests * completion, cost)
 

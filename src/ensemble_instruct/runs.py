@@ -91,17 +91,16 @@ async def select_anew(folder: Path, monitor: Monitor, changed: Mapping[str, Any]
     if changed.keys() & {"min_agreement", "keep", "strategy", "utility"}:
         values["ensemble"] |= {"min_agreement": None, "keep": None}
     values["ensemble"] |= changed
-    judged_before = "judge" in config.ensemble.utility.names
     config = validated(values, f"{folder}: selecting anew")
-    if "judge" in config.ensemble.utility.names and not judged_before:
-        raise RunError(
-            f"{folder}: has no verdicts of a judge; set ensemble.utility and roles.judge in its config.yaml, and "
-            f"run it with --force: the judge is asked, and nothing else"
-        )
     with opened_store(folder / "run.db") as store:
         before = store.meta("config")
         if before is None or store.meta("state") not in ("finished", _SELECTING):
             raise RunError(f"{folder}: is not finished; run it to its end: ensemble-instruct run --out {folder}")
+        if "judge" in config.ensemble.utility.names and not store.has_verdicts:
+            raise RunError(
+                f"{folder}: has no verdicts of a judge; set ensemble.utility and roles.judge in its config.yaml, and "
+                f"run it with --force: the judge is asked, and nothing else"
+            )
         now = json.dumps(with_selection(json.loads(before), config))
         summary = await select_again(config, store, monitor, {"config": now, "state": _SELECTING})
         _write_config(config, folder)

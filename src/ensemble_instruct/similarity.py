@@ -71,6 +71,11 @@ def word_tokens(text: str, *, stem: bool = False) -> list[str]:
     return tokens
 
 
+def word_count(text: str) -> int:
+    """How many words a text has: parts between white space, or tokens where it has scripts that put none."""
+    return len(text.split()) if text.isascii() else len(word_tokens(text))
+
+
 def tokens_of(profile: Profile) -> Callable[[str], list[str]]:
     """The words by which a profile compares instructions: rouge-score's in `published`, else those of every script."""
     return rouge_tokens if profile == "published" else word_tokens

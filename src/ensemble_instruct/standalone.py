@@ -41,7 +41,7 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.seeds import load_seed_tasks
 from ensemble_instruct.similarity import word_tokens
-from ensemble_instruct.steps.ensemble import Selection, select
+from ensemble_instruct.steps.ensemble import Lengths, Selection, select
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.outputs import Answered, make_outputs
@@ -235,14 +235,20 @@ async def ensemble_files(
                     ),
                 )
 
+        lengths = Lengths()
+
+        def counted() -> Iterator[Example | Rejected]:
+            for record in select(answered, selection, comparers):
+                lengths.add(record)
+                yield record
+
         def row(example: Example) -> Row:
             return {**_instance_row(example.instance), "output": example.output}
 
-        summary = await _write(
-            _each(select(answered, selection, comparers)), row, to, monitor, "ensemble", ascii_only=True
-        )
+        summary = await _write(_each(counted()), row, to, monitor, "ensemble", ascii_only=True)
     unmatched = [(name, sum(len(rows[places[at] :]) for at, rows in texts.items())) for name, texts in voters]
-    summary.note = "; ".join(f"{name}: {count} rows belong to no instance" for name, count in unmatched if count)
+    notes = [f"{name}: {count} rows belong to no instance" for name, count in unmatched if count]
+    summary.note = "; ".join([*notes, *filter(None, [str(lengths)])])
     return summary
 
 

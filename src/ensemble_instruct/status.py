@@ -18,6 +18,7 @@ from ensemble_instruct.budget import cost_of
 from ensemble_instruct.config import Price
 from ensemble_instruct.database import is_locked, kept_counts, reading, require_run
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
+from ensemble_instruct.steps.ensemble import words_line
 
 _RECENT = 60.0
 _USES = """
@@ -59,6 +60,8 @@ class Status:
     """Requests that `--retry-failed` would ask again, by reason."""
     requests_per_second: float
     """Over the last minute."""
+    words: tuple[float, float] | None
+    """Mean words of all outputs of the run, and of those kept; None until it ends."""
     seconds_left: float | None
     """Estimate from that rate and the share of the targets that is met; None where nothing can be said."""
 
@@ -93,7 +96,10 @@ def read_status(folder: Path) -> Status:
     state = "finished" if meta.get("state") == "finished" else "running" if is_locked(path) else "stopped"
     rate = recent[0] / max(1.0, time.time() - recent[1]) if recent[0] else 0.0
     left = _seconds_left(kept, targets, sum(use.answers for use in uses), rate) if state == "running" else None
-    return Status(state, kept, dropped, targets, uses, _servers(meta.get("servers")), failures, rate, left)
+    words: list[float] | None = json.loads(meta.get("words", "null")) if state == "finished" else None
+    lengths = (words[0], words[1]) if words else None
+    servers = _servers(meta.get("servers"))
+    return Status(state, kept, dropped, targets, uses, servers, failures, rate, lengths, left)
 
 
 def status_lines(status: Status) -> list[str]:
@@ -114,6 +120,7 @@ def status_lines(status: Status) -> list[str]:
             lines += [f"  {use.step} {use.kind}: {_used([use])}" for use in uses]
         servers = [server for server in status.servers.get(model, ()) if "://" in server.server]
         lines += [_server_line(server, status.state) for server in servers]
+    lines += [words_line(*status.words)] if status.words else []
     return [*lines, *_costs(status), _whole(status)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 from ensemble_instruct.ballots import Ballot, ballot, original_ballot, source_of
@@ -26,12 +26,11 @@ from ensemble_instruct.records import (
     Strategy,
     Utility,
 )
+from ensemble_instruct.similarity import word_count
 from ensemble_instruct.strategies import Question, Standing, View, choose
 from ensemble_instruct.streams import drawn
-from ensemble_instruct.utilities import LEAST, PURE, ROUGE_L, Comparer, Weights, is_pure, mixed
+from ensemble_instruct.utilities import LEAST, LEAST_BALANCED, PURE, ROUGE_L, Comparer, Weights, is_pure, mixed
 
-_BALANCED_LESS = 0.75
-"""What `balanced` takes off leaves about so much of the agreement of the output that it chooses."""
 _WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "single")
 _TOGETHER = 64
 """Rows that are compared at once."""
@@ -63,8 +62,8 @@ class Selection:
             return self.min_agreement
         if self.keep is not None or self.strategy in _WITHOUT_LEAST:
             return 0.0
-        least = sum(weight * LEAST[utility] for utility, weight in self.weights_of(kind))
-        return _BALANCED_LESS * least if self.strategy == "balanced" else least
+        least = LEAST_BALANCED if self.strategy == "balanced" else LEAST
+        return sum(weight * least[utility] for utility, weight in self.weights_of(kind))
 
     @property
     def needs_all(self) -> bool:
@@ -76,6 +75,37 @@ class Selection:
         """The same without what asks a model: what a run goes by until its end."""
         first, second = (weights if is_pure(weights) else ROUGE_L for weights in self.weights)
         return replace(self, weights=(first, second))
+
+
+@dataclass(slots=True)
+class Lengths:
+    """Mean words of all outputs that step 5 looked at, and of those that it kept: agreement favours short ones."""
+
+    _sums: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+
+    def add(self, record: Example | Rejected) -> None:
+        """Count a record of step 5."""
+        sums = self._sums
+        for candidate in record.candidates:
+            sums[0] += word_count(candidate.text)
+            sums[1] += 1
+        if isinstance(record, Example):
+            sums[2] += word_count(record.output)
+            sums[3] += 1
+
+    @property
+    def means(self) -> tuple[float, float] | None:
+        """Before and after; None where nothing was kept."""
+        before, outputs, after, examples = self._sums
+        return (before / outputs, after / examples) if examples else None
+
+    def __str__(self) -> str:
+        return words_line(*self.means) if self.means else ""
+
+
+def words_line(before: float, after: float) -> str:
+    """The two means as a sentence."""
+    return f"outputs have {before:.1f} words on average, those kept {after:.1f}"
 
 
 Row = tuple[Instance, tuple[Candidate, ...]]
