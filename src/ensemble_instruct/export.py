@@ -12,6 +12,7 @@ from typing import Any
 from ensemble_instruct.database import read_examples, reading, require_run
 from ensemble_instruct.errors import RunError, UsageError
 from ensemble_instruct.jsonl import dump, require_folder_of, whole_file, write_rows
+from ensemble_instruct.tables import require_pyarrow
 
 Row = dict[str, Any]
 _PARQUET_ROWS = 10_000
@@ -167,6 +168,7 @@ def _write_array(rows: Iterator[Row], to: Path) -> int:
 
 
 def _write_parquet(rows: Iterator[Row], to: Path, columns: Mapping[str, type]) -> int:
+    require_pyarrow(to)
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.errors import InputFileError, UsageError
 from ensemble_instruct.jsonl import read_rows, whole_file
 
 COLUMNS = ("instruction", "prompt", "question", "text", "messages", "conversations")
@@ -45,7 +46,16 @@ def open_table(path: Path, column: str | None = None) -> Table:
             is_parquet = file.read(len(_PARQUET)) == _PARQUET
     except OSError as error:
         raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
-    return _ParquetTable(path, column) if is_parquet else _JsonlTable(path, column)
+    if not is_parquet:
+        return _JsonlTable(path, column)
+    require_pyarrow(path)
+    return _ParquetTable(path, column)
+
+
+def require_pyarrow(path: Path) -> None:
+    """Raise `UsageError` where the extra that reads and writes Parquet is not installed."""
+    if find_spec("pyarrow") is None:
+        raise UsageError(f"{path}: Parquet needs pyarrow; pip install 'ensemble-instruct[parquet]', or use JSONL")
 
 
 class _JsonlTable:
