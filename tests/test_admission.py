@@ -21,7 +21,7 @@ from aiohttp import web
 
 from ensemble_instruct.admission import Gate, GateStatus
 from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.errors import RunError, TransientError
 from ensemble_instruct.model import Model
 from ensemble_instruct.models import open_models

@@ -15,7 +15,7 @@ import pytest
 
 from ensemble_instruct.clients import CLIENTS
 from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.backends import (
@@ -43,6 +43,7 @@ from tests.backends import (
     scripted,
 )
 from tests.conftest import ROOT
+from tests.test_local_clients import LOCAL
 
 _IN_PROCESS = "the function answers within the call: there is nothing to wait for"
 BACKENDS = {
@@ -266,7 +267,8 @@ def test_every_client_keeps_every_promise(backend: str, case: str) -> None:
 
 
 def test_every_client_of_the_config_has_a_row() -> None:
-    assert {backend.provider for backend in BACKENDS.values()} == set(CLIENTS)
+    local = {local.provider for local in LOCAL.values()}
+    assert {backend.provider for backend in BACKENDS.values()} | local == set(CLIENTS)
     assert set(get_args(ModelSection.model_fields["provider"].annotation)) == set(CLIENTS)
 
 

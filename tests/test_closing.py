@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.config import ModelSection
 from ensemble_instruct.config_file import parse_config, preset_text
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.errors import AuthenticationError
 from ensemble_instruct.model import Model
 from ensemble_instruct.records import Kind, Request, Response, Step

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from ensemble_instruct.clients.openai import OpenAIClient
-from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.errors import ModelError, RequestRefusedError, TransientError
 from ensemble_instruct.models import open_models
 from ensemble_instruct.records import Request, Response, Sampling

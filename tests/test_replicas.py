@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.errors import TransientError
 from ensemble_instruct.model import Model
 from ensemble_instruct.records import Request, Response

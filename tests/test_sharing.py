@@ -11,8 +11,8 @@ import pytest
 
 from ensemble_instruct.admission import Gate
 from ensemble_instruct.clients import make_clients
-from ensemble_instruct.config import ModelSection
 from ensemble_instruct.config_file import parse_config, preset_text
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.dispatcher import Dispatcher
 from ensemble_instruct.model import Model
 from ensemble_instruct.pipeline import prepare

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ensemble_instruct.config import Price
+from ensemble_instruct.config_models import Price
 from ensemble_instruct.errors import RunError
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.config import Config
+from ensemble_instruct.config_models import content_of
 from ensemble_instruct.records import KINDS, Kind
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
 
 _WITHOUT_EFFECT = (
-    "api_key_env", "give_up_after", "license", "max_in_flight", "max_tries", "price", "requests_per_minute", "timeout",
-    "tokens_per_minute",
+    "api_key_env", "batch_size", "batch_tokens", "device", "give_up_after", "license", "max_in_flight", "max_tries",
+    "price", "requests_per_minute", "threads", "timeout", "tokens_per_minute", "unload",
 )  # fmt: skip
 """Settings of a model that change no answer."""
 
@@ -47,6 +48,8 @@ def fingerprint(config: Config) -> dict[str, Any]:
         if config.models[name].provider == "openai":
             model["base_url"] = config.models[name].base_urls[0]
         model["replies"] = _file_digest(config.models[name].replies)
+        if (folder := config.models[name].folder) is not None:
+            model["path"] = content_of(folder)
     values["seed_tasks"] = _digest([repr(task) for task in load_seed_tasks(config.seed_tasks)])
     values["instances"]["demonstrations"] = {
         kind: _digest([repr(row) for row in load_demonstrations(kind, config.instances.demonstrations.of(kind))])

@@ -193,11 +193,15 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
 
     config = load_config(config_path, overrides)
     _print_plan(config)
-    replies = asyncio.run(ask_one_word(config))
-    for name, server, reply in replies:
-        said = f"failed: {reply}" if isinstance(reply, EnsembleInstructError) else f"says {' '.join(reply.split())!r}"
-        click.echo(f"model {name}{f' at {server}' if len(config.models[name].base_urls) > 1 else ''} {said}")
-    failed = list(dict.fromkeys(name for name, _, reply in replies if isinstance(reply, EnsembleInstructError)))
+    words = asyncio.run(ask_one_word(config))
+    for word in words:
+        place = f" at {word.server}" if len(config.models[word.model].base_urls) > 1 else ""
+        if isinstance(word.reply, EnsembleInstructError):
+            click.echo(f"model {word.model}{place} failed: {word.reply}")
+        else:
+            traits = f" ({word.traits})" if word.traits else ""
+            click.echo(f"model {word.model}{place} says {' '.join(word.reply.split())!r}{traits}")
+    failed = list(dict.fromkeys(word.model for word in words if isinstance(word.reply, EnsembleInstructError)))
     if failed:
         raise ConfigError(f"{config_path}: no answer from {', '.join(failed)}; see above, mend it and check again")
 

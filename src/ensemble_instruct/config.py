@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import os
-import re
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ensemble_instruct.config_base import PerKind, SamplingOverrides, Section
 from ensemble_instruct.config_ensemble import EnsembleSection
-from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.records import (
     DEFAULT_STRATEGY,
     FUSION_VOTER,
@@ -28,28 +24,7 @@ from ensemble_instruct.records import (
     Voter,
 )
 
-DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
-OPENAI_URL = "https://api.openai.com/v1"
 _MOST_VOTERS = 16
-
-
-def _require_plain_url(url: str, source: str = "an address") -> None:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"{source} must begin with http:// or https://")
-    try:
-        parts = urlsplit(url)
-        known = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\s?#]", url)
-        (parts.hostname or "").encode("idna")
-    except ValueError:
-        known = False
-    if not known:
-        raise ValueError(f"{source} needs a host, and a port below 65536 if any, such as http://127.0.0.1:8000/v1")
-    if "@" in parts.netloc:
-        raise ValueError(f"{source} must not hold a password; name a variable with api_key_env")
-
-
-def _digest(path: Path | None) -> str:
-    return sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else str(path)
 
 
 class InstructionsSection(Section):
@@ -110,85 +85,6 @@ class OutputsSection(Section):
     def samples_of(self, model: str) -> int:
         """How many outputs a model gives for an instance."""
         return self.samples if isinstance(self.samples, int) else self.samples.get(model, 1)
-
-
-class Price(Section):
-    """US dollars per million tokens."""
-
-    input: float = Field(default=0.0, ge=0)
-    output: float = Field(default=0.0, ge=0)
-
-
-class ModelSection(Section):
-    """One language model and where it answers."""
-
-    provider: Literal["openai", "scripted"] = "openai"
-    base_url: str | list[str] | None = None
-    model: str = ""
-    endpoint: Literal["completions", "chat"] = "completions"
-    api_key_env: str | None = None
-    license: str | None = None
-    price: Price = Field(default_factory=Price)
-    max_in_flight: int | None = Field(default=None, ge=1)
-    """Most requests at a time, for each server; None: found out."""
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    tokens_per_minute: float | None = Field(default=None, gt=0)
-    """Ceilings of each server, prompts and completions together."""
-    timeout: float = Field(default=600.0, gt=0)
-    """Seconds that one try of a request may take."""
-    max_tries: int = Field(default=6, ge=1)
-    """Tries of a request that the server answers with an error of its own, before it is recorded as failed."""
-    give_up_after: float = Field(default=1800.0, gt=0)
-    """Seconds without any success after which the run stops."""
-    function: str | None = None
-    """`scripted`: `package.module:name` of a function from `Request` to text or `Response`."""
-    replies: Path | None = Field(default=None, strict=False)
-    """`scripted`: a JSONL file of `{prompt, text}`."""
-
-    @field_validator("api_key_env")
-    @classmethod
-    def _name_of_variable(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-            raise ValueError("must be the name of an environment variable (not the key itself), such as MY_KEY")
-        return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_url(cls, value: str | list[str] | None) -> str | list[str] | None:
-        for url in [value] if isinstance(value, str) else value or []:
-            _require_plain_url(url)
-        if isinstance(value, list) and not value:
-            raise ValueError("name at least one address")
-        if isinstance(value, list) and len({url.rstrip("/") for url in value}) < len(value):
-            raise ValueError("names the same address twice; each replica has one of its own")
-        return value
-
-    @model_validator(mode="after")
-    def _complete(self) -> ModelSection:
-        if self.provider == "openai":
-            if not self.model:
-                raise ValueError("'model' is missing: the name under which the server serves it")
-            if self.base_url is None:
-                _require_plain_url(self.base_urls[0], "OPENAI_BASE_URL")
-            if self.function or self.replies:
-                raise ValueError("'function' and 'replies' belong to provider: scripted")
-        elif self.provider == "scripted" and bool(self.function) == bool(self.replies):
-            raise ValueError("provider: scripted needs either 'function' or 'replies'")
-        return self
-
-    @property
-    def base_urls(self) -> tuple[str, ...]:
-        """The addresses, without a slash at the end; replicas after the first."""
-        given = self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-        return tuple(url.rstrip("/") for url in ([given] if isinstance(given, str) else given))
-
-    @property
-    def identity(self) -> tuple[str, str, str]:
-        """What of the model goes into the key of a request: where it answers, its name there, the endpoint."""
-        if self.provider == "scripted":
-            script = self.function or f"replies {_digest(self.replies)}"
-            return (f"scripted: {script}", self.model, self.endpoint)
-        return (self.base_urls[0], self.model, self.endpoint)
 
 
 class Roles(Section):
@@ -314,20 +210,3 @@ def voters_of(model: str, samples: int) -> tuple[Voter, ...]:
     if samples == 1:
         return (Voter(model, model),)
     return tuple(Voter(f"{model}#{number + 1}", model, number, samples) for number in range(samples))
-
-
-def api_key(name: str, model: ModelSection) -> str | None:
-    """The key of a model from the environment, or None where none is needed.
-
-    Raises `ConfigError` when a variable other than OPENAI_API_KEY is named and not set.
-    """
-    variable = model.api_key_env or DEFAULT_KEY_VARIABLE
-    key = os.environ.get(variable, "").strip()
-    if not key and variable != DEFAULT_KEY_VARIABLE:
-        raise ConfigError(f"models.{name}.api_key_env: environment variable {variable} is not set; export it first")
-    if not key.isprintable() or not key.isascii():
-        raise ConfigError(
-            f"models.{name}.api_key_env: environment variable {variable} holds no key: it has characters "
-            f"that no HTTP header can hold; export it again"
-        )
-    return key or None

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from ensemble_instruct.config import Config
+from ensemble_instruct.config_models import BUNDLED
 from ensemble_instruct.errors import ConfigError
 
 _DEEPEST = 20
@@ -94,9 +95,10 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
     files_of = instances.get("demonstrations") if isinstance(instances, dict) else None
     holders: list[tuple[Any, str]] = [(values, "seed_tasks"), (files_of, "input_output"), (files_of, "output_only")]
     holders.append((values.get("ensemble"), "embedding_model"))
-    holders += [(model, "replies") for model in (models.values() if isinstance(models, dict) else ())]
+    sections = models.values() if isinstance(models, dict) else ()
+    holders += [(model, key) for model in sections for key in ("replies", "path")]
     for holder, key in holders:
-        if isinstance(holder, dict) and isinstance(holder.get(key), str):
+        if isinstance(holder, dict) and isinstance(holder.get(key), str) and not holder[key].startswith(BUNDLED):
             holder[key] = _anchored(holder[key], key, folder)
     instructions = values.get("instructions")
     if isinstance(instructions, dict) and isinstance(against := instructions.get("against"), list):

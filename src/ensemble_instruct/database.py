@@ -77,6 +77,8 @@ MIGRATIONS = (
     DROP TABLE instruction;
     ALTER TABLE made RENAME TO instruction;
     """,
+    # 4: whether the sample was drawn with the seed that was asked for
+    "ALTER TABLE request ADD COLUMN seed_honoured INTEGER NOT NULL DEFAULT 1;",
 )
 
 

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from ensemble_instruct.admission import Gate, GateStatus
 from ensemble_instruct.budget import Budget, cost_of
 from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.dispatcher import Dispatcher
 from ensemble_instruct.errors import (
     RequestError,

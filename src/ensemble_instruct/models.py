@@ -13,7 +13,7 @@ from dataclasses import asdict
 
 from ensemble_instruct.budget import Budget, cost_of
 from ensemble_instruct.clients import make_clients
-from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.model import Model
 from ensemble_instruct.store import Store
 from ensemble_instruct.streams import together

@@ -81,19 +81,32 @@ def _planned(config: Config, step: Step, kind: Kind, model: str, requests: int, 
     return PlannedRequests(step, kind, model, requests, requests * prompt, requests * completion, cost)
 
 
-async def ask_one_word(config: Config) -> list[tuple[str, str, str | EnsembleInstructError]]:
-    """Ask each server of each model that has a role for one word: (model, server, what it said or the error)."""
-    asked = [(name, *made) for name in config.used_models for made in make_clients(name, config.models[name])]
-    replies = await asyncio.gather(*(_one_word(client) for _, _, client in asked))
-    return [(name, server, reply) for (name, server, _), reply in zip(asked, replies, strict=True)]
+@dataclass(frozen=True, slots=True)
+class OneWord:
+    """What a server of a model said when it was asked for one word, or the error; and what is known of it then."""
+
+    model: str
+    server: str
+    reply: str | EnsembleInstructError
+    traits: str = ""
 
 
-async def _one_word(client: Client) -> str | EnsembleInstructError:
+async def ask_one_word(config: Config) -> list[OneWord]:
+    """Ask each server of each model that has a role for one word; one model after the other where they run here."""
+    made = [(name, *each) for name in config.used_models for each in make_clients(name, config.models[name])]
+    remote = [(name, server, client) for name, server, client in made if not config.models[name].is_local]
+    words = list(await asyncio.gather(*(_one_word(*each) for each in remote)))
+    words += [await _one_word(*each) for each in made if config.models[each[0]].is_local]
+    return sorted(words, key=lambda word: config.used_models.index(word.model))
+
+
+async def _one_word(name: str, server: str, client: Client) -> OneWord:
     question = "Answer with one word. The capital of France is"
     try:
         await client.open()
-        return (await client.answer(Request(question, Sampling(max_tokens=8), "outputs", "output_only"))).text
+        reply = await client.answer(Request(question, Sampling(max_tokens=8), "outputs", "output_only"))
+        return OneWord(name, server, reply.text, client.traits)
     except (RequestError, ModelError) as error:
-        return error
+        return OneWord(name, server, error)
     finally:
         await client.close()

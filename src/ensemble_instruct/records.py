@@ -104,6 +104,8 @@ class Response:
     finish_reason: str = "stop"
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    seed_honoured: bool = True
+    """False where it was sampled with another seed than the one asked for."""
 
     def used_tokens(self, prompt: str) -> tuple[int, int]:
         """Tokens of the prompt and of the text, estimated where the server gave none."""

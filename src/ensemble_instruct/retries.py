@@ -6,7 +6,7 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.errors import ModelError, RequestRefusedError, RunError, TransientError
 from ensemble_instruct.records import Failure
 

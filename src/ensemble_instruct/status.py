@@ -15,7 +15,7 @@ import yaml
 
 from ensemble_instruct.admission import GateStatus
 from ensemble_instruct.budget import cost_of
-from ensemble_instruct.config import Price
+from ensemble_instruct.config_models import Price
 from ensemble_instruct.database import is_locked, kept_counts, reading, require_run
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 from ensemble_instruct.steps.ensemble import words_line

@@ -81,7 +81,7 @@ class Store:
         if not self._known[int(key[:5], 16)]:
             return None
         row = self.reader.execute(
-            "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated"
+            "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured"
             " FROM request WHERE key = ?",
             (bytes.fromhex(key),),
         ).fetchone()
@@ -291,11 +291,9 @@ def _row(record: Instruction | Instance | Candidate | Example | Rejected, positi
 
 
 def _outcome(row: tuple[Any, ...]) -> Response | Failure:
-    text, finish_reason, prompt_tokens, completion_tokens, failure, is_estimated = row
+    text, finish_reason, prompt_tokens, completion_tokens, failure, is_estimated, seed_honoured = row
     if failure is not None:
         return Failure(failure, text)
-    return (
-        Response(text, finish_reason)
-        if is_estimated
-        else Response(text, finish_reason, prompt_tokens, completion_tokens)
-    )
+    if is_estimated:
+        prompt_tokens = completion_tokens = None
+    return Response(text, finish_reason, prompt_tokens, completion_tokens, bool(seed_honoured))

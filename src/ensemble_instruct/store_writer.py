@@ -213,17 +213,18 @@ class Writer:
     def _request_row(self, item: Put) -> tuple[Any, ...]:
         request, outcome, sampling = item.request, item.outcome, item.request.sampling
         prompt = pack_prompt(request.prompt, request.shared)
-        is_estimated = False
+        is_estimated, seed_honoured = False, True
         if isinstance(outcome, Failure):
             said: tuple[Any, ...] = (outcome.message, None, None, None, outcome.type)
         else:
             said = (outcome.text, outcome.finish_reason, *outcome.used_tokens(request.prompt), None)
             is_estimated = outcome.prompt_tokens is None or outcome.completion_tokens is None
+            seed_honoured = outcome.seed_honoured
         shared = self._id("shared", "text", request.shared)
         settings = self._id("sampling", "settings", _settings(sampling))
         return (
             bytes.fromhex(item.key), request.step, request.kind, item.model, shared, prompt, settings, sampling.seed,
-            request.repeat, *said, round(item.seconds, 3), round(time.time(), 1), is_estimated,
+            request.repeat, *said, round(item.seconds, 3), round(time.time(), 1), is_estimated, seed_honoured,
         )  # fmt: skip
 
     def _id(self, table: str, column: str, text: str) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 
 from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config import ModelSection, api_key
+from ensemble_instruct.config_models import ModelSection, api_key
 
 CLIENTS = {
     "openai": "ensemble_instruct.clients.openai:OpenAIClient",
+    "ctranslate2": "ensemble_instruct.clients.ctranslate2:CTranslate2Client",
     "scripted": "ensemble_instruct.clients.scripted:ScriptedClient",
 }
 

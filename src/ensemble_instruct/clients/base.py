@@ -18,6 +18,11 @@ class Client(ABC):
     limits: RateLimits | None = None
     """What the backend said of its rate limits with the reply to the `answer` that has just ended, if anything."""
 
+    @property
+    def traits(self) -> str:
+        """How the model runs, in words, once it is open: engine, device, whether seeds are honoured; or nothing."""
+        return ""
+
     @abstractmethod
     async def answer(self, request: Request) -> Response:
         """The model's text, as the backend gave it.

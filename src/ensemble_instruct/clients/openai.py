@@ -10,7 +10,7 @@ from typing import Any
 from yarl import URL
 
 from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.connections import Connections, HttpReply
 from ensemble_instruct.errors import (
     AuthenticationError,
@@ -131,7 +131,7 @@ class OpenAIClient(Client):
             text = choice["message"]["content"] if self._section.endpoint == "chat" else choice["text"]
             finish_reason = choice.get("finish_reason") or "stop"
             usage = said["usage"] if isinstance(said.get("usage"), dict) else {}
-            counts = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+            counts = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise self._broken(reply, prompt) from error
         if finish_reason == "content_filter":

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config import ModelSection
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.errors import ConfigError, ModelError, RequestRefusedError
 from ensemble_instruct.jsonl import read_rows
 from ensemble_instruct.records import Request, Response
