@@ -27,6 +27,7 @@ from statistics import median
 from typing import Any
 
 COMMAND = Path(sys.executable).with_name("ensemble-instruct")
+ROOT = str(Path(__file__).resolve().parent.parent)
 MODELS = ("base", "voter_a", "voter_b")
 
 
@@ -35,15 +36,16 @@ class BenchmarkError(Exception):
 
 
 async def serve(name: str, slots: int, latency: float) -> None:
-    """Answer for one model of the demo until the process is killed; `/counts` tells how much it did."""
+    """Answer for one simulated model until the process is killed; `/counts` tells how much it did."""
     from aiohttp import web
 
-    from ensemble_instruct.data import demo_models
+    sys.path.insert(0, ROOT)
     from ensemble_instruct.prompts import HEADING, squeezed
     from ensemble_instruct.records import Kind, Request, Sampling
     from ensemble_instruct.seeds import load_seed_tasks
+    from tests.simulated import models
 
-    model = getattr(demo_models, name)
+    model = getattr(models, name)
     with_input = {squeezed(task.instruction).rstrip(":") for task in load_seed_tasks() if task.kind == "input_output"}
     free, counts = asyncio.Semaphore(slots), {"requests": 0, "first": 0.0, "last": 0.0}
 

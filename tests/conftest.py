@@ -21,9 +21,17 @@ SHARED = ROOT.parent / "shared"
 PUBLISHED_RUN = SHARED / "golden" / "published-run"
 COMMAND = Path(sys.executable).with_name("ensemble-instruct")
 
+SIMULATED = str(ROOT / "tests" / "simulated" / "config.yaml")
+"""A config whose models are the simulated ones: a whole run in less than a second."""
+
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the golden data is not here (../shared)")
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_configure() -> None:
+    """Let the commands that tests start find the simulated models."""
+    os.environ["PYTHONPATH"] = str(ROOT)
 
 
 @pytest.fixture(autouse=True)

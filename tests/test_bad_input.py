@@ -35,9 +35,9 @@ instructions:
   target: {input_output: 5, output_only: 5}
   demonstrations: {input_output: 4, output_only: 4}
 models:
-  base: {provider: scripted, function: "ensemble_instruct.data.demo_models:base"}
-  a: {provider: scripted, function: "ensemble_instruct.data.demo_models:voter_a"}
-  b: {provider: scripted, function: "ensemble_instruct.data.demo_models:voter_b"}
+  base: {provider: scripted, function: "tests.simulated.models:base"}
+  a: {provider: scripted, function: "tests.simulated.models:voter_a"}
+  b: {provider: scripted, function: "tests.simulated.models:voter_b"}
   file: {provider: scripted, replies: replies.jsonl}
 roles: {instructions: base, instances: base, outputs: [a, b]}
 """

@@ -22,7 +22,7 @@ from ensemble_instruct.records import Candidate, Example, Instance, Rejected
 from ensemble_instruct.similarity import rouge_l
 from ensemble_instruct.steps.ensemble import Selection, select
 from ensemble_instruct.strategies import Standing, balanced
-from tests.conftest import SHARED, Cli, needs_shared, rows
+from tests.conftest import SHARED, SIMULATED, Cli, needs_shared, rows
 
 LOREM = "lorem the of a to in and is that it for as with"
 WORDS = ["a", "b", "c", "boat", "boats", "Boat", "sailing", "3", "A,", "é"]
@@ -120,7 +120,7 @@ def test_a_voter_that_answers_rubbish_takes_no_more_than_a_point(rubbish: str) -
 
 @pytest.fixture
 def finished(cli: Cli, tmp_path: Path) -> Path:
-    assert cli("run", "--preset", "demo", "--out", "run").returncode == 0
+    assert cli("run", SIMULATED, "--out", "run").returncode == 0
     return tmp_path / "run"
 
 
@@ -156,7 +156,7 @@ def test_a_finished_run_selects_anew_as_a_run_with_that_strategy_does(
     ]
     if "--strategy" not in options:
         settings.append(f"--set=ensemble.strategy={json.loads(_config(finished))['strategy']}")
-    assert cli("run", "--preset", "demo", "--out", "fresh", *settings).returncode == 0
+    assert cli("run", SIMULATED, "--out", "fresh", *settings).returncode == 0
     assert selected(finished) == selected(tmp_path / "fresh") != before
     assert f"{len(rows(finished / 'examples.jsonl'))} examples in run/examples.jsonl" in done.stdout
     again = cli("run", "--out", "run")
@@ -266,7 +266,7 @@ def test_a_selection_that_is_stopped_leaves_a_run_that_goes_on(
     if at != "write_examples":
         assert selected(finished) == before
     assert cli(*options).returncode == 0
-    assert cli("run", "--preset", "demo", "--out", "fresh", "--set=ensemble.strategy=consensus",
+    assert cli("run", SIMULATED, "--out", "fresh", "--set=ensemble.strategy=consensus",
                "--set=ensemble.keep=0.3").returncode == 0  # fmt: skip
     assert selected(finished) == selected(tmp_path / "fresh")
 
@@ -275,7 +275,7 @@ def test_selecting_anew_reads_nothing_else_and_hides_no_other_change(cli: Cli, t
     seeds = tmp_path / "seeds.jsonl"
     with as_file(files("ensemble_instruct") / "data" / "seed_tasks.jsonl") as bundled:
         seeds.write_bytes(bundled.read_bytes())
-    assert cli("run", "--preset", "demo", "--out", "run", "--set", "seed_tasks=seeds.jsonl").returncode == 0
+    assert cli("run", SIMULATED, "--out", "run", "--set", "seed_tasks=seeds.jsonl").returncode == 0
     text = seeds.read_text("utf-8")
     seeds.unlink()
     done = cli("ensemble", "--run", "run", "--keep", "0.5")

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.config_file import parse_config, preset_text
+from ensemble_instruct.config_file import load_config
 from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.errors import AuthenticationError
 from ensemble_instruct.model import Model
 from ensemble_instruct.records import Kind, Request, Response, Step
 from ensemble_instruct.runs import start_or_resume
 from ensemble_instruct.streams import in_order
+from tests.conftest import SIMULATED
 
 _calls = itertools.count()
 
@@ -36,7 +37,7 @@ class Watching:
 
 
 def test_no_task_is_left_when_a_run_fails(tmp_path: Path) -> None:
-    config = parse_config(preset_text("demo"), "demo", tmp_path)
+    config = load_config(Path(SIMULATED))
     broken = ModelSection(provider="scripted", function=f"{__name__}:refuses_the_fourth", max_in_flight=1)
     config = config.model_copy(update={"models": {**config.models, "simulated-a": broken}})
 

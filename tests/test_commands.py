@@ -23,7 +23,7 @@ from ensemble_instruct.config_file import load_config, preset_names
 from ensemble_instruct.records import STEPS
 from ensemble_instruct.seeds import load_seed_tasks
 from ensemble_instruct.similarity import lcs_f1, pairwise_mean, word_tokens
-from tests.conftest import COMMAND, Cli, rows
+from tests.conftest import COMMAND, SIMULATED, Cli, rows
 from tests.forks import Forks, forking, tree
 from tests.model_server import ModelServer, model_config, model_server, wait_for
 from tests.reply_server import refused, said, serving
@@ -261,7 +261,7 @@ def test_a_run_on_a_terminal_shows_a_bar_for_each_step(tmp_path: Path) -> None:
 
 def test_the_demo_makes_examples_offline_and_the_same_again(cli: Cli, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        done = cli("run", "--preset", "demo", "--out", name)
+        done = cli("run", SIMULATED, "--out", name)
         assert done.returncode == 0, done.stderr
         assert "simulated" in done.stdout + done.stderr
     examples = rows(tmp_path / "first" / "examples.jsonl")
@@ -294,8 +294,7 @@ def test_a_run_without_a_terminal_says_in_plain_lines_how_far_it_is(forks: Forks
 
 
 def test_the_mean_similarity_of_an_instruction_is_made_where_it_is_asked_for(cli: Cli, tmp_path: Path) -> None:
-    assert cli("init", "--preset", "demo", "demo.yaml").returncode == 0
-    command = ("instructions", "demo.yaml", "--kind", "output_only", "--set", "instructions.target.output_only=8")
+    command = ("instructions", SIMULATED, "--kind", "output_only", "--set", "instructions.target.output_only=8")
     made = []
     for name, options in (("without", ()), ("with", ("--set", "instructions.mean_similarity=true"))):
         assert cli(*command, *options, "--to", name, "--store", "store.db").returncode == 0

@@ -16,7 +16,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.similarity import rouge_tokens
-from tests.conftest import Cli, rows
+from tests.conftest import SIMULATED, Cli, rows
 
 VOCABULARY = "list name write a the poem story about of sea rivers mountains three ten short long for children"
 SCORER = RougeScorer(["rougeL"], use_stemmer=False)
@@ -145,9 +145,9 @@ def test_an_empty_dataset_stays_empty(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_run_differs_from_the_datasets_of_its_user_in_all_its_steps(cli: Cli, tmp_path: Path) -> None:
-    assert cli("run", "--preset", "demo", "--out", "first").returncode == 0
+    assert cli("run", SIMULATED, "--out", "first").returncode == 0
     assert cli("export", "first", "--format", "parquet", "--to", "first.parquet").returncode == 0
-    done = cli("run", "--preset", "demo", "--out", "second", "--against", "first.parquet")
+    done = cli("run", SIMULATED, "--out", "second", "--against", "first.parquet")
     assert done.returncode == 0, done.stderr
     before = [row["instruction"] for row in rows(tmp_path / "first" / "examples.jsonl")]
     now = [row["instruction"] for row in rows(tmp_path / "second" / "examples.jsonl")]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import COMMAND, needs_shared, published_config, replay_server, stats
+from tests.conftest import COMMAND, SIMULATED, needs_shared, published_config, replay_server, stats
 
 KILLS, CHAINS = 50, 2
 DELAY_MS, JITTER_MS = 4, 8
@@ -189,7 +189,7 @@ def test_kills_at_random_moments_lose_only_what_was_in_flight(tmp_path: Path) ->
 
 
 def test_kills_of_the_demo_change_nothing(tmp_path: Path) -> None:
-    expected = undisturbed(tmp_path / "undisturbed", "--preset", "demo", *LARGE)
+    expected = undisturbed(tmp_path / "undisturbed", SIMULATED, *LARGE)
     rng = random.Random(0)
     kills = 0
     for number in count():
@@ -198,7 +198,7 @@ def test_kills_of_the_demo_change_nothing(tmp_path: Path) -> None:
         unfinished = True
         while unfinished:
             moment = rng.uniform(0, LATEST * expected.seconds) if kills < DEMO_KILLS else None
-            with started(folder, "--preset", "demo", *LARGE) as process:
+            with started(folder, SIMULATED, *LARGE) as process:
                 unfinished = killed(process, folder, moment)
             kills += unfinished
             before, committed = committed, answered(folder) if (folder / "run.db").exists() else {}
@@ -213,7 +213,7 @@ def test_a_run_killed_before_it_had_a_database_starts_anew(tmp_path: Path) -> No
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "run.db.lock").touch()
-    undisturbed(folder, "--preset", "demo", *SMALL)
+    undisturbed(folder, SIMULATED, *SMALL)
 
 
 @pytest.mark.parametrize("size", [0, 4096])
@@ -224,4 +224,4 @@ def test_a_run_killed_while_its_database_was_made_starts_anew(tmp_path: Path, si
         if size:
             connection.execute("PRAGMA journal_mode=WAL")
     assert (folder / "run.db").stat().st_size == size
-    undisturbed(folder, "--preset", "demo", *SMALL)
+    undisturbed(folder, SIMULATED, *SMALL)

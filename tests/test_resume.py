@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import COMMAND, PUBLISHED_RUN, Cli, needs_shared, published_config, replay_server, rows, stats
+from tests.conftest import (
+    COMMAND,
+    PUBLISHED_RUN,
+    SIMULATED,
+    Cli,
+    needs_shared,
+    published_config,
+    replay_server,
+    rows,
+    stats,
+)
 from tests.model_server import ModelServer, model_config, model_server, wait_for
 
 EXAMPLES = Path("run/examples.jsonl")
@@ -281,7 +291,7 @@ def test_a_second_ctrl_c_is_one_line_and_the_run_resumes(tmp_path: Path, cli: Cl
 
 
 def test_a_full_disk_is_one_line_and_the_run_resumes(tmp_path: Path, cli: Cli) -> None:
-    script = f"ulimit -f 300; exec '{COMMAND}' run --preset demo --out run"
+    script = f"ulimit -f 300; exec '{COMMAND}' run {SIMULATED} --out run"
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     complaint = [line for line in done.stderr.splitlines() if not line.startswith("note: ")]
@@ -289,7 +299,7 @@ def test_a_full_disk_is_one_line_and_the_run_resumes(tmp_path: Path, cli: Cli) -
     assert complaint[0].startswith("error: ")
     assert not (tmp_path / "run" / "examples.jsonl").exists()
     for name in ("run", "undisturbed"):
-        assert cli("run", "--preset", "demo", "--out", name).returncode == 0
+        assert cli("run", SIMULATED, "--out", name).returncode == 0
     resumed, undisturbed = ((tmp_path / name / "examples.jsonl").read_bytes() for name in ("run", "undisturbed"))
     assert resumed == undisturbed
 
@@ -307,7 +317,7 @@ def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path, cli: 
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / name).write_text("mine\n", encoding="utf-8")
-    done = cli("run", "--preset", "demo", "--out", folder)
+    done = cli("run", SIMULATED, "--out", folder)
     assert done.returncode == 2
     assert str(folder) in one_line(done.stderr)
     assert [path.name for path in folder.iterdir()] == [name]
@@ -316,7 +326,7 @@ def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path, cli: 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "mine").write_text("mine\n", encoding="utf-8")
-    done = cli("run", "--preset", "demo", "--out", "mine")
+    done = cli("run", SIMULATED, "--out", "mine")
     assert done.returncode == 2
     assert "is a file" in one_line(done.stderr)
     assert (tmp_path / "mine").read_text(encoding="utf-8") == "mine\n"

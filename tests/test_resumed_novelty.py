@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import SIMULATED, Cli
 
-SETTINGS = ["--preset", "demo", "--set", "instructions.target={input_output: 30, output_only: 0}"]
+SETTINGS = [SIMULATED, "--set", "instructions.target={input_output: 30, output_only: 0}"]
 
 
 def instructions(folder: Path) -> list[Any]:

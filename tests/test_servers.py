@@ -24,8 +24,8 @@ instructions:
   target: {input_output: 5, output_only: 5}
   demonstrations: {input_output: 4, output_only: 4}
 models:
-  base: {provider: scripted, function: "ensemble_instruct.data.demo_models:base"}
-  a: {provider: scripted, function: "ensemble_instruct.data.demo_models:voter_a"}
+  base: {provider: scripted, function: "tests.simulated.models:base"}
+  a: {provider: scripted, function: "tests.simulated.models:voter_a"}
 """
 COMMANDS = {
     "run, generator": "run generator.yaml --out new/run",

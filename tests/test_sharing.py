@@ -11,7 +11,7 @@ import pytest
 
 from ensemble_instruct.admission import Gate
 from ensemble_instruct.clients import make_clients
-from ensemble_instruct.config_file import parse_config, preset_text
+from ensemble_instruct.config_file import load_config
 from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.dispatcher import Dispatcher
 from ensemble_instruct.model import Model
@@ -19,7 +19,7 @@ from ensemble_instruct.pipeline import prepare
 from ensemble_instruct.rates import Rates
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.store import opened_store
-from tests.conftest import Cli
+from tests.conftest import SIMULATED, Cli
 from tests.model_server import is_step_1, model_config, model_server
 
 
@@ -90,9 +90,9 @@ def test_step_1_keeps_no_places_for_replies_that_wait_to_be_drawn() -> None:
             def set_aside(self, name: str, places: int) -> None:
                 kept[name] = places
 
-        plan = prepare(parse_config(preset_text("demo"), "demo", Path()))["input_output"].instructions
+        plan = prepare(load_config(Path(SIMULATED)))["input_output"].instructions
         with opened_store(Path(folder) / "run.db") as store:
-            section = ModelSection(provider="scripted", function="ensemble_instruct.data.demo_models:base")
+            section = ModelSection(provider="scripted", function="tests.simulated.models:base")
             model = Counting("m", section, make_clients("m", section), store)
             made = make_instructions(model, plan)
             await anext(made)

@@ -24,7 +24,7 @@ from ensemble_instruct.prompts import instances_sampling, instances_template
 from ensemble_instruct.records import KINDS, Answer, Failure, Instruction, Request, Response, Sampling
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
 from ensemble_instruct.store import Store
-from tests.conftest import Cli
+from tests.conftest import SIMULATED, Cli
 
 SAMPLING = Sampling(256)
 texts = st.text(st.characters(codec="utf-8"))
@@ -264,7 +264,7 @@ def test_a_file_that_is_not_ours_is_refused_with_one_line_and_left_alone(
     before = (folder / "run.db").read_bytes()
     with pytest.raises(InputFileError, match=said):
         Store(folder / "run.db")
-    for command in (("run", "--preset", "demo", "--out", folder), ("status", folder)):
+    for command in (("run", SIMULATED, "--out", folder), ("status", folder)):
         done = cli(*command)
         assert done.returncode in (1, 2)
         assert done.stderr.count("\n") == 1, done.stderr

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import pytest
 
 from ensemble_instruct.records import STEPS
-from tests.conftest import COMMAND, Cli, rows
+from tests.conftest import COMMAND, ROOT, SIMULATED, Cli, rows
 
 Row = dict[str, Any]
 
@@ -68,7 +68,7 @@ roles: {instructions: base, instances: base, outputs: [voter]}
 def run_folder(folder: Path, *arguments: str) -> Path:
     """A finished run."""
     command = [str(COMMAND), "run", *arguments, "--out", str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(folder.parent)}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{folder.parent}"}
     subprocess.run(command, check=True, capture_output=True, cwd=folder.parent, env=environment)
     return folder
 
@@ -123,7 +123,7 @@ def listed(port: int, path: str, **query: Any) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_folder(tmp_path_factory.mktemp("view") / "demo run & more", "--preset", "demo")
+    return run_folder(tmp_path_factory.mktemp("view") / "demo run & more", SIMULATED)
 
 
 @pytest.fixture(scope="module")

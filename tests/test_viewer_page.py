@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import rows
+from tests.conftest import SIMULATED, rows
 from tests.test_viewer import HOSTILE, hostile_config, run_folder, table, viewer
 
 CHROMIUM = shutil.which("chromium")
@@ -30,7 +30,7 @@ Dump = Callable[[str], str]
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_folder(tmp_path_factory.mktemp("view") / "demo run & more", "--preset", "demo")
+    return run_folder(tmp_path_factory.mktemp("view") / "demo run & more", SIMULATED)
 
 
 @pytest.fixture(scope="module")

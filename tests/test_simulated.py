@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.config import Config
-from ensemble_instruct.config_file import parse_config, preset_text
-from ensemble_instruct.data.demo_models import FAMILIES, base, family_answer, is_right, voter_a, voter_b
+from ensemble_instruct.config_file import load_config
 from ensemble_instruct.filters import default_reason
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.prompts import (
@@ -27,6 +25,8 @@ from ensemble_instruct.records import KINDS, Completion, Instance, Kind, Rejecte
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
 from ensemble_instruct.similarity import word_tokens
 from ensemble_instruct.steps.parse import Parser
+from tests.conftest import SIMULATED
+from tests.simulated.models import FAMILIES, base, family_answer, is_right, voter_a, voter_b
 
 REQUESTS = 200
 
@@ -210,10 +210,8 @@ def test_unknown_tasks_get_some_answer(model: Callable[[Request], Response]) -> 
     assert completed("input_output", "Compose a poem about the sea.", 3).text.startswith("input: ")
 
 
-def test_preset_loads() -> None:
-    text = preset_text("demo")
-    config: Config = parse_config(text, "demo", Path())
-    assert "SIMULATED" in text.split("\n\n")[0]
+def test_the_config_loads() -> None:
+    config = load_config(Path(SIMULATED))
     assert config.instructions.target.of("input_output") == 40
     assert config.instructions.target.of("output_only") == 30
     assert config.used_models == ("simulated-base", "simulated-a", "simulated-b")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from random import Random
 
-from ensemble_instruct.data.demo_families import Family, Values, number, one_of
-from ensemble_instruct.data.demo_tasks_output_only import (
+from tests.simulated.families import Family, Values, number, one_of
+from tests.simulated.tasks_output_only import (
     DAYS,
     GOODS,
     NAMES,

@@ -1,6 +1,6 @@
 """Three simulated language models for a demo without a network: pure functions of the request.
 
-They know the families of tasks of `demo_families` and make mistakes at a set rate: `base` is the weakest, and the
+They know the families of tasks of `families` and make mistakes at a set rate: `base` is the weakest, and the
 two voters err in different ways, so that agreement between them means something. Nothing here is a language model.
 """
 
@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from random import Random
 
-from ensemble_instruct.data.demo_families import Task, recognised
-from ensemble_instruct.data.demo_tasks_input_output import INPUT_OUTPUT_FAMILIES
-from ensemble_instruct.data.demo_tasks_output_only import OUTPUT_ONLY_FAMILIES
 from ensemble_instruct.prompts import HEADING, NEXT_TASK
 from ensemble_instruct.records import Kind, Request, Response
+from tests.simulated.families import Task, recognised
+from tests.simulated.tasks_input_output import INPUT_OUTPUT_FAMILIES
+from tests.simulated.tasks_output_only import OUTPUT_ONLY_FAMILIES
 
 FAMILIES = (*INPUT_OUTPUT_FAMILIES, *OUTPUT_ONLY_FAMILIES)
 BASE_RIGHT, VOTER_A_RIGHT, VOTER_B_RIGHT = 0.68, 0.85, 0.75
@@ -84,7 +84,7 @@ def _plain(text: str) -> str:
 
 
 def _rng(model: str, request: Request) -> Random:
-    return Random(f"{model}\n{request.sampling.seed}\n{request.repeat}\n{request.prompt}")  # noqa: S311 - a simulation
+    return Random(f"{model}\n{request.sampling.seed}\n{request.repeat}\n{request.prompt}")
 
 
 def _tokens(text: str) -> int:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from random import Random
 
-from ensemble_instruct.data.demo_families import Family, Values, listed, number, one_of
+from tests.simulated.families import Family, Values, listed, number, one_of
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = {

@@ -1,0 +1,1 @@
+"""Simulated language models: small programs that make and answer toy tasks, with mistakes at a set rate."""
