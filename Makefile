@@ -1,10 +1,12 @@
 # make demo    a dataset from the bundled demo, offline, in a virtual environment made here
 # make test    the test suite          make check   style, types, import layers
 # make fix     what can be mended by itself
+# make test-local      the clients of models in this process, with torch and transformers (TORCH: what pip installs)
 PYTHON ?= python3
 BIN := .venv/bin
+TORCH ?= torch
 
-.PHONY: demo test check fix clean
+.PHONY: demo test test-local check fix clean
 
 demo: .venv/installed
 	$(BIN)/ensemble-instruct run --preset demo --out demo-run
@@ -18,6 +20,9 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
+
+test-local: .venv/installed-local
+	$(BIN)/python -m pytest tests/test_local_clients.py
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -42,4 +47,9 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/python -m compileall -q src
+	@touch $@
+
+.venv/installed-local: .venv/installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,transformers]'
 	@touch $@
