@@ -25,6 +25,7 @@ from ensemble_instruct.errors import RunError
 from ensemble_instruct.jsonl import write_rows
 from ensemble_instruct.model import Model
 from ensemble_instruct.novelty import NoveltyPool
+from ensemble_instruct.phases import Once, phases_of
 from ensemble_instruct.prompts import InstancesTemplate, instances_template
 from ensemble_instruct.records import (
     KINDS,
@@ -46,7 +47,7 @@ from ensemble_instruct.steps.instructions import InstructionsPlan, make_instruct
 from ensemble_instruct.steps.outputs import Answered, make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
 from ensemble_instruct.store import Store
-from ensemble_instruct.streams import drawn, together
+from ensemble_instruct.streams import drained, drawn, together
 from ensemble_instruct.tables import open_table
 
 _ROWS_BETWEEN_TURNS = 256
@@ -136,8 +137,20 @@ async def run_steps(
     earlier = {kind: _earlier(store, plan.instructions) for kind, plan in plans.items()}
     store.forget_records()
     store.set_meta(state="running", version=__version__)
-    recorder = _Recorder(store, monitor)
-    monitor.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
+    told = Once(monitor)
+    recorder = _Recorder(store, told)
+    told.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
+    for phase in phases_of(config):
+        await together(
+            _stream(config, plan, models, recorder, earlier[kind], phase.voters) for kind, plan in plans.items()
+        )
+        for name in phase.unloaded:
+            await models[name].unload()
+        await store.flush()
+        earlier = {kind: store.instructions(kind) for kind in plans}
+        store.forget_records()
+        told.next_pass()
+        recorder = _Recorder(store, told)
     await together(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
     if selection_of(config).needs_all:
         await _select_all(config, store, recorder)
@@ -164,10 +177,14 @@ async def _stream(
     models: Mapping[str, Model],
     recorder: _Recorder,
     earlier: Iterator[Instruction],
+    only: Sequence[str] | None = None,
 ) -> None:
-    """The five steps for one kind. Where step 5 needs all rows, its examples are only those so far, and not counted."""
+    """The five steps for one kind; with `only`, those before step 4, and then no other voters than these.
+
+    Where step 5 needs all rows, its examples are only those so far, and not counted.
+    """
     roles, selection = config.roles, selection_of(config)
-    voters = [models[name] for name in roles.outputs]
+    voters = [models[name] for name in (roles.outputs if only is None else only)]
     generator, writer = models[roles.instructions], models[roles.instances]
     threshold = config.instructions.novelty_threshold
     pool = NoveltyPool(word_tokens, plan.instructions.seeds, threshold, base=plan.instructions.known)
@@ -175,7 +192,11 @@ async def _stream(
     made = recorder.kept(make_instructions(generator, plan.instructions, earlier))
     completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))
     instances = recorder.kept(parse_completions(completions, parser))
-    window = max(voter.window for voter in voters)
+    window = max((voter.window for voter in voters), default=1)
+    if only is not None:
+        asked = make_outputs(instances, voters, config.profile, config.outputs.sampling, window) if only else instances
+        await drained(asked)
+        return
     answered = recorder.kept(make_outputs(instances, voters, config.profile, config.outputs.sampling, window))
     note = recorder.note_provisional if selection.needs_all else recorder.note
     async with aclosing(make_examples(answered, selection)) as examples:
