@@ -405,6 +405,9 @@ def test_a_folder_without_a_model_is_refused_at_once(folders: Folders, tmp_path:
     shutil.copytree(folders["drawn"], tmp_path / "cut")
     (tmp_path / "cut" / "model.bin").write_bytes(b"nothing")
     assert "is no converted model" in made(tmp_path / "cut")
+    shutil.copytree(folders["drawn"], tmp_path / "startless")
+    (tmp_path / "startless" / "config.json").write_text('{"bos_token": null}', encoding="utf-8")
+    assert "has no bos_token" in made(tmp_path / "startless")
 
 
 def test_a_model_that_cannot_be_loaded_ends_with_one_line(folders: Folders, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from ensemble_instruct.clients.openai import OpenAIClient
@@ -33,7 +34,9 @@ async def _reply(client: OpenAIClient, sampling: Sampling, prompt: str = _PROMPT
 
 
 async def _seed(client: OpenAIClient) -> str:
-    first, again, other = [(await _reply(client, replace(_HOT, seed=seed))).text for seed in (11, 11, 12)]
+    """All at once, as in a run: some servers seed one generator that the requests in flight then share."""
+    replies = await asyncio.gather(*(_reply(client, replace(_HOT, seed=seed)) for seed in (11, 11, 12)))
+    first, again, other = (reply.text for reply in replies)
     if first != again:
         return "ignored"
     return "followed" if first != other else "unclear"
