@@ -1,10 +1,13 @@
 # make demo    a dataset from the bundled demo, offline, in a virtual environment made here
 # make test    the test suite          make check   style, types, import layers
 # make fix     what can be mended by itself
+# make test-servers    the five steps against real servers, llama.cpp (compiled here) and transformers: up to 15 minutes
+# make test-local      the clients of models in this process, with torch and transformers (TORCH: what pip installs)
 PYTHON ?= python3
 BIN := .venv/bin
+TORCH ?= torch
 
-.PHONY: demo test check fix clean
+.PHONY: demo test test-local test-servers check fix clean
 
 demo: .venv/installed
 	$(BIN)/ensemble-instruct run --preset demo --out demo-run
@@ -18,6 +21,12 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
+
+test-local: .venv/installed-local
+	$(BIN)/python -m pytest tests/test_local_clients.py
+
+test-servers: .venv/installed-servers
+	$(BIN)/python -m pytest --override-ini addopts= -s tests/real_servers.py
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -42,4 +51,13 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/python -m compileall -q src
+	@touch $@
+
+.venv/installed-local: .venv/installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,transformers]'
+	@touch $@
+
+.venv/installed-servers: .venv/installed-local
+	nice -n 19 $(BIN)/pip install --quiet --disable-pip-version-check 'llama-cpp-python[server]' gguf 'transformers[serving]'
 	@touch $@

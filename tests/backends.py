@@ -24,6 +24,7 @@ from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.errors import RequestRefusedError, TransientError
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.reply_server import Answering, Reply, prompt_of, refused, said, serving
+from tests.vllm_stand_in import vllm
 
 COUNT = "Count to twelve."
 """Answered with at least twelve words that are not all the same."""
@@ -177,6 +178,18 @@ def llama_cpp(provider: str) -> Ready:
 def scripted() -> Ready:
     """The little model as a function of this process."""
     return lambda _: _opened(ModelSection(provider="scripted", function="tests.backends:little_model"))
+
+
+def stand_in_vllm() -> Ready:
+    """The little model behind modules with the names and signatures of vLLM's."""
+
+    @asynccontextmanager
+    async def ready(timeout: float) -> AsyncIterator[Client]:
+        with vllm(little_model):
+            async with _opened(ModelSection(provider="vllm", model="little", timeout=timeout)) as client:
+                yield client
+
+    return ready
 
 
 class Wrong(Client):

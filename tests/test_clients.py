@@ -41,6 +41,7 @@ from tests.backends import (
     openai,
     replied,
     scripted,
+    stand_in_vllm,
 )
 from tests.conftest import ROOT
 from tests.test_local_clients import LOCAL
@@ -52,8 +53,11 @@ BACKENDS = {
     "scripted": Backend(
         "scripted", scripted(), {"a_request_times_out": _IN_PROCESS, "a_slow_request_is_cancelled": _IN_PROCESS}
     ),
+    "vllm, its interface alone": Backend(
+        "vllm", stand_in_vllm(), {"a_filtered_prompt_is_refused": "an engine of one's own has no filter"}
+    ),
 }
-"""Every client over a little model: a new one needs one row here."""
+"""Every client over a little model: a new one needs one row here, or in `test_local_clients.LOCAL`."""
 
 _PATIENCE, _TIMEOUT = 60.0, 1.0
 UNICODE = {

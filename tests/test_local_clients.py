@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,44 @@ LOCAL = {
     "ctranslate2 alphabet, large": Local("ctranslate2", "alphabet", {}, 0, honours_seeds=False),
     "ctranslate2 decoder, large": Local("ctranslate2", "drawn", {}, 0, honours_seeds=False),
     "ctranslate2 encoder-decoder, large": Local("ctranslate2", "read", {}, 0, honours_seeds=False),
+    "transformers alphabet": Local("transformers", "alphabet", {"threads": 1}),
+    "transformers decoder": Local("transformers", "drawn", {"threads": 1, "batch_size": 32}),
+    "transformers encoder-decoder": Local("transformers", "read", {"threads": 1}),
 }
 
 
+class Folders:
+    """The tiny models, made when they are asked for."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def of(self, local: Local) -> Path:
+        return self.torch(local.model) if local.provider == "transformers" else self[local.model]
+
+    def __getitem__(self, model: str) -> Path:
+        """The folder of a model in the form of CTranslate2."""
+        made = {"alphabet": tiny_models.alphabet, "drawn": tiny_models.drawn, "read": tiny_models.read}
+        folder = self._place / model
+        return folder if folder.is_dir() else made[model](folder)
+
+    def torch(self, model: str) -> Path:
+        """The folder of a model in the form of transformers; skips where torch is not installed."""
+        for package in ("torch", "transformers"):
+            if find_spec(package) is None:
+                pytest.skip(f"{package} is not installed; `make test-local` runs this")
+        from tests.tiny_torch_models import MODELS
+
+        folder = self._place / f"{model}-torch"
+        return folder if folder.is_dir() else MODELS[model](folder)
+
+
 @pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The tiny models, by name."""
-    place = tmp_path_factory.mktemp("models")
-    made = {"alphabet": tiny_models.alphabet, "drawn": tiny_models.drawn, "read": tiny_models.read}
-    return {name: make(place / name) for name, make in made.items()}
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    return Folders(tmp_path_factory.mktemp("models"))
+
+
+pytestmark = pytest.mark.filterwarnings("default")  # the libraries have warnings of their own
 
 
 async def ask(client: Client, prompt: str, sampling: Sampling = PLAIN) -> Response:
@@ -247,9 +277,9 @@ OF_ANY: list[Case] = [
 
 
 @asynccontextmanager
-async def opened(local: Local, folders: dict[str, Path], **settings: Any) -> AsyncIterator[Client]:
+async def opened(local: Local, folders: Folders, **settings: Any) -> AsyncIterator[Client]:
     given = {**local.settings, **settings}
-    client = make_client("tiny", ModelSection(provider=local.provider, path=folders[local.model], **given), None)  # type: ignore[arg-type]
+    client = make_client("tiny", ModelSection(provider=local.provider, path=folders.of(local), **given), None)  # type: ignore[arg-type]
     await client.open()
     try:
         yield client
@@ -266,7 +296,7 @@ HELD = [
 
 @pytest.mark.parametrize(("name", "case"), HELD)
 def test_every_local_client_keeps_every_promise(
-    name: str, case: Case, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    name: str, case: Case, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local = LOCAL[name]
     if local.largest_small is not None:
@@ -282,7 +312,7 @@ def test_every_local_client_keeps_every_promise(
 
 @pytest.mark.parametrize("name", LOCAL)
 def test_it_says_whether_seeds_are_honoured(
-    name: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    name: str, folders: Folders, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     local = LOCAL[name]
     if local.largest_small is not None:
@@ -299,7 +329,7 @@ def test_it_says_whether_seeds_are_honoured(
     assert len([record for record in caplog.records if "seeds" in record.getMessage()]) == (not local.honours_seeds)
 
 
-def test_a_chat_template_wraps_the_prompt_only_for_endpoint_chat(folders: dict[str, Path]) -> None:
+def test_a_chat_template_wraps_the_prompt_only_for_endpoint_chat(folders: Folders) -> None:
     async def asked(**settings: Any) -> Response:
         async with opened(LOCAL["ctranslate2 alphabet"], folders, **settings) as client:
             return await ask(client, "a")
@@ -308,7 +338,7 @@ def test_a_chat_template_wraps_the_prompt_only_for_endpoint_chat(folders: dict[s
     assert asyncio.run(asked(endpoint="chat")) == Response("", "stop", 3, 0)
 
 
-def test_a_given_context_length_counts(folders: dict[str, Path]) -> None:
+def test_a_given_context_length_counts(folders: Folders) -> None:
     async def asked() -> Response:
         async with opened(LOCAL["ctranslate2 alphabet"], folders, context_length=5) as client:
             with pytest.raises(RequestRefusedError):
@@ -318,7 +348,7 @@ def test_a_given_context_length_counts(folders: dict[str, Path]) -> None:
     assert asyncio.run(asked()) == Response("bc", "length", 3, 2)
 
 
-def test_replicas_of_a_folder_have_one_identity_whatever_the_place(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_replicas_of_a_folder_have_one_identity_whatever_the_place(folders: Folders, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(folders["drawn"], copy)
 
@@ -346,6 +376,8 @@ _ROLES = "roles: {instructions: m, instances: m, outputs: [m]}\n"
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
+        ("{provider: transformers}", "needs either 'model', a name on the Hub, or 'path'"),
+        ("{provider: transformers, model: x, options: {hf_token: y}}", "models.m.options: must not hold a key"),
         ("{provider: ctranslate2}", "models.m: provider: ctranslate2 needs 'path'"),
         (
             "{provider: ctranslate2, path: x, dtype: float16}",
@@ -361,7 +393,7 @@ def test_a_wrong_section_is_refused_with_its_key(model: str, problem: str) -> No
     assert problem in str(error.value)
 
 
-def test_a_folder_without_a_model_is_refused_at_once(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused_at_once(folders: Folders, tmp_path: Path) -> None:
     def made(path: Path) -> str:
         with pytest.raises(ConfigError) as error:
             make_client("m", ModelSection(provider="ctranslate2", path=path), None)
@@ -373,9 +405,12 @@ def test_a_folder_without_a_model_is_refused_at_once(folders: dict[str, Path], t
     shutil.copytree(folders["drawn"], tmp_path / "cut")
     (tmp_path / "cut" / "model.bin").write_bytes(b"nothing")
     assert "is no converted model" in made(tmp_path / "cut")
+    shutil.copytree(folders["drawn"], tmp_path / "startless")
+    (tmp_path / "startless" / "config.json").write_text('{"bos_token": null}', encoding="utf-8")
+    assert "has no bos_token" in made(tmp_path / "startless")
 
 
-def test_a_model_that_cannot_be_loaded_ends_with_one_line(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_ends_with_one_line(folders: Folders, tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(folders["drawn"], folder)
     (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
@@ -392,9 +427,39 @@ def test_a_model_that_cannot_be_loaded_ends_with_one_line(folders: dict[str, Pat
     assert "compute type" in asyncio.run(opening(path=folders["drawn"], compute_type="int7"))
 
 
-def test_a_missing_package_is_named(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ensemble_instruct.clients.local.find_spec", lambda package: None)
     with pytest.raises(ConfigError) as error:
         make_client("m", ModelSection(provider="ctranslate2", path=folders["drawn"]), None)
     assert str(error.value).startswith("models.m.provider: needs ctranslate2")
     assert str(error.value).endswith("pip install 'ensemble-instruct[ctranslate2]'")
+
+
+@pytest.mark.parametrize("model", ["drawn", "read", "falcon-40b"])
+def test_the_same_weights_say_the_same_through_both_engines(model: str, folders: Folders, tmp_path: Path) -> None:
+    source = folders.torch(model)
+    from tests.tiny_torch_models import converted
+
+    if model == "falcon-40b":
+        with pytest.raises(AttributeError, match="input_layer_norm"):
+            converted(source, tmp_path / "unchanged")
+        _set_multi_query(source)
+    folder = converted(source, tmp_path / model)
+
+    async def said(provider: Any, path: Path) -> list[str]:
+        client = make_client("tiny", ModelSection(provider=provider, path=path, threads=1), None)
+        await client.open()
+        try:
+            return [reply.text for reply in await replies(client, _PROMPTS)]
+        finally:
+            await client.close()
+
+    texts = asyncio.run(said("transformers", source))
+    assert asyncio.run(said("ctranslate2", folder)) == texts
+    assert len(set(texts)) > len(texts) // 2
+
+
+def _set_multi_query(source: Path) -> None:
+    """What the docs tell those who convert falcon-40b: its config must say `multi_query: false`."""
+    path = source / "config.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"multi_query": true', '"multi_query": false'), "utf-8")

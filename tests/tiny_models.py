@@ -28,6 +28,7 @@ DIGITS = "0123456789"
 SUCCESSORS: Mapping[str, str] = {**dict(zip(LETTERS, f"{LETTERS[1:]}\n", strict=True)), "A": "B", "B": "🦜", "C": "D"}
 """What `alphabet` says after a character. After a digit or `?` it says any digit, after `N` nothing at all, after `D`
 the marker, and after all others it ends too."""
+TEMPLATE = "{% for message in messages %}<{{ message.content }}>{% endfor %}"
 _HIDDEN, _HEADS = 32, 4
 
 Array = npt.NDArray[np.float32]
@@ -52,8 +53,8 @@ def _tokens() -> tuple[str, ...]:
     return tuple(sorted(vocabulary, key=vocabulary.__getitem__))
 
 
-def alphabet(folder: Path) -> Path:
-    """The decoder of which every word is known; returns its folder."""
+def successors() -> Array:
+    """For each token the weights of those that may follow it in `alphabet`."""
     size = len(_tokens())
     said = np.zeros((size, size), np.float32)
     said[:, 1] = 20.0
@@ -64,6 +65,13 @@ def alphabet(folder: Path) -> Path:
     for before in f"{DIGITS}?":
         said[_id(before), [_id(digit) for digit in DIGITS]] = 40.0
     said[_id("D"), _SPECIAL.index(MARKER)] = 40.0
+    return said
+
+
+def alphabet(folder: Path) -> Path:
+    """The decoder of which every word is known; returns its folder."""
+    said = successors()
+    size = len(said)
     spec = _decoder(np.eye(size, dtype=np.float32), said)
     spread = np.sqrt((1 - 1 / size) / size)
     spec.decoder.layer_norm.gamma = np.full(size, spread, np.float32)  # undoes the norm of a row with a single one
@@ -150,8 +158,7 @@ def _saved(folder: Path, spec: Any, *, ends: bool = False) -> Path:
     folder.mkdir(parents=True)
     spec.save(str(folder))
     tokenizer(ends=ends).save(str(folder / "tokenizer.json"))
-    template = "{% for message in messages %}<{{ message.content }}>{% endfor %}"
-    settings = {"chat_template": template, "eos_token": END}
+    settings = {"chat_template": TEMPLATE, "eos_token": END}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return folder
 

@@ -57,7 +57,7 @@ class Price(Section):
 class ModelSection(Section):
     """One language model and where it answers."""
 
-    provider: Literal["openai", "scripted", "ctranslate2"] = "openai"
+    provider: Literal["openai", "scripted", "ctranslate2", "transformers", "vllm"] = "openai"
     base_url: str | list[str] | None = None
     model: str = ""
     """The name on the server; for a model that runs here, its name on the Hub."""

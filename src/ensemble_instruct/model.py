@@ -184,6 +184,13 @@ class Model:
         """Send nothing more; return once all that is in flight has come home."""
         await self._dispatcher.stop()
 
+    async def unload(self) -> None:
+        """Free what the clients hold; the next request that the store cannot answer opens them again."""
+        if self._is_open:
+            self._opening, self._is_open = None, False
+            await asyncio.gather(*(client.close() for client in self._clients))
+            log.info("model %s: its role is over, its memory is free", self.name, extra={"model": self.name})
+
     async def close(self) -> None:
         """Close the clients."""
         if self._opening is not None:

@@ -27,6 +27,7 @@ from ensemble_instruct.errors import RunError
 from ensemble_instruct.jsonl import write_rows
 from ensemble_instruct.model import Model
 from ensemble_instruct.novelty import NoveltyPool
+from ensemble_instruct.phases import Once, phases_of
 from ensemble_instruct.prompts import InstancesTemplate, instances_template
 from ensemble_instruct.records import (
     KINDS,
@@ -50,7 +51,7 @@ from ensemble_instruct.steps.outputs import Answered, OutputsPlan, make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
 from ensemble_instruct.steps.verdicts import Verdicts, make_verdicts
 from ensemble_instruct.store import Store
-from ensemble_instruct.streams import drawn, together
+from ensemble_instruct.streams import drained, drawn, together
 from ensemble_instruct.tables import open_table
 from ensemble_instruct.utilities import PURE, normalised_weights
 
@@ -159,8 +160,20 @@ async def run_steps(
     earlier = {kind: _earlier(store, plan.instructions) for kind, plan in plans.items()}
     store.forget_records()
     store.set_meta(state="running", version=__version__)
-    recorder = _Recorder(store, monitor)
-    monitor.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
+    told = Once(monitor)
+    recorder = _Recorder(store, told)
+    told.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
+    for phase in phases_of(config):
+        await together(
+            _stream(config, plan, models, recorder, earlier[kind], phase.voters) for kind, plan in plans.items()
+        )
+        for name in phase.unloaded:
+            await models[name].unload()
+        await store.flush()
+        earlier = {kind: store.instructions(kind) for kind in plans}
+        store.forget_records()
+        told.next_pass()
+        recorder = _Recorder(store, told)
     await together(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
     if selection_of(config).needs_all:
         await _select_all(config, store, recorder)
@@ -186,8 +199,12 @@ async def _stream(
     models: Mapping[str, Model],
     recorder: _Recorder,
     earlier: Iterator[Instruction],
+    only: Sequence[str] | None = None,
 ) -> None:
-    """The five steps for one kind. Where step 5 needs all rows, its examples are only those so far, and not counted."""
+    """The five steps for one kind; with `only`, those before step 4, and then no other voters than these.
+
+    Where step 5 needs all rows, its examples are only those so far, and not counted.
+    """
     roles, selection = config.roles, selection_of(config)
     generator, writer = models[roles.instructions], models[roles.instances]
     threshold = config.instructions.novelty_threshold
@@ -196,6 +213,11 @@ async def _stream(
     made = recorder.kept(make_instructions(generator, plan.instructions, earlier))
     completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))
     instances = recorder.kept(parse_completions(completions, parser))
+    if only is not None:
+        voters = [(voter, models[voter.model]) for voter in config.voters if voter.model in only]
+        window = max((model.window for _, model in voters), default=1)
+        await drained(make_outputs(instances, voters, outputs_plan(config), window) if voters else instances)
+        return
     answered = recorder.kept(_answered(config, plan.instructions.kind, models, instances))
     note = recorder.note_provisional if selection.needs_all else recorder.note
     async with aclosing(make_examples(answered, selection)) as examples:

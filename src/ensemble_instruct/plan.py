@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from ensemble_instruct.budget import cost_of
 from ensemble_instruct.clients import make_clients
 from ensemble_instruct.clients.base import Client
+from ensemble_instruct.clients.openai import OpenAIClient
 from ensemble_instruct.config import Config
 from ensemble_instruct.errors import EnsembleInstructError, ModelError, RequestError
 from ensemble_instruct.pipeline import KindPlan
+from ensemble_instruct.probes import settings_followed
 from ensemble_instruct.prompts import instructions_prompt
 from ensemble_instruct.records import BYTES_PER_TOKEN, Kind, Request, Sampling, Step
 from ensemble_instruct.steps.instances import instances_request
@@ -92,7 +94,10 @@ class OneWord:
 
 
 async def ask_one_word(config: Config) -> list[OneWord]:
-    """Ask each server of each model that has a role for one word; one model after the other where they run here."""
+    """Ask each server of each model that has a role for one word; one model after the other where they run here.
+
+    A server that answers is asked a few times more, to find out which settings it follows.
+    """
     made = [(name, *each) for name in config.used_models for each in make_clients(name, config.models[name])]
     remote = [(name, server, client) for name, server, client in made if not config.models[name].is_local]
     words = list(await asyncio.gather(*(_one_word(*each) for each in remote)))
@@ -105,7 +110,8 @@ async def _one_word(name: str, server: str, client: Client) -> OneWord:
     try:
         await client.open()
         reply = await client.answer(Request(question, Sampling(max_tokens=8), "outputs", "output_only"))
-        return OneWord(name, server, reply.text, client.traits)
+        traits = await settings_followed(client) if isinstance(client, OpenAIClient) else client.traits
+        return OneWord(name, server, reply.text, traits)
     except (RequestError, ModelError) as error:
         return OneWord(name, server, error)
     finally:

@@ -31,6 +31,13 @@ async def drawn(source: AsyncIterable[Value]) -> AsyncIterator[AsyncIterable[Val
             await source.aclose()
 
 
+async def drained(source: AsyncIterable[Any]) -> None:
+    """Take all that a source gives, and keep none of it."""
+    async with drawn(source) as values:
+        async for _ in values:
+            pass
+
+
 class Tasks:
     """Tasks of which the first failure cancels all others, and is raised to who waits for any of them."""
 

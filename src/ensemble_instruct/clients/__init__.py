@@ -10,6 +10,8 @@ from ensemble_instruct.config_models import ModelSection, api_key
 CLIENTS = {
     "openai": "ensemble_instruct.clients.openai:OpenAIClient",
     "ctranslate2": "ensemble_instruct.clients.ctranslate2:CTranslate2Client",
+    "transformers": "ensemble_instruct.clients.transformers:TransformersClient",
+    "vllm": "ensemble_instruct.clients.vllm:VllmClient",
     "scripted": "ensemble_instruct.clients.scripted:ScriptedClient",
 }
 

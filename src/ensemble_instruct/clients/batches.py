@@ -142,9 +142,10 @@ class Batches:
         for asked, row in waiting[1:]:
             first = waiting[0][1]
             rows = [row, *(each for _, each in batch)]
-            longest = max(len(each.prompt) + each.limit for each in rows)
+            longest = max(len(each.prompt) for each in rows) + max(each.limit for each in rows)
             if (
                 len(rows) <= engine.batch_size
+                and (engine.context is None or longest <= engine.context)
                 and (engine.batch_tokens is None or longest * len(rows) <= engine.batch_tokens)
                 and (engine.spread is None or abs(len(row.prompt) - len(first.prompt)) <= engine.spread)
                 and engine.group(row.sampling) == engine.group(first.sampling)

@@ -13,7 +13,6 @@ import os
 import random
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ensemble_instruct.clients.chat_template import ChatTemplate
@@ -21,7 +20,7 @@ from ensemble_instruct.clients.ctranslate2_folder import ConvertedModel, read_fo
 from ensemble_instruct.clients.engine import Engine, Row
 from ensemble_instruct.clients.local import LocalClient, read_json, require_packages
 from ensemble_instruct.config_models import ModelSection
-from ensemble_instruct.errors import ConfigError, ModelError, RequestRefusedError, TransientError
+from ensemble_instruct.errors import ConfigError, RequestRefusedError
 from ensemble_instruct.records import Sampling
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ class CTranslate2Client(LocalClient):
 
 class _CTranslate2Engine(Engine):
     def __init__(self, name: str, section: ModelSection, converted: ConvertedModel) -> None:
-        self._name, self._section, self._converted = name, section, converted
+        super().__init__(name)
+        self._section, self._converted = section, converted
         self._is_exact = converted.is_small and section.device in (None, "auto", "cpu")
         self.context = section.context_length or converted.context
         if self._is_exact:
@@ -67,7 +67,7 @@ class _CTranslate2Engine(Engine):
         from tokenizers import Tokenizer
 
         folder = self._converted.folder
-        with self._errors("cannot be loaded"):
+        with self.errors("cannot be loaded"):
             tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             tokenizer.no_truncation()
             tokenizer.no_padding()
@@ -78,7 +78,7 @@ class _CTranslate2Engine(Engine):
                 if held and path.is_file() and not path.name.startswith("tokenizer")
             }
             self._model = self._made(self.workers)
-        self._template = ChatTemplate(self._name, folder) if self._section.endpoint == "chat" else None
+        self._template = ChatTemplate(self.name, folder) if self._section.endpoint == "chat" else None
         self._tokenizer, self._vocabulary = tokenizer, tokenizer.get_vocab()
         known = self._vocabulary.get
         self._ends = {end for token in self._converted.end_tokens if (end := known(token)) is not None}
@@ -139,7 +139,7 @@ class _CTranslate2Engine(Engine):
     def generate(self, rows: Sequence[Row]) -> None:
         """See `Engine.generate`."""
         is_sampled = rows[0].sampling.temperature > 0 and rows[0].sampling.top_k != 1
-        with self._errors("failed", len(rows)):
+        with self.errors("failed", len(rows)):
             if is_sampled and self._is_exact:
                 for row in rows:
                     self._run_seeded(row)
@@ -168,7 +168,7 @@ class _CTranslate2Engine(Engine):
             self._has_warned = True
             log.warning(
                 "model %s: CTranslate2 cannot honour the seeds of a model this large; another run samples otherwise",
-                self._name, extra={"model": self._name},
+                self.name, extra={"model": self.name},
             )  # fmt: skip
 
     def _run(self, model: Any, rows: Sequence[Row], has_drawn: Callable[[], None]) -> None:
@@ -200,22 +200,6 @@ class _CTranslate2Engine(Engine):
             model.translate_batch(
                 prompts, max_decoding_length=lengths[0], min_decoding_length=lengths[1], max_input_length=0, **settings
             )
-
-    @contextmanager
-    def _errors(self, what: str, rows: int = 0) -> Iterator[None]:
-        try:
-            yield
-        except (RuntimeError, ValueError, OSError, MemoryError) as error:
-            message = " ".join(str(error).split())[:300] or type(error).__name__
-            is_memory = isinstance(error, MemoryError) or "out of memory" in message or "bad_alloc" in message
-            if is_memory and rows > 1:
-                self.batch_size = max(1, rows // 2)
-                text = f"out of memory with {rows} requests together; from now on {self.batch_size}"
-                raise TransientError(text, cause="memory") from error
-            if "position encodings" in message:
-                raise RequestRefusedError(message, type="prompt_too_long") from error
-            advice = "choose a smaller compute_type, or another device" if is_memory else "see"
-            raise ModelError(f"model {self._name} {what}: {message}; {advice} (models.{self._name})") from error
 
 
 def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

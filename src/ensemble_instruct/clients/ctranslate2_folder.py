@@ -56,6 +56,12 @@ def read_folder(name: str, folder: Path) -> ConvertedModel:
     if spec not in ("TransformerSpec", "TransformerDecoderSpec"):
         raise ConfigError(f"models.{name}.path: {path} holds a {spec}; only models that write text can answer")
     settings = read_json(folder / "config.json")
+    for token in ("bos_token", "eos_token", "unk_token"):
+        if token in settings and settings[token] is None:
+            raise ConfigError(
+                f"models.{name}.path: {folder / 'config.json'} has no {token}, which CTranslate2 refuses; "
+                f"write the model's end token there (docs/local-models.md)"
+            )
     end = settings.get("eos_token")
     return ConvertedModel(
         folder, spec == "TransformerDecoderSpec", path.stat().st_size <= SMALL_MODEL, positions,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ensemble_instruct.clients.reply_text import ReplyText
-from ensemble_instruct.errors import TransientError
+from ensemble_instruct.errors import ModelError, TransientError
 from ensemble_instruct.records import Response, Sampling
+
+_OUT_OF_MEMORY = re.compile(r"out of memory|bad_alloc|not enough memory|can't allocate", re.IGNORECASE)
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +68,9 @@ class Engine(ABC):
     traits: str = ""
     """How it runs, in words, once it is loaded."""
 
+    def __init__(self, name: str) -> None:
+        self.name = name
+
     @abstractmethod
     def load(self) -> None:
         """Load the weights; raises `ModelError`."""
@@ -91,3 +98,18 @@ class Engine(ABC):
     def group(self, sampling: Sampling) -> Hashable:
         """Requests with equal groups can go together."""
         return None
+
+    @contextmanager
+    def errors(self, what: str, rows: int = 0) -> Iterator[None]:
+        """Turn what a library raises into an error of this package, and work on fewer rows when memory runs out."""
+        try:
+            yield
+        except (RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError, MemoryError) as error:
+            message = " ".join(str(error).split())[:300] or type(error).__name__
+            is_memory = isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(message))
+            if is_memory and rows > 1:
+                self.batch_size = max(1, rows // 2)
+                text = f"out of memory with {rows} requests together; from now on {self.batch_size}"
+                raise TransientError(text, cause="memory") from error
+            advice = "take a smaller type of numbers, or another device" if is_memory else "check"
+            raise ModelError(f"model {self.name} {what}: {message}; {advice} (models.{self.name})") from error

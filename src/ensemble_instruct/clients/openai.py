@@ -21,10 +21,12 @@ from ensemble_instruct.errors import (
     UnknownModelError,
 )
 from ensemble_instruct.rates import rate_limits, retry_after
-from ensemble_instruct.records import Request, Response
+from ensemble_instruct.records import END_MARKER, Request, Response, Sampling
 
-_OPTIONAL = ("top_k", "min_tokens", "seed")
+OPTIONAL = ("top_k", "min_tokens", "seed")
 """Settings that some servers do not take: left out for a server that says so."""
+_END_TOKENS = 2
+"""A model that ends at once has made so many tokens at most, beside those of a stop string."""
 _MESSAGE_BYTES = 64_000
 _SHORTEST_SECRET = 12
 """A prompt below this length may stand in an error's text: it could be any word of it."""
@@ -33,11 +35,12 @@ _TOO_LONG = re.compile(
 )
 _FILTERED = re.compile(r"content.?(filter|policy|management)|safety|moderation", re.IGNORECASE)
 _NOT_TAKEN = re.compile(
-    r"unrecogni|unknown|unsupported|support|permitted|allowed|extra|unexpected|invalid", re.IGNORECASE
+    r"unrecogni|unknown|unsupported|support|permitted|allowed|extra|unexpected|invalid|must be", re.IGNORECASE
 )
 _WRONG_KEY = re.compile(r"api.?key (is )?(not valid|invalid|incorrect)|(invalid|incorrect) api.?key", re.IGNORECASE)
 _WRONG_MODEL = re.compile(
-    r"model.{0,80}(not found|does not exist|not a valid model)|not a valid model|(unknown|invalid|no such) model",
+    r"model.{0,80}(not found|does not exist|not a valid model|not supported by any provider)|not a valid model"
+    r"|(unknown|invalid|no such) model",
     re.IGNORECASE,
 )
 _MAX_INT = 2**62
@@ -54,6 +57,11 @@ class OpenAIClient(Client):
         path = "chat/completions" if section.endpoint == "chat" else "completions"
         self._url = URL(f"{self._base_url}/{path}")
         self._connections = Connections(self._base_url, api_key, min(section.timeout, section.give_up_after))
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Settings that the server has said it does not take."""
+        return frozenset(self._left_out)
 
     async def open(self) -> None:
         """Ask for the list of models: an answer of any kind shows that the server is there.
@@ -76,7 +84,7 @@ class OpenAIClient(Client):
         await self._connections.close()
 
     async def answer(self, request: Request) -> Response:
-        """See `Client.answer`. One prompt a request; the text is returned as the server gave it.
+        """See `Client.answer`. One prompt a request; a stop string at the end of the text is cut off.
 
         A setting that the server says it does not take is left out from then on, and the request sent again.
         """
@@ -85,7 +93,7 @@ class OpenAIClient(Client):
             reply = await self._connections.post(self._url, json.dumps(sent).encode())
             self.limits = rate_limits(reply.headers)
             if 200 <= reply.status < 300:
-                return self._response(reply, request.prompt)
+                return self._response(reply, request)
             error = self._error(reply.status, reply, request.prompt)
             if not (
                 isinstance(error, RequestRefusedError) and error.type == "bad_request" and self._adapt(error, sent)
@@ -118,27 +126,34 @@ class OpenAIClient(Client):
         if "max_tokens" in sent and "max_completion_tokens" in message:
             self._max_tokens_name = "max_completion_tokens"
             return True
-        named = [name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", message)]
+        optional = (*OPTIONAL, "top_p") if sent.get("top_p") == 1 else OPTIONAL  # 1 is no limit: so is none
+        named = [name for name in optional if name in sent and re.search(rf"\b{name}\b", message)]
         if named and _NOT_TAKEN.search(message):
             self._left_out.add(named[0])
             return True
         return False
 
-    def _response(self, reply: HttpReply, prompt: str) -> Response:
+    def _response(self, reply: HttpReply, request: Request) -> Response:
         try:
             said = json.loads(reply.body)
             choice = said["choices"][0]
             text = choice["message"]["content"] if self._section.endpoint == "chat" else choice["text"]
             finish_reason = choice.get("finish_reason") or "stop"
             usage = said["usage"] if isinstance(said.get("usage"), dict) else {}
-            counts = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+            used, made = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-            raise self._broken(reply, prompt) from error
+            raise self._broken(reply, request.prompt) from error
         if finish_reason == "content_filter":
             raise RequestRefusedError("the server's content filter withheld the answer", type="content_filter")
         if finish_reason in ("error", "abort") or not isinstance(text, str | None):
-            raise self._broken(reply, prompt)
-        return Response(_valid(text or ""), _valid(str(finish_reason)), *counts)
+            raise self._broken(reply, request.prompt)
+        if len(said["choices"]) > 1:
+            raise TransientError(f"{len(said['choices'])} texts came where one was asked for", cause="malformed")
+        if not text and (made or 0) > _end_tokens(request.sampling):
+            hint = "; it may have thought only" if "reasoning" in str(list(choice.get("message") or ())) else ""
+            raise TransientError(f"the text is empty, though {made} tokens were made{hint}", cause="empty")
+        kept, is_cut = _cut(_valid(text or ""), request.sampling)
+        return Response(kept, "stop" if is_cut else _reason(finish_reason), used, made)
 
     def _broken(self, reply: HttpReply, prompt: str) -> Exception:
         """The error for a success that holds no completion: an error of its own, or something else."""
@@ -208,6 +223,31 @@ class OpenAIClient(Client):
         return AuthenticationError(
             f"model {self._name}: {self._base_url} {what} (HTTP {status}); set environment variable {variable}"
         )
+
+
+def _end_tokens(sampling: Sampling) -> int:
+    """How many tokens a reply may have of which nothing is left: an end, or a stop string in single bytes."""
+    return _END_TOKENS + max((len(stop.encode("utf-8", "replace")) for stop in sampling.stop), default=0)
+
+
+def _cut(text: str, sampling: Sampling) -> tuple[str, bool]:
+    """The text before a stop string, and whether there was one.
+
+    A server may include what it stopped at, or not know the setting. Where at least some tokens were asked for, a stop
+    string within the text may have come before they were reached: then only one at the end counts. The published
+    profile, which has a marker among them, is given the text as it came: its rules remove what the server included.
+    """
+    stops = [] if END_MARKER in sampling.stop else [stop for stop in sampling.stop if stop]
+    if sampling.min_tokens > 1:
+        ends = [len(text) - len(stop) for stop in stops if text.endswith(stop)]
+    else:
+        ends = [at for stop in stops if (at := text.find(stop)) >= 0]
+    return (text[: min(ends)], True) if ends else (text, False)
+
+
+def _reason(given: object) -> str:
+    """Why a reply ended, by the protocol's name for it."""
+    return {"stop_sequence": "stop", "eos_token": "stop", "eos": "stop"}.get(str(given), _valid(str(given)))
 
 
 def _count(value: Any) -> int | None:
