@@ -13,7 +13,7 @@ TORCH ?= torch
 demo: .venv/installed
 	$(BIN)/ensemble-instruct run --preset demo --out demo-run
 	@echo
-	@echo "The three models of this demo are simulated: small programs that know the answers to toy tasks and make mistakes."
+	@echo "Tiny models on toy tasks, to see how it works: docs/embedded-models.md. Next, your own models."
 	@echo "Look at:   demo-run/examples.jsonl                     each row with every candidate, its score, and who won"
 	@echo "Then try:  $(BIN)/ensemble-instruct export demo-run --format messages --to demo.jsonl"
 	@echo "           $(BIN)/ensemble-instruct view demo-run                 browse it: why is this row here, why was that one dropped"
@@ -47,7 +47,7 @@ clean:
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	$(BIN)/python -m compileall -q src
 	@touch $@
 

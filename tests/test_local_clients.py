@@ -364,7 +364,7 @@ def test_replicas_of_a_folder_have_one_identity_whatever_the_place(folders: Fold
 
 
 def test_a_bundled_model_is_found_in_the_package() -> None:
-    text = f"{_ROLES}models: {{m: {{provider: ctranslate2, path: 'bundled:tiny-x'}}}}"
+    text = f"{_ROLES}models: {{m: {{provider: ctranslate2, path: 'bundled:models/tiny-x'}}}}"
     section = parse_config(text, "test", Path("/anywhere")).models["m"]
     assert section.folder is not None
     assert section.folder.parts[-4:] == ("ensemble_instruct", "data", "models", "tiny-x")

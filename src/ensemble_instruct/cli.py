@@ -114,6 +114,8 @@ def run(
     log_format: LogFormat,
 ) -> None:
     """Start a run, or resume it: what was answered is not asked again."""
+    from ensemble_instruct.database import reading
+    from ensemble_instruct.demo import demo_lines, is_demo
     from ensemble_instruct.runs import start_or_resume
     from ensemble_instruct.status import read_status, status_lines
     from ensemble_instruct.terminal import watched
@@ -137,6 +139,9 @@ def run(
     simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
     if simulated:
         click.echo(f"note: {', '.join(simulated)} are scripted: simulated models, not real ones", err=True)
+    if is_demo(config):
+        with reading(out / "run.db") as connection:
+            click.echo("\n".join(demo_lines(connection, config)))
     click.echo(f"{summary.examples} examples in {out / 'examples.jsonl'} after {summary.seconds:.1f} s")
 
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from ensemble_instruct.config import Config
-from ensemble_instruct.config_models import BUNDLED
+from ensemble_instruct.config_base import BUNDLED
 from ensemble_instruct.errors import ConfigError
 
 _DEEPEST = 20

@@ -7,20 +7,17 @@ import os
 import re
 from collections.abc import Mapping
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from ensemble_instruct.config_base import Section
+from ensemble_instruct.config_base import BUNDLED, Section, bundled_path
 from ensemble_instruct.errors import ConfigError
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 OPENAI_URL = "https://api.openai.com/v1"
-BUNDLED = "bundled:"
-"""What `path` begins with for a model that comes with this package."""
 SMALL_MODEL = 64 * 2**20
 """Bytes up to which a model's folder is known by its content, and read into memory."""
 _OF_THE_HUB: tuple[str, ...] = ("transformers", "vllm")
@@ -81,7 +78,7 @@ class ModelSection(Section):
     replies: Path | None = Field(default=None, strict=False)
     """`scripted`: a JSONL file of `{prompt, text}`."""
     path: Path | None = Field(default=None, strict=False)
-    """The folder of a model that runs here; `bundled:NAME` for one that comes with the package."""
+    """The folder of a model that runs here; `bundled:models/NAME` for one that comes with the package."""
     revision: str | None = None
     """The commit, tag or branch of a model on the Hub."""
     device: str | None = None
@@ -175,9 +172,12 @@ class ModelSection(Section):
     @property
     def folder(self) -> Path | None:
         """Where the model lies that `path` names."""
-        if self.path is not None and str(self.path).startswith(BUNDLED):
-            return Path(str(files("ensemble_instruct"))) / "data" / "models" / str(self.path).removeprefix(BUNDLED)
-        return self.path
+        return None if self.path is None else bundled_path(self.path)
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it comes with this package."""
+        return self.path is not None and str(self.path).startswith(BUNDLED)
 
     @property
     def identity(self) -> tuple[str, ...]:

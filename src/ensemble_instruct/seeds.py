@@ -6,6 +6,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from ensemble_instruct.config_base import bundled_path
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.jsonl import read_rows
 from ensemble_instruct.records import Demonstration, Kind, SeedTask
@@ -23,6 +24,7 @@ def load_seed_tasks(path: Path | None = None) -> tuple[SeedTask, ...]:
     if path is None:
         with as_file(_DATA / "seed_tasks.jsonl") as bundled:
             return load_seed_tasks(bundled)
+    path = bundled_path(path)
     tasks: list[SeedTask] = []
     ids: dict[str, int] = {}
     for line, row in read_rows(path, _SEED_FIELDS):
@@ -72,6 +74,7 @@ def load_demonstrations(kind: Kind, path: Path | None = None) -> tuple[Demonstra
     if path is None:
         with as_file(_DATA / f"demonstrations_{kind}.jsonl") as bundled:
             return load_demonstrations(kind, bundled)
+    path = bundled_path(path)
     names = ("instruction", "input", "output") if kind == "input_output" else ("instruction", "output")
     demonstrations = []
     for line, row in read_rows(path, dict.fromkeys(names, str)):

@@ -1,0 +1,47 @@
+"""The demo is a true run: real, if tiny, models; offline; the same examples twice; its result is counted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ensemble_instruct.config_file import load_config, preset_text
+from tests.conftest import Cli, rows
+
+pytest.importorskip("ctranslate2", reason="the extra `demo` is not installed")
+
+SMALL = ("--set", "instructions.target={input_output: 14, output_only: 12}")
+
+
+def test_the_demo_makes_the_same_examples_twice_and_counts_what_is_right(cli: Cli, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        done = cli("run", "--preset", "demo", "--out", name, *SMALL)
+        assert done.returncode == 0, done.stderr
+    examples = rows(tmp_path / "first" / "examples.jsonl")
+    assert len(examples) >= 20
+    assert {row["kind"] for row in examples} == {"input_output", "output_only"}
+    assert (tmp_path / "second" / "examples.jsonl").read_bytes() == (tmp_path / "first" / "examples.jsonl").read_bytes()
+    assert "tiny models on toy tasks" in done.stdout
+    shares = {
+        name: int(share)
+        for name, share in re.findall(r"^  (.+?)  +\d+ of +\d+ right +(\d+)%$", done.stdout, re.MULTILINE)
+    }
+    assert list(shares) == ["tiny-base (its own outputs)", "tiny-a", "tiny-b", "kept, where they agree"]
+    assert shares["kept, where they agree"] == max(shares.values())
+    assert "scripted" not in done.stderr
+
+
+def test_what_the_demo_runs_comes_with_the_package(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "demo.yaml").write_text(preset_text("demo"), encoding="utf-8")
+    config = load_config(tmp_path / "demo.yaml")
+    assert all(config.models[name].is_bundled for name in config.used_models)
+    assert sum(path.stat().st_size for name in config.used_models for path in _files(config.models[name].folder)) < 25e6
+    other = cli("run", "demo.yaml", "--out", "run", *SMALL, "--dry-run")
+    assert other.returncode == 0, other.stderr
+
+
+def _files(folder: Path | None) -> list[Path]:
+    assert folder is not None
+    return [path for path in folder.iterdir() if path.is_file()]
