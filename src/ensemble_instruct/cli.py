@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ensemble_instruct import __version__, cli_steps
+from ensemble_instruct import __version__, cli_export, cli_steps
 from ensemble_instruct.cli_steps import (
     PATH,
     Share,
@@ -236,23 +236,7 @@ def status(run_folder: Path) -> None:
     click.echo("\n".join(status_lines(read_status(run_folder))))
 
 
-@main.command()
-@click.argument("run_folder", metavar="RUN", type=PATH)
-@click.option(
-    "--format",
-    "form",
-    metavar="F",
-    required=True,
-    help="original, alpaca, messages, prompt-completion, preference, parquet.",
-)
-@to_option
-@click.option("--partial", is_flag=True, help="Take the examples so far of a run that is not finished.")
-def export(run_folder: Path, form: str, to: Path, partial: bool) -> None:
-    """Write the examples of a run for a trainer."""
-    from ensemble_instruct.export import export_run
-
-    count = export_run(run_folder, form, to, partial=partial)
-    click.echo(f"{count} examples in {to}")
+main.add_command(cli_export.export)
 
 
 @main.command()

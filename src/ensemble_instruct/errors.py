@@ -85,3 +85,7 @@ class RequestRefusedError(RequestError):
     def __init__(self, message: str, *, type: str) -> None:  # noqa: A002 - the field's name for it
         super().__init__(message)
         self.type = type
+
+
+class HubError(EnsembleInstructError):
+    """The Hub did not take a dataset; the folder that was written for it is kept."""

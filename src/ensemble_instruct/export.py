@@ -1,149 +1,121 @@
-"""The examples of a run in the formats that trainers read. A file is complete or untouched."""
+"""The examples of a run in the formats that trainers read. What is written is complete or untouched."""
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ensemble_instruct.database import read_examples, reading, require_run
-from ensemble_instruct.errors import RunError, UsageError
-from ensemble_instruct.jsonl import dump, require_folder_of, whole_file, write_rows
-from ensemble_instruct.tables import require_pyarrow
+from ensemble_instruct.database import reading, require_run
+from ensemble_instruct.errors import RunError
+from ensemble_instruct.export_order import Order
+from ensemble_instruct.folders import require_place, whole_folder
+from ensemble_instruct.formats import CANDIDATES, Format, Row, file_format, table_format
+from ensemble_instruct.jsonl import require_folder_of, whole_file
+from ensemble_instruct.splits import split_of
+from ensemble_instruct.writers import ArrayWriter, LinesWriter, ParquetWriter, ShardWriter, Writer, arrow
 
-Row = dict[str, Any]
-_PARQUET_ROWS = 10_000
-_EXAMPLE_COLUMNS: dict[str, type] = {
-    "id": str, "kind": str, "instruction": str, "input": str, "output": str, "winners": list, "agreement": float
-}  # fmt: skip
-_PREFERENCE_COLUMNS: dict[str, type] = {
-    "prompt": str, "chosen": str, "rejected": str, "margin": float, "chosen_voters": list, "rejected_voters": list,
-    "id": str,
-}  # fmt: skip
-"""The columns of a Parquet file; a list is one of strings."""
+_CHUNK_ROWS, _CHUNK_BYTES = 1_000, 16 * 2**20
+"""Rows are read and written in portions of so many, or fewer where they are large."""
+_FOLDERS = {"default": "data", "candidates": "candidates"}
+"""Where the files of each config lie, as the Hub expects them."""
+_CARD_FILES = ("README.md", "croissant.json")
+_KNOWN = re.compile(
+    r"\w+\.jsonl|(data|candidates)/\w+-\d{5}-of-\d{5}\.parquet|\.gitattributes|\.cache/huggingface/.*|"
+    + "|".join(map(re.escape, _CARD_FILES))
+)
+"""What may lie in a folder that is replaced: what an export writes, and what the Hub's own tools leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSplit:
+    """How many rows a split has, in how many files."""
+
+    name: str
+    rows: int
+    files: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenConfig:
+    """One of the tables of a dataset, and the folder that its files lie in."""
+
+    name: str
+    folder: str
+    splits: tuple[WrittenSplit, ...]
+
+    @property
+    def rows(self) -> int:
+        """Those of all splits."""
+        return sum(split.rows for split in self.splits)
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """How many examples a file got, and how many it did not; as text, what the command says of it before `examples`."""
+    """What was written, and how many examples were not, as they have no row in that format."""
 
-    written: int
+    configs: tuple[WrittenConfig, ...]
     left_out: int = 0
 
-    def __str__(self) -> str:
-        if not self.left_out:
-            return str(self.written)
-        return f"{self.left_out} left out, as no candidate has another text that is less agreed on; {self.written}"
+    @property
+    def main(self) -> WrittenConfig:
+        """The table of the examples."""
+        return self.configs[0]
 
 
-def original_row(example: Row) -> Row:
-    """`{instruction, input, output}`, as the original writes its file."""
-    return {name: example[name] for name in ("instruction", "input", "output")}
-
-
-def user_text(example: Row) -> str:
-    """Instruction and input as one message: a blank line between them."""
-    return f"{example['instruction']}\n\n{example['input']}" if example["input"] else str(example["instruction"])
-
-
-def messages_row(example: Row) -> Row:
-    """One exchange in the chat format (`messages` of role and content)."""
-    return {
-        "messages": [
-            {"role": "user", "content": user_text(example)},
-            {"role": "assistant", "content": example["output"]},
-        ]
-    }
-
-
-def prompt_completion_row(example: Row) -> Row:
-    """TRL's prompt-completion format."""
-    return {"prompt": user_text(example), "completion": example["output"]}
-
-
-def preference_row(example: Row) -> Row | None:
-    """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
-
-    Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
-    None where no other text that is not blank was given, or none that is less agreed on.
-    """
-    chosen, candidates = example["output"], example["candidates"]
-    others = [candidate for candidate in candidates if candidate["output"] != chosen and candidate["output"].strip()]
-    if not others:
-        return None
-    worst = min(others, key=lambda other: (other["score"], -len(other["output"]), other["output"]))
-    score = next(candidate["score"] for candidate in candidates if candidate["output"] == chosen)
-    if score <= worst["score"]:
-        return None
-    return {
-        "prompt": user_text(example),
-        "chosen": chosen,
-        "rejected": worst["output"],
-        "margin": score - worst["score"],
-        "chosen_voters": _voters(candidates, chosen),
-        "rejected_voters": _voters(candidates, worst["output"]),
-        "id": example["id"],
-    }
-
-
-def _voters(candidates: Sequence[Row], text: str) -> list[str]:
-    """Who gave this very text, in alphabetical order."""
-    return sorted(candidate["voter"] for candidate in candidates if candidate["output"] == text)
-
-
-_ROWS: dict[str, tuple[Callable[[Row], Row | None], bool]] = {
-    "original": (original_row, True),
-    "alpaca": (original_row, False),
-    "messages": (messages_row, False),
-    "prompt-completion": (prompt_completion_row, False),
-    "preference": (preference_row, False),
-}
-FORMATS = (*_ROWS, "parquet")
-
-
-def export_run(folder: Path, form: str, to: Path, *, partial: bool = False) -> Exported:
-    """Write the examples of a finished run to a file and return how many it got.
-
-    `alpaca` gives a JSON array when the file is called `.json`, `preference` Parquet when it is called `.parquet`,
-    else one object a line like the others. Raises `RunError` for a run that is not finished, unless `partial` takes
-    what is there; `UsageError` for a format that does not exist.
-    """
-    if form not in FORMATS:
-        raise UsageError(f"--format {form}: no such format; there are {', '.join(FORMATS)}")
-    require_folder_of(to, folder / "config.yaml", *folder.glob("run.db*"))
-    with reading(require_run(folder)) as connection:
-        _require_finished(connection, folder, partial=partial)
-        examples = _Counted(read_examples(connection))
-        written = _write(examples, form, to)
-    return Exported(written, examples.number - written)
+CardFile = tuple[str, Callable[[Path, Path, Exported], str]]
+"""Name of a file about the dataset, and what makes its text out of run folder, folder of the dataset and its tables."""
 
 
 @dataclass(slots=True)
-class _Counted:
-    """Rows on their way, and the number of those that have passed."""
+class _Table:
+    """A table on its way to its files."""
 
-    rows: Iterator[Row]
-    number: int = 0
+    name: str
+    format: Format
+    writers: Mapping[str, Writer]
+    rows: dict[str, int] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[Row]:
-        for row in self.rows:
-            self.number += 1
-            yield row
+    def add(self, split: str, examples: Sequence[Row]) -> None:
+        rows = [row for row in map(self.format.row, examples) if row is not None]
+        self.writers[split].add(rows)
+        self.rows[split] = self.rows.get(split, 0) + len(rows)
+
+    def closed(self) -> WrittenConfig:
+        """Close the files and say what is in them."""
+        splits = []
+        for name, writer in self.writers.items():
+            writer.close()
+            files = writer.shards if isinstance(writer, ShardWriter) else 1
+            splits.append(WrittenSplit(name, self.rows.get(name, 0), files))
+        return WrittenConfig(self.name, _FOLDERS[self.name], tuple(splits))
 
 
-def _write(examples: Iterable[Row], form: str, to: Path) -> int:
-    if form == "parquet":
-        return _write_parquet(iter(examples), to, _EXAMPLE_COLUMNS)
-    make_row, ascii_only = _ROWS[form]
-    rows = (row for row in map(make_row, examples) if row is not None)
-    if form == "preference" and to.suffix == ".parquet":
-        return _write_parquet(rows, to, _PREFERENCE_COLUMNS)
-    if form == "alpaca" and to.suffix == ".json":
-        return _write_array(rows, to)
-    return write_rows(to, rows, ascii_only=ascii_only)
+def export_run(folder: Path, order: Order, card_files: Sequence[CardFile] = ()) -> Exported:
+    """Write the examples of a finished run as ordered; a folder gets the card files too.
+
+    Raises `RunError` for a run that is not finished, unless the order takes what is there; `InputFileError` for a
+    place that cannot be written, or where something else would be lost.
+    """
+    if order.as_folder:
+        require_place(order.to, lambda name: _KNOWN.fullmatch(name) is not None)
+    else:
+        require_folder_of(order.to, folder / "config.yaml", *folder.glob("run.db*"))
+    if order.is_table:
+        arrow()
+    with reading(require_run(folder)) as connection:
+        _require_finished(connection, folder, partial=order.partial)
+        chunks = _chunks(connection, min(_CHUNK_BYTES, order.shard_bytes))
+        if not order.as_folder:
+            return _to_file(chunks, order)
+        with whole_folder(order.to) as made:
+            exported = _written(chunks, order, _folder_tables(order, made))
+            for name, text in card_files:
+                (made / name).write_text(text(folder, made, exported), encoding="utf-8")
+        return exported
 
 
 def _require_finished(connection: sqlite3.Connection, folder: Path, *, partial: bool) -> None:
@@ -155,28 +127,65 @@ def _require_finished(connection: sqlite3.Connection, folder: Path, *, partial: 
         )
 
 
-def _write_array(rows: Iterator[Row], to: Path) -> int:
-    count = 0
-    with whole_file(to) as file:
-        file.write(b"[")
-        for row in rows:
-            file.write(b",\n" if count else b"\n")
-            file.write(dump(row).encode())
-            count += 1
-        file.write(b"\n]\n")
-    return count
+def _chunks(connection: sqlite3.Connection, most_bytes: int) -> Iterator[list[Row]]:
+    """The examples, `input_output` first, each kind in order, some at a time."""
+    chunk: list[Row] = []
+    size = 0
+    for (text,) in connection.execute("SELECT row FROM example ORDER BY kind, position"):
+        if chunk and (len(chunk) == _CHUNK_ROWS or size + len(text) > most_bytes):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(json.loads(text))
+        size += len(text)
+    if chunk:
+        yield chunk
 
 
-def _write_parquet(rows: Iterator[Row], to: Path, columns: Mapping[str, type]) -> int:
-    require_pyarrow(to)
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _to_file(chunks: Iterator[list[Row]], order: Order) -> Exported:
+    (split,) = order.splits
+    with whole_file(order.to) as file:
+        writer: Writer
+        if order.is_table:
+            made = table_format(order.rows, order.system)
+            writer = ParquetWriter(file, made.columns)
+        else:
+            made = file_format(order.form, order.system)
+            is_array = order.form == "alpaca" and order.to.suffix == ".json"
+            writer = ArrayWriter(file) if is_array else LinesWriter(file, ascii_only=made.ascii_only)
+        return _written(chunks, order, [_Table("default", made, {split.name: writer})])
 
-    types = {str: pa.string(), float: pa.float64(), list: pa.list_(pa.string())}
-    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
-    count = 0
-    with whole_file(to) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        while batch := list(islice(rows, _PARQUET_ROWS)):
-            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-            count += len(batch)
-    return count
+
+def _folder_tables(order: Order, folder: Path) -> list[_Table]:
+    """The tables of a folder, their files still empty."""
+    if order.is_table:
+        formats = {"default": table_format(order.rows, order.system)}
+        if order.candidates:
+            formats["candidates"] = CANDIDATES
+        return [_sharded(order, folder / _FOLDERS[name], name, made) for name, made in formats.items()]
+    made = file_format(order.form, order.system)
+    writers = {
+        split.name: LinesWriter((folder / f"{split.name}.jsonl").open("wb"), ascii_only=made.ascii_only)
+        for split in order.splits
+    }
+    return [_Table("default", made, writers)]
+
+
+def _sharded(order: Order, folder: Path, name: str, made: Format) -> _Table:
+    folder.mkdir()
+    writers = {split.name: ShardWriter(folder, split.name, made.columns, order.shard_bytes) for split in order.splits}
+    return _Table(name, made, writers)
+
+
+def _written(chunks: Iterator[list[Row]], order: Order, tables: Sequence[_Table]) -> Exported:
+    """Write all chunks to the tables, each row to its split, and close them."""
+    examples = 0
+    for chunk in chunks:
+        examples += len(chunk)
+        sides: dict[str, list[Row]] = {}
+        for row in chunk:
+            sides.setdefault(split_of(order.splits, row["instruction"]), []).append(row)
+        for split, rows in sides.items():
+            for table in tables:
+                table.add(split, rows)
+    configs = tuple(table.closed() for table in tables)
+    return Exported(configs, examples - configs[0].rows)

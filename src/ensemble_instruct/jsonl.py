@@ -186,7 +186,7 @@ class RowSpool:
     def __init__(self, path: Path, *, ascii_only: bool = False) -> None:
         self.count = 0
         self._path, self._ascii_only = path, ascii_only
-        with _writing(path):
+        with writing(path):
             self._waiting = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed by `__exit__`
 
     def __enter__(self) -> RowSpool:
@@ -198,7 +198,7 @@ class RowSpool:
 
     def add(self, row: object) -> None:
         """Put a row behind the others."""
-        with _writing(self._path):
+        with writing(self._path):
             self._waiting.write((dump(row, ascii_only=self._ascii_only) + "\n").encode())
         self.count += 1
 
@@ -217,7 +217,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     not take it.
     """
     path = path.resolve()
-    with _writing(path):
+    with writing(path):
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
             is_whole = False
@@ -229,13 +229,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             finally:
                 if not is_whole:
                     temporary.unlink(missing_ok=True)
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~umask())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync(path.parent)
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """What the disk does not take becomes a `StoreError`."""
     try:
         yield
@@ -245,14 +245,16 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files and folders shall not have."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Return once a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,0 +1,107 @@
+"""The command `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ensemble_instruct.cli_steps import PATH
+from ensemble_instruct.errors import UsageError
+
+if TYPE_CHECKING:
+    from ensemble_instruct.export import Exported, WrittenConfig
+
+
+@click.command()
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option(
+    "--format",
+    "form",
+    metavar="F",
+    required=True,
+    help="original, alpaca, messages, prompt-completion, preference, parquet, hub.",
+)
+@click.option("--to", metavar="PATH", help="File to write; FOLDER/ for a file of each split, or for Parquet in shards.")
+@click.option("--split", metavar="NAME=SHARE,…", help="Splits, like train=0.95,test=0.05; no row ever changes side.")
+@click.option("--system", metavar="TEXT", help="System message of each row of messages.")
+@click.option(
+    "--rows",
+    metavar="R",
+    help="Rows of parquet and hub: examples (default of parquet), messages (of hub), prompt-completion, alpaca, "
+    "preference.",
+)
+@click.option("--shard-size", metavar="SIZE", help="Most text in a Parquet file of a folder (default: 500MB).")
+@click.option(
+    "--candidates/--no-candidates",
+    default=None,
+    help="A second table with every candidate and its score (default of hub).",
+)
+@click.option("--repo", metavar="NAME", help="Dataset on the Hub to upload to, like me/my-data; HF_TOKEN is the key.")
+@click.option("--public", is_flag=True, help="Make a new dataset on the Hub public; without, it is private.")
+@click.option("--dry-run", is_flag=True, help="Write the folder of --format hub and upload nothing.")
+@click.option("--partial", is_flag=True, help="Take the examples so far of a run that is not finished.")
+def export(
+    run_folder: Path,
+    form: str,
+    to: str | None,
+    split: str | None,
+    system: str | None,
+    rows: str | None,
+    shard_size: str | None,
+    candidates: bool | None,
+    repo: str | None,
+    public: bool,
+    dry_run: bool,
+    partial: bool,
+) -> None:
+    """Write the examples of a run for a trainer, or upload them to the Hub."""
+    from ensemble_instruct.export import export_run
+    from ensemble_instruct.export_order import Given, ordered
+
+    order = ordered(Given(form, to, rows, system, split, shard_size, candidates, partial), run_folder)
+    _require_hub(form, repo, public=public, dry_run=dry_run)
+    if form != "hub":
+        _say(export_run(run_folder, order), order.to)
+        return
+
+    from ensemble_instruct.hub import CARD_FILES, require_access, upload
+
+    access = None if dry_run or repo is None else require_access(repo)
+    exported = export_run(run_folder, order, CARD_FILES)
+    _say(exported, order.to)
+    if access is not None:
+        uploaded = upload(access, order.to, exported, public=public)
+        click.echo(f"{uploaded.url} ({'private' if uploaded.private else 'public'})")
+
+
+def _require_hub(form: str, repo: str | None, *, public: bool, dry_run: bool) -> None:
+    if form == "hub":
+        if repo is None and not dry_run:
+            raise UsageError("--repo: is missing; name the dataset to upload to, or give --dry-run")
+        return
+    for option, is_given in (("--repo", repo is not None), ("--public", public), ("--dry-run", dry_run)):
+        if is_given:
+            raise UsageError(f"{option}: goes with --format hub")
+
+
+def _say(exported: Exported, to: Path) -> None:
+    left = ""
+    if exported.left_out:
+        left = f"{exported.left_out} left out, as no candidate has another text that is less agreed on; "
+    click.echo(f"{left}{exported.main.rows} examples in {to}{_splits(exported.main)}")
+    for config in exported.configs[1:]:
+        click.echo(f"{config.rows} rows with every candidate in {to / config.folder}{_splits(config)}")
+    for split in exported.main.splits:
+        if exported.main.rows and not split.rows:
+            click.echo(f"note: split {split.name} is empty; give it a larger share of --split", err=True)
+
+
+def _splits(config: WrittenConfig) -> str:
+    """What each split has, where there is more to say than one number of one file."""
+    parts = [
+        f"{split.name} {split.rows}" + (f" in {split.files} files" if split.files > 1 else "")
+        for split in config.splits
+    ]
+    return f": {', '.join(parts)}" if len(parts) > 1 or config.splits[0].files > 1 else ""

@@ -1,0 +1,136 @@
+"""What one example becomes in each format that trainers read: a row, and the types of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from ensemble_instruct.errors import UsageError
+
+Row = dict[str, Any]
+ColumnType = Literal["text", "number", "texts", "messages", "candidates", "matrix"]
+
+_ORIGIN: dict[str, ColumnType] = {"id": "text", "kind": "text", "winners": "texts", "agreement": "number"}
+"""Where a row comes from; each row of a table has it, whatever the trainer."""
+_TASK: dict[str, ColumnType] = {"instruction": "text", "input": "text", "output": "text"}
+_PREFERENCE: dict[str, ColumnType] = {
+    "prompt": "text", "chosen": "text", "rejected": "text", "margin": "number", "chosen_voters": "texts",
+    "rejected_voters": "texts", "id": "text",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How an example is written: `row` makes its row, or None where it has none in this format."""
+
+    row: Callable[[Row], Row | None]
+    columns: Mapping[str, ColumnType]
+    ascii_only: bool = False
+    """Whether lines of JSON escape what is not ASCII."""
+
+
+def original_row(example: Row) -> Row:
+    """`{instruction, input, output}`, as the original writes its file."""
+    return {name: example[name] for name in _TASK}
+
+
+def user_text(example: Row) -> str:
+    """Instruction and input as one message: a blank line between them."""
+    return f"{example['instruction']}\n\n{example['input']}" if example["input"] else str(example["instruction"])
+
+
+def messages_row(example: Row, system: str | None = None) -> Row:
+    """One exchange in the chat format (`messages` of role and content), after a system message if there is a text."""
+    said = [("user", user_text(example)), ("assistant", example["output"])]
+    if system is not None:
+        said.insert(0, ("system", system))
+    return {"messages": [{"role": role, "content": content} for role, content in said]}
+
+
+def prompt_completion_row(example: Row) -> Row:
+    """TRL's prompt-completion format."""
+    return {"prompt": user_text(example), "completion": example["output"]}
+
+
+def preference_row(example: Row) -> Row | None:
+    """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
+
+    Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
+    None where no other text that is not blank was given, or none that is less agreed on.
+    """
+    chosen, candidates = example["output"], example["candidates"]
+    others = [candidate for candidate in candidates if candidate["output"] != chosen and candidate["output"].strip()]
+    if not others:
+        return None
+    worst = min(others, key=lambda other: (other["score"], -len(other["output"]), other["output"]))
+    score = next(candidate["score"] for candidate in candidates if candidate["output"] == chosen)
+    if score <= worst["score"]:
+        return None
+    return {
+        "prompt": user_text(example),
+        "chosen": chosen,
+        "rejected": worst["output"],
+        "margin": score - worst["score"],
+        "chosen_voters": _voters(candidates, chosen),
+        "rejected_voters": _voters(candidates, worst["output"]),
+        "id": example["id"],
+    }
+
+
+def _voters(candidates: Sequence[Row], text: str) -> list[str]:
+    """Who gave this very text, in alphabetical order."""
+    return sorted(candidate["voter"] for candidate in candidates if candidate["output"] == text)
+
+
+def example_row(example: Row) -> Row:
+    """An example as it is: what reads only the columns that it was asked for needs no other row."""
+    return example
+
+
+def _with_origin(make: Callable[[Row], Row | None], example: Row) -> Row | None:
+    row = make(example)
+    return row and row | {name: example[name] for name in _ORIGIN}
+
+
+FILE_FORMATS = ("original", "alpaca", "messages", "prompt-completion", "preference")
+TABLE_ROWS = ("examples", "alpaca", "messages", "prompt-completion", "preference")
+"""What the rows of a Parquet file may be."""
+EXAMPLES = Format(
+    example_row,
+    {"id": "text", "kind": "text", **_TASK, "winners": "texts", "agreement": "number"},
+)
+CANDIDATES = Format(
+    example_row,
+    {**EXAMPLES.columns, "candidates": "candidates", "matrix": "matrix"},
+)
+"""Every candidate of an example with its score, and the agreement of each pair of them."""
+
+
+def file_format(name: str, system: str | None = None) -> Format:
+    """The format of a file with one object a line; `system` is the system message of `messages`."""
+    made: dict[str, Format] = {
+        "original": Format(original_row, _TASK, ascii_only=True),
+        "alpaca": Format(original_row, _TASK),
+        "messages": Format(partial(messages_row, system=system), {"messages": "messages"}),
+        "prompt-completion": Format(prompt_completion_row, {"prompt": "text", "completion": "text"}),
+        "preference": Format(preference_row, _PREFERENCE),
+    }
+    return made[name]
+
+
+def table_format(name: str, system: str | None = None) -> Format:
+    """The format of a table: what the trainer reads, then where the row comes from."""
+    if name == "examples":
+        return EXAMPLES
+    plain = file_format(name, system)
+    if name == "preference":
+        return plain
+    return Format(partial(_with_origin, plain.row), {**plain.columns, **_ORIGIN})
+
+
+def require_known(option: str, name: str, known: Sequence[str]) -> None:
+    """Raise `UsageError` for a name that is none of the known ones."""
+    if name not in known:
+        raise UsageError(f"{option} {name}: no such format; there are {', '.join(known)}")
