@@ -40,12 +40,16 @@ def open_table(path: Path, column: str | None = None) -> Table:
 
     Raises `InputFileError` when the file cannot be read or has no such column.
     """
+    return _ParquetTable(path, column) if is_parquet(path) else _JsonlTable(path, column)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by how it begins; raises `InputFileError` when it cannot be read."""
     try:
         with path.open("rb") as file:
-            is_parquet = file.read(len(_PARQUET)) == _PARQUET
+            return file.read(len(_PARQUET)) == _PARQUET
     except OSError as error:
         raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
-    return _ParquetTable(path, column) if is_parquet else _JsonlTable(path, column)
 
 
 class _JsonlTable:
@@ -127,7 +131,7 @@ def _chosen(path: Path, names: Sequence[str], column: str | None) -> str:
     if not found:
         there = ", ".join(names[:20]) or "none"
         wanted = f"column {column!r}" if column else f"column of {', '.join(COLUMNS)}"
-        raise InputFileError(f"{path}: has no {wanted}; there are {there}: name one with --column")
+        raise InputFileError(f"{path}: has no {wanted}; there are {there}: name one with --column, or rename it")
     return found[0]
 
 
