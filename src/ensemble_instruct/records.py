@@ -223,6 +223,8 @@ class Example:
     """For each candidate, its mean agreement with the others."""
     matrix: tuple[tuple[float, ...], ...] = ()
     """Pairwise agreement of the candidates."""
+    barred: tuple[str, ...] = ()
+    """For each candidate why a quality filter did not let it be chosen, or the empty text; empty: none was on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -257,8 +258,10 @@ def example_row(example: Example) -> dict[str, Any]:
         "matrix": [list(row) for row in example.matrix],
         "follow_on": instance.follow_on,
         "candidates": [
-            {"voter": candidate.voter, "output": candidate.text, "score": score}
-            for candidate, score in zip(example.candidates, example.scores, strict=True)
+            {"voter": candidate.voter, "output": candidate.text, "score": score} | ({"barred": why} if why else {})
+            for candidate, score, why in zip(
+                example.candidates, example.scores, example.barred or repeat(""), strict=False
+            )
         ],
     }
 
