@@ -21,6 +21,7 @@ from ensemble_instruct.cli_steps import (
     against_option,
     asking,
     config_argument,
+    decontaminate_option,
     embedding_option,
     retry_option,
     set_option,
@@ -98,6 +99,7 @@ def main() -> None:
     help="Stop before all starts have cost more.",
 )
 @against_option
+@decontaminate_option
 @retry_option
 @asking
 def run(
@@ -105,6 +107,7 @@ def run(
     out: Path,
     preset: str | None,
     against: tuple[Path, ...],
+    decontaminate: tuple[Path, ...],
     overrides: tuple[str, ...],
     force: bool,
     dry_run: bool,
@@ -119,6 +122,7 @@ def run(
     from ensemble_instruct.terminal import watched
 
     config = _config_for_run(config_path, out, preset, overrides).with_against(against)
+    config = config.with_decontaminate(decontaminate)
     if dry_run:
         _print_plan(config)
         return
