@@ -98,7 +98,7 @@ async def select_anew(
     """
     require_run(folder)
     for override in overrides:
-        if not override.strip().startswith("quality."):
+        if not override.strip().startswith(("quality.", "quality=")):
             raise UsageError(
                 f"--set {override}: a finished run takes other filters alone, such as quality.refusals=true"
             )
