@@ -7,6 +7,7 @@ Tables
     request     one row for each answered request, under its key: what was asked, what came back or the failure
     instruction, instance, candidate, example, rejected
                 the records, rewritten by each start of the run (answers are replayed, records follow from them)
+    origin      the run from which an instruction or an instance (by id) comes, where several were merged
     meta        settings the run was started with (JSON), its state, the version that wrote it
 """
 
@@ -77,6 +78,8 @@ MIGRATIONS = (
     DROP TABLE instruction;
     ALTER TABLE made RENAME TO instruction;
     """,
+    # the run from which an instruction or an instance comes, where several were merged
+    "CREATE TABLE origin (record TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;",
 )
 
 

@@ -179,6 +179,8 @@ class Instance:
     request_key: str = ""
     follow_on: int = 0
     """0: the task that was asked for; n: the n-th further task stated in the same completion."""
+    run: str = ""
+    """The run that it comes from, where several were merged."""
 
     @property
     def id(self) -> str:

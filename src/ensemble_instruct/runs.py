@@ -64,7 +64,7 @@ async def start_or_resume(
                 store.forget_failures()
                 await store.flush()
             async with open_models(sections, store, check=new, budget=budget) as models:
-                _write_config(config, folder)
+                write_config(config, folder)
                 log.info(
                     "run %s", "started" if new else "resumed", extra={"folder": str(folder), "version": __version__}
                 )
@@ -120,7 +120,7 @@ async def select_anew(
         _require_toxicity_verdicts(config, store, folder)
         now = json.dumps(with_selection(json.loads(before), config))
         summary = await select_again(config, store, monitor, {"config": now, "state": _SELECTING})
-        _write_config(config, folder)
+        write_config(config, folder)
         write_examples(store, folder / "examples.jsonl")
         store.set_meta(state="finished")
         await store.flush()
@@ -163,6 +163,12 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _compare(config: Config, store: Store, *, force: bool) -> None:
+    if store.meta("merged") is not None:
+        folder = store.path.parent
+        raise UsageError(
+            f"{folder}: was merged out of other runs, so it cannot be resumed; resume those and merge them again, or "
+            f"select anew: ensemble-instruct ensemble --run {folder}"
+        )
     now = fingerprint(config)
     before = store.meta("config")
     answered = store.answered_by_model()
@@ -178,7 +184,8 @@ def _compare(config: Config, store: Store, *, force: bool) -> None:
     store.set_meta(config=json.dumps(now))
 
 
-def _write_config(config: Config, folder: Path) -> None:
+def write_config(config: Config, folder: Path) -> None:
+    """Write `config.yaml` of a run folder: complete, without keys."""
     values = config.model_dump(mode="json")
     values["ensemble"]["strategy"] = config.strategy
     for name in config.used_models:

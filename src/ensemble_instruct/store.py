@@ -164,8 +164,8 @@ class Store:
         """Each instance of the file, in order, with what these voters said to it."""
         with _errors_of_reading(self.path):
             rows = self.reader.execute(
-                "SELECT kind, instruction, input, output, completion, lower(hex(request)), follow_on, id FROM instance"
-                " ORDER BY kind, position"
+                "SELECT kind, instruction, input, output, completion, lower(hex(request)), follow_on,"
+                " COALESCE(run, ''), id FROM instance LEFT JOIN origin ON record = id ORDER BY kind, position"
             )
             for *fields, instance_id in rows:
                 said = {
@@ -249,6 +249,7 @@ def example_row(example: Example) -> dict[str, Any]:
     instance = example.instance
     return {
         "id": instance.id,
+        **({"run": instance.run} if instance.run else {}),
         "kind": instance.kind,
         "instruction": instance.instruction,
         "input": instance.input,
