@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ensemble_instruct.changes import SELECTING, with_selection
-from ensemble_instruct.config import Config, voters_of
+from ensemble_instruct.changes import SELECTING, fingerprint
+from ensemble_instruct.config import Config, InstancesSection, voters_of
 from ensemble_instruct.config_file import validated
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.records import KINDS
@@ -17,6 +17,8 @@ from ensemble_instruct.records import KINDS
 Fingerprint = dict[str, Any]
 _OF_ALL = ("models.", "roles.outputs", "outputs.samples", "instructions.target.")
 """What the keys begin with that a merged run has from all of its runs; it has the others from the first."""
+_COMPARED = (*SELECTING, "models.", "roles.", "outputs.samples", "profile")
+"""What the keys begin with that must be as they were when the run was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,12 @@ def merged_config(sources: Sequence[Source], to: Path) -> Merged:
 
 def _require_unchanged(source: Source) -> None:
     """The config must be the one by which the records were made: it says which model is which."""
-    config, made = source.config, source.fingerprint
-    now: Fingerprint = with_selection(made, config) | {"profile": config.profile, "roles.outputs": config.roles.outputs}
-    for name in config.used_models:
-        section = config.models[name]
-        now |= {f"models.{name}.{key}": getattr(section, key) for key in ("provider", "model", "endpoint")}
-        if section.provider == "openai":
-            now[f"models.{name}.base_url"] = section.base_urls[0]
-    changed = sorted(key for key in now.keys() | made.keys() if now.get(key) != made.get(key))
+    made, found = source.fingerprint, source.config
+    # files that are read alone when a run begins need not be there any more
+    now = fingerprint(found.model_copy(update={"seed_tasks": None, "instances": InstancesSection()}))
+    there = {key: now.get(key) for key in made if key.startswith(_COMPARED)}
+    there |= {key: value for key, value in now.items() if key.startswith(SELECTING)}
+    changed = sorted(key for key, value in there.items() if value != made.get(key))
     if changed:
         command = "ensemble --run" if changed[0].startswith(SELECTING) else "run --out"
         raise UsageError(
@@ -172,10 +172,10 @@ def _samples(sources: Sequence[Source], names: Sequence[Mapping[str, str]]) -> d
     return samples
 
 
-def _model_settings(fingerprint: Fingerprint, renamed: Mapping[str, str]) -> Fingerprint:
+def _model_settings(made: Fingerprint, renamed: Mapping[str, str]) -> Fingerprint:
     return {
         f"models.{new}.{key.removeprefix(f'models.{old}.')}": value
         for old, new in renamed.items()
-        for key, value in fingerprint.items()
+        for key, value in made.items()
         if key.startswith(f"models.{old}.")
     }
