@@ -21,6 +21,14 @@ _DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
+class Hit:
+    """What a quality filter found in a text: the reason for a drop, and its detail."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ballot:
     """The outputs of one instance."""
 
@@ -31,6 +39,12 @@ class Ballot:
     """Share of the runs of four words that stood in the same output before, 0 to 1."""
     counts: tuple[bool, ...]
     """Whether an output may be chosen: an empty one, and one that only repeats the source, may not."""
+    barred: tuple[Hit | None, ...] = ()
+    """For each output what a quality filter has against it; such a one votes, but may not be chosen. Empty: nothing."""
+
+    def bar(self, place: int) -> Hit | None:
+        """What a quality filter has against an output."""
+        return self.barred[place] if self.barred else None
 
     @property
     def scores(self) -> tuple[float, ...]:

@@ -18,6 +18,12 @@ _WITHOUT_EFFECT = (
     "price", "requests_per_minute", "threads", "timeout", "tokens_per_minute", "unload",
 )  # fmt: skip
 """Settings of a model that change no answer."""
+_HELPERS = {
+    "ensemble.fusion": "the model for fusion", "roles.fusion": "the model for fusion", "roles.judge": "the judge",
+    "quality.toxicity": "the model about toxicity",
+}  # fmt: skip
+SELECTING = ("ensemble.", "quality.")
+"""What the keys of step 5 begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Change:
 
 def fingerprint(config: Config) -> dict[str, Any]:
     """The settings that decide a run's records, by dotted key, with digests of the files they name."""
-    values = config.model_dump(mode="json")
+    values = config.model_dump(mode="json", exclude={"quality"})
     del values["instructions"]["mean_similarity"]  # asks nothing again, and each start makes the records anew
     against = [_file_digest(path) for path in config.instructions.against]
     del values["instructions"]["against"]
@@ -56,6 +62,7 @@ def fingerprint(config: Config) -> dict[str, Any]:
         for kind in _kinds(config)
     }
     values["ensemble"] = _selection(config)
+    values |= _quality(config)
     if values["outputs"]["samples"] == 1:
         del values["outputs"]["samples"]  # so it was before there was a choice
     return dict(_flat(values, ""))
@@ -63,8 +70,8 @@ def fingerprint(config: Config) -> dict[str, Any]:
 
 def with_selection(fingerprint_before: dict[str, Any], config: Config) -> dict[str, Any]:
     """A fingerprint as it is when nothing but the selection of step 5 is that of the config."""
-    others = {key: value for key, value in fingerprint_before.items() if not key.startswith("ensemble.")}
-    return others | dict(_flat({"ensemble": _selection(config)}, ""))
+    others = {key: value for key, value in fingerprint_before.items() if not key.startswith(SELECTING)}
+    return others | dict(_flat({"ensemble": _selection(config), **_quality(config)}, ""))
 
 
 def _selection(config: Config) -> dict[str, Any]:
@@ -75,6 +82,15 @@ def _selection(config: Config) -> dict[str, Any]:
     if not config.ensemble.fusion:
         del values["fusion"]
     return values
+
+
+def _quality(config: Config) -> dict[str, Any]:
+    """The quality filters that are on, or nothing, as it was before there were any."""
+    values = {name: value for name, value in config.quality.model_dump(mode="json").items() if value not in (None, [])}
+    values = {name: value for name, value in values.items() if value is not False}
+    if config.quality.decontaminate:
+        values["decontaminate"] = [_file_digest(path) for path in config.quality.decontaminate]
+    return {"quality": values} if values else {}
 
 
 def changes(old: dict[str, Any], new: dict[str, Any], answered: dict[str, int]) -> list[Change]:
@@ -99,11 +115,10 @@ def _effect(key: str, answered: dict[str, int]) -> str:
     if section == "models":
         name = rest.rpartition(".")[0]
         return f"asks model {name} again: {answered.get(name, 0)} answers"
-    if key.startswith(("ensemble.fusion", "roles.fusion")):
-        return "asks the model for fusion, if there is to be one; step 5 selects anew"
-    if key.endswith(".judge"):
-        return "asks the judge, if there is to be one; step 5 selects anew"
-    if section == "ensemble":
+    helper = next((who for beginning, who in _HELPERS.items() if key.startswith(beginning)), None)
+    if helper is not None:
+        return f"asks {helper}, if there is to be one; step 5 selects anew"
+    if key.startswith(SELECTING):
         return "asks nothing again; step 5 selects anew"
     if key.startswith("instructions.target"):
         return "asks for what is missing, and at most a window of step 1 again"

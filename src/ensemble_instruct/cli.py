@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ensemble_instruct import __version__, cli_export, cli_steps
+from ensemble_instruct import __version__, cli_export, cli_merge, cli_steps
 from ensemble_instruct.cli_steps import (
     PATH,
     Share,
     against_option,
     asking,
     config_argument,
+    decontaminate_option,
     embedding_option,
     retry_option,
     set_option,
@@ -98,6 +99,7 @@ def main() -> None:
     help="Stop before all starts have cost more.",
 )
 @against_option
+@decontaminate_option
 @retry_option
 @asking
 def run(
@@ -105,6 +107,7 @@ def run(
     out: Path,
     preset: str | None,
     against: tuple[Path, ...],
+    decontaminate: tuple[Path, ...],
     overrides: tuple[str, ...],
     force: bool,
     dry_run: bool,
@@ -121,6 +124,7 @@ def run(
     from ensemble_instruct.terminal import watched
 
     config = _config_for_run(config_path, out, preset, overrides).with_against(against)
+    config = config.with_decontaminate(decontaminate)
     if dry_run:
         _print_plan(config)
         return
@@ -307,3 +311,4 @@ def evaluate(
 
 for _step in (cli_steps.instructions, cli_steps.instances, cli_steps.parse, cli_steps.outputs, cli_steps.ensemble):
     main.add_command(_step)
+main.add_command(cli_merge.merge)

@@ -29,6 +29,10 @@ retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what
 against_option = click.option(
     "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSONL, Parquet) to differ from; repeat."
 )
+decontaminate_option = click.option(
+    "--decontaminate", metavar="FILE", type=PATH, multiple=True,
+    help="Benchmark (JSONL, Parquet, a text a line) that no example may hold; repeat.",
+)  # fmt: skip
 utility_option = click.option(
     "--utility",
     metavar="NAME[=WEIGHT]",
@@ -216,6 +220,8 @@ def outputs(
 @click.option("--threshold", type=Share(0, 1), help="Of the original's rules; default: 0.01, or the run's.")
 @click.option("--min-agreement", type=Share(0, 1), help="Least agreement of an example.")
 @click.option("--keep", type=Share(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
+@decontaminate_option
+@click.option("--set", "overrides", metavar="quality.KEY=VALUE", multiple=True, help="Other filters, with --run.")
 def ensemble(
     run_folder: Path | None,
     instances_path: Path | None,
@@ -227,6 +233,8 @@ def ensemble(
     threshold: float | None,
     min_agreement: float | None,
     keep: float | None,
+    decontaminate: tuple[Path, ...],
+    overrides: tuple[str, ...],
 ) -> None:
     """Step 5 alone: keep the outputs that the models agree on; of files, or of a finished run."""
     from ensemble_instruct.runs import select_anew
@@ -243,19 +251,26 @@ def ensemble(
             "keep": keep, "embedding_model": str(embedding_model.absolute()) if embedding_model else None,
         }  # fmt: skip
         changed = {name: value for name, value in settings.items() if value is not None}
-        summary = watched(lambda monitor: select_anew(run_folder, monitor, changed))
+        summary = watched(lambda monitor: select_anew(run_folder, monitor, changed, overrides, decontaminate))
         dropped = sum(summary.counts.values()) - summary.examples
         if summary.words:
             click.echo(summary.words)
         click.echo(f"{summary.examples} examples in {run_folder / 'examples.jsonl'}; {dropped} rows dropped by step 5")
         return
+    if overrides:
+        raise UsageError("--set: goes with --run alone")
     if instances_path is None or not outputs_paths or to is None:
         raise UsageError("give --instances, --outputs and --to, or --run; see `ensemble-instruct ensemble --help`")
     least = Selection().threshold if threshold is None else threshold
     weights = normalised_weights(utility) if utility else ROUGE_L
     chosen = Selection(strategy or DEFAULT_STRATEGY, least, min_agreement, keep, (weights, weights))
     _report(
-        to, watched(lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor, embedding_model))
+        to,
+        watched(
+            lambda monitor: ensemble_files(
+                instances_path, outputs_paths, to, chosen, monitor, embedding_model, decontaminate
+            )
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from ensemble_instruct.config_base import PerKind, SamplingOverrides, Section
 from ensemble_instruct.config_ensemble import EnsembleSection
 from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config_quality import QualitySection
 from ensemble_instruct.records import (
     DEFAULT_STRATEGY,
     FUSION_VOTER,
@@ -111,6 +112,7 @@ class Config(Section):
     models: dict[str, ModelSection] = Field(min_length=1)
     roles: Roles
     ensemble: EnsembleSection = Field(default_factory=EnsembleSection)
+    quality: QualitySection = Field(default_factory=QualitySection)
 
     @property
     def strategy(self) -> Strategy:
@@ -122,6 +124,11 @@ class Config(Section):
         known = dict.fromkeys([*self.instructions.against, *(path.absolute() for path in paths)])
         section = self.instructions.model_copy(update={"against": list(known)})
         return self.model_copy(update={"instructions": section})
+
+    def with_decontaminate(self, paths: Iterable[Path]) -> Config:
+        """The same config, with further benchmarks that examples must not hold."""
+        known = dict.fromkeys([*self.quality.decontaminate, *(path.absolute() for path in paths)])
+        return self.model_copy(update={"quality": self.quality.model_copy(update={"decontaminate": list(known)})})
 
     @property
     def used_models(self) -> tuple[str, ...]:
@@ -145,7 +152,7 @@ class Config(Section):
                 near = difflib.get_close_matches(name, self.models, n=1, cutoff=0.0)[0]
                 raise PydanticCustomError(
                     "role", "no model is called '{name}'; did you mean '{near}'?",
-                    {"key": f"roles.{role}", "name": name, "near": near},
+                    {"key": role if "." in role else f"roles.{role}", "name": name, "near": near},
                 )  # fmt: skip
         self._require_free_names()
         self._require_helpers()
@@ -203,6 +210,8 @@ class Config(Section):
             yield "fusion", self.roles.fusion
         if "judge" in self.ensemble.utility.names and self.roles.judge is not None:
             yield "judge", self.roles.judge
+        if self.quality.toxicity is not None:
+            yield "quality.toxicity.model", self.quality.toxicity.model
 
 
 def voters_of(model: str, samples: int) -> tuple[Voter, ...]:

@@ -100,11 +100,12 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
     for holder, key in holders:
         if isinstance(holder, dict) and isinstance(holder.get(key), str) and not holder[key].startswith(BUNDLED):
             holder[key] = _anchored(holder[key], key, folder)
-    instructions = values.get("instructions")
-    if isinstance(instructions, dict) and isinstance(against := instructions.get("against"), list):
-        instructions["against"] = [
-            _anchored(path, "instructions.against", folder) if isinstance(path, str) else path for path in against
-        ]
+    for section, key in (("instructions", "against"), ("quality", "decontaminate")):
+        lists = values.get(section)
+        if isinstance(lists, dict) and isinstance(paths := lists.get(key), list):
+            lists[key] = [
+                _anchored(path, f"{section}.{key}", folder) if isinstance(path, str) else path for path in paths
+            ]
 
 
 def _anchored(path: str, key: str, folder: Path) -> str:

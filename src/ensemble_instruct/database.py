@@ -7,6 +7,7 @@ Tables
     request     one row for each answered request, under its key: what was asked, what came back or the failure
     instruction, instance, candidate, example, rejected
                 the records, rewritten by each start of the run (answers are replayed, records follow from them)
+    origin      the run from which an instruction or an instance (by id) comes, where several were merged
     meta        settings the run was started with (JSON), its state, the version that wrote it
 """
 
@@ -79,6 +80,8 @@ MIGRATIONS = (
     """,
     # 4: whether the sample was drawn with the seed that was asked for
     "ALTER TABLE request ADD COLUMN seed_honoured INTEGER NOT NULL DEFAULT 1;",
+    # 5: the run from which an instruction or an instance comes, where several were merged
+    "CREATE TABLE origin (record TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;",
 )
 
 

@@ -29,6 +29,7 @@ from ensemble_instruct.model import Model
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.phases import Once, phases_of
 from ensemble_instruct.prompts import InstancesTemplate, instances_template
+from ensemble_instruct.quality import Filters, require_quality
 from ensemble_instruct.records import (
     KINDS,
     Candidate,
@@ -49,6 +50,7 @@ from ensemble_instruct.steps.instances import InstancesPlan, make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
 from ensemble_instruct.steps.outputs import Answered, OutputsPlan, make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
+from ensemble_instruct.steps.toxicity import ToxicityVerdicts, make_toxicity_verdicts
 from ensemble_instruct.steps.verdicts import Verdicts, make_verdicts
 from ensemble_instruct.store import Store
 from ensemble_instruct.streams import drained, drawn, together
@@ -79,7 +81,8 @@ class KindPlan:
 
 
 def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPlan]:
-    """The plans of those kinds that the config asks for; raises `InputFileError` for seeds or demonstrations."""
+    """The plans of those kinds that the config asks for; raises `InputFileError` for files that cannot be used."""
+    require_quality(config.quality)
     tasks = load_seed_tasks(config.seed_tasks)
     known = known_texts(config.instructions.against, config.profile, config.instructions.novelty_threshold)
     plans: dict[Kind, KindPlan] = {}
@@ -138,6 +141,14 @@ def comparers_of(config: Config, store: Store) -> Comparers:
     return comparers
 
 
+def filters_of(config: Config, store: Store) -> Filters:
+    """The quality filters that the config switches on; reads the benchmarks."""
+    asked = config.quality.toxicity
+    return Filters(
+        config.quality, None if asked is None else ToxicityVerdicts(store, config.models[asked.model].identity)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a run made: records by (kind, step, reason), the reason empty for those kept."""
@@ -175,7 +186,7 @@ async def run_steps(
         told.next_pass()
         recorder = _Recorder(store, told)
     await together(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
-    if selection_of(config).needs_all:
+    if selection_of(config).needs_all or config.quality.is_on:
         await _select_all(config, store, recorder)
     if not any(step == "instructions" and not reason for _, step, reason in recorder.counts):
         raise RunError(
@@ -219,7 +230,7 @@ async def _stream(
         await drained(make_outputs(instances, voters, outputs_plan(config), window) if voters else instances)
         return
     answered = recorder.kept(_answered(config, plan.instructions.kind, models, instances))
-    note = recorder.note_provisional if selection.needs_all else recorder.note
+    note = recorder.note_provisional if selection.needs_all or config.quality.is_on else recorder.note
     async with aclosing(make_examples(answered, selection)) as examples:
         async for example in examples:
             note(example)
@@ -228,7 +239,7 @@ async def _stream(
 def _answered(
     config: Config, kind: Kind, models: Mapping[str, Model], instances: AsyncIterable[Instance]
 ) -> AsyncIterable[Answered | Rejected]:
-    """Step 4, and what models say of its outputs: fusion and verdicts, where the config wants them."""
+    """Step 4, and what models say of its outputs: fusion, verdicts, toxicity, where the config wants them."""
     voters = [(voter, models[voter.model]) for voter in config.voters]
     plan, window = outputs_plan(config), max(model.window for _, model in voters)
     answered = make_outputs(instances, voters, plan, window)
@@ -238,6 +249,9 @@ def _answered(
     if "judge" in config.ensemble.utility.of(kind) and config.roles.judge is not None:
         judge = models[config.roles.judge]
         answered = make_verdicts(answered, judge, judge.window)
+    if config.quality.toxicity is not None:
+        model = models[config.quality.toxicity.model]
+        answered = make_toxicity_verdicts(answered, model, model.window)
     return answered
 
 
@@ -245,8 +259,8 @@ async def _select_all(config: Config, store: Store, recorder: _Recorder) -> None
     """Step 5 over all rows of the store, in place of what it made so far: all of it is handed over at once, or none."""
     await store.flush()
     records: list[Example | Rejected] = []
-    comparers = comparers_of(config, store)
-    for record in select(lambda: store.answered(config.voter_names), selection_of(config), comparers):
+    comparers, filters = comparers_of(config, store), filters_of(config, store)
+    for record in select(lambda: store.answered(config.voter_names), selection_of(config), comparers, filters):
         records.append(record)
         if len(records) % _ROWS_BETWEEN_TURNS == 0:
             await asyncio.sleep(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ensemble_instruct.budget import cost_of
 from ensemble_instruct.clients import make_clients
@@ -63,7 +63,7 @@ def plan_run(config: Config, plans: Mapping[Kind, KindPlan]) -> list[PlannedRequ
 
 
 def _planned_helpers(config: Config, kind: Kind, instances: int) -> list[PlannedRequests]:
-    """What fusion and a judge are asked about the outputs, which all stand in their prompts."""
+    """What fusion, a judge and a model for toxicity are asked about the outputs, which all stand in their prompts."""
     voters = len(config.voter_names) + 1
     planned = []
     if config.ensemble.fusion and config.roles.fusion is not None:
@@ -73,6 +73,10 @@ def _planned_helpers(config: Config, kind: Kind, instances: int) -> list[Planned
         pairs = instances * voters * (voters - 1) // 2
         shown = INSTANCE_PROMPT_TOKENS + 2 * OUTPUT_TOKENS
         planned.append(_planned(config, "ensemble", kind, config.roles.judge, pairs, shown))
+    if config.quality.toxicity is not None:
+        shown = INSTANCE_PROMPT_TOKENS + OUTPUT_TOKENS
+        asked = _planned(config, "ensemble", kind, config.quality.toxicity.model, instances * voters, shown)
+        planned.append(replace(asked, step="outputs"))
     return planned
 
 

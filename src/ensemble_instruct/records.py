@@ -181,6 +181,8 @@ class Instance:
     request_key: str = ""
     follow_on: int = 0
     """0: the task that was asked for; n: the n-th further task stated in the same completion."""
+    run: str = ""
+    """The run that it comes from, where several were merged."""
 
     @property
     def id(self) -> str:
@@ -225,6 +227,8 @@ class Example:
     """For each candidate, its mean agreement with the others."""
     matrix: tuple[tuple[float, ...], ...] = ()
     """Pairwise agreement of the candidates."""
+    barred: tuple[str, ...] = ()
+    """For each candidate why a quality filter did not let it be chosen, or the empty text; empty: none was on."""
 
 
 @dataclass(frozen=True, slots=True)

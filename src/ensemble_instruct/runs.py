@@ -6,14 +6,15 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ensemble_instruct import __version__
-from ensemble_instruct.changes import changes, fingerprint, with_selection
+from ensemble_instruct.changes import SELECTING, changes, fingerprint, with_selection
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_file import load_config, validated
 from ensemble_instruct.database import require_run
@@ -21,9 +22,12 @@ from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, 
 from ensemble_instruct.jsonl import whole_file
 from ensemble_instruct.models import open_models
 from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, select_again, write_examples
+from ensemble_instruct.steps.toxicity import ToxicityVerdicts
 from ensemble_instruct.store import Store, opened_store
 
 _SELECTING = "selecting"
+_LOOKED_AT = 100
+"""Instances by which is seen whether a model was asked about their outputs."""
 log = logging.getLogger(__name__)
 
 
@@ -60,7 +64,7 @@ async def start_or_resume(
                 store.forget_failures()
                 await store.flush()
             async with open_models(sections, store, check=new, budget=budget) as models:
-                _write_config(config, folder)
+                write_config(config, folder)
                 log.info(
                     "run %s", "started" if new else "resumed", extra={"folder": str(folder), "version": __version__}
                 )
@@ -78,15 +82,27 @@ async def start_or_resume(
         raise
 
 
-async def select_anew(folder: Path, monitor: Monitor, changed: Mapping[str, Any]) -> Summary:
-    """Step 5 of a finished run again, with other settings of `ensemble`; no model is asked.
+async def select_anew(
+    folder: Path,
+    monitor: Monitor,
+    changed: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    decontaminate: Sequence[Path] = (),
+) -> Summary:
+    """Step 5 of a finished run again, with other settings of `ensemble` and `quality`; no model is asked.
 
-    What is not in `changed` stays as it is; but a strategy, a utility, `min_agreement` or `keep` replaces what
-    `min_agreement` and `keep` were. `config.yaml` and `examples.jsonl` are written anew; until they are, the run counts
-    as not finished. Raises `RunError` when it is not finished before, `ConfigError` for settings that cannot be.
+    `overrides` are of the form `quality.KEY=VALUE`; the files of `decontaminate` come to those of the config. What is
+    not in `changed` stays as it is; but a strategy, a utility, `min_agreement` or `keep` replaces what `min_agreement`
+    and `keep` were. `config.yaml` and `examples.jsonl` are written anew; until they are, the run counts as not
+    finished. Raises `RunError` when it is not finished before, `ConfigError` for settings that cannot be.
     """
     require_run(folder)
-    config = load_config(folder / "config.yaml")
+    for override in overrides:
+        if not override.strip().startswith(("quality.", "quality=")):
+            raise UsageError(
+                f"--set {override}: a finished run takes other filters alone, such as quality.refusals=true"
+            )
+    config = load_config(folder / "config.yaml", overrides).with_decontaminate(decontaminate)
     values = config.model_dump(mode="json")
     if changed.keys() & {"min_agreement", "keep", "strategy", "utility"}:
         values["ensemble"] |= {"min_agreement": None, "keep": None}
@@ -101,13 +117,27 @@ async def select_anew(folder: Path, monitor: Monitor, changed: Mapping[str, Any]
                 f"{folder}: has no verdicts of a judge; set ensemble.utility and roles.judge in its config.yaml, and "
                 f"run it with --force: the judge is asked, and nothing else"
             )
+        _require_toxicity_verdicts(config, store, folder)
         now = json.dumps(with_selection(json.loads(before), config))
         summary = await select_again(config, store, monitor, {"config": now, "state": _SELECTING})
-        _write_config(config, folder)
+        write_config(config, folder)
         write_examples(store, folder / "examples.jsonl")
         store.set_meta(state="finished")
         await store.flush()
         return summary
+
+
+def _require_toxicity_verdicts(config: Config, store: Store, folder: Path) -> None:
+    """Raise `RunError` where a model was to judge the outputs of a run, and has not."""
+    section = config.quality.toxicity
+    if section is None:
+        return
+    verdicts = ToxicityVerdicts(store, config.models[section.model].identity)
+    if not all(verdicts.was_asked(instance) for instance, _ in islice(store.answered(()), _LOOKED_AT)):
+        raise RunError(
+            f"{folder}: model {section.model} has not judged its outputs; set quality.toxicity in its config.yaml, and "
+            f"run it with --force: that model is asked, and nothing else"
+        )
 
 
 def _require_place(folder: Path) -> bool:
@@ -133,13 +163,19 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _compare(config: Config, store: Store, *, force: bool) -> None:
+    if store.meta("merged") is not None:
+        folder = store.path.parent
+        raise UsageError(
+            f"{folder}: was merged out of other runs, so it cannot be resumed; resume those and merge them again, or "
+            f"select anew: ensemble-instruct ensemble --run {folder}"
+        )
     now = fingerprint(config)
     before = store.meta("config")
     answered = store.answered_by_model()
     if before is not None and answered and not force:
         found = changes(json.loads(before), now, answered)
         if store.meta("state") == _SELECTING:  # stopped between the two that say what is selected
-            found = [change for change in found if not change.key.startswith("ensemble.")]
+            found = [change for change in found if not change.key.startswith(SELECTING)]
         if found:
             raise ConfigChangedError(
                 f"{store.path.parent}: the config has changed: {'; '.join(map(str, found))}; "
@@ -148,7 +184,8 @@ def _compare(config: Config, store: Store, *, force: bool) -> None:
     store.set_meta(config=json.dumps(now))
 
 
-def _write_config(config: Config, folder: Path) -> None:
+def write_config(config: Config, folder: Path) -> None:
+    """Write `config.yaml` of a run folder: complete, without keys."""
     values = config.model_dump(mode="json")
     values["ensemble"]["strategy"] = config.strategy
     for name in config.used_models:

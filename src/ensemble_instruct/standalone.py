@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ensemble_instruct.config import Config, voters_of
+from ensemble_instruct.config_quality import QualitySection
 from ensemble_instruct.embeddings import comparers_for
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.jsonl import NumberedRow, Row, RowSpool, checked_rows, read_rows, require_folder_of
@@ -24,6 +25,7 @@ from ensemble_instruct.models import open_models
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.pipeline import Monitor, instances_plan, known_texts, outputs_plan, prepare
 from ensemble_instruct.prompts import squeezed
+from ensemble_instruct.quality import Filters
 from ensemble_instruct.records import (
     END_MARKER,
     INSTANCE_VOTER,
@@ -209,10 +211,12 @@ async def ensemble_files(
     selection: Selection,
     monitor: Monitor,
     embedding_model: Path | None = None,
+    decontaminate: Sequence[Path] = (),
 ) -> FileSummary:
     """Step 5 → `{instruction, input, output}`. Outputs are joined by instruction and input, not by line."""
     comparers = comparers_for(selection.weights, embedding_model)
-    require_folder_of(to, instances, *outputs)
+    require_folder_of(to, instances, *outputs, *decontaminate)
+    filters = Filters(QualitySection(decontaminate=list(decontaminate)))
     if selection.min_agreement is not None and selection.keep is not None:
         raise UsageError("give either --min-agreement or --keep, not both")
     if selection.strategy in OF_THREE and len(outputs) != 2:
@@ -238,7 +242,7 @@ async def ensemble_files(
         lengths = Lengths()
 
         def counted() -> Iterator[Example | Rejected]:
-            for record in select(answered, selection, comparers):
+            for record in select(answered, selection, comparers, filters):
                 lengths.add(record)
                 yield record
 

@@ -64,6 +64,8 @@ class Status:
     """Mean words of all outputs of the run, and of those kept; None until it ends."""
     seconds_left: float | None
     """Estimate from that rate and the share of the targets that is met; None where nothing can be said."""
+    merged: tuple[str, ...] = ()
+    """The runs that were merged into it, with their instances."""
 
     @property
     def examples(self) -> int:
@@ -99,7 +101,8 @@ def read_status(folder: Path) -> Status:
     words: list[float] | None = json.loads(meta.get("words", "null")) if state == "finished" else None
     lengths = (words[0], words[1]) if words else None
     servers = _servers(meta.get("servers"))
-    return Status(state, kept, dropped, targets, uses, servers, failures, rate, lengths, left)
+    merged = tuple(f"{part['run']} ({part['instances']} instances)" for part in json.loads(meta.get("merged", "[]")))
+    return Status(state, kept, dropped, targets, uses, servers, failures, rate, lengths, left, merged)
 
 
 def status_lines(status: Status) -> list[str]:
@@ -121,6 +124,7 @@ def status_lines(status: Status) -> list[str]:
         servers = [server for server in status.servers.get(model, ()) if "://" in server.server]
         lines += [_server_line(server, status.state) for server in servers]
     lines += [words_line(*status.words)] if status.words else []
+    lines += [f"merged from {', '.join(status.merged)}"] if status.merged else []
     return [*lines, *_costs(status), _whole(status)]
 
 

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +164,8 @@ class Store:
         """Each instance of the file, in order, with what these voters said to it."""
         with _errors_of_reading(self.path):
             rows = self.reader.execute(
-                "SELECT kind, instruction, input, output, completion, lower(hex(request)), follow_on, id FROM instance"
-                " ORDER BY kind, position"
+                "SELECT kind, instruction, input, output, completion, lower(hex(request)), follow_on,"
+                " COALESCE(run, ''), id FROM instance LEFT JOIN origin ON record = id ORDER BY kind, position"
             )
             for *fields, instance_id in rows:
                 said = {
@@ -248,6 +249,7 @@ def example_row(example: Example) -> dict[str, Any]:
     instance = example.instance
     return {
         "id": instance.id,
+        **({"run": instance.run} if instance.run else {}),
         "kind": instance.kind,
         "instruction": instance.instruction,
         "input": instance.input,
@@ -257,8 +259,10 @@ def example_row(example: Example) -> dict[str, Any]:
         "matrix": [list(row) for row in example.matrix],
         "follow_on": instance.follow_on,
         "candidates": [
-            {"voter": candidate.voter, "output": candidate.text, "score": score}
-            for candidate, score in zip(example.candidates, example.scores, strict=True)
+            {"voter": candidate.voter, "output": candidate.text, "score": score} | ({"barred": why} if why else {})
+            for candidate, score, why in zip(
+                example.candidates, example.scores, example.barred or repeat(""), strict=False
+            )
         ],
     }
 

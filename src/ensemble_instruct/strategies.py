@@ -9,6 +9,9 @@ A strategy says which output stays and how sure that is. `released`, `published`
   others much less than most voters do, over the whole run. What that is worth was measured: docs/agreement.md.
 * `single`: always the voter that agrees most with the others over the whole run; `random`: a voter drawn anew for
   each instance. Both are there to compare with.
+
+An output that a quality filter bars votes like the others. Those for any number pass it over while another may be
+chosen; of an original's choice the row is dropped.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ class Choice:
     agreement: float
     scores: tuple[float, ...]
     reason: str = ""
+    detail: str = ""
+    """What the reason rests on, if a quality filter gave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ def _highest(given: Ballot, ranked: Sequence[float], places: Sequence[int]) -> C
     best = min(
         places,
         key=lambda place: (
+            given.bar(place) is not None,
             -ranked[place],
             given.repetition[place],
             -given.words[place],
@@ -104,7 +110,13 @@ def _highest(given: Ballot, ranked: Sequence[float], places: Sequence[int]) -> C
             given.outputs[place],
         ),
     )
-    return Choice(best, ranked[best], given.scores)
+    return _unless_barred(given, Choice(best, ranked[best], given.scores))
+
+
+def _unless_barred(given: Ballot, choice: Choice) -> Choice:
+    """The choice, or none where a quality filter has something against it."""
+    hit = None if choice.place is None else given.bar(choice.place)
+    return choice if hit is None else replace(choice, place=None, reason=hit.reason, detail=hit.detail)
 
 
 def _none(given: Ballot) -> Choice:
@@ -128,8 +140,9 @@ def _first(asked: Question, rank: Callable[[str], int | str]) -> Choice:
     places = [place for place, counts in enumerate(asked.ballot.counts) if counts]
     if not places:
         return _none(asked.ballot)
-    best = min(places, key=lambda place: (rank(asked.voters[place]), asked.voters[place]))
-    return Choice(best, scores[best], scores)
+    barred = asked.ballot.bar
+    best = min(places, key=lambda at: (barred(at) is not None, rank(asked.voters[at]), asked.voters[at]))
+    return _unless_barred(asked.ballot, Choice(best, scores[best], scores))
 
 
 class Standing:
@@ -207,5 +220,7 @@ def choose(asked: Question, strategy: Strategy) -> Choice:
     if len(given.outputs) != 3:
         return Choice(None, 0.0, given.scores, "missing_output")
     if strategy == "algorithm1":
-        return algorithm1(given, asked.threshold)
-    return released(given, asked.threshold, keeps_instance=strategy == "published")
+        choice = algorithm1(given, asked.threshold)
+    else:
+        choice = released(given, asked.threshold, keeps_instance=strategy == "published")
+    return _unless_barred(given, choice)  # these are defined for three outputs: no other can stand in

@@ -41,15 +41,19 @@ def open_table(path: Path, column: str | None = None) -> Table:
 
     Raises `InputFileError` when the file cannot be read or has no such column.
     """
-    try:
-        with path.open("rb") as file:
-            is_parquet = file.read(len(_PARQUET)) == _PARQUET
-    except OSError as error:
-        raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
-    if not is_parquet:
+    if not is_parquet(path):
         return _JsonlTable(path, column)
     require_pyarrow(path)
     return _ParquetTable(path, column)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by how it begins; raises `InputFileError` when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_PARQUET)) == _PARQUET
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
 
 
 def require_pyarrow(path: Path) -> None:
@@ -137,7 +141,7 @@ def _chosen(path: Path, names: Sequence[str], column: str | None) -> str:
     if not found:
         there = ", ".join(names[:20]) or "none"
         wanted = f"column {column!r}" if column else f"column of {', '.join(COLUMNS)}"
-        raise InputFileError(f"{path}: has no {wanted}; there are {there}: name one with --column")
+        raise InputFileError(f"{path}: has no {wanted}; there are {there}: name one with --column, or rename it")
     return found[0]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 from ensemble_instruct.ballots import Ballot, ballot, original_ballot, source_of
+from ensemble_instruct.quality import NO_FILTERS, REASONS, Filters
 from ensemble_instruct.records import (
     DEFAULT_STRATEGY,
     INSTANCE_VOTER,
@@ -137,20 +138,27 @@ def ballots_of(rows: Sequence[Row], selection: Selection, comparers: Comparers =
     return [made[place] for place in range(len(rows))]
 
 
-def decide(row: Row, selection: Selection, given: Ballot, view: View | None = None) -> Example | Rejected:
+def decide(
+    row: Row, selection: Selection, given: Ballot, view: View | None = None, filters: Filters = NO_FILTERS
+) -> Example | Rejected:
     """The example that an instance becomes, or its drop; `keep` is applied by `keep_share`."""
     instance, candidates = row
     own = Candidate(instance.id, INSTANCE_VOTER, instance.output, request_key=instance.request_key)
     voices = (own, *candidates)
+    if filters.are_on:
+        if hit := filters.task_hit(instance):
+            return _rejected(instance, hit.reason, hit.detail, voices)
+        given = replace(given, barred=filters.output_hits(instance, given))
     asked = Question(given, voters_of(row), instance.id, view or View(), selection.threshold)
     choice = choose(asked, selection.strategy)
     if choice.place is None:
-        return _rejected(instance, choice.reason, f"agreement {choice.agreement:.3f}", voices)
+        return _rejected(instance, choice.reason, choice.detail or f"agreement {choice.agreement:.3f}", voices)
     output, least = given.outputs[choice.place], selection.least(instance.kind)
     if choice.agreement < least:
         return _rejected(instance, "low_agreement", f"{choice.agreement:.3f} < {least:g}", voices)
     winners = tuple(sorted(voice.voter for voice in voices if voice.text == output))
-    return Example(instance, output, winners, choice.agreement, voices, choice.scores, given.matrix)
+    barred = tuple(hit.reason if hit else "" for hit in given.barred)
+    return Example(instance, output, winners, choice.agreement, voices, choice.scores, given.matrix, barred)
 
 
 class _Looked:
@@ -186,7 +194,7 @@ def _with_ballots(rows: Iterable[Row], selection: Selection, comparers: Comparer
 
 
 def keep_share(examples: Sequence[Example], share: float, rows: int) -> list[Example | Rejected]:
-    """The most agreed-on examples up to a share of all `rows` of step 5, the others as drops, in their order.
+    """The most agreed-on examples up to a share of the `rows` of step 5, the others as drops, in their order.
 
     Of equal agreements those with the lower id stay, whatever the order of the rows.
     """
@@ -214,26 +222,31 @@ async def make_examples(answered: AsyncIterable[Row], selection: Selection) -> A
 
 
 def select(
-    rows: Callable[[], Iterable[Row]], selection: Selection, comparers: Comparers = PURE
+    rows: Callable[[], Iterable[Row]],
+    selection: Selection,
+    comparers: Comparers = PURE,
+    filters: Filters = NO_FILTERS,
 ) -> Iterator[Example | Rejected]:
     """Yield the example or the drop of each row, in order, decided with all rows in view.
 
-    `rows` gives them anew each time; `comparers` must have the utilities of the selection. Memory grows by some
-    numbers a row for `balanced` and `single`, by the examples for `keep`.
+    The share of `keep` is one of the rows that the quality filters leave. `rows` gives them anew each time;
+    `comparers` must have the utilities of the selection. Memory grows by some numbers a row for `balanced` and
+    `single`, by the examples for `keep`.
     """
     decided: Iterator[Example | Rejected]
     if selection.strategy in _WITH_A_VIEW:
         looked = _Looked(rows(), selection, comparers)
-        decided = (decide(row, selection, given, looked.view) for row, given in looked.ballots(rows()))
+        decided = (decide(row, selection, given, looked.view, filters) for row, given in looked.ballots(rows()))
     else:
-        decided = (decide(row, selection, given) for row, given in _with_ballots(rows(), selection, comparers))
+        ballots = _with_ballots(rows(), selection, comparers)
+        decided = (decide(row, selection, given, None, filters) for row, given in ballots)
     if selection.keep is None:
         yield from decided
         return
     examples: list[Example] = []
     count = 0
     for record in decided:
-        count += 1
+        count += not (isinstance(record, Rejected) and record.reason in REASONS)
         if isinstance(record, Rejected):
             yield record
         else:

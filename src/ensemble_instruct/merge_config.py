@@ -1,0 +1,181 @@
+"""One config out of those of several runs: what may differ, and what a model is called where two have its name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ensemble_instruct.changes import SELECTING, fingerprint
+from ensemble_instruct.config import Config, InstancesSection, voters_of
+from ensemble_instruct.config_file import validated
+from ensemble_instruct.errors import UsageError
+from ensemble_instruct.records import KINDS
+
+Fingerprint = dict[str, Any]
+_OF_ALL = ("models.", "roles.outputs", "outputs.samples", "instructions.target.")
+"""What the keys begin with that a merged run has from all of its runs; it has the others from the first."""
+_COMPARED = (*SELECTING, "models.", "roles.", "outputs.samples", "profile")
+"""What the keys begin with that must be as they were when the run was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A finished run that is to be merged."""
+
+    label: str
+    """How the merged run calls it."""
+    folder: Path
+    config: Config
+    fingerprint: Fingerprint
+    """The settings that its records were made with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merged run is set up with."""
+
+    config: Config
+    fingerprint: Fingerprint
+    names: tuple[dict[str, str], ...]
+    """For each run its models by the names that they have in the merged one."""
+
+    def voters(self, number: int, source: Source) -> dict[str, str]:
+        """The voters of one of the runs by the names that they have in the merged one."""
+        return {
+            voter.name: other.name
+            for name in source.config.roles.outputs
+            for voter, other in zip(
+                voters_of(name, source.config.outputs.samples_of(name)),
+                voters_of(self.names[number][name], source.config.outputs.samples_of(name)),
+                strict=True,
+            )
+        }
+
+
+def merged_config(sources: Sequence[Source], to: Path) -> Merged:
+    """The config of the merged run: voters and models of all, the rest as the first has it.
+
+    Raises `UsageError` for settings that cannot be merged: what step 5 goes by must be the same, the profile too, and
+    so must be what the helpers are of which a run has only one.
+    """
+    first = sources[0]
+    for source in sources:
+        _require_unchanged(source)
+        _require_same(first, source)
+    names = _names(sources)
+    samples = _samples(sources, names)
+    values = first.config.model_dump(mode="json")
+    values["models"] = {
+        new: source.config.models[old].model_dump(mode="json")
+        for source, renamed in reversed([*zip(sources, names, strict=True)])
+        for old, new in renamed.items()
+    }
+    values["models"] = dict(sorted(values["models"].items(), key=lambda item: [*samples, item[0]].index(item[0])))
+    values["roles"]["outputs"] = list(samples)
+    values["outputs"]["samples"] = samples if any(count > 1 for count in samples.values()) else 1
+    targets = {kind: sum(source.config.instructions.target.of(kind) for source in sources) for kind in KINDS}
+    values["instructions"]["target"] = targets
+    config = validated(values, f"{to}: merged")
+    known = {key: value for key, value in first.fingerprint.items() if not key.startswith(_OF_ALL)}
+    known |= {f"instructions.target.{kind}": target for kind, target in targets.items()} | {
+        "roles.outputs": list(samples)
+    }
+    if any(count > 1 for count in samples.values()):
+        known |= {f"outputs.samples.{name}": count for name, count in samples.items()}
+    for source, renamed in reversed([*zip(sources, names, strict=True)]):
+        known |= _model_settings(source.fingerprint, renamed)
+    return Merged(config, known, names)
+
+
+def _require_unchanged(source: Source) -> None:
+    """The config must be the one by which the records were made: it says which model is which."""
+    made, found = source.fingerprint, source.config
+    # files that are read alone when a run begins need not be there any more
+    now = fingerprint(found.model_copy(update={"seed_tasks": None, "instances": InstancesSection()}))
+    there = {key: now.get(key) for key in made if key.startswith(_COMPARED)}
+    there |= {key: value for key, value in now.items() if key.startswith(SELECTING)}
+    changed = sorted(key for key, value in there.items() if value != made.get(key))
+    if changed:
+        command = "ensemble --run" if changed[0].startswith(SELECTING) else "run --out"
+        raise UsageError(
+            f"{source.folder}: {changed[0]} has been changed since it ended; let it follow first: "
+            f"ensemble-instruct {command} {source.folder}"
+        )
+
+
+def _require_same(first: Source, source: Source) -> None:
+    """Raise where a setting differs of which the merged run can have only one."""
+    one, other = _of_one(first), _of_one(source)
+    differing = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+    if differing:
+        key = differing[0]
+        raise UsageError(
+            f"{source.folder}: {key} is {json.dumps(other.get(key))}, and {json.dumps(one.get(key))} in "
+            f"{first.folder}; only runs with the same can be merged{_how_to_go_on(key, source)}"
+        )
+
+
+def _how_to_go_on(key: str, source: Source) -> str:
+    if not key.startswith(SELECTING):
+        return ""
+    option = "--set KEY=VALUE" if key.startswith("quality.") else "--strategy, --min-agreement, …"
+    return f"; select anew in one of them first: ensemble-instruct ensemble --run {source.folder} {option}"
+
+
+def _of_one(source: Source) -> Fingerprint:
+    """The settings of which a run can have only one; a helper by what it is, not by its name."""
+    config = source.config
+    settings = {key: value for key, value in source.fingerprint.items() if key.startswith(SELECTING)}
+    helpers = {
+        "roles.judge": config.roles.judge if "judge" in config.ensemble.utility.names else None,
+        "roles.fusion": config.roles.fusion if config.ensemble.fusion else None,
+        "quality.toxicity.model": config.quality.toxicity.model if config.quality.toxicity else None,
+    }
+    named = {key: list(config.models[name].identity) for key, name in helpers.items() if name is not None}
+    return {**settings, **named, "profile": config.profile}
+
+
+def _names(sources: Sequence[Source]) -> tuple[dict[str, str], ...]:
+    """For each run the new names of its models: a name that is taken by another model gets a number."""
+    taken = {name for source in sources for name in source.config.used_models}
+    known: dict[tuple[str, tuple[str, ...]], str] = {}
+    names: list[dict[str, str]] = []
+    for source in sources:
+        renamed: dict[str, str] = {}
+        for name in source.config.used_models:
+            model = (name, source.config.models[name].identity)
+            if model not in known:
+                new, number = name, 1
+                while new in known.values() or (number > 1 and new in taken):
+                    number += 1
+                    new = f"{name}-{number}"
+                known[model] = new
+            renamed[name] = known[model]
+        names.append(renamed)
+    return tuple(names)
+
+
+def _samples(sources: Sequence[Source], names: Sequence[Mapping[str, str]]) -> dict[str, int]:
+    """How many outputs each voting model gives, by its new name, in the order of the runs and their roles."""
+    samples: dict[str, int] = {}
+    for source, renamed in zip(sources, names, strict=True):
+        for name in source.config.roles.outputs:
+            count = source.config.outputs.samples_of(name)
+            if samples.setdefault(renamed[name], count) != count:
+                raise UsageError(
+                    f"{source.folder}: outputs.samples of {name} is {count}, and {samples[renamed[name]]} in another "
+                    f"run; only runs with the same can be merged"
+                )
+    return samples
+
+
+def _model_settings(made: Fingerprint, renamed: Mapping[str, str]) -> Fingerprint:
+    return {
+        f"models.{new}.{key.removeprefix(f'models.{old}.')}": value
+        for old, new in renamed.items()
+        for key, value in made.items()
+        if key.startswith(f"models.{old}.")
+    }

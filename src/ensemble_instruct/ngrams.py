@@ -1,0 +1,175 @@
+"""Which texts share a run of words with a text: exact, in flat arrays.
+
+A run of n words is found by a 64-bit hash of the numbers of its words; then the words themselves are compared, so a
+collision of two hashes is never taken for a hit.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.uint32]
+Hashes = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.int64]
+_UNKNOWN = 2**32 - 1
+"""The number of a word that no text of the index has."""
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_THREE, _SEVEN, _BIT = np.uint64(3), np.uint64(7), np.left_shift(1, np.arange(8)).astype(np.uint8)
+_BITS_OF_ONE = 32
+"""Bits of the filter for each run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A run of words that a text shares with one of the index."""
+
+    start: int
+    """Place of its first word in the text that was asked about."""
+    length: int
+    text: int
+    """Number of the earliest text of the index that has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The different runs of one length, by their hashes in ascending order."""
+
+    hashes: Hashes
+    places: Places
+    """Of equal hashes the run that stands first in the index comes first."""
+
+
+class NgramIndex:
+    """The runs of `size` words of some texts, by the order of the texts.
+
+    A text that is shorter, but has at least `shortest` words, is one run of its own length; still shorter ones have
+    none, so that a few common words are no hit.
+    """
+
+    def __init__(self, texts: Iterable[Sequence[str]], size: int = 13, shortest: int = 8) -> None:
+        self._numbers: dict[str, int] = {}
+        self._size, self._shortest = size, shortest
+        self._tokens, self._ends = self._taken_in(texts)
+        lengths = np.diff(self._ends, prepend=0)
+        starts = self._ends - lengths
+        places = {length: starts[lengths == length] for length in range(shortest, size)}
+        places[size] = _starts_of_runs(starts, lengths, size)
+        self._tables = {length: self._table(found, length) for length, found in places.items() if len(found)}
+        self._beginnings = _Filter(_hashes(_mixed(self._tokens), shortest)[np.concatenate(list(places.values()))])
+
+    def first(self, tokens: Sequence[str]) -> Shared | None:
+        """The earliest run of a text that a text of the index shares; of those that start together the longest.
+
+        Only where the first `shortest` words may be those of a run it is looked up.
+        """
+        if len(tokens) < self._shortest or not self._tables:
+            return None
+        known = self._numbers.get
+        ids = np.array([known(token, _UNKNOWN) for token in tokens], dtype=np.uint32)
+        mixed = _mixed(ids)
+        hashes = _hashes(mixed, self._shortest)
+        starts = self._beginnings.passing(hashes)
+        if not len(starts):
+            return None
+        hashes, found = hashes[starts], None
+        for length in range(self._shortest, self._size + 1):
+            if length > self._shortest:
+                fits = starts + length <= len(ids)
+                starts = starts[fits]
+                hashes = hashes[fits] * _FACTOR + mixed[starts + (length - 1)]
+            run = self._looked_up(ids, starts, hashes, length)
+            if run is not None and (found is None or run.start <= found.start):
+                found = run
+        return found
+
+    def _looked_up(self, ids: Ids, starts: Places, hashes: Hashes, length: int) -> Shared | None:
+        """The first of the runs of one length that the index has."""
+        table = self._tables.get(length)
+        if table is None or not len(starts):
+            return None
+        at = np.searchsorted(table.hashes, hashes)
+        at[at == len(table.hashes)] = 0
+        for number in np.flatnonzero(table.hashes[at] == hashes).tolist():
+            start, entry = int(starts[number]), int(at[number])
+            while entry < len(table.hashes) and table.hashes[entry] == hashes[number]:
+                place = int(table.places[entry])
+                if np.array_equal(self._tokens[place : place + length], ids[start : start + length]):
+                    return Shared(start, length, int(np.searchsorted(self._ends, place, side="right")))
+                entry += 1
+        return None
+
+    def _taken_in(self, texts: Iterable[Sequence[str]]) -> tuple[Ids, Places]:
+        """The numbers of all words of all texts, one after the other, and where each text ends."""
+        tokens, ends = array("I"), array("q")
+        number_of = self._numbers.setdefault
+        for text in texts:
+            tokens.extend([number_of(token, len(self._numbers)) for token in text])
+            ends.append(len(tokens))
+        return np.frombuffer(tokens, dtype=np.uint32), np.frombuffer(ends, dtype=np.int64)
+
+    def _table(self, places: Places, length: int) -> _Table:
+        """The different runs that start at these places, which ascend."""
+        hashes = _hashes(_mixed(self._tokens), length)[places]
+        order = np.argsort(hashes, kind="stable")
+        hashes, places = hashes[order], places[order]
+        again = np.flatnonzero(hashes[1:] == hashes[:-1]) + 1
+        for offset in range(length):
+            same = self._tokens[places[again] + offset] == self._tokens[places[again - 1] + offset]
+            again = again[same]
+        keep = np.ones(len(places), dtype=np.bool_)
+        keep[again] = False
+        return _Table(hashes[keep], places[keep])
+
+
+class _Filter:
+    """A bit for each hash: most of those that are not there are told from it, and none that is there is missed."""
+
+    def __init__(self, hashes: Hashes) -> None:
+        exponent = max(10, (_BITS_OF_ONE * len(hashes) - 1).bit_length())
+        self._shift = np.uint64(64 - exponent)
+        self._bits = np.zeros(2 ** (exponent - 3), dtype=np.uint8)
+        at = hashes >> self._shift
+        np.bitwise_or.at(self._bits, at >> _THREE, _bit_of(at))
+
+    def passing(self, hashes: Hashes) -> Places:
+        """The places of those that may be there."""
+        at = hashes >> self._shift
+        return np.flatnonzero(self._bits[at >> _THREE] & _bit_of(at))
+
+
+def _bit_of(at: Hashes) -> npt.NDArray[np.uint8]:
+    bits: npt.NDArray[np.uint8] = _BIT[at & _SEVEN]
+    return bits
+
+
+def _starts_of_runs(starts: Places, lengths: Places, size: int) -> Places:
+    """Where a run of so many words starts that ends in the same text."""
+    long = lengths >= size
+    counts = lengths[long] - size + 1
+    before = np.cumsum(counts) - counts
+    return np.repeat(starts[long] - before, counts) + np.arange(counts.sum())
+
+
+def _mixed(ids: Ids) -> Hashes:
+    """A number of 64 bits for each word."""
+    mixed = ids.astype(np.uint64) + np.uint64(1)
+    for shift, factor in zip((np.uint64(30), np.uint64(27)), _MIX, strict=True):
+        mixed ^= mixed >> shift
+        mixed *= factor
+    return mixed
+
+
+def _hashes(mixed: Hashes, length: int) -> Hashes:
+    """A hash of each run of so many words, out of the numbers of the words."""
+    count = max(0, len(mixed) - length + 1)
+    hashes = np.zeros(count, dtype=np.uint64)
+    for offset in range(length):
+        hashes *= _FACTOR
+        hashes += mixed[offset : offset + count]
+    return hashes
