@@ -20,9 +20,10 @@ from sacrebleu.metrics.chrf import CHRF
 from ensemble_instruct.ballots import Matrix, answer_form, ballot
 from ensemble_instruct.embeddings import Embedder
 from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.records import Candidate, Example, Instance, Strategy
+from ensemble_instruct.records import Candidate, Example, Instance, Strategy, Utility
 from ensemble_instruct.steps.ensemble import Selection, select
 from ensemble_instruct.steps.verdicts import verdict_of
+from ensemble_instruct.strategies import Standing
 from ensemble_instruct.utilities import PURE, Weights, mixed, normalised_weights
 from tests.conftest import Cli, rows
 
@@ -36,7 +37,19 @@ def matrix_of(weights: Weights, outputs: Sequence[str]) -> Matrix:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("1,000", "1000"), ("3.50", "3.5"), ("It is 7.0!", "it is 7"), ("YES.", "yes"), ("a  b", "a b"), ("-0", "0")],
+    [
+        ("1,000", "1000"),
+        ("3.50", "3.5"),
+        ("It is 7.0!", "it is 7"),
+        ("YES.", "yes"),
+        ("a  b", "a b"),
+        ("-0", "0"),
+        (".5", "0.50"),
+        ("\u22125", "-5"),
+        ("(yes)", '"Yes"'),
+        ("Don't (ever)!", "dont ever"),
+        ("+3", "3"),
+    ],
 )
 def test_two_ways_to_put_an_answer_are_the_same(one: str, other: str) -> None:
     assert answer_form(one) == answer_form(other)
@@ -44,12 +57,32 @@ def test_two_ways_to_put_an_answer_are_the_same(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("3.5", "35"), ("-5", "5"), ("10", "100"), ("1,00", "100"), ("v1.2.3", "v123"), ("007", "7")]
+    ("one", "other"),
+    [
+        ("3.5", "35"),
+        ("-5", "5"),
+        ("10", "100"),
+        ("1,00", "100"),
+        ("v1.2.3", "v123"),
+        ("007", "7"),
+        ("1/2", "12"),
+        ("5-10", "510"),
+        ("10:30", "1030"),
+        ("2^3", "23"),
+        ("2024-01-02", "20240102"),
+        (".5", "5"),
+        ("C++", "C#"),
+        ("a + b", "a - b"),
+        ("x < y", "x > y"),
+        ("a != b", "a == b"),
+        ("f(x)", "fx"),
+    ],
 )
 def test_two_different_numbers_are_not(one: str, other: str) -> None:
     assert answer_form(one) != answer_form(other)
     assert matrix_of((("exact", 1.0),), [one, other])[0][1] == 0
-    assert ballot([one, other]).matrix[0][1] == 0 or "v" in one
+    numbers = all(text.replace(".", "").removeprefix("-").isdigit() for text in (one, other))
+    assert not numbers or ballot([one, other]).matrix[0][1] == 0
 
 
 @settings(deadline=None, max_examples=80)
@@ -122,7 +155,20 @@ def test_random_draws_each_voter_about_as_often() -> None:
 
 @pytest.mark.parametrize(
     ("said", "value"),
-    [(" Same.", 1.0), ("yes", 1.0), ("Partly", 0.5), ("They are not the same", 0.0), ("different", 0.0), ("hm", None)],
+    [
+        (" Same.", 1.0),
+        ("yes", 1.0),
+        ("Partly", 0.5),
+        ("They are not the same", 0.0),
+        ("different", 0.0),
+        ("hm", None),
+        ("They don't say the same.", 0.0),
+        ("The answers aren't the same", 0.0),
+        ("No difference.", 1.0),
+        ("**Same**", 1.0),
+        ("partly the same, partly different", 0.5),
+        ("It is the same or different", None),
+    ],
 )
 def test_a_verdict_is_read_by_its_first_word_that_says_anything(said: str, value: float | None) -> None:
     assert verdict_of(said) == value
@@ -144,7 +190,7 @@ def base(request):
 def voter(request):
     number = re.search("[0-9]+", request.prompt)[0]
     if "Best answer:" in request.prompt:
-        return f"fused number {number}"
+        return f"fused number {number}|EoS|and more"
     if "Reply:" in request.prompt:
         return "maybe" if int(number) % 3 == 0 else "partly"
     return f"number {number} sample {request.repeat} at {request.sampling.temperature:g} {request.sampling.seed}"
@@ -205,12 +251,21 @@ def test_samples_of_a_model_are_voters(run: Any, cli: Cli, tmp_path: Path) -> No
     assert "outputs.samples" in refused.stderr
 
 
+def test_names_of_samples_are_no_other_models(run: Any, tmp_path: Path) -> None:
+    models = {**CONFIG["models"], "voter#1": CONFIG["models"]["other"]}
+    roles = {**CONFIG["roles"], "outputs": ["voter", "voter#1"]}
+    done = run(models=models, roles=roles, outputs={"samples": {"voter": 2}})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "voter#1" in done.stderr
+
+
 def test_fusion_is_one_voter_more(run: Any, tmp_path: Path) -> None:
     done = run(ensemble={"fusion": True, "min_agreement": 0.0})
     assert done.returncode == 0, done.stderr
     for example in rows(tmp_path / "run" / "examples.jsonl"):
         assert [candidate["voter"] for candidate in example["candidates"]] == ["instance", "voter", "other", "fusion"]
         assert example["candidates"][3]["output"].startswith("fused number")
+        assert "|EoS|" not in json.dumps(example)
 
 
 def test_a_judge_is_asked_once_for_each_pair_and_not_when_a_run_selects_anew(
@@ -241,6 +296,32 @@ def test_a_judge_is_asked_once_for_each_pair_and_not_when_a_run_selects_anew(
     assert cli("ensemble", "--run", "run", *back).returncode == 0
     assert (tmp_path / "run" / "examples.jsonl").read_bytes() == first
     assert asked(tmp_path) == before
+    assert cli("ensemble", "--run", "run", "--utility", "chrf").returncode == 0
+    resumed = cli("run", "--out", "run", env={"PYTHONPATH": str(tmp_path)})
+    assert resumed.returncode == 0, resumed.stderr
+    config = (tmp_path / "run" / "config.yaml").read_text().replace("judge: voter", "judge: other")
+    (tmp_path / "run" / "config.yaml").write_text(config)
+    refused = cli("ensemble", "--run", "run", "--utility", "judge")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "--force" in refused.stderr
+
+
+def test_a_mixture_of_all_that_agree_is_one() -> None:
+    mixtures: list[dict[Utility, float]] = [
+        {"rouge-l": 0.1, "chrf": 0.3},
+        {"exact": 3.0, "rouge-l": 0.7, "chrf": 0.1},
+    ]
+    for weights in mixtures:
+        assert matrix_of(normalised_weights(weights), ["a b", "A b."])[0][1] == 1.0
+
+
+def test_a_lone_output_says_nothing_of_its_voter() -> None:
+    standing = Standing()
+    for number in range(10):
+        standing.add(["instance", "a", "b"], [0.8, 0.8, 0.8])
+        if number % 2:
+            standing.add(["instance"], [0.0])
+    assert set(standing.view().outsiders.values()) == {0.0}
 
 
 def test_a_run_without_verdicts_says_how_to_get_them(run: Any, cli: Cli, tmp_path: Path) -> None:
@@ -254,7 +335,7 @@ def test_a_run_without_verdicts_says_how_to_get_them(run: Any, cli: Cli, tmp_pat
     before = asked(tmp_path, "SELECT step, COUNT(*) FROM request GROUP BY step")
     changed = run(ensemble={"utility": "judge"})
     assert changed.returncode == 2
-    assert "asks the judge" in changed.stderr or "selects anew" in changed.stderr
+    assert "roles.judge" in changed.stderr
     forced = cli("run", "config.yaml", "--out", "run", "--force", env={"PYTHONPATH": str(tmp_path)})
     assert forced.returncode == 0, forced.stderr
     after = dict(asked(tmp_path, "SELECT step, COUNT(*) FROM request GROUP BY step"))
@@ -275,6 +356,10 @@ def test_a_run_without_verdicts_says_how_to_get_them(run: Any, cli: Cli, tmp_pat
         ({"outputs": {"samples": 2, "sampling": {"temperature": 0.0}}}, "outputs.samples"),
         ({"outputs": {"samples": 0}}, "outputs.samples"),
         ({"ensemble": {"fusion": True, "strategy": "released"}}, "released"),
+        ({"ensemble": {"fusion": True, "strategy": "consensus"}, "profile": "published"}, "fusion"),
+        ({"roles": {**CONFIG["roles"], "judge": "nosuch"}}, "roles.judge"),
+        ({"roles": {**CONFIG["roles"], "fusion": "nosuch"}}, "roles.fusion"),
+        ({"ensemble": {"utility": "embedding", "embedding_model": "nofolder"}}, "embedding_model"),
     ],
     ids=str,
 )

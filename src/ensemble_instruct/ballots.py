@@ -14,10 +14,12 @@ Matrix = tuple[tuple[float, ...], ...]
 
 _PARTS = 4
 """Words of a part that may be repeated."""
-_NUMBER = re.compile(r"(?<![\w.,])([-+]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?![\w]|[.,]\d)")
-_POINT = re.compile(r"(?<=\d)[.,](?=\d)")
-_VALUE = re.compile(r"(?:minus)?\d+(?:point\d+)?")
+_NUMBER = re.compile(r"(?<![\w.,])([-+]?)(\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(?:\.(\d+))?(?![\w]|[.,]\d)")
+_VALUE = re.compile(r"-?\d+(?:\.\d+)?")
 _DIGIT = re.compile(r"\d")
+_QUOTES = str.maketrans({**dict.fromkeys("\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"), "\u2212": "-"})
+_STOPS = re.compile(r"[.,;:!?\u2026]+(?=[\s)\]}]|$)|(?<!\S)[(\[{]+|[)\]}]+(?=[\s.,;:!?]|$)")
+"""What ends a sentence or stands around a word: no part of what is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +117,24 @@ def _rouge_l_or_equal(tokens: Sequence[Sequence[str]], forms: Sequence[str]) -> 
 
 
 def answer_form(text: str) -> str:
-    """The text as an answer: equal for two that differ in case, ASCII punctuation, white space, or how a number is put.
+    """The text as an answer: equal for two that differ only in what makes no difference.
 
-    1,000 is 1000 and 3.50 is 3.5; -5 is not 5, and 3.5 is not 35. Empty for a text of white space alone.
+    That is case, white space, quotation marks, brackets around words, punctuation at the end of words, and how a
+    number is put. 1,000 is 1000, 3.50 is 3.5 and .5 is 0.5; but -5 is not 5, 3.5 not 35, 1/2 not 12, a + b not a - b.
+    Empty for a text of white space alone.
     """
-    numbered = _POINT.sub("point", _NUMBER.sub(_number, text)) if _DIGIT.search(text) else text
-    return normalised(numbered) or text.strip()
+    plain = text.lower().translate(_QUOTES)
+    if _DIGIT.search(plain):
+        plain = _NUMBER.sub(_number, plain)
+    return " ".join(_STOPS.sub("", plain).split()) or text.strip()
 
 
 def _number(match: re.Match[str]) -> str:
-    """A number without what makes no difference; its sign and its point as words that `normalised` leaves alone."""
+    """A number without what makes no difference."""
     sign, whole, decimals = match.groups()
     decimals = (decimals or "").rstrip("0")
-    value = whole.replace(",", "") + (f"point{decimals}" if decimals else "")
-    return f"minus{value}" if sign == "-" and (decimals or value.strip("0")) else value
+    value = (whole.replace(",", "") or "0") + (f".{decimals}" if decimals else "")
+    return f"-{value}" if sign == "-" and value.strip("0.") else value
 
 
 def source_of(instruction: str, given: str) -> str:

@@ -12,6 +12,7 @@ from ensemble_instruct.config import Config
 from ensemble_instruct.config_models import content_of
 from ensemble_instruct.records import KINDS, Kind
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
+from ensemble_instruct.utilities import normalised_weights
 
 _WITHOUT_EFFECT = (
     "api_key_env", "batch_size", "batch_tokens", "device", "give_up_after", "license", "max_in_flight", "max_tries",
@@ -22,6 +23,7 @@ _HELPERS = {
     "ensemble.fusion": "the model for fusion", "roles.fusion": "the model for fusion", "roles.judge": "the judge",
     "quality.toxicity": "the model about toxicity",
 }  # fmt: skip
+_BEGINNING = 2**20
 SELECTING = ("ensemble.", "quality.")
 """What the keys of step 5 begin with."""
 
@@ -47,15 +49,7 @@ def fingerprint(config: Config) -> dict[str, Any]:
     del values["instructions"]["against"]
     if against:
         values["instructions"]["against"] = against
-    values["models"] = {name: values["models"][name] for name in config.used_models}
-    for name, model in values["models"].items():
-        for setting in _WITHOUT_EFFECT:
-            del model[setting]
-        if config.models[name].provider == "openai":
-            model["base_url"] = config.models[name].base_urls[0]
-        model["replies"] = _file_digest(config.models[name].replies)
-        if (folder := config.models[name].folder) is not None:
-            model["path"] = content_of(folder)
+    values["models"] = {name: _model(config, name) for name in config.used_models}
     values["seed_tasks"] = _digest([repr(task) for task in load_seed_tasks(config.seed_tasks)])
     values["instances"]["demonstrations"] = {
         kind: _digest([repr(row) for row in load_demonstrations(kind, config.instances.demonstrations.of(kind))])
@@ -63,22 +57,49 @@ def fingerprint(config: Config) -> dict[str, Any]:
     }
     values["ensemble"] = _selection(config)
     values |= _quality(config)
-    if values["outputs"]["samples"] == 1:
-        del values["outputs"]["samples"]  # so it was before there was a choice
+    values["roles"] |= _helpers(config)
+    values["outputs"]["samples"] = {voter.model: voter.of for voter in config.voters if voter.of > 1}
     return dict(_flat(values, ""))
 
 
 def with_selection(fingerprint_before: dict[str, Any], config: Config) -> dict[str, Any]:
     """A fingerprint as it is when nothing but the selection of step 5 is that of the config."""
-    others = {key: value for key, value in fingerprint_before.items() if not key.startswith(SELECTING)}
-    return others | dict(_flat({"ensemble": _selection(config), **_quality(config)}, ""))
+    gone = {f"models.{name}." for name in config.models if name not in config.used_models}
+    others = {key: value for key, value in fingerprint_before.items() if not key.startswith((*SELECTING, *gone))}
+    came = {name: _model(config, name) for name in config.used_models if f"models.{name}.provider" not in others}
+    selected = {"ensemble": _selection(config), **_quality(config), "roles": _helpers(config), "models": came}
+    return others | dict(_flat(selected, ""))
+
+
+def _model(config: Config, name: str) -> dict[str, Any]:
+    """What of a model changes its answers."""
+    section = config.models[name]
+    values = section.model_dump(mode="json")
+    for setting in _WITHOUT_EFFECT:
+        del values[setting]
+    if section.provider == "openai":
+        values["base_url"] = section.base_urls[0]
+    values["replies"] = _file_digest(section.replies)
+    if section.folder is not None:
+        values["path"] = content_of(section.folder)
+    return values
+
+
+def _helpers(config: Config) -> dict[str, Any]:
+    """The models that step 5 has use for."""
+    fuser = config.roles.fusion if config.ensemble.fusion else None
+    judge = config.roles.judge if "judge" in config.ensemble.utility.names else None
+    return {"fusion": fuser, "judge": judge}
 
 
 def _selection(config: Config) -> dict[str, Any]:
     """The section of step 5, without what is as it was before there was a choice."""
     values = config.ensemble.model_dump(mode="json") | {"strategy": config.strategy}
+    values["utility"] = {kind: dict(normalised_weights(config.ensemble.utility.of(kind))) for kind in KINDS}
     if all(list(config.ensemble.utility.of(kind)) == ["rouge-l"] for kind in KINDS):
         del values["utility"]
+    encoder = config.ensemble.embedding_model
+    values["embedding_model"] = None if encoder is None else _folder_digest(encoder)
     if not config.ensemble.fusion:
         del values["fusion"]
     return values
@@ -139,6 +160,16 @@ def _kinds(config: Config) -> list[Kind]:
 
 def _digest(rows: list[str]) -> str:
     return sha256("\n".join(rows).encode()).hexdigest()[:12]
+
+
+def _folder_digest(folder: Path) -> str:
+    """By the names and sizes of all files below a folder, and how each begins."""
+    digest = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            begins = sha256(file.read(_BEGINNING)).hexdigest()
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_size} {begins}\n".encode())
+    return digest.hexdigest()[:12]
 
 
 def _file_digest(path: Path | None) -> str | None:

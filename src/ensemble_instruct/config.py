@@ -147,7 +147,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        for role, name in self._named():
+        for role, name in self._named(unused=True):
             if name not in self.models:
                 near = difflib.get_close_matches(name, self.models, n=1, cutoff=0.0)[0]
                 raise PydanticCustomError(
@@ -156,12 +156,12 @@ class Config(Section):
                 )  # fmt: skip
         self._require_free_names()
         self._require_helpers()
-        for name in self.roles.outputs:
-            if self.roles.outputs.count(name) > 1:
+        self._require_samples()
+        for name in self.voter_names:
+            if self.voter_names.count(name) > 1:
                 raise PydanticCustomError(
                     "role", "voter '{name}' is named twice; each votes once", {"key": "roles.outputs", "name": name}
                 )
-        self._require_samples()
         if self.strategy in OF_THREE and len(self.voter_names) != 2:
             raise PydanticCustomError(
                 "strategy", "strategy '{name}' needs exactly two voters beside the instance; use balanced or consensus",
@@ -180,6 +180,10 @@ class Config(Section):
 
     def _require_helpers(self) -> None:
         """A judge and a model for fusion, where they are needed."""
+        if self.ensemble.fusion and self.profile == "published":
+            raise PydanticCustomError(
+                "fusion", "the profile 'published' has no fusion; take the default profile", {"key": "ensemble.fusion"}
+            )
         needed = {"judge": "judge" in self.ensemble.utility.names, "fusion": self.ensemble.fusion}
         for role, is_needed in needed.items():
             if is_needed and getattr(self.roles, role) is None:
@@ -201,14 +205,15 @@ class Config(Section):
         if problem:
             raise PydanticCustomError("samples", "{problem}", {"key": "outputs.samples", "problem": problem})
 
-    def _named(self) -> Iterator[tuple[str, str]]:
+    def _named(self, *, unused: bool = False) -> Iterator[tuple[str, str]]:
+        """Roles and models, with `unused` also those that the settings of step 5 have no use for."""
         yield "instructions", self.roles.instructions
         yield "instances", self.roles.instances
         for name in self.roles.outputs:
             yield "outputs", name
-        if self.ensemble.fusion and self.roles.fusion is not None:
+        if (unused or self.ensemble.fusion) and self.roles.fusion is not None:
             yield "fusion", self.roles.fusion
-        if "judge" in self.ensemble.utility.names and self.roles.judge is not None:
+        if (unused or "judge" in self.ensemble.utility.names) and self.roles.judge is not None:
             yield "judge", self.roles.judge
         if self.quality.toxicity is not None:
             yield "quality.toxicity.model", self.quality.toxicity.model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +56,23 @@ class Embedder:
         return vectors
 
 
-def _encoder_of(folder: Path) -> Any:
+def require_encoder(folder: Path) -> None:
+    """Raise `ConfigError` where a folder holds no encoder, or the extra that runs it is not installed."""
     if not (folder / "modules.json").is_file():
         raise ConfigError(
             f"ensemble.embedding_model: {folder}: holds no sentence encoder (modules.json is missing); name a folder "
             "that sentence-transformers has saved"
         )
-    try:
-        from sentence_transformers import SentenceTransformer
-    except ImportError as error:
+    if find_spec("sentence_transformers") is None:
         raise ConfigError(
             "ensemble.utility: embedding needs sentence-transformers; pip install 'ensemble-instruct[embedding]'"
-        ) from error
+        )
+
+
+def _encoder_of(folder: Path) -> Any:
+    require_encoder(folder)
+    from sentence_transformers import SentenceTransformer
+
     try:
         return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:

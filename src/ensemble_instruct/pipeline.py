@@ -22,7 +22,7 @@ from typing import Protocol, TypeVar
 from ensemble_instruct import __version__
 from ensemble_instruct.config import Config
 from ensemble_instruct.database import read_examples
-from ensemble_instruct.embeddings import Embedder
+from ensemble_instruct.embeddings import Embedder, require_encoder
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.jsonl import write_rows
 from ensemble_instruct.model import Model
@@ -83,6 +83,8 @@ class KindPlan:
 def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPlan]:
     """The plans of those kinds that the config asks for; raises `InputFileError` for files that cannot be used."""
     require_quality(config.quality)
+    if "embedding" in config.ensemble.utility.names and config.ensemble.embedding_model is not None:
+        require_encoder(config.ensemble.embedding_model)
     tasks = load_seed_tasks(config.seed_tasks)
     known = known_texts(config.instructions.against, config.profile, config.instructions.novelty_threshold)
     plans: dict[Kind, KindPlan] = {}
@@ -136,7 +138,7 @@ def comparers_of(config: Config, store: Store) -> Comparers:
     comparers = dict(PURE)
     if config.ensemble.embedding_model is not None:
         comparers["embedding"] = Embedder(config.ensemble.embedding_model)
-    if config.roles.judge is not None:
+    if "judge" in config.ensemble.utility.names and config.roles.judge is not None:
         comparers["judge"] = Verdicts(store, config.models[config.roles.judge].identity)
     return comparers
 
@@ -245,7 +247,7 @@ def _answered(
     answered = make_outputs(instances, voters, plan, window)
     if config.ensemble.fusion and config.roles.fusion is not None:
         fuser = models[config.roles.fusion]
-        answered = make_fusions(answered, fuser, config.profile, config.outputs.sampling, fuser.window)
+        answered = make_fusions(answered, fuser, config.outputs.sampling, fuser.window)
     if "judge" in config.ensemble.utility.of(kind) and config.roles.judge is not None:
         judge = models[config.roles.judge]
         answered = make_verdicts(answered, judge, judge.window)

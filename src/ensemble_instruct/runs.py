@@ -112,11 +112,6 @@ async def select_anew(
         before = store.meta("config")
         if before is None or store.meta("state") not in ("finished", _SELECTING):
             raise RunError(f"{folder}: is not finished; run it to its end: ensemble-instruct run --out {folder}")
-        if "judge" in config.ensemble.utility.names and not store.has_verdicts:
-            raise RunError(
-                f"{folder}: has no verdicts of a judge; set ensemble.utility and roles.judge in its config.yaml, and "
-                f"run it with --force: the judge is asked, and nothing else"
-            )
         _require_toxicity_verdicts(config, store, folder)
         now = json.dumps(with_selection(json.loads(before), config))
         summary = await select_again(config, store, monitor, {"config": now, "state": _SELECTING})

@@ -181,11 +181,6 @@ class Store:
         """How many answers each model of the run has given."""
         return dict(self.reader.execute("SELECT model, COUNT(*) FROM request GROUP BY model"))
 
-    @property
-    def has_verdicts(self) -> bool:
-        """Whether a judge has compared outputs."""
-        return self.reader.execute("SELECT 1 FROM request WHERE step = 'ensemble' LIMIT 1").fetchone() is not None
-
     def used_tokens(self) -> dict[str, tuple[int, int]]:
         """Tokens in and out that each model of the run has used, estimates among them."""
         rows = self.reader.execute(

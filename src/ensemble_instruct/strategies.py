@@ -153,7 +153,9 @@ class Standing:
         self._numbers: dict[str, int] = {}
 
     def add(self, voters: Sequence[str], scores: Sequence[float]) -> None:
-        """Count the mean agreements of one instance's outputs."""
+        """Count the mean agreements of one instance's outputs; one alone had nobody to agree with."""
+        if len(voters) < 2:
+            return
         for voter, score in zip(voters, scores, strict=True):
             self._sums[voter] = self._sums.get(voter, 0.0) + score
             self._numbers[voter] = self._numbers.get(voter, 0) + 1

@@ -6,6 +6,7 @@ A comparer gives one matrix for each row; those here need no model. `embedding` 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -86,7 +87,12 @@ def mixed(weights: Weights, comparers: Mapping[Utility, Comparer], rows: Sequenc
 
 
 def _sum(parts: Sequence[tuple[float, Matrix]]) -> Matrix:
-    return pairwise(len(parts[0][1]), lambda i, j: sum(weight * matrix[i][j] for weight, matrix in parts))
+    def agreement(i: int, j: int) -> float:
+        if all(matrix[i][j] == 1 for _, matrix in parts):
+            return 1.0
+        return min(1.0, math.fsum(weight * matrix[i][j] for weight, matrix in parts))
+
+    return pairwise(len(parts[0][1]), agreement)
 
 
 def normalised_weights(given: Mapping[Utility, float]) -> Weights:

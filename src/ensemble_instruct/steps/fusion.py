@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 
+from ensemble_instruct.candidates import read_candidate
 from ensemble_instruct.config_base import SamplingOverrides
 from ensemble_instruct.model import Model
 from ensemble_instruct.prompts import fusion_prompt, outputs_sampling
@@ -12,9 +13,7 @@ from ensemble_instruct.records import (
     FUSION_VOTER,
     Answer,
     Candidate,
-    Failure,
     Instance,
-    Profile,
     Rejected,
     Request,
 )
@@ -26,14 +25,13 @@ Answered = tuple[Instance, tuple[Candidate, ...]]
 async def make_fusions(
     answered: AsyncIterable[Answered | Rejected],
     model: Model,
-    profile: Profile,
     overrides: SamplingOverrides,
     window: int,
 ) -> AsyncGenerator[Answered | Rejected, None]:
     """Yield what comes, in order; instances with one candidate more, by the voter `fusion`, or after its drop.
 
     The prompt holds the different outputs in alphabetical order, so that the order of the voters never matters. Where
-    there are not two, nothing is asked: there is nothing to fuse. Always greedy.
+    there are not two, nothing is asked: there is nothing to fuse. Always greedy, and read as in the default profile.
     """
 
     async def ask(item: Answered | Rejected) -> Answer | None:
@@ -43,7 +41,7 @@ async def make_fusions(
         texts = sorted({text for text in (instance.output, *(each.text for each in candidates)) if text.strip()})
         if len(texts) < 2:
             return None
-        sampling = overrides.model_copy(update={"temperature": None}).applied_to(outputs_sampling(profile))
+        sampling = overrides.model_copy(update={"temperature": None}).applied_to(outputs_sampling("default"))
         prompt = fusion_prompt(instance.instruction, instance.input, texts)
         return await model.ask(Request(prompt, sampling, "outputs", instance.kind))
 
@@ -53,20 +51,9 @@ async def make_fusions(
                 yield item
                 continue
             instance, candidates = item
-            made = _read(instance, answer)
+            made = read_candidate(instance, FUSION_VOTER, answer, "default")
             if isinstance(made, Rejected):
                 yield made
                 yield item
             else:
                 yield instance, (*candidates, made)
-
-
-def _read(instance: Instance, answer: Answer) -> Candidate | Rejected:
-    outcome = answer.outcome
-    if isinstance(outcome, Failure):
-        return Rejected("outputs", outcome.type, outcome.message, instance.kind, instance.id, answer.key, FUSION_VOTER)
-    text = outcome.text.strip()
-    reason = "cut_off" if outcome.finish_reason == "length" else "" if text else "empty_output"
-    if reason:
-        return Rejected("outputs", reason, text, instance.kind, instance.id, answer.key, FUSION_VOTER)
-    return Candidate(instance.id, FUSION_VOTER, text, outcome.finish_reason, answer.key)

@@ -5,23 +5,21 @@ One output of a model is greedy; several are samples, each a voter of its own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from ensemble_instruct.candidates import read_candidate
 from ensemble_instruct.config_base import SamplingOverrides
 from ensemble_instruct.model import Model
-from ensemble_instruct.prompts import outputs_prompt, outputs_sampling, squeezed
+from ensemble_instruct.prompts import outputs_prompt, outputs_sampling
 from ensemble_instruct.records import (
-    END_MARKER,
     Answer,
     Candidate,
-    Failure,
     Instance,
     Profile,
     Rejected,
     Request,
-    Response,
     Voter,
     content_id,
 )
@@ -57,8 +55,7 @@ async def make_outputs(
 ) -> AsyncGenerator[Answered | Rejected, None]:
     """Yield each instance with the candidates of all voters, in order; first the drops among them, if any.
 
-    All voters are asked at the same time. A candidate is missing where the voter refused the request or, in
-    the default profile, was cut off by the token limit, said nothing, or repeated the input.
+    All voters are asked at the same time. A candidate is missing where `read_candidate` drops it.
     """
 
     async def ask_all(instance: Instance) -> list[Answer]:
@@ -70,35 +67,10 @@ async def make_outputs(
     async with aclosing(in_order(instances, ask_all, window)) as answered:
         async for instance, answers in answered:
             candidates = []
-            for record in _read(instance, [voter.name for voter, _ in voters], answers, plan.profile):
+            for (voter, _), answer in zip(voters, answers, strict=True):
+                record = read_candidate(instance, voter.name, answer, plan.profile)
                 if isinstance(record, Rejected):
                     yield record
                 else:
                     candidates.append(record)
             yield instance, tuple(candidates)
-
-
-def _read(
-    instance: Instance, names: Sequence[str], answers: Sequence[Answer], profile: Profile
-) -> Iterator[Candidate | Rejected]:
-    for name, answer in zip(names, answers, strict=True):
-        outcome = answer.outcome
-        if isinstance(outcome, Failure):
-            yield Rejected("outputs", outcome.type, outcome.message, instance.kind, instance.id, answer.key, name)
-        elif profile == "published":
-            yield Candidate(instance.id, name, outcome.text, outcome.finish_reason, answer.key)
-        else:
-            text = outcome.text.partition(END_MARKER)[0].strip()
-            if reason := _reason(instance, text, outcome):
-                yield Rejected("outputs", reason, text, instance.kind, instance.id, answer.key, name)
-            else:
-                yield Candidate(instance.id, name, text, outcome.finish_reason, answer.key)
-
-
-def _reason(instance: Instance, text: str, response: Response) -> str:
-    """Why the default profile does not let a candidate vote, or the empty string."""
-    if response.finish_reason == "length" and END_MARKER not in response.text:
-        return "cut_off"
-    if not text:
-        return "empty_output"
-    return "output_equals_input" if instance.input and squeezed(text) == squeezed(instance.input) else ""

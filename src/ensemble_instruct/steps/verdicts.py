@@ -11,6 +11,7 @@ from contextlib import aclosing
 from itertools import combinations
 
 from ensemble_instruct.ballots import Matrix, answer_form, pairwise, rouge_l_matrix
+from ensemble_instruct.errors import RunError
 from ensemble_instruct.model import Model, request_key
 from ensemble_instruct.prompts import verdict_prompt
 from ensemble_instruct.records import Answer, Candidate, Failure, Instance, Rejected, Request, Sampling
@@ -21,7 +22,9 @@ from ensemble_instruct.utilities import Texts
 Answered = tuple[Instance, tuple[Candidate, ...]]
 
 _SAMPLING = Sampling(max_tokens=16)
-_WORD = re.compile(r"\b(?:(same|yes|identical|equivalent)|(partly|partially|somewhat)|(different|not?|neither))\b")
+_WORD = re.compile(r"\b(?:(same|yes|identical|equivalent)|(partly|partially|somewhat)|(different|no|not|neither))\b")
+_NOT_DIFFERENT = re.compile(r"\b(?:no|not)(?: \w+)? differen(?:t|ce)\b")
+_NEGATED = re.compile(r"\b(?:no|not|never|neither|cannot)\b|n['\u2019]t\b")
 _VALUES = (1.0, 0.5, 0.0)
 NO_VERDICT = "no_verdict"
 
@@ -34,9 +37,20 @@ def verdict_request(instance: Instance, one: str, other: str) -> Request:
 
 
 def verdict_of(text: str) -> float | None:
-    """1 for the same, 0.5 for partly, 0 for different, by the first word that says any of it; else None."""
-    found = _WORD.search(text.lower())
-    return None if found is None else _VALUES[found.lastindex - 1 if found.lastindex else 0]
+    """1 for the same, 0.5 for partly, 0 for different; None for what cannot be read with certainty.
+
+    The first word decides if it is such a word, else the only such words in the reply; "not the same" is different.
+    """
+    said = text.lower().strip()
+    if _NOT_DIFFERENT.search(said):
+        return _VALUES[0]
+    found = [match.lastindex for match in _WORD.finditer(said)]
+    first = _WORD.match(re.sub(r"^\W+", "", said))
+    if first is not None and first.lastindex is not None:
+        return _VALUES[first.lastindex - 1]
+    if _NEGATED.search(said):
+        return _VALUES[2] if set(found) <= {1, 3} else None
+    return _VALUES[(found[0] or 0) - 1] if len(set(found)) == 1 else None
 
 
 async def make_verdicts(
@@ -82,7 +96,7 @@ def _unreadable(instance: Instance, judge: str, answer: Answer) -> Rejected | No
 class Verdicts:
     """The comparer of the utility `judge`: what the judge has said, from the store.
 
-    Where it has said nothing that can be read, or was not asked, ROUGE-L stands in.
+    Where it has said nothing that can be read, ROUGE-L stands in. Raises `RunError` where it was not asked.
     """
 
     def __init__(self, store: Store, identity: Sequence[str]) -> None:
@@ -106,4 +120,9 @@ class Verdicts:
 
     def _verdict(self, instance: Instance, one: str, other: str) -> float | None:
         answer = self._store.answer(request_key(self._identity, verdict_request(instance, one, other)))
-        return None if answer is None or isinstance(answer.outcome, Failure) else verdict_of(answer.outcome.text)
+        if answer is None:
+            raise RunError(
+                f"{self._store.path.parent}: the judge has not compared all outputs; set ensemble.utility and "
+                "roles.judge in its config.yaml, and run it with --force: the judge is asked, and nothing else"
+            )
+        return None if isinstance(answer.outcome, Failure) else verdict_of(answer.outcome.text)
