@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,37 @@ ensemble: {{strategy: {strategy}}}
 def rows(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSONL file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+class Folders:
+    """The tiny models, made when they are asked for."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def of(self, provider: str, model: str) -> Path:
+        return self.torch(model) if provider == "transformers" else self[model]
+
+    def __getitem__(self, model: str) -> Path:
+        """The folder of a model in the form of CTranslate2."""
+        from tests import tiny_models
+
+        made = {"alphabet": tiny_models.alphabet, "drawn": tiny_models.drawn, "read": tiny_models.read}
+        folder = self._place / model
+        return folder if folder.is_dir() else made[model](folder)
+
+    def torch(self, model: str) -> Path:
+        """The folder of a model in the form of transformers; skips where torch is not installed."""
+        for package in ("torch", "transformers"):
+            if find_spec(package) is None:
+                pytest.skip(f"{package} is not installed; `make test-local` runs this")
+        from tests.tiny_torch_models import MODELS
+
+        folder = self._place / f"{model}-torch"
+        return folder if folder.is_dir() else MODELS[model](folder)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """The folders of the tiny models."""
+    return Folders(tmp_path_factory.mktemp("models"))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
+import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,10 @@ from ensemble_instruct.clients import make_client
 from ensemble_instruct.clients.base import Client
 from ensemble_instruct.config_file import parse_config
 from ensemble_instruct.config_models import ModelSection
-from ensemble_instruct.errors import ConfigError, ModelError, RequestRefusedError, TransientError
+from ensemble_instruct.errors import RequestRefusedError, TransientError
+from ensemble_instruct.plan import ask_one_word
 from ensemble_instruct.records import Request, Response, Sampling
-from tests import tiny_models
+from tests.conftest import Folders
 from tests.tiny_models import CONTEXT, DIGITS, LETTERS, MARKER
 
 PLAIN = Sampling(max_tokens=64)
@@ -58,37 +58,6 @@ LOCAL = {
     "transformers decoder": Local("transformers", "drawn", {"threads": 1, "batch_size": 32}),
     "transformers encoder-decoder": Local("transformers", "read", {"threads": 1}),
 }
-
-
-class Folders:
-    """The tiny models, made when they are asked for."""
-
-    def __init__(self, place: Path) -> None:
-        self._place = place
-
-    def of(self, local: Local) -> Path:
-        return self.torch(local.model) if local.provider == "transformers" else self[local.model]
-
-    def __getitem__(self, model: str) -> Path:
-        """The folder of a model in the form of CTranslate2."""
-        made = {"alphabet": tiny_models.alphabet, "drawn": tiny_models.drawn, "read": tiny_models.read}
-        folder = self._place / model
-        return folder if folder.is_dir() else made[model](folder)
-
-    def torch(self, model: str) -> Path:
-        """The folder of a model in the form of transformers; skips where torch is not installed."""
-        for package in ("torch", "transformers"):
-            if find_spec(package) is None:
-                pytest.skip(f"{package} is not installed; `make test-local` runs this")
-        from tests.tiny_torch_models import MODELS
-
-        folder = self._place / f"{model}-torch"
-        return folder if folder.is_dir() else MODELS[model](folder)
-
-
-@pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    return Folders(tmp_path_factory.mktemp("models"))
 
 
 pytestmark = pytest.mark.filterwarnings("default")  # the libraries have warnings of their own
@@ -279,7 +248,9 @@ OF_ANY: list[Case] = [
 @asynccontextmanager
 async def opened(local: Local, folders: Folders, **settings: Any) -> AsyncIterator[Client]:
     given = {**local.settings, **settings}
-    client = make_client("tiny", ModelSection(provider=local.provider, path=folders.of(local), **given), None)  # type: ignore[arg-type]
+    provider: Any = local.provider
+    section = ModelSection(provider=provider, path=folders.of(provider, local.model), **given)
+    client = make_client("tiny", section, None)
     await client.open()
     try:
         yield client
@@ -338,6 +309,16 @@ def test_a_chat_template_wraps_the_prompt_only_for_endpoint_chat(folders: Folder
     assert asyncio.run(asked(endpoint="chat")) == Response("", "stop", 3, 0)
 
 
+_ROLES = "roles: {instructions: m, instances: m, outputs: [m]}\n"
+
+
+def test_check_says_how_a_model_runs(folders: Folders) -> None:
+    text = f"{_ROLES}models: {{m: {{provider: ctranslate2, path: {folders['alphabet']}}}}}"
+    (word,) = asyncio.run(ask_one_word(parse_config(text, "test", Path("/anywhere"))))
+    assert not isinstance(word.reply, Exception)
+    assert re.fullmatch(r"ctranslate2, decoder-only, on cpu, float32; .*seeds are honoured", word.traits)
+
+
 def test_a_given_context_length_counts(folders: Folders) -> None:
     async def asked() -> Response:
         async with opened(LOCAL["ctranslate2 alphabet"], folders, context_length=5) as client:
@@ -346,93 +327,6 @@ def test_a_given_context_length_counts(folders: Folders) -> None:
             return await ask(client, "aaa")
 
     assert asyncio.run(asked()) == Response("bc", "length", 3, 2)
-
-
-def test_replicas_of_a_folder_have_one_identity_whatever_the_place(folders: Folders, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(folders["drawn"], copy)
-
-    def identity(path: Path, **settings: Any) -> tuple[str, ...]:
-        return ModelSection(provider="ctranslate2", path=path, **settings).identity
-
-    known = identity(folders["drawn"])
-    assert identity(copy) == known
-    assert identity(copy, threads=2, batch_size=8, device="cpu", unload=True) == known
-    others = [identity(copy, compute_type="int8"), identity(copy, endpoint="chat"), identity(folders["read"])]
-    (copy / "config.json").write_text("{}", encoding="utf-8")
-    assert len({known, *others, identity(copy)}) == 5
-
-
-def test_a_bundled_model_is_found_in_the_package() -> None:
-    text = f"{_ROLES}models: {{m: {{provider: ctranslate2, path: 'bundled:models/tiny-x'}}}}"
-    section = parse_config(text, "test", Path("/anywhere")).models["m"]
-    assert section.folder is not None
-    assert section.folder.parts[-4:] == ("ensemble_instruct", "data", "models", "tiny-x")
-
-
-_ROLES = "roles: {instructions: m, instances: m, outputs: [m]}\n"
-
-
-@pytest.mark.parametrize(
-    ("model", "problem"),
-    [
-        ("{provider: transformers}", "needs either 'model', a name on the Hub, or 'path'"),
-        ("{provider: transformers, model: x, options: {hf_token: y}}", "models.m.options: must not hold a key"),
-        ("{provider: ctranslate2}", "models.m: provider: ctranslate2 needs 'path'"),
-        (
-            "{provider: ctranslate2, path: x, dtype: float16}",
-            "'dtype' belongs to provider: transformers, vllm",
-        ),
-        ("{provider: openai, model: x, path: y}", "models.m: 'path' belongs to provider: ctranslate2"),
-        ("{provider: ctranslate2, path: x, device: gpu}", "models.m.device: must be auto, cpu, cuda"),
-    ],
-)
-def test_a_wrong_section_is_refused_with_its_key(model: str, problem: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        parse_config(f"{_ROLES}models: {{m: {model}}}", "test", Path("/anywhere"))
-    assert problem in str(error.value)
-
-
-def test_a_folder_without_a_model_is_refused_at_once(folders: Folders, tmp_path: Path) -> None:
-    def made(path: Path) -> str:
-        with pytest.raises(ConfigError) as error:
-            make_client("m", ModelSection(provider="ctranslate2", path=path), None)
-        assert "\n" not in str(error.value)
-        return str(error.value)
-
-    assert "models.m.path" in made(tmp_path / "nowhere")
-    assert "has no model.bin" in made(tmp_path)
-    shutil.copytree(folders["drawn"], tmp_path / "cut")
-    (tmp_path / "cut" / "model.bin").write_bytes(b"nothing")
-    assert "is no converted model" in made(tmp_path / "cut")
-    shutil.copytree(folders["drawn"], tmp_path / "startless")
-    (tmp_path / "startless" / "config.json").write_text('{"bos_token": null}', encoding="utf-8")
-    assert "has no bos_token" in made(tmp_path / "startless")
-
-
-def test_a_model_that_cannot_be_loaded_ends_with_one_line(folders: Folders, tmp_path: Path) -> None:
-    folder = tmp_path / "broken"
-    shutil.copytree(folders["drawn"], folder)
-    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
-
-    async def opening(**settings: Any) -> str:
-        client = make_client("m", ModelSection(provider="ctranslate2", **settings), None)
-        with pytest.raises(ModelError) as error:
-            await client.open()
-        await client.close()
-        assert "\n" not in str(error.value)
-        return str(error.value)
-
-    assert asyncio.run(opening(path=folder)).startswith("model m: ")
-    assert "compute type" in asyncio.run(opening(path=folders["drawn"], compute_type="int7"))
-
-
-def test_a_missing_package_is_named(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ensemble_instruct.clients.local.find_spec", lambda package: None)
-    with pytest.raises(ConfigError) as error:
-        make_client("m", ModelSection(provider="ctranslate2", path=folders["drawn"]), None)
-    assert str(error.value).startswith("models.m.provider: needs ctranslate2")
-    assert str(error.value).endswith("pip install 'ensemble-instruct[ctranslate2]'")
 
 
 @pytest.mark.parametrize("model", ["drawn", "read", "falcon-40b"])

@@ -196,6 +196,17 @@ def test_sampling_seeds_come_back_and_none_stays_none(tmp_path: Path) -> None:
     asyncio.run(work())
 
 
+def test_a_seed_that_was_not_honoured_stays_so(tmp_path: Path) -> None:
+    async def work() -> None:
+        with Store(tmp_path / "run.db") as store:
+            for honoured in (True, False):
+                reply = Response("text", "stop", 1, 2, honoured)
+                await store.commit(key_of(str(honoured)), "base", request("a prompt"), reply, 0.1)
+                assert store.answer(key_of(str(honoured))) == Answer(key_of(str(honoured)), reply)
+
+    asyncio.run(work())
+
+
 def test_records_are_made_anew_and_answers_stay(tmp_path: Path) -> None:
     async def work() -> None:
         with Store(tmp_path / "run.db") as store:

@@ -12,7 +12,7 @@ from ensemble_instruct.clients.base import Client
 from ensemble_instruct.clients.batches import Batches
 from ensemble_instruct.clients.engine import Engine
 from ensemble_instruct.config_models import ModelSection
-from ensemble_instruct.errors import ConfigError, TransientError
+from ensemble_instruct.errors import ConfigError, ModelError, TransientError
 from ensemble_instruct.records import Request, Response
 
 
@@ -30,9 +30,14 @@ class LocalClient(Client):
 
     async def open(self) -> None:
         """Load the model; raises `ModelError` when that fails."""
-        if self._batches is None:
-            self._batches = Batches(self._name, self._engine, self._section.timeout)
-            await self._batches.start()
+        if self._batches is not None:
+            return
+        batches = self._batches = Batches(self._name, self._engine, self._section.timeout)
+        try:
+            await batches.start()
+        except ModelError:
+            await self.close()
+            raise
 
     async def answer(self, request: Request) -> Response:
         """See `Client.answer`."""
