@@ -243,7 +243,7 @@ main()
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
-@pytest.mark.parametrize("at", ["0", "30", "_write_config", "write_examples"])
+@pytest.mark.parametrize("at", ["0", "30", "write_config", "write_examples"])
 def test_a_selection_that_is_stopped_leaves_a_run_that_goes_on(
     cli: Cli, tmp_path: Path, finished: Path, at: str, how: str
 ) -> None:
