@@ -355,7 +355,11 @@ def test_filters_are_off_by_default_and_switched_on_anew(run: Any, cli: Cli, tmp
     assert done.returncode == 0, done.stderr
     examples = rows(tmp_path / "run" / "examples.jsonl")
     assert not any(example["output"].startswith("I'm sorry") for example in examples)
-    assert any(candidate.get("barred") == "refusal" for example in examples for candidate in example["candidates"])
+    passed_over = sum(candidate.get("barred") == "refusal" for row in examples for candidate in row["candidates"])
+    assert passed_over
+    assert f"outputs passed over in the rows that were kept: {passed_over} refusal" in cli("status", "run").stdout
+    assert cli("export", "run", "--format", "preference", "--to", "pairs.jsonl").returncode == 0
+    assert not any(pair["rejected"].startswith("I'm sorry") for pair in rows(tmp_path / "pairs.jsonl"))
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["quality"]["refusals"] is True
     changed = run()
     assert (changed.returncode, changed.stderr.count("\n")) == (2, 1)

@@ -58,10 +58,15 @@ def preference_row(example: Row) -> Row | None:
     """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
 
     Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
-    None where no other text that is not blank was given, or none that is less agreed on.
+    None where no other text that is not blank was given, or none that is less agreed on; what a quality filter has
+    something against is in no pair.
     """
     chosen, candidates = example["output"], example["candidates"]
-    others = [candidate for candidate in candidates if candidate["output"] != chosen and candidate["output"].strip()]
+    others = [
+        candidate
+        for candidate in candidates
+        if candidate["output"] != chosen and candidate["output"].strip() and "barred" not in candidate
+    ]
     if not others:
         return None
     worst = min(others, key=lambda other: (other["score"], -len(other["output"]), other["output"]))

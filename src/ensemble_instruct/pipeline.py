@@ -286,6 +286,7 @@ class _Recorder:
     def __init__(self, store: Store, monitor: Monitor) -> None:
         self.counts: Counter[tuple[Kind | None, Step, str]] = Counter()
         self.lengths = Lengths()
+        self.barred: Counter[str] = Counter()
         self._store, self._monitor = store, monitor
         self._positions: Counter[tuple[type, Kind]] = Counter()
 
@@ -295,7 +296,7 @@ class _Recorder:
 
     async def summary(self, began: float) -> Summary:
         """What was made since a time, once all of it is on disk."""
-        self._store.set_meta(words=json.dumps(self.lengths.means))
+        self._store.set_meta(words=json.dumps(self.lengths.means), barred=json.dumps(self.barred))
         await self._store.flush()
         seconds = time.monotonic() - began
         return Summary(self.counts, self.counts_of("ensemble"), seconds, str(self.lengths))
@@ -335,6 +336,7 @@ class _Recorder:
                 self._store.add(record, self._position(record, record.kind))
                 self._count(record.kind, "parse")
             case Example():
+                self.barred.update(filter(None, record.barred))
                 self._store.add(record, self._position(record, record.instance.kind))
                 self._count(record.instance.kind, "ensemble")
             case (Instance() as instance, candidates):

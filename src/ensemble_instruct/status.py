@@ -6,8 +6,8 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,8 @@ class Status:
     """Estimate from that rate and the share of the targets that is met; None where nothing can be said."""
     merged: tuple[str, ...] = ()
     """The runs that were merged into it, with their instances."""
+    barred: Mapping[str, int] = field(default_factory=dict)
+    """Outputs of examples that a quality filter did not let be chosen, by reason; known when the run has ended."""
 
     @property
     def examples(self) -> int:
@@ -102,7 +104,8 @@ def read_status(folder: Path) -> Status:
     lengths = (words[0], words[1]) if words else None
     servers = _servers(meta.get("servers"))
     merged = tuple(f"{part['run']} ({part['instances']} instances)" for part in json.loads(meta.get("merged", "[]")))
-    return Status(state, kept, dropped, targets, uses, servers, failures, rate, lengths, left, merged)
+    barred: dict[str, int] = json.loads(meta.get("barred", "{}")) if state == "finished" else {}
+    return Status(state, kept, dropped, targets, uses, servers, failures, rate, lengths, left, merged, barred)
 
 
 def status_lines(status: Status) -> list[str]:
@@ -124,6 +127,9 @@ def status_lines(status: Status) -> list[str]:
         servers = [server for server in status.servers.get(model, ()) if "://" in server.server]
         lines += [_server_line(server, status.state) for server in servers]
     lines += [words_line(*status.words)] if status.words else []
+    if status.barred:
+        passed_over = ", ".join(f"{count} {reason}" for reason, count in sorted(status.barred.items()))
+        lines.append(f"outputs passed over in the rows that were kept: {passed_over}")
     lines += [f"merged from {', '.join(status.merged)}"] if status.merged else []
     return [*lines, *_costs(status), _whole(status)]
 

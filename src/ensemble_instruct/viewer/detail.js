@@ -113,12 +113,13 @@ function texts(row) {
 
 function candidates(row) {
   if (!row.candidates) return [];
-  const voices = row.candidates.map(({ voter, output, score }) => {
+  const voices = row.candidates.map(({ voter, output, score, barred }) => {
     const won = (row.winners ?? []).includes(voter);
     return el("div", { className: won ? "candidate won" : "candidate" },
       el("div", { className: "line" },
         el("span", { className: "voter", dir: "auto" }, voter),
         voter === "instance" ? el("span", { className: "quiet" }, "its own output") : null, won ? el("span", { className: "chip won" }, "winner") : null,
+        barred ? el("span", { className: "chip bad" }, `passed over: ${barred}`) : null,
         bar(score), el("span", { className: "number", title: "Mean agreement with the others" }, score.toFixed(3))),
       box(output));
   });
