@@ -30,6 +30,14 @@ from ensemble_instruct.store import example_row
 COMMAND = Path(sys.executable).with_name("ensemble-instruct")
 VOTERS = (INSTANCE_VOTER, "first", "second", "third")
 WORDS = [f"{start}{middle}{end}" for start in "bdfgklmnprst" for middle in "aeiou" for end in ("l", "nd", "r", "st")]
+CONFIG = """
+models:
+  base: {base_url: "http://127.0.0.1:8000/v1", model: example/base, license: Apache-2.0}
+  first: {base_url: "http://127.0.0.1:8001/v1", model: example/first, endpoint: chat, license: Apache-2.0}
+  second: {base_url: "http://127.0.0.1:8002/v1", model: example/second, endpoint: chat, license: MIT}
+  third: {base_url: "http://127.0.0.1:8003/v1", model: example/third, endpoint: chat, license: MIT}
+roles: {instructions: base, instances: base, outputs: [first, second, third]}
+"""
 SPLIT = "train=0.95,test=0.05"
 CASES: dict[str, list[str]] = {
     "parquet (file)": ["--format", "parquet", "--to", "out.parquet"],
@@ -85,7 +93,7 @@ def main() -> int:
 def make_run(folder: Path, size: int) -> None:
     """A finished run of so many examples, half of each kind; nothing else of a run is in it."""
     folder.mkdir()
-    (folder / "config.yaml").write_text("{}\n")
+    (folder / "config.yaml").write_text(CONFIG)
     with closing(connect(folder / "run.db")) as connection:
         connection.execute("BEGIN")
         connection.execute("INSERT INTO meta VALUES ('state', 'finished')")

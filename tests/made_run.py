@@ -15,6 +15,14 @@ from ensemble_instruct.store import example_row
 VOTERS = ("instance", "granite", "qwen")
 COLORS = ("amber", "blue", "coral", "denim", "ebony", "fawn", "green", "hazel", "ivory", "jade", "khaki", "lilac")
 
+CONFIG = """
+models:
+  base: {base_url: "http://127.0.0.1:8000/v1", model: example/base, license: Apache-2.0}
+  granite: {base_url: "http://127.0.0.1:8001/v1", model: example/granite, endpoint: chat, license: Apache-2.0}
+  qwen: {base_url: "http://127.0.0.1:8002/v1", model: example/qwen, endpoint: chat, license: MIT}
+roles: {instructions: base, instances: base, outputs: [granite, qwen]}
+"""
+
 
 def made_examples(size: int) -> list[Example]:
     """Half of each kind; every fifth pair of neighbours has the same instruction, in another case and spacing."""
@@ -34,8 +42,9 @@ def _example(number: int, kind: Any) -> Example:
 
 
 def make_run(folder: Path, examples: Iterable[Example]) -> Path:
-    """The folder, with a database of a finished run that has these examples."""
+    """The folder, with the config and the database of a finished run that has these examples."""
     folder.mkdir()
+    (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
     with closing(connect(folder / "run.db")) as connection:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN")
