@@ -66,10 +66,10 @@ def export(
         _say(export_run(run_folder, order), order.to)
         return
 
-    from ensemble_instruct.hub import CARD_FILES, require_access, upload
+    from ensemble_instruct.hub import describing, require_access, upload
 
     access = None if dry_run or repo is None else require_access(repo)
-    exported = export_run(run_folder, order, CARD_FILES)
+    exported = export_run(run_folder, order, describing(access.repo if access else repo))
     _say(exported, order.to)
     if access is not None:
         uploaded = upload(access, order.to, exported, public=public)

@@ -22,10 +22,10 @@ _CHUNK_ROWS, _CHUNK_BYTES = 1_000, 16 * 2**20
 """Rows are read and written in portions of so many, or fewer where they are large."""
 _FOLDERS = {"default": "data", "candidates": "candidates"}
 """Where the files of each config lie, as the Hub expects them."""
-_CARD_FILES = ("README.md", "croissant.json")
+_ABOUT = ("README.md", "LICENSE.md", "croissant.json")
 _KNOWN = re.compile(
     r"\w+\.jsonl|(data|candidates)/\w+-\d{5}-of-\d{5}\.parquet|\.gitattributes|\.cache/huggingface/.*|"
-    + "|".join(map(re.escape, _CARD_FILES))
+    + "|".join(map(re.escape, _ABOUT))
 )
 """What may lie in a folder that is replaced: what an export writes, and what the Hub's own tools leave."""
 
@@ -66,8 +66,8 @@ class Exported:
         return self.configs[0]
 
 
-CardFile = tuple[str, Callable[[Path, Path, Exported], str]]
-"""Name of a file about the dataset, and what makes its text out of run folder, folder of the dataset and its tables."""
+Describe = Callable[[Path, Path, Exported], Mapping[str, str]]
+"""Makes the texts about a dataset, by file name, out of the run folder, the folder of the dataset and its tables."""
 
 
 @dataclass(slots=True)
@@ -94,8 +94,8 @@ class _Table:
         return WrittenConfig(self.name, _FOLDERS[self.name], tuple(splits))
 
 
-def export_run(folder: Path, order: Order, card_files: Sequence[CardFile] = ()) -> Exported:
-    """Write the examples of a finished run as ordered; a folder gets the card files too.
+def export_run(folder: Path, order: Order, describe: Describe | None = None) -> Exported:
+    """Write the examples of a finished run as ordered; a folder gets the texts about it too.
 
     Raises `RunError` for a run that is not finished, unless the order takes what is there; `InputFileError` for a
     place that cannot be written, or where something else would be lost.
@@ -113,8 +113,8 @@ def export_run(folder: Path, order: Order, card_files: Sequence[CardFile] = ()) 
             return _to_file(chunks, order)
         with whole_folder(order.to) as made:
             exported = _written(chunks, order, _folder_tables(order, made))
-            for name, text in card_files:
-                (made / name).write_text(text(folder, made, exported), encoding="utf-8")
+            for name, text in (describe(folder, made, exported) if describe else {}).items():
+                (made / name).write_text(text, encoding="utf-8")
         return exported
 
 

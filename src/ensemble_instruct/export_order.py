@@ -56,15 +56,11 @@ class Order:
 def ordered(given: Given, run_folder: Path) -> Order:
     """The export that the options ask for. Raises `UsageError` where they do not go together."""
     require_known("--format", given.form, FORMATS)
-    if given.to is None and given.form != "hub":
+    if not given.to and given.form != "hub":
         raise UsageError("--to: is missing; name the file to write, or a folder")
     to = Path(given.to) if given.to else run_folder / "hub"
-    as_folder = (
-        given.form == "hub"
-        or given.split is not None
-        or to.is_dir()
-        or (given.to is not None and given.to.endswith("/"))
-    )
+    names_folder = to.is_dir() or (given.to or "").endswith("/")
+    as_folder = names_folder or given.form == "hub" or given.split is not None
     if as_folder and to.suffix in _SUFFIXES and not to.is_dir():
         raise UsageError(f"--to {to}: splits, shards and --format hub need a folder; name one, like {to.stem}/")
     rows = _rows(given, is_table=given.form in ("parquet", "hub"))

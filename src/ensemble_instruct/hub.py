@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ensemble_instruct import __version__
 from ensemble_instruct.errors import EnsembleInstructError, HubError, UsageError
-from ensemble_instruct.export import CardFile, Exported
+from ensemble_instruct.export import Describe, Exported
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -185,13 +185,15 @@ def with_configs(text: str, exported: Exported) -> str:
     return f"---\n{front}---\n{text[found.end() :] if found else text}"
 
 
-def _readme(run: Path, _folder: Path, exported: Exported) -> str:
-    counts = "\n".join(
-        f"| {config.name} | {split.name} | {split.rows} |" for config in exported.configs for split in config.splits
-    )
-    text = f"\n# {run.resolve().name}\n\n| config | split | rows |\n|---|---|---|\n{counts}\n"
-    return with_configs(text, exported)
+def describing(name: str | None) -> Describe:
+    """What describes a dataset of this name; without one it is called as the run's folder is."""
 
+    def describe(run: Path, _folder: Path, exported: Exported) -> dict[str, str]:
+        counts = "\n".join(
+            f"| {config.name} | {split.name} | {split.rows} |" for config in exported.configs for split in config.splits
+        )
+        title = name or run.resolve().name
+        text = f"\n# {title}\n\n| config | split | rows |\n|---|---|---|\n{counts}\n"
+        return {"README.md": with_configs(text, exported)}
 
-CARD_FILES: tuple[CardFile, ...] = (("README.md", _readme),)
-"""The files about a dataset, each with what makes its text."""
+    return describe

@@ -1,0 +1,146 @@
+"""How long does an export take, and how much memory? A run with a million examples, in each format.
+
+    .venv/bin/python benchmarks/export.py [--size 1000000] [--format NAME ...] [--folder FOLDER]
+
+Makes a `run.db` with so many examples, each with an instance, three voters and their scores, and exports it with the
+command line, twice; prints time, CPU time, peak memory and size, and ends with 1 if a row is missing, or if the second
+export is not the first to the byte. Everything it makes is deleted at its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from ensemble_instruct.database import connect
+from ensemble_instruct.records import INSTANCE_VOTER, KINDS, Candidate, Example, Instance
+from ensemble_instruct.store import example_row
+
+COMMAND = Path(sys.executable).with_name("ensemble-instruct")
+VOTERS = (INSTANCE_VOTER, "first", "second", "third")
+WORDS = [f"{start}{middle}{end}" for start in "bdfgklmnprst" for middle in "aeiou" for end in ("l", "nd", "r", "st")]
+CONFIG = """
+models:
+  base: {base_url: "http://127.0.0.1:8000/v1", model: example/base, license: Apache-2.0}
+  first: {base_url: "http://127.0.0.1:8001/v1", model: example/first, endpoint: chat, license: Apache-2.0}
+  second: {base_url: "http://127.0.0.1:8002/v1", model: example/second, endpoint: chat, license: MIT}
+  third: {base_url: "http://127.0.0.1:8003/v1", model: example/third, endpoint: chat, license: MIT}
+roles: {instructions: base, instances: base, outputs: [first, second, third]}
+"""
+SPLIT = "train=0.95,test=0.05"
+CASES: dict[str, list[str]] = {
+    "parquet (file)": ["--format", "parquet", "--to", "out.parquet"],
+    "parquet (shards)": ["--format", "parquet", "--to", "shards/", "--split", SPLIT, "--shard-size", "100MB"],
+    "hub (dry run)": ["--format", "hub", "--dry-run", "--to", "hub", "--split", SPLIT],
+    "messages": ["--format", "messages", "--to", "messages.jsonl", "--system", "Answer briefly."],
+    "prompt-completion": ["--format", "prompt-completion", "--to", "pairs.jsonl"],
+    "alpaca": ["--format", "alpaca", "--to", "alpaca.json"],
+    "preference": ["--format", "preference", "--to", "preference.jsonl"],
+    "original": ["--format", "original", "--to", "original.jsonl"],
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One command that came to its end."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+    megabytes: float
+    digest: str
+    said: str
+
+
+def main() -> int:
+    """Run it and print the table."""
+    arguments = argparse.ArgumentParser(description="Time and memory of exports.")
+    arguments.add_argument("--size", type=int, default=1_000_000, help="number of examples (default: 1000000)")
+    arguments.add_argument(
+        "--format", action="append", choices=list(CASES), help="only this one; repeat (default: all)"
+    )
+    arguments.add_argument("--folder", type=Path, help="where to work (default: where temporary files are made)")
+    given = arguments.parse_args()
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="export-", dir=given.folder) as name:
+        folder = Path(name)
+        make_run(folder / "run", given.size)
+        database = (folder / "run" / "run.db").stat().st_size
+        print(f"{given.size:,} examples, database {database / 1e6:,.0f} MB")
+        print(f"{'format':<18}{'wall s':>8}{'CPU s':>8}{'peak MB':>9}{'MB':>8}  again the same")
+        for case in given.format or CASES:
+            first, second = (_export(folder, CASES[case]) for _ in range(2))
+            is_right = first.digest == second.digest
+            is_right &= case == "preference" or f"{given.size} examples" in first.said
+            failed |= not is_right
+            times = f"{first.seconds:>8.1f}{first.cpu_seconds:>8.1f}"
+            sizes = f"{first.peak_megabytes:>9.0f}{first.megabytes:>8.0f}"
+            print(f"{case:<18}{times}{sizes}  {'yes' if is_right else 'NO: ' + first.said}", flush=True)
+    return int(failed)
+
+
+def make_run(folder: Path, size: int) -> None:
+    """A finished run of so many examples, half of each kind; nothing else of a run is in it."""
+    folder.mkdir()
+    (folder / "config.yaml").write_text(CONFIG)
+    with closing(connect(folder / "run.db")) as connection:
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO meta VALUES ('state', 'finished')")
+        connection.executemany("INSERT INTO example VALUES (?, ?, ?, ?)", _examples(size))
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _examples(size: int) -> Iterator[tuple[str, int, str, str]]:
+    rng = random.Random(0)
+    for number in range(size):
+        kind = KINDS[2 * number // size]
+        given = _text(rng, 30) if kind == "input_output" else ""
+        instance = Instance(kind, f"{_text(rng, 15)} {number}.", given, _text(rng, 40))
+        texts = (instance.output, instance.output, _text(rng, 40), _text(rng, 40))
+        candidates = tuple(Candidate(instance.id, *pair) for pair in zip(VOTERS, texts, strict=True))
+        scores = tuple(round(rng.random(), 4) for _ in VOTERS)
+        matrix = tuple(scores for _ in VOTERS)
+        example = Example(instance, instance.output, VOTERS[:2], max(scores), candidates, scores, matrix)
+        yield kind, number, instance.id, json.dumps(example_row(example))
+
+
+def _text(rng: random.Random, words: int) -> str:
+    return " ".join(rng.choices(WORDS, k=words))
+
+
+def _export(folder: Path, arguments: list[str]) -> Measured:
+    began = time.monotonic()
+    command = [str(COMMAND), "export", "run", *arguments]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - began
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
+    made = folder / arguments[arguments.index("--to") + 1]
+    files = sorted(path for path in made.rglob("*") if path.is_file()) if made.is_dir() else [made]
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(f"{path}{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
+    size = sum(path.stat().st_size for path in files)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(seconds, cpu, usage.ru_maxrss / 1000, size / 1e6, digest.hexdigest(), said)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
