@@ -35,6 +35,7 @@ class Change:
 def fingerprint(config: Config) -> dict[str, Any]:
     """The settings that decide a run's records, by dotted key, with digests of the files they name."""
     values = config.model_dump(mode="json")
+    del values["licenses"]  # changes no record
     del values["instructions"]["mean_similarity"]  # asks nothing again, and each start makes the records anew
     against = [_file_digest(path) for path in config.instructions.against]
     del values["instructions"]["against"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ensemble_instruct import __version__, cli_steps
+from ensemble_instruct import __version__, cli_card, cli_steps
 from ensemble_instruct.cli_steps import (
     PATH,
     Share,
@@ -120,8 +120,10 @@ def run(
 
     config = _config_for_run(config_path, out, preset, overrides).with_against(against)
     if dry_run:
+        _print_licences(config)
         _print_plan(config)
         return
+    _print_notes(config)
     summary = watched(
         lambda monitor: start_or_resume(config, out, monitor, force=force, retry_failed=retry_failed, budget=budget),
         log_file,
@@ -192,6 +194,7 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     from ensemble_instruct.plan import ask_one_word
 
     config = load_config(config_path, overrides)
+    _print_licences(config)
     _print_plan(config)
     replies = asyncio.run(ask_one_word(config))
     for name, server, reply in replies:
@@ -216,6 +219,22 @@ def _print_plan(config: Config) -> None:
     totals = [sum(getattr(row, name) for row in planned) for name in ("requests", "prompt_tokens", "completion_tokens")]
     click.echo(f"{'all':<51}{totals[0]:>9}{totals[1]:>12}{totals[2]:>12}{sum(row.cost for row in planned):>9.2f}")
     click.echo(f"estimated: {ASSUMPTIONS}")
+
+
+def _print_licences(config: Config) -> None:
+    """The licences as a table; raises `ConfigError` for one that the policy does not admit."""
+    from ensemble_instruct.licences import require_admitted, table_lines
+
+    click.echo("\n".join(table_lines(config)))
+    _print_notes(config)
+    require_admitted(config)
+
+
+def _print_notes(config: Config) -> None:
+    from ensemble_instruct.licences import notes
+
+    for line in notes(config):
+        click.echo(f"note: {line}", err=True)
 
 
 @main.command()
@@ -314,3 +333,4 @@ def evaluate(
 
 for _step in (cli_steps.instructions, cli_steps.instances, cli_steps.parse, cli_steps.outputs, cli_steps.ensemble):
     main.add_command(_step)
+main.add_command(cli_card.card)

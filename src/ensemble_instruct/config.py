@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from ensemble_instruct.config_base import PerKind, SamplingOverrides, Section
 from ensemble_instruct.config_ensemble import EnsembleSection
+from ensemble_instruct.config_licenses import LicensesSection
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.records import (
     DEFAULT_STRATEGY,
@@ -215,6 +216,7 @@ class Config(Section):
     models: dict[str, ModelSection] = Field(min_length=1)
     roles: Roles
     ensemble: EnsembleSection = Field(default_factory=EnsembleSection)
+    licenses: LicensesSection = Field(default_factory=LicensesSection)
 
     @property
     def strategy(self) -> Strategy:
