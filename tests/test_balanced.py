@@ -275,12 +275,8 @@ def test_selecting_anew_reads_nothing_else_and_hides_no_other_change(cli: Cli, t
     seeds = tmp_path / "seeds.jsonl"
     with as_file(files("ensemble_instruct") / "data" / "seed_tasks.jsonl") as bundled:
         seeds.write_bytes(bundled.read_bytes())
-    assert (
-        cli(
-            "run", "--preset", "demo", "--out", "run", "--set", "seed_tasks=seeds.jsonl", "--set", "licenses.policy=any"
-        ).returncode
-        == 0
-    )
+    given = ("--set=seed_tasks=seeds.jsonl", "--set=licenses.seed_tasks=Apache-2.0")
+    assert cli("run", "--preset", "demo", "--out", "run", *given).returncode == 0
     text = seeds.read_text("utf-8")
     seeds.unlink()
     done = cli("ensemble", "--run", "run", "--keep", "0.5")

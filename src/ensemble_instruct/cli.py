@@ -123,7 +123,7 @@ def run(
         _print_licences(config)
         _print_plan(config)
         return
-    _print_notes(config)
+    _require_licences(config)
     summary = watched(
         lambda monitor: start_or_resume(config, out, monitor, force=force, retry_failed=retry_failed, budget=budget),
         log_file,
@@ -222,17 +222,17 @@ def _print_plan(config: Config) -> None:
 
 
 def _print_licences(config: Config) -> None:
-    """The licences as a table; raises `ConfigError` for one that the policy does not admit."""
-    from ensemble_instruct.licences import require_admitted, table_lines
+    from ensemble_instruct.licences import table_lines
 
     click.echo("\n".join(table_lines(config)))
-    _print_notes(config)
+    _require_licences(config)
+
+
+def _require_licences(config: Config) -> None:
+    """Raise `ConfigError` for a licence that the policy does not admit; print what is to be known of the others."""
+    from ensemble_instruct.licences import notes, require_admitted
+
     require_admitted(config)
-
-
-def _print_notes(config: Config) -> None:
-    from ensemble_instruct.licences import notes
-
     for line in notes(config):
         click.echo(f"note: {line}", err=True)
 
