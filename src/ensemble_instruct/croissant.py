@@ -44,7 +44,7 @@ def croissant(facts: Facts) -> str:
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "license": list(facts.licence.links) or facts.licence.hub,
         "version": "1.0.0",
-        "creator": {"@type": "sc:SoftwareApplication", "name": "ensemble-instruct", "softwareVersion": facts.version},
+        "creator": _creator(facts.name),
         "keywords": list(TAGS),
         "inLanguage": list(facts.languages),
         "dateCreated": facts.days[0],
@@ -54,6 +54,12 @@ def croissant(facts: Facts) -> str:
         "recordSet": [_record_set(table) for table in facts.tables],
     }
     return json.dumps({name: value for name, value in fields.items() if value}, ensure_ascii=False, indent=2) + "\n"
+
+
+def _creator(name: str) -> Object | None:
+    """Whose the dataset is, where its name tells."""
+    owner, slash, _ = name.rpartition("/")
+    return {"@type": "sc:Organization", "name": owner} if slash else None
 
 
 def _file_set(table: Table) -> str:
