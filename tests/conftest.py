@@ -107,11 +107,12 @@ profile: published
 seed_tasks: {PUBLISHED_RUN / "seed_tasks.jsonl"}
 instructions: {{target: {{input_output: 100, output_only: 0}}}}
 models:
-  falcon-40b: {{base_url: {base_url}, model: tiiuae/falcon-40b}}
-  flan-t5-xxl: {{base_url: {base_url}, model: google/flan-t5-xxl}}
-  flan-ul2: {{base_url: {base_url}, model: google/flan-ul2}}
+  falcon-40b: {{base_url: {base_url}, model: tiiuae/falcon-40b, license: Apache-2.0}}
+  flan-t5-xxl: {{base_url: {base_url}, model: google/flan-t5-xxl, license: Apache-2.0}}
+  flan-ul2: {{base_url: {base_url}, model: google/flan-ul2, license: Apache-2.0}}
 roles: {{instructions: falcon-40b, instances: falcon-40b, outputs: [flan-t5-xxl, flan-ul2]}}
 ensemble: {{strategy: {strategy}}}
+licenses: {{seed_tasks: Apache-2.0}}
 {extra}
 """
 

@@ -139,6 +139,7 @@ models:
   careful: {{base_url: {base_url}, model: voter_a, endpoint: chat}}
   talkative: {{base_url: {base_url}, model: voter_b}}
 roles: {{instructions: base, instances: base, outputs: [careful, talkative]}}
+licenses: {{policy: any}}
 """
 
 

@@ -38,6 +38,7 @@ roles:
   outputs: [a, b]
 ensemble:
   strategy: consensus
+licenses: {policy: any}
 """
 
 

@@ -40,6 +40,7 @@ models:
   b: {provider: scripted, function: "tests.simulated.models:voter_b"}
   file: {provider: scripted, replies: replies.jsonl}
 roles: {instructions: base, instances: base, outputs: [a, b]}
+licenses: {policy: any}
 """
 
 READERS: dict[str, tuple[dict[str, Any], str]] = {

@@ -39,11 +39,14 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
         yield ready
 
 
+ANY_LICENCE = {"licenses": {"policy": "any"}}
+
+
 def configure(folder: Path, base_url: str, inputs: Sequence[str], **settings: Any) -> None:
     """A config with one model, `settings` among its own, and one task for each input."""
     model = {"base_url": base_url, "model": "org/model", "endpoint": "chat", "max_in_flight": 64, **settings}
     roles = {"instructions": "real", "instances": "real", "outputs": ["real"]}
-    (folder / "config.yaml").write_text(json.dumps({"models": {"real": model}, "roles": roles}))
+    (folder / "config.yaml").write_text(json.dumps({"models": {"real": model}, "roles": roles, **ANY_LICENCE}))
     write(folder / "tasks.jsonl", *({"instruction": "What is it?", "input": name, "output": "?"} for name in inputs))
 
 

@@ -57,7 +57,7 @@ def test_another_pool_takes_nothing_from_before(cli: Cli, tmp_path: Path, finish
     source = Path(shutil.copy(_bundled_seeds(), tmp_path / "seeds.jsonl"))
     source.write_text(source.read_text("utf-8").replace("Write", "Compose"), "utf-8")
     for out, options in (("run", ["--force"]), ("fresh", [])):
-        done = cli("run", "--out", out, *SETTINGS, "--set", setting, *options)
+        done = cli("run", "--out", out, *SETTINGS, "--set", setting, "--set", "licenses.policy=any", *options)
         assert done.returncode == 0, done.stderr
     assert instructions(tmp_path / "run") == instructions(tmp_path / "fresh") != finished
 

@@ -20,6 +20,7 @@ from tests.test_bad_input import TASK, write
 
 KEY = "sk-abc123"
 OTHERS = """
+licenses: {policy: any}
 instructions:
   target: {input_output: 5, output_only: 5}
   demonstrations: {input_output: 4, output_only: 4}

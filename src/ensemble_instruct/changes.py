@@ -43,7 +43,7 @@ class Change:
 
 def fingerprint(config: Config) -> dict[str, Any]:
     """The settings that decide a run's records, by dotted key, with digests of the files they name."""
-    values = config.model_dump(mode="json", exclude={"quality"})
+    values = config.model_dump(mode="json", exclude={"quality", "licenses"})
     del values["instructions"]["mean_similarity"]  # asks nothing again, and each start makes the records anew
     against = [_file_digest(path) for path in config.instructions.against]
     del values["instructions"]["against"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ensemble_instruct import __version__, cli_export, cli_merge, cli_steps
+from ensemble_instruct import __version__, cli_card, cli_export, cli_merge, cli_steps
 from ensemble_instruct.cli_steps import (
     PATH,
     Share,
@@ -126,8 +126,10 @@ def run(
     config = _config_for_run(config_path, out, preset, overrides).with_against(against)
     config = config.with_decontaminate(decontaminate)
     if dry_run:
+        _print_licences(config)
         _print_plan(config)
         return
+    _require_licences(config)
     summary = watched(
         lambda monitor: start_or_resume(config, out, monitor, force=force, retry_failed=retry_failed, budget=budget),
         log_file,
@@ -140,6 +142,7 @@ def run(
         click.echo(f"{failures.total()} requests failed for good ({reasons}); --retry-failed asks them again")
     for kind in KINDS:
         _warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
+    _print_licence_notes(config)
     simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
     if simulated:
         click.echo(f"note: {', '.join(simulated)} are scripted: simulated models, not real ones", err=True)
@@ -201,6 +204,7 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     from ensemble_instruct.plan import ask_one_word
 
     config = load_config(config_path, overrides)
+    _print_licences(config)
     _print_plan(config)
     words = asyncio.run(ask_one_word(config))
     for word in words:
@@ -229,6 +233,29 @@ def _print_plan(config: Config) -> None:
     totals = [sum(getattr(row, name) for row in planned) for name in ("requests", "prompt_tokens", "completion_tokens")]
     click.echo(f"{'all':<51}{totals[0]:>9}{totals[1]:>12}{totals[2]:>12}{sum(row.cost for row in planned):>9.2f}")
     click.echo(f"estimated: {ASSUMPTIONS}")
+
+
+def _print_licences(config: Config) -> None:
+    from ensemble_instruct.licences import table_lines
+
+    click.echo("\n".join(table_lines(config)))
+    _require_licences(config)
+    _print_licence_notes(config)
+
+
+def _require_licences(config: Config) -> None:
+    """Raise `ConfigError` for a licence that the policy does not admit."""
+    from ensemble_instruct.licences import require_admitted
+
+    require_admitted(config)
+
+
+def _print_licence_notes(config: Config) -> None:
+    """What is to be known of the licences that are admitted."""
+    from ensemble_instruct.licences import notes
+
+    for line in notes(config):
+        click.echo(f"note: {line}", err=True)
 
 
 @main.command()
@@ -312,3 +339,4 @@ def evaluate(
 for _step in (cli_steps.instructions, cli_steps.instances, cli_steps.parse, cli_steps.outputs, cli_steps.ensemble):
     main.add_command(_step)
 main.add_command(cli_merge.merge)
+main.add_command(cli_card.card)

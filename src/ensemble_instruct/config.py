@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from ensemble_instruct.config_base import PerKind, SamplingOverrides, Section
 from ensemble_instruct.config_ensemble import EnsembleSection
+from ensemble_instruct.config_licenses import LicensesSection
 from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.config_quality import QualitySection
 from ensemble_instruct.records import (
@@ -113,6 +114,7 @@ class Config(Section):
     roles: Roles
     ensemble: EnsembleSection = Field(default_factory=EnsembleSection)
     quality: QualitySection = Field(default_factory=QualitySection)
+    licenses: LicensesSection = Field(default_factory=LicensesSection)
 
     @property
     def strategy(self) -> Strategy:

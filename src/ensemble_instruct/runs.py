@@ -20,6 +20,7 @@ from ensemble_instruct.config_file import load_config, validated
 from ensemble_instruct.database import require_run
 from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, RunError, UsageError
 from ensemble_instruct.jsonl import whole_file
+from ensemble_instruct.licences import require_admitted
 from ensemble_instruct.models import open_models
 from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, select_again, write_examples
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
@@ -46,10 +47,12 @@ async def start_or_resume(
     hang on what it made of them. `budget` is what all starts together may cost, in US dollars.
 
     Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl`. Raises `InputFileError` for a folder that is
-    something else, `RunLockedError` when another process works in it, `ConfigChangedError` when the config would
-    change the records of the run and `force` is not given, `RunError` when the run cannot go on.
+    something else, `ConfigError` for a licence that the policy does not admit, `RunLockedError` when another process
+    works in it, `ConfigChangedError` when the config would change the records of the run and `force` is not given,
+    `RunError` when the run cannot go on.
     """
     plans = prepare(config)
+    require_admitted(config)
     sections = {name: config.models[name] for name in config.used_models}
     if budget is not None and not math.isfinite(budget):
         raise UsageError(f"--budget {budget}: is no sum of money; give a number of US dollars")

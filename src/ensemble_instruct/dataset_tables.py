@@ -1,0 +1,151 @@
+"""The tables of a dataset in a folder, in the layout of the Hub: which files, columns and rows they have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ensemble_instruct.errors import InputFileError, UsageError
+
+_SHARD = re.compile(r"(?P<split>\w+)-\d{5}-of-\d{5}\.parquet")
+FOLDERS = {"default": "data", "candidates": "candidates"}
+"""Where the files of each table lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file, by its path in the dataset."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One split of a table; the files are empty where nothing is written yet."""
+
+    name: str
+    rows: int
+    files: tuple[DataFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: `text`, `number` or `other`, a list of these, or (a list of) objects with columns of their own."""
+
+    name: str
+    type: str
+    is_list: bool = False
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a dataset, which the Hub calls a config."""
+
+    name: str
+    splits: tuple[Split, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie."""
+        return FOLDERS.get(self.name, self.name)
+
+    @property
+    def rows(self) -> int:
+        """Those of all splits."""
+        return sum(split.rows for split in self.splits)
+
+    def pattern(self, split: Split) -> str:
+        """Which files are of that split."""
+        return f"{self.folder}/{split.name}-*"
+
+
+_TEXTS = {name: Column(name, "text") for name in ("id", "kind", "instruction", "input", "output", "voter")}
+_ORIGIN = (Column("winners", "text", is_list=True), Column("agreement", "number"))
+_MESSAGES = Column("messages", "object", is_list=True, columns=(Column("role", "text"), Column("content", "text")))
+_CANDIDATES = Column(
+    "candidates", "object", is_list=True, columns=(_TEXTS["voter"], _TEXTS["output"], Column("score", "number"))
+)
+
+
+def usual_tables(rows: int) -> tuple[Table, ...]:
+    """The tables that a run of so many examples becomes on the Hub unless told otherwise."""
+    split = (Split("train", rows),)
+    task = tuple(_TEXTS[name] for name in ("id", "kind", "instruction", "input", "output"))
+    return (
+        Table("default", split, (_MESSAGES, _TEXTS["id"], _TEXTS["kind"], *_ORIGIN)),
+        Table("candidates", split, (*task, *_ORIGIN, _CANDIDATES, Column("matrix", "other", is_list=True))),
+    )
+
+
+def read_tables(folder: Path) -> tuple[Table, ...]:
+    """The tables in a folder that `export` wrote; splits in the order of their names, `train` first.
+
+    Raises `InputFileError` where there is none.
+    """
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise UsageError("Parquet needs pyarrow: pip install 'ensemble-instruct[parquet]'") from error
+    try:
+        tables = [_read_table(name, folder / place) for name, place in FOLDERS.items() if (folder / place).is_dir()]
+    except (pa.ArrowException, OSError) as error:
+        raise InputFileError(f"{folder}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
+    found = tuple(table for table in tables if table is not None)
+    if not found:
+        raise InputFileError(f"{folder}: holds no Parquet files of a dataset; write them with --format hub --dry-run")
+    return found
+
+
+@dataclass(slots=True)
+class _Files:
+    rows: int = 0
+    files: list[DataFile] = field(default_factory=list)
+
+
+def _read_table(name: str, folder: Path) -> Table | None:
+    import pyarrow.parquet as pq
+
+    splits: dict[str, _Files] = {}
+    schema: Any = None
+    for path in sorted(folder.iterdir()):
+        shard = _SHARD.fullmatch(path.name)
+        if shard is None:
+            continue
+        metadata = pq.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema() if schema is None else schema
+        split = splits.setdefault(shard["split"], _Files())
+        split.rows += metadata.num_rows
+        with path.open("rb") as file:
+            split.files.append(DataFile(f"{folder.name}/{path.name}", _digest(file), path.stat().st_size))
+    if schema is None:
+        return None
+    order = sorted(splits, key=lambda split: (split != "train", split))
+    made = tuple(Split(split, splits[split].rows, tuple(splits[split].files)) for split in order)
+    return Table(name, made, tuple(_column(column.name, column.type) for column in schema))
+
+
+def _digest(file: Any) -> str:
+    digest = sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _column(name: str, kind: Any) -> Column:
+    import pyarrow as pa
+
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    inner = kind.value_type if is_list else kind
+    if pa.types.is_struct(inner):
+        columns = tuple(_column(inner.field(place).name, inner.field(place).type) for place in range(inner.num_fields))
+        return Column(name, "object", is_list, columns)
+    is_text = pa.types.is_string(inner) or pa.types.is_large_string(inner)
+    is_number = pa.types.is_floating(inner) or pa.types.is_integer(inner)
+    return Column(name, "text" if is_text else "number" if is_number else "other", is_list)
