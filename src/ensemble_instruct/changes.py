@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.config import Config
-from ensemble_instruct.records import KINDS, Kind
+from ensemble_instruct.records import KINDS, Kind, SeedTask
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
 
 _WITHOUT_EFFECT = (
@@ -47,7 +48,7 @@ def fingerprint(config: Config) -> dict[str, Any]:
         if config.models[name].provider == "openai":
             model["base_url"] = config.models[name].base_urls[0]
         model["replies"] = _file_digest(config.models[name].replies)
-    values["seed_tasks"] = _digest([repr(task) for task in load_seed_tasks(config.seed_tasks)])
+    values["seed_tasks"] = seed_tasks_digest(load_seed_tasks(config.seed_tasks))
     values["instances"]["demonstrations"] = {
         kind: _digest([repr(row) for row in load_demonstrations(kind, config.instances.demonstrations.of(kind))])
         for kind in _kinds(config)
@@ -121,6 +122,11 @@ def _kinds(config: Config) -> list[Kind]:
 
 def _digest(rows: list[str]) -> str:
     return sha256("\n".join(rows).encode()).hexdigest()[:12]
+
+
+def seed_tasks_digest(tasks: Sequence[SeedTask]) -> str:
+    """What a fingerprint holds of the seed tasks."""
+    return _digest([repr(task) for task in tasks])
 
 
 def _file_digest(path: Path | None) -> str | None:

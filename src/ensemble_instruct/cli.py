@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ensemble_instruct import __version__, cli_steps
+from ensemble_instruct import __version__, cli_report, cli_steps
 from ensemble_instruct.cli_steps import (
     PATH,
     Share,
@@ -314,3 +314,4 @@ def evaluate(
 
 for _step in (cli_steps.instructions, cli_steps.instances, cli_steps.parse, cli_steps.outputs, cli_steps.ensemble):
     main.add_command(_step)
+main.add_command(cli_report.report)
