@@ -6,7 +6,6 @@ The same run gives the same bytes: nothing of the time or the machine on which t
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,7 +18,6 @@ from ensemble_instruct.config import Config
 from ensemble_instruct.config_file import load_config
 from ensemble_instruct.database import is_locked, kept_counts, reading, require_run
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.jsonl import whole_file
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.pipeline import selection_of
 from ensemble_instruct.records import KINDS, Kind, Step
@@ -184,17 +182,6 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
     )
 
 
-def write_report(folder: Path, to: Path | None = None, parser: str | None = None) -> Path:
-    """Write the page of a run, by default as `report.html` in its folder; it is complete or untouched."""
-    from ensemble_instruct.report_page import page
-
-    to = to or folder / "report.html"
-    text = page(read_report(folder, parser))
-    with whole_file(to) as file:
-        file.write(text.encode("utf-8", "replace"))
-    return to
-
-
 def as_json(report: Report) -> dict[str, Any]:
     """The same numbers as an object for JSON."""
     return {"report_version": __version__, **asdict(report)}
@@ -260,7 +247,5 @@ def _seed_pools(config: Config | None, digest: str | None) -> dict[Kind, Novelty
 
 def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: value
-        for key, value in settings.items()
-        if value not in (None, "", []) and not key.endswith(_LEFT_OUT)
+        key: value for key, value in settings.items() if value not in (None, "", []) and not key.endswith(_LEFT_OUT)
     }

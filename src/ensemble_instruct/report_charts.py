@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ensemble_instruct.report_numbers import Series
 from ensemble_instruct.report_records import Nearest, Words
@@ -12,10 +13,15 @@ from ensemble_instruct.report_requests import Throughput
 from ensemble_instruct.report_verbs import Verbs
 
 _GAP = 0.07
+_LEAST = 0.9
+"""Height of a bar that stands for next to nothing."""
 _CENTRE, _INNER, _OUTER = 78.0, 190.0, 318.0
 _LETTER = 7.3
 """About how wide a letter of the sunburst's labels is."""
+_ROOM = 14.0
+"""What a label needs across, near its narrow end."""
 COLOURS = 8
+_TOPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,9 @@ def stacked(
     for place, name in enumerate(names):
         base = 100.0
         for (style, counts), label in zip(columns, _labels(head), strict=True):
-            height = 100 * counts[place] / per / top
-            base -= height
+            height = max(_LEAST, 100 * counts[place] / per / top)
             if counts[place]:
+                base -= height
                 text = f"{name}: {counts[place]:,} {label}"
                 bars.append(Bar(place + _GAP, base, 1 - 2 * _GAP, height, style, text))
     rows = tuple(
@@ -89,14 +95,27 @@ def _labels(head: str) -> list[str]:
 
 
 def compared(
-    title: str, names: Sequence[str], back: Series, front: Series, head: str, ticks: Sequence[Mark], marks: Sequence[Mark]
+    title: str,
+    names: Sequence[str],
+    back: Series,
+    front: Series,
+    head: str,
+    ticks: Sequence[Mark],
+    marks: Sequence[Mark],
 ) -> Plot:
     """Shares of two series: the one as columns, the other as an outline over them."""
     shares = [[count / max(1, one.total) for count in one.counts] for one in (back, front)]
     top = round_top(100 * max([*shares[0], *shares[1]], default=0)) / 100
     labels = _labels(head)
     bars = tuple(
-        Bar(place + _GAP, 100 - 100 * share / top, 1 - 2 * _GAP, 100 * share / top, "back", f"{name}: {share:.1%} {labels[0]}")
+        Bar(
+            place + _GAP,
+            100 - 100 * share / top,
+            1 - 2 * _GAP,
+            100 * share / top,
+            "back",
+            f"{name}: {share:.1%} {labels[0]}",
+        )
         for place, (name, share) in enumerate(zip(names, shares[0], strict=True))
         if share
     )
@@ -123,7 +142,7 @@ def round_top(value: float) -> float:
     if value <= 0:
         return 1.0
     scale = 10 ** math.floor(math.log10(value))
-    return float(next(step for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * scale >= value * (1 - 1e-9)) * scale)
+    return float(next(step for step in _TOPS if step * scale >= value * (1 - 1e-9)) * scale)
 
 
 def _y_ticks(top: float) -> tuple[Mark, ...]:
@@ -145,13 +164,13 @@ def share_ticks() -> tuple[Mark, ...]:
 
 def between(edges: Sequence[float], digits: int) -> list[str]:
     """What lies between each two edges, in words."""
-    return [f"{first:.{digits}f} to {last:.{digits}f}" for first, last in zip(edges, edges[1:], strict=False)]
+    return [f"{first:.{digits}f} to {last:.{digits}f}" for first, last in pairwise(edges)]
 
 
 def words_plot(words: Words) -> Plot:
     """Lengths before selection as columns, after it as an outline."""
     edges = [int(edge) for edge in words.edges]
-    names = [f"{first}" if last - first == 1 else f"{first} to {last - 1}" for first, last in zip(edges, edges[1:], strict=False)]
+    names = [f"{first}" if last - first == 1 else f"{first} to {last - 1}" for first, last in pairwise(edges)]
     names[-1] = f"{edges[-2]} or more"
     every = max(1, math.ceil((len(edges) - 1) / 6))
     ticks = [Mark(100 * place / (len(edges) - 1), f"{edges[place]}") for place in range(0, len(edges) - 1, every)]
@@ -162,7 +181,9 @@ def words_plot(words: Words) -> Plot:
 def nearest_plot(nearest: Nearest, threshold: float | None) -> Plot:
     """Similarity to the nearest seed as columns, to the nearest of all as an outline."""
     marks = [Mark(100 * threshold, f"dropped above {threshold:g}")] if threshold is not None else []
-    label = "ROUGE-L F1 of instructions to the nearest seed as columns, to the nearest of all earlier ones as an outline"
+    label = (
+        "ROUGE-L F1 of instructions to the nearest seed as columns, to the nearest of all earlier ones as an outline"
+    )
     names = between(nearest.edges, 2)
     return compared(label, names, nearest.seed, nearest.pool, "nearest seed|nearest of all", share_ticks(), marks)
 
@@ -174,7 +195,9 @@ def throughput_plot(throughput: Throughput) -> Plot:
     whole = bars * seconds
     step = next((step for step in _TICKS if whole / step <= 6), _TICKS[-1])
     ticks = [Mark(100 * at * step / whole, duration(at * step)) for at in range(math.ceil(whole / step))]
-    marks = [Mark(100 * pause.before / bars, f"paused {duration(pause.seconds)}", "pause") for pause in throughput.pauses]
+    marks = [
+        Mark(100 * pause.before / bars, f"paused {duration(pause.seconds)}", "pause") for pause in throughput.pauses
+    ]
     columns = [(f"m{place % COLOURS}", counts) for place, counts in enumerate(throughput.counts.values())]
     label = "Answers a second over time, by model"
     return stacked(label, names, columns, head="|".join(throughput.counts), marks=marks, ticks=ticks, per=seconds)
@@ -189,7 +212,7 @@ _TICKS = (
 def duration(seconds: float) -> str:
     """A time in its two largest units."""
     if seconds < 60:
-        return f"{seconds:.3g} s"
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.3g} s"
     units = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
     place = next(place for place, (_, length) in enumerate(units) if seconds >= length)
     (large, length), (small, shorter) = units[place], units[place + 1]
@@ -208,6 +231,8 @@ class Arc:
     turn: float
     x: float
     anchor: str
+    is_small: bool
+    """Whether the label has room on a wide screen alone."""
 
 
 def sunburst(verbs: Verbs) -> tuple[Arc, ...]:
@@ -221,7 +246,9 @@ def sunburst(verbs: Verbs) -> tuple[Arc, ...]:
         arcs.append(_arc(at, end, (_CENTRE, _INNER), style, verb.verb, verb.count))
         for name, count in verb.objects:
             part = count / total
-            arcs.append(_arc(at, at + part, (_INNER + 2, _OUTER), f"{style} object", name, count, f"{verb.verb} {name}"))
+            arcs.append(
+                _arc(at, at + part, (_INNER + 2, _OUTER), f"{style} object", name, count, f"{verb.verb} {name}")
+            )
             at += part
         at = end
     return tuple(arcs)
@@ -241,13 +268,13 @@ def _arc(
         f"A{inner:g} {inner:g} 0 {large} 0 {x4:.1f} {y4:.1f}Z"
     )
     middle = (start + end) / 2
-    room = (end - start) * 2 * math.pi * (inner + outer) / 2
+    room = (end - start) * 2 * math.pi * (inner + 12)
     most = int((outer - inner - 12) / _LETTER)
-    label = "" if room < 13 else name if len(name) <= most else f"{name[: most - 1]}\u2026"
+    label = "" if room < _ROOM else name if len(name) <= most else f"{name[: most - 1]}\u2026"
     turn = 360 * middle - 90
     is_left = middle > 0.5
     turn, x, anchor = (turn + 180, -(inner + 6), "end") if is_left else (turn, inner + 6, "start")
-    return Arc(path, style, f"{title or name}: {count:,}", label, round(turn, 2), x, anchor)
+    return Arc(path, style, f"{title or name}: {count:,}", label, round(turn, 2), x, anchor, room < 1.6 * _ROOM)
 
 
 def _point(turn: float, radius: float) -> tuple[float, float]:
@@ -276,7 +303,7 @@ def _ridge(heights: Sequence[float], length: int, *, back: bool = False) -> str:
     if back:
         points.reverse()
     parts = [f"{'L' if back else 'M'}{points[0][0]:.2f} {points[0][1]:.2f}"]
-    for (x1, y1), (x2, y2) in zip(points, points[1:], strict=False):
+    for (x1, y1), (x2, y2) in pairwise(points):
         middle = (x1 + x2) / 2
         parts.append(f"C{middle:.2f} {y1:.2f} {middle:.2f} {y2:.2f} {x2:.2f} {y2:.2f}")
     return "".join(parts)

@@ -16,10 +16,11 @@ _SECONDS = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
 )  # fmt: skip
 _BARS = 24
-_LINES = 12
 _COUNTED_WHOLE = 4000
 """Characters of a text of another script that are counted word by word; of a longer one the number is estimated."""
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufdd0-\ufdef\ufffe\uffff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufdd0-\ufdef\ufffe\uffff]"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -37,9 +38,9 @@ class Shown:
         return self.characters > len(self.text)
 
 
-def shown(text: str, most: int) -> Shown:
-    """The first `most` characters of a text, at most so many of its lines, and how many characters it has."""
-    return Shown("\n".join(text[:most].split("\n")[:_LINES]), len(text))
+def shown(text: str, most: int, lines: int) -> Shown:
+    """The first characters of a text, at most so many in so many lines, and how many it has in all."""
+    return Shown("\n".join(text[:most].split("\n", lines)[:lines]), len(text))
 
 
 def visible(text: str) -> str:

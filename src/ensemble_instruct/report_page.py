@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ensemble_instruct import __version__
+from ensemble_instruct.jsonl import whole_file
 from ensemble_instruct.records import INSTANCE_VOTER
+from ensemble_instruct.report import Report, Stage, read_report
 from ensemble_instruct.report_charts import (
     COLOURS,
     Mark,
@@ -25,9 +28,6 @@ from ensemble_instruct.report_charts import (
 )
 from ensemble_instruct.report_numbers import visible
 from ensemble_instruct.report_records import Matrix
-
-if TYPE_CHECKING:
-    from ensemble_instruct.report import Report
 
 _SHADES = 10
 STEP_NAMES = {
@@ -84,6 +84,15 @@ REASONS = {
 }
 
 
+def write_report(folder: Path, to: Path | None = None, parser: str | None = None) -> Path:
+    """Write the page of a run, by default as `report.html` in its folder; it is complete or untouched."""
+    to = to or folder / "report.html"
+    text = page(read_report(folder, parser))
+    with whole_file(to) as file:
+        file.write(text.encode("utf-8", "replace"))
+    return to
+
+
 def page(report: Report) -> str:
     """The whole page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -96,18 +105,7 @@ def page(report: Report) -> str:
         lstrip_blocks=True,
         finalize=_only_visible,
     )
-    environment.filters |= {
-        "n": lambda number: f"{number:,}",
-        "short": short,
-        "share": _share,
-        "usd": _usd,
-        "duration": duration,
-        "moment": lambda at: time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at)),
-        "dec": lambda number, digits=2: "\u2013" if number is None else f"{number:.{digits}f}",
-        "reason": lambda name: REASONS.get(name) or REASONS.get(name.removeprefix("instruction_"), ""),
-        "kind": lambda kind: KIND_NAMES.get(kind, kind),
-        "voter": lambda name: "the instance itself" if name == INSTANCE_VOTER else name,
-    }
+    environment.filters |= _FILTERS
     return environment.get_template("report.html.j2").render(r=report, **_charts(report))
 
 
@@ -126,6 +124,24 @@ def _usd(amount: float) -> str:
     return f"{amount:,.2f}" if amount >= 10 or not amount else f"{amount:.4f}" if amount >= 0.001 else f"{amount:.6f}"
 
 
+def _dec(number: float | None, digits: int = 2) -> str:
+    return "\u2013" if number is None else f"{number:.{digits}f}"
+
+
+_FILTERS: Mapping[str, Callable[..., str]] = {
+    "n": lambda number: f"{number:,}",
+    "short": short,
+    "share": _share,
+    "usd": _usd,
+    "duration": duration,
+    "moment": lambda at: time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at)),
+    "dec": _dec,
+    "reason": lambda name: REASONS.get(name, REASONS.get(name.removeprefix("instruction_"), "")),
+    "kind": lambda kind: KIND_NAMES.get(kind, str(kind)),
+    "voter": lambda name: "the instance itself" if name == INSTANCE_VOTER else name,
+}
+
+
 def _charts(report: Report) -> Mapping[str, Any]:
     funnels = report.funnels
     replies = sum(use.answers for use in report.models)
@@ -136,7 +152,8 @@ def _charts(report: Report) -> Mapping[str, Any]:
         "colours": COLOURS,
         "answers": replies,
         "flow": flow([[stage.kept for stage in funnel.stages] for funnel in funnels]) if funnels else (),
-        "most_in_funnel": max((stage.kept + _lost(stage) for funnel in funnels for stage in funnel.stages), default=1) or 1,
+        "most_in_funnel": max((stage.kept + _lost(stage) for funnel in funnels for stage in funnel.stages), default=1)
+        or 1,
         "lost": _lost,
         "drops": [(step, list(reasons)) for step, reasons in groupby(report.drops, key=lambda reason: reason.step)],
         "most_dropped": max((reason.count for reason in report.drops), default=1),
@@ -165,7 +182,7 @@ def _charts(report: Report) -> Mapping[str, Any]:
     }
 
 
-def _lost(stage: Any) -> int:
+def _lost(stage: Stage) -> int:
     """Drops that are records of the stage: in step 4 they are single answers."""
     return 0 if stage.name == "answered" else int(stage.dropped)
 

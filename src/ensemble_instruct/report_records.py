@@ -22,13 +22,14 @@ from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Candidate, I
 from ensemble_instruct.report_numbers import Series, Shown, series, shown, unit_edges, word_edges, words_of
 from ensemble_instruct.steps.ensemble import Row, Selection, ballots_of, voters_of
 
-SAMPLE = 4000
+SAMPLE = 2500
 """Records of each kind whose texts are looked at."""
-_COMPARED = 1500
+_COMPARED = 1000
 """Rows of each kind of which the agreement of each two outputs is computed."""
 AGREEMENT_EDGES = unit_edges(20)
-_SAMPLES, _SAMPLE_TEXT = 3, 320
-_EXAMPLE_TEXT = 600
+_SAMPLES, _SAMPLE_TEXT = 3, (320, 6)
+_EXAMPLE_TEXT = (600, 12)
+"""Characters and lines that are shown."""
 _LOOKED_AT = (0.95, 0.5, 0.05)
 _SHARE = re.compile(r"\d\.\d+")
 PARTS = ("instruction", "input", "output")
@@ -165,10 +166,10 @@ def looks(connection: sqlite3.Connection, examples: Examples) -> tuple[Look, ...
         places = dict.fromkeys(ranked[int(share * (len(ranked) - 1))] for share in _LOOKED_AT if ranked)
         for place in places:
             (text,) = connection.execute(
-                "SELECT row FROM example WHERE kind = ? ORDER BY position LIMIT 1 OFFSET ?", (kind, place)
+                "SELECT row FROM example WHERE kind = ? AND position = ?", (kind, place)
             ).fetchone()
             row = json.loads(text)
-            texts = [shown(row[part], _EXAMPLE_TEXT) for part in PARTS]
+            texts = [shown(row[part], *_EXAMPLE_TEXT) for part in PARTS]
             found.append(Look(kind, row["agreement"], texts[0], texts[1], texts[2], tuple(row["winners"])))
     return tuple(found)
 
@@ -184,24 +185,27 @@ class Drops:
 
 def read_drops(connection: sqlite3.Connection) -> Drops:
     """All drops once. The samples of a reason hang on their texts alone, not on the order in which they came."""
-    counts: dict[tuple[str, str], Counter[str]] = {}
-    samples: dict[tuple[str, str], list[tuple[int, Sample]]] = {}
+    counts: dict[tuple[Step, str], Counter[str]] = {}
+    samples: dict[tuple[Step, str], list[tuple[int, Sample]]] = {}
     agreement: dict[Kind, array[float]] = {kind: array("d") for kind in KINDS}
-    for step, kind, reason, text, detail in connection.execute(
-        "SELECT step, kind, reason, text, detail FROM rejected"
-    ):
+    for step, kind, reason, text, detail in connection.execute("SELECT step, kind, reason, text, detail FROM rejected"):
         counts.setdefault((step, reason), Counter())[kind or ""] += 1
         best = samples.setdefault((step, reason), [])
-        place = crc32(text[:_SAMPLE_TEXT].encode("utf-8", "replace"))
+        place = crc32(text[: _SAMPLE_TEXT[0]].encode("utf-8", "replace"))
         if len(best) < _SAMPLES or place < best[-1][0]:
-            best.append((place, Sample(shown(text, _SAMPLE_TEXT), shown(detail, _SAMPLE_TEXT))))
+            best.append((place, Sample(shown(text, *_SAMPLE_TEXT), shown(detail, *_SAMPLE_TEXT))))
             best[:] = sorted(set(best))[:_SAMPLES]
         if step == "ensemble" and kind in agreement and (said := _SHARE.search(detail)):
             agreement[kind].append(float(said[0]))
-    order = sorted(counts, key=lambda item: (STEPS.index(item[0]), -counts[item].total(), item[1]))  # type: ignore[arg-type]
+    order = sorted(counts, key=lambda item: (STEPS.index(item[0]), -counts[item].total(), item[1]))
     return Drops(
         tuple(
-            Reason(step, reason, dict(sorted(counts[step, reason].items())), tuple(sample for _, sample in samples[step, reason]))
+            Reason(
+                step,
+                reason,
+                dict(sorted(counts[step, reason].items())),
+                tuple(sample for _, sample in samples[step, reason]),
+            )
             for step, reason in order
         ),
         agreement,

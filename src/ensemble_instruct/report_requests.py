@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import add
 
 from ensemble_instruct.budget import cost_of
 from ensemble_instruct.config import Config, Price
@@ -14,12 +15,15 @@ from ensemble_instruct.report_numbers import round_seconds
 
 _BARS = 90
 _FINEST, _MOST_BUCKETS = 0.1, 20_000
+"""Seconds of the shortest bucket (times are kept in tenths of a second), and how many there are at most."""
 _PAUSE = 600.0
 """Seconds without an answer that count as a pause between two starts."""
-_REQUESTS = (
-    "SELECT model, step, kind, answered_at, COALESCE(prompt_tokens, 0), COALESCE(completion_tokens, 0),"
-    " failure IS NOT NULL, {estimated}, seconds FROM request"
-)
+_ROUNDING = 1e-6
+_REQUESTS = """
+    SELECT model, step, kind, CAST((answered_at - :first) / :width + 0.001 AS INTEGER), COUNT(*), COUNT(failure),
+        SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM({estimated}), SUM(seconds)
+    FROM request GROUP BY 1, 2, 3, 4
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +83,25 @@ class Requests:
 
 
 def read_requests(connection: sqlite3.Connection, config: Config | None) -> Requests:
-    """One pass over the requests."""
+    """Two passes over the requests: when they were answered, and what they took."""
     knows_estimates = connection.execute("PRAGMA user_version").fetchone()[0] >= 2
+    first, last = connection.execute("SELECT MIN(answered_at), MAX(answered_at) FROM request").fetchone()
+    order = list(config.used_models) if config else []
+    if first is None:
+        return Requests(tuple(_use(name, [0] * 6, config) for name in order), Counter(), None)
+    width = round_seconds(max(_FINEST, (last - first) / _MOST_BUCKETS))
     sums: dict[str, list[float]] = {}
     replies: Counter[tuple[Kind, Step]] = Counter()
-    timeline = _Timeline()
-    for model, step, kind, at, given, made, failed, estimated, seconds in connection.execute(
-        _REQUESTS.format(estimated="estimated" if knows_estimates else "0")
+    buckets: Counter[tuple[str, int]] = Counter()
+    for model, step, kind, bucket, *numbers in connection.execute(
+        _REQUESTS.format(estimated="estimated" if knows_estimates else "0"), {"first": first, "width": width}
     ):
-        sum_of = sums.setdefault(model, [0, 0, 0, 0, 0, 0.0])
-        sum_of[0] += 1
-        sum_of[1] += failed
-        sum_of[2] += given
-        sum_of[3] += made
-        sum_of[4] += estimated
-        sum_of[5] += seconds
-        replies[kind, step] += not failed
-        timeline.add(model, at)
-    order = list(dict.fromkeys([*(config.used_models if config else ()), *sorted(sums)]))
+        sums[model] = list(map(add, sums.get(model, [0] * len(numbers)), numbers))
+        replies[kind, step] += numbers[0] - numbers[1]
+        buckets[model, bucket] += numbers[0]
+    order = list(dict.fromkeys([*order, *sorted(sums)]))
     models = tuple(_use(name, sums.get(name, [0] * 6), config) for name in order)
-    return Requests(models, replies, timeline.throughput([name for name in order if name in sums]))
+    return Requests(models, replies, _throughput([name for name in order if name in sums], buckets, width, first, last))
 
 
 def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
@@ -124,65 +127,39 @@ def _roles(name: str, config: Config) -> tuple[str, ...]:
     return tuple(role for role, names in given.items() if names == name or (isinstance(names, list) and name in names))
 
 
-class _Timeline:
-    """Counts answers in buckets that double their length when there are too many of them."""
+def _throughput(
+    models: Iterable[str], buckets: Mapping[tuple[str, int], int], width: float, first: float, last: float
+) -> Throughput:
+    places, gaps, active = _without_pauses({bucket for _, bucket in buckets}, width)
+    bar_seconds = round_seconds(max(width, active / _BARS))
+    bars = int(active / bar_seconds + _ROUNDING) + 1
+    counts = {model: [0] * bars for model in models}
+    for (model, bucket), count in buckets.items():
+        counts[model][min(bars - 1, int(places[bucket] / bar_seconds + _ROUNDING))] += count
+    return Throughput(
+        first,
+        last,
+        active,
+        bar_seconds,
+        {model: tuple(column) for model, column in counts.items()},
+        tuple(Pause(int(at / bar_seconds + _ROUNDING), seconds) for at, seconds in gaps),
+    )
 
-    def __init__(self) -> None:
-        self._width = _FINEST
-        self._counts: dict[tuple[str, int], int] = {}
-        self._first, self._last = float("inf"), float("-inf")
 
-    def add(self, model: str, at: float) -> None:
-        key = (model, round(at / self._width))
-        self._counts[key] = self._counts.get(key, 0) + 1
-        if len(self._counts) > _MOST_BUCKETS:
-            self._widen()
-        if at < self._first:
-            self._first = at
-        if at > self._last:
-            self._last = at
-
-    def _widen(self) -> None:
-        self._width *= 2
-        finer, self._counts = self._counts, {}
-        for (model, bucket), count in finer.items():
-            key = (model, bucket // 2)
-            self._counts[key] = self._counts.get(key, 0) + count
-
-    def throughput(self, models: Iterable[str]) -> Throughput | None:
-        """The bars, or None where nothing was answered."""
-        if not self._counts:
-            return None
-        places, gaps, active = self._without_pauses()
-        bar_seconds = round_seconds(max(self._width, active / _BARS))
-        bars = int(active / bar_seconds + 1e-6) + 1
-        counts = {model: [0] * bars for model in models}
-        for (model, bucket), count in self._counts.items():
-            counts[model][min(bars - 1, int(places[bucket] / bar_seconds + 1e-6))] += count
-        pauses = tuple(Pause(int(at / bar_seconds + 1e-6), seconds) for at, seconds in gaps)
-        return Throughput(
-            self._first,
-            self._last,
-            active,
-            bar_seconds,
-            {model: tuple(column) for model, column in counts.items()},
-            pauses,
-        )
-
-    def _without_pauses(self) -> tuple[dict[int, float], list[tuple[float, float]], float]:
-        """For each bucket its time since the first without the pauses; where these were; the sum of the rest."""
-        longest = max(_PAUSE, 4 * self._width)
-        places: dict[int, float] = {}
-        gaps: list[tuple[float, float]] = []
-        at, before = 0.0, None
-        for bucket in sorted({bucket for _, bucket in self._counts}):
-            if before is not None:
-                gap = (bucket - before) * self._width
-                if gap > longest:
-                    at += self._width
-                    gaps.append((at, gap))
-                else:
-                    at += gap
-            places[bucket] = at
-            before = bucket
-        return places, gaps, at
+def _without_pauses(buckets: Iterable[int], width: float) -> tuple[dict[int, float], list[tuple[float, float]], float]:
+    """For each bucket its time since the first without the pauses; where these were; the sum of the rest."""
+    longest = max(_PAUSE, 4 * width)
+    places: dict[int, float] = {}
+    gaps: list[tuple[float, float]] = []
+    at, before = 0.0, None
+    for bucket in sorted(buckets):
+        if before is not None:
+            gap = (bucket - before) * width
+            if gap > longest:
+                at += width
+                gaps.append((at, gap))
+            else:
+                at += gap
+        places[bucket] = at
+        before = bucket
+    return places, gaps, at

@@ -1,7 +1,7 @@
 """What instructions ask for: the verb at their root and its direct object (Self-Instruct, Wang et al. 2023, figure 3).
 
-Without a parser by a simple rule: the first clause that begins with a verb of a list of common imperatives, and the last
-word of what follows it up to a preposition or the like. With spaCy (the extra `verbs`) from a dependency parse.
+Without a parser by a simple rule: the first clause that begins with a verb of a list of common imperatives, and the
+last word of what follows it up to a preposition or the like. With spaCy (the extra `verbs`) from a dependency parse.
 """
 
 from __future__ import annotations
@@ -13,63 +13,61 @@ from dataclasses import dataclass
 
 from ensemble_instruct.errors import UsageError
 
-VERBS = frozenset(
-    """
-    abbreviate abridge accept act adapt add address adjust advise alphabetize amend analyse analyze annotate announce
-    answer apply appraise argue arrange ask assemble assess assign assume attach attempt balance begin bind brainstorm
-    break build bring calculate calm capitalize categorise categorize change characterize chart check choose cite clarify
-    classify clean close code collect combine comment compare compile complete compose compress compute conclude condense
-    conjugate connect consider construct contrast convert convince copy correct count craft create criticize critique
-    cut date debate debug decide decipher declare decline decode deduce define delete demonstrate derive describe design
-    detect determine develop devise diagnose differentiate discover discuss distinguish divide do double draft draw drop
-    edit elaborate eliminate embed emphasize enumerate encode encrypt end ensure enter estimate evaluate examine exchange
-    execute expand explain explore express extend extract fact-check factor figure fill filter find finish fix follow
-    forecast form format formulate gather generate give greet group guess guide help highlight hypothesize identify
-    illustrate imagine implement imitate improve include increase indicate infer inform insert inspect interpret invent
-    introduce invite join judge justify keep label lengthen let link list listen locate look make map mark match measure
-    mention merge model modify move multiply name narrate negate note number offer omit order organise organize outline
-    paint pair paraphrase parse pick place plan play plot point predict prepare present print prioritize produce
-    pronounce proofread propose prove provide punctuate put quote rank rate read rearrange recall recast recite
-    recognize recommend reconstruct record rectify reduce refer reflect reformat reformulate refute reject relate remove
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+VERBS = _words("""
+    abbreviate abridge accept act adapt add address adjust advise alphabetize amend analyse analyze annotate
+    announce answer apply appraise argue arrange ask assemble assess assign assume attach attempt balance begin bind
+    brainstorm break build bring calculate calm capitalize categorise categorize change characterize chart check
+    choose cite clarify classify clean close code collect combine comment compare compile complete compose compress
+    compute conclude condense conjugate connect consider construct contrast convert convince copy correct count
+    craft create criticize critique cut date debate debug decide decipher declare decline decode deduce define
+    delete demonstrate derive describe design detect determine develop devise diagnose differentiate discover
+    discuss distinguish divide do double draft draw drop edit elaborate eliminate embed emphasize enumerate encode
+    encrypt end ensure enter estimate evaluate examine exchange execute expand explain explore express extend
+    extract fact-check factor figure fill filter find finish fix follow forecast form format formulate gather
+    generate give greet group guess guide help highlight hypothesize identify illustrate imagine implement imitate
+    improve include increase indicate infer inform insert inspect interpret invent introduce invite join judge
+    justify keep label lengthen let link list listen locate look make map mark match measure mention merge model
+    modify move multiply name narrate negate note number offer omit order organise organize outline paint pair
+    paraphrase parse pick place plan play plot point predict prepare present print prioritize produce pronounce
+    proofread propose prove provide punctuate put quote rank rate read rearrange recall recast recite recognize
+    recommend reconstruct record rectify reduce refer reflect reformat reformulate refute reject relate remove
     rename render reorder reorganize repair repeat rephrase replace reply report represent request resolve respond
-    restate restore restructure retell return reverse review revise reword rewrite rhyme round say schedule scan search
-    select send separate set share shorten show simplify simulate sketch solve sort specify spell split spot start state
-    strip structure study suggest sum summarise summarize supply support swap switch tag take talk teach tell test think
-    tidy title trace transcribe transform translate transliterate treat trim try turn type underline understand undo
-    unscramble update use validate verify visualize warn weigh write
-    """.split()
-)
-_QUESTION = frozenset(
-    """
-    what which who whom whose when where why how is are was were do does did can could will would should shall may might
-    has have had am
-    """.split()
-)
+    restate restore restructure retell return reverse review revise reword rewrite rhyme round say schedule scan
+    search select send separate set share shorten show simplify simulate sketch solve sort specify spell split spot
+    start state strip structure study suggest sum summarise summarize supply support swap switch tag take talk teach
+    tell test think tidy title trace transcribe transform translate transliterate treat trim try turn type underline
+    understand undo unscramble update use validate verify visualize warn weigh write
+""")
+_QUESTION = _words("""
+    what which who whom whose when where why how is are was were do does did can could will would should shall may
+    might has have had am
+""")
 _POLITE = (
     "please", "kindly", "now", "then", "and", "also", "next", "first", "finally", "just", "simply", "so", "briefly",
     "carefully", "quickly", "but", "or", "to", "you must", "you should", "you need to", "you have to", "you are to",
     "your task is to", "your job is to", "your goal is to", "the task is to", "the goal is to", "i want you to",
     "i would like you to", "i'd like you to", "i need you to", "can you", "could you", "would you", "will you",
-    "can you please", "could you please", "try to", "help me to", "help me", "i want to", "i need to", "let us", "let's",
-    "in one sentence", "as an ai",
+    "can you please", "could you please", "try to", "help me to", "help me", "i want to", "i need to", "let us",
+    "let's", "in one sentence", "as an ai",
 )  # fmt: skip
-_BEFORE = frozenset(
-    """
+_BEFORE = _words("""
     a an the this that these those all any each every some both either no another other one two three four five six
-    seven eight nine ten several many few more most my your our his her its their me us him them out up down off back
-    following given same next whole entire only exactly just at least least such as into
-    """.split()
-)
-_AFTER = frozenset(
-    """
-    of in on at to for from with without by about into onto over under between among through during before after against
-    within across per via as than like regarding concerning based using if whether how why what when where which who
-    whom whose that so such and or but because since while until unless then is are was were be been being has have had
-    can could will would should may might must do does did not below above here there it they we i you he she given
-    containing including having please
-    """.split()
-)
-_NO_OBJECT = frozenset("if whether how why what when where which who whom whose because".split())
+    seven eight nine ten several many few more most my your our his her its their me us him them out up down off
+    back following given same next whole entire only exactly just at least least such as into
+""")
+_AFTER = _words("""
+    of in on at to for from with without by about into onto over under between among through during before after
+    against within across per via as than like regarding concerning based using if whether how why what when where
+    which who whom whose that so such and or but because since while until unless then is are was were be been being
+    has have had can could will would should may might must do does did not below above here there it they we i you
+    he she given containing including having please
+""")
+_NO_OBJECT = _words("if whether how why what when where which who whom whose because")
 _LONGEST, _CLAUSES = 6, 8
 _CLAUSE = re.compile(r"[.!?:;,\n()\u2013\u2014]+\s*|\s-\s")
 _WORD = re.compile(r"[a-z]+(?:['\u2019-][a-z]+)*|\d[\d.,]*")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -21,6 +22,7 @@ from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, 
 from ensemble_instruct.jsonl import whole_file
 from ensemble_instruct.models import open_models
 from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, select_again, write_examples
+from ensemble_instruct.report_page import write_report
 from ensemble_instruct.store import Store, opened_store
 
 _SELECTING = "selecting"
@@ -41,9 +43,9 @@ async def start_or_resume(
     With `retry_failed`, requests that failed for good are asked again, except those of step 1, whose later prompts
     hang on what it made of them. `budget` is what all starts together may cost, in US dollars.
 
-    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl`. Raises `InputFileError` for a folder that is
-    something else, `RunLockedError` when another process works in it, `ConfigChangedError` when the config would
-    change the records of the run and `force` is not given, `RunError` when the run cannot go on.
+    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl` and `report.html`. Raises `InputFileError` for a
+    folder that is something else, `RunLockedError` when another process works in it, `ConfigChangedError` when the
+    config would change the records of the run and `force` is not given, `RunError` when the run cannot go on.
     """
     plans = prepare(config)
     sections = {name: config.models[name] for name in config.used_models}
@@ -68,6 +70,7 @@ async def start_or_resume(
                 write_examples(store, folder / "examples.jsonl")
                 store.set_meta(state="finished")
                 await store.flush()
+                await asyncio.to_thread(write_report, folder)
                 log.info("run finished", extra={"examples": summary.examples, "seconds": round(summary.seconds, 1)})
                 return summary
     except EnsembleInstructError:
@@ -82,8 +85,9 @@ async def select_anew(folder: Path, monitor: Monitor, changed: Mapping[str, Any]
     """Step 5 of a finished run again, with other settings of `ensemble`; no model is asked.
 
     What is not in `changed` stays as it is; but a strategy, a utility, `min_agreement` or `keep` replaces what
-    `min_agreement` and `keep` were. `config.yaml` and `examples.jsonl` are written anew; until they are, the run counts
-    as not finished. Raises `RunError` when it is not finished before, `ConfigError` for settings that cannot be.
+    `min_agreement` and `keep` were. `config.yaml`, `examples.jsonl` and `report.html` are written anew; until the
+    first two are, the run counts as not finished. Raises `RunError` when it is not finished before, `ConfigError` for
+    settings that cannot be.
     """
     require_run(folder)
     config = load_config(folder / "config.yaml")
@@ -107,6 +111,7 @@ async def select_anew(folder: Path, monitor: Monitor, changed: Mapping[str, Any]
         write_examples(store, folder / "examples.jsonl")
         store.set_meta(state="finished")
         await store.flush()
+        await asyncio.to_thread(write_report, folder)
         return summary
 
 
