@@ -154,14 +154,16 @@ class Maker:
             )
 
     def _answered(self, instance: Instance, right: str, ease: float) -> tuple[Instance, tuple[Candidate, ...]]:
+        key = self._request("instances", instance.kind, GENERATOR, instance.output, 1400, instance.instruction)
         self._insert("instance", (
             instance.kind, self._next("instance"), instance.id, instance.instruction, instance.input, instance.output,
-            0, instance.completion_id, self._request("instances", instance.kind, GENERATOR, instance.output, 1400),
+            0, instance.completion_id, key,
         ))  # fmt: skip
         candidates = []
         for voter, skill in VOTERS.items():
             text = self._nearly(right, skill * ease)
-            key = self._request("outputs", instance.kind, voter, text, 30 + len(instance.input) // 4)
+            asked = f"{instance.instruction}\n{instance.input}"
+            key = self._request("outputs", instance.kind, voter, text, len(asked) // 4 + 1, asked)
             candidates.append(Candidate(instance.id, voter, text, "stop", key.hex()))
             self._connection.execute(
                 "INSERT OR REPLACE INTO candidate VALUES (?, ?, ?, 'stop', ?)", (instance.id, voter, text, key)
@@ -180,7 +182,7 @@ class Maker:
     def _note_instruction(self, kind: Kind, text: str) -> None:
         scores = sorted((self.random.betavariate(5, 6) * 0.7 for _ in range(10)), reverse=True)
         similar = [(self.random.choice(self._seeds), score) for score in scores]
-        key = self._request("instructions", kind, GENERATOR, text, 420)
+        key = self._request("instructions", kind, GENERATOR, text, 420, self._text(24, 60))
         record = Instruction(kind, text, key.hex())
         place = self._next("instruction")
         self._insert("instruction", (kind, place, record.id, text, key, place, json.dumps(similar), None))
@@ -212,14 +214,14 @@ class Maker:
             record.step, record.kind, record.reason, record.text, record.source, b"", record.detail
         ))  # fmt: skip
 
-    def _request(self, step: str, kind: Kind, model: str, text: str, prompt_tokens: int) -> bytes:
+    def _request(self, step: str, kind: Kind, model: str, text: str, tokens: int, asked: str) -> bytes:
         self._requests += 1
         key = self._requests.to_bytes(16, "big")
         share = min(1.0, self._requests / self._expected)
         at = START + 3600 * (HOURS * (0.9 * share + 0.1 * share**3) + (NIGHT if share > 0.55 else 0))
-        prompt = pack_prompt(f"{text}\n" + self._text(40, 90), "")
+        prompt = pack_prompt(asked, "")
         self._insert("request", (
-            key, step, kind, model, 1, prompt, 1, None, 0, text, "stop", prompt_tokens, len(text) // 4 + 1, None,
+            key, step, kind, model, 1, prompt, 1, None, 0, text, "stop", tokens, len(text) // 4 + 1, None,
             round(self.random.gammavariate(2, 0.4), 3), round(at + self.random.uniform(0, 20), 1), 0,
         ))  # fmt: skip
         return key
@@ -243,6 +245,7 @@ def make_run(folder: Path, examples: int) -> None:
     settings = fingerprint(load_config(folder / "config.yaml"))
     with closing(connect(folder / "run.db")) as connection:
         connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA journal_mode=MEMORY")
         connection.execute("BEGIN")
         connection.execute("INSERT INTO shared VALUES (1, '')")
         connection.execute("INSERT INTO sampling VALUES (1, '{}')")
@@ -253,6 +256,7 @@ def make_run(folder: Path, examples: int) -> None:
         meta = {"config": json.dumps(settings), "state": "finished", "version": __version__, "words": words}
         connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def measure(folder: Path, *arguments: str) -> tuple[float, float]:

@@ -227,7 +227,7 @@ def read_instances(
     words: dict[str, array[int]] = {part: array("l") for part in PARTS}
     sums = _Sums(voters)
     for kind in KINDS:
-        rows = list(_sampled(connection, kind, _stride(counts[kind], SAMPLE), voters[1:]))
+        rows = list(_sampled(connection, kind, counts[kind], voters[1:]))
         for instance, candidates in rows:
             words["instruction"].append(words_of(instance.instruction))
             if kind == "input_output":
@@ -239,16 +239,22 @@ def read_instances(
     return Instances(words, sums.matrix())
 
 
-def _sampled(connection: sqlite3.Connection, kind: Kind, stride: int, voters: Sequence[str]) -> Iterator[Row]:
-    for instance_id, *fields in connection.execute(
-        "SELECT id, instruction, input, output FROM instance WHERE kind = ? AND position % ? = 0 ORDER BY position",
-        (kind, stride),
-    ):
+def _sampled(connection: sqlite3.Connection, kind: Kind, count: int, voters: Sequence[str]) -> Iterator[Row]:
+    for instance_id, *fields in _every(connection, "instance", "id, instruction, input, output", kind, count):
         said = dict(
             connection.execute("SELECT voter, text FROM candidate WHERE instance = ?", (instance_id,)).fetchall()
         )
         candidates = tuple(Candidate(instance_id, voter, said[voter]) for voter in voters if voter in said)
         yield Instance(kind, *fields), candidates
+
+
+def _every(
+    connection: sqlite3.Connection, table: str, columns: str, kind: Kind, count: int
+) -> Iterator[tuple[Any, ...]]:
+    """A sample of the records of a kind, which stand in places from 0 on."""
+    sql = f"SELECT {columns} FROM {table} WHERE kind = ? AND position = ?"  # noqa: S608 - constant names
+    for position in range(0, count, _stride(count, SAMPLE)):
+        yield from connection.execute(sql, (kind, position))
 
 
 class _Sums:
@@ -311,10 +317,7 @@ def read_nearest(
     """Of a sample of the instructions; None without instructions or seeds."""
     to_seed, to_pool = array("d"), array("d")
     for kind in KINDS:
-        for text, similar in connection.execute(
-            "SELECT text, most_similar FROM instruction WHERE kind = ? AND position % ? = 0 ORDER BY position",
-            (kind, _stride(counts[kind], SAMPLE)),
-        ):
+        for text, similar in _every(connection, "instruction", "text, most_similar", kind, counts[kind]):
             if seeds.get(kind):
                 to_seed.append(seeds[kind].nearest(text)[0])
             if nearest := json.loads(similar):

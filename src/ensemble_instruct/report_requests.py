@@ -14,6 +14,11 @@ from ensemble_instruct.records import Kind, Step
 from ensemble_instruct.report_numbers import round_seconds
 
 _BARS = 90
+_ENDS = """
+    SELECT MIN(answered_at), MAX(answered_at) FROM request
+    WHERE rowid IN ((SELECT MIN(rowid) FROM request), (SELECT MAX(rowid) FROM request))
+"""
+"""When answers began and ended to come: rows are written in that order."""
 _FINEST, _MOST_BUCKETS = 0.1, 20_000
 """Seconds of the shortest bucket (times are kept in tenths of a second), and how many there are at most."""
 _PAUSE = 600.0
@@ -21,7 +26,8 @@ _PAUSE = 600.0
 _ROUNDING = 1e-6
 _REQUESTS = """
     SELECT model, step, kind, CAST((answered_at - :first) / :width + 0.001 AS INTEGER), COUNT(*), COUNT(failure),
-        SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM({estimated}), SUM(seconds)
+        SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM({estimated}), SUM(seconds),
+        MIN(answered_at), MAX(answered_at)
     FROM request GROUP BY 1, 2, 3, 4
 """
 
@@ -83,9 +89,9 @@ class Requests:
 
 
 def read_requests(connection: sqlite3.Connection, config: Config | None) -> Requests:
-    """Two passes over the requests: when they were answered, and what they took."""
+    """One pass over the requests."""
     knows_estimates = connection.execute("PRAGMA user_version").fetchone()[0] >= 2
-    first, last = connection.execute("SELECT MIN(answered_at), MAX(answered_at) FROM request").fetchone()
+    first, last = connection.execute(_ENDS).fetchone()
     order = list(config.used_models) if config else []
     if first is None:
         return Requests(tuple(_use(name, [0] * 6, config) for name in order), Counter(), None)
@@ -93,9 +99,10 @@ def read_requests(connection: sqlite3.Connection, config: Config | None) -> Requ
     sums: dict[str, list[float]] = {}
     replies: Counter[tuple[Kind, Step]] = Counter()
     buckets: Counter[tuple[str, int]] = Counter()
-    for model, step, kind, bucket, *numbers in connection.execute(
+    for model, step, kind, bucket, *numbers, earliest, latest in connection.execute(
         _REQUESTS.format(estimated="estimated" if knows_estimates else "0"), {"first": first, "width": width}
     ):
+        first, last = min(first, earliest), max(last, latest)
         sums[model] = list(map(add, sums.get(model, [0] * len(numbers)), numbers))
         replies[kind, step] += numbers[0] - numbers[1]
         buckets[model, bucket] += numbers[0]
