@@ -72,6 +72,7 @@ _LONGEST, _CLAUSES = 6, 8
 _CLAUSE = re.compile(r"[.!?:;,\n()\u2013\u2014]+\s*|\s-\s")
 _WORD = re.compile(r"[a-z]+(?:['\u2019-][a-z]+)*|\d[\d.,]*")
 _OBJECTS = ("dobj", "obj", "oa", "obj:dir")
+_NOUNS = ("NOUN", "PROPN")
 _SENTENCES = 4
 
 
@@ -186,5 +187,6 @@ def _root_in(sentence: object) -> tuple[str, str] | None:
     root = sentence.root  # type: ignore[attr-defined]
     if root.pos_ != "VERB":
         return None
-    objects = [child.lemma_.lower() for child in root.children if child.dep_ in _OBJECTS]
+    nouns = (child for child in root.children if child.dep_ in _OBJECTS and child.pos_ in _NOUNS)
+    objects = [child.lemma_.lower() for child in nouns]
     return root.lemma_.lower(), objects[0] if objects else ""
