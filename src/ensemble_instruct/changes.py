@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_models import content_of
-from ensemble_instruct.records import KINDS, Kind
+from ensemble_instruct.records import KINDS, Kind, SeedTask
 from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
 from ensemble_instruct.utilities import normalised_weights
 
@@ -50,7 +51,7 @@ def fingerprint(config: Config) -> dict[str, Any]:
     if against:
         values["instructions"]["against"] = against
     values["models"] = {name: _model(config, name) for name in config.used_models}
-    values["seed_tasks"] = _digest([repr(task) for task in load_seed_tasks(config.seed_tasks)])
+    values["seed_tasks"] = seed_tasks_digest(load_seed_tasks(config.seed_tasks))
     values["instances"]["demonstrations"] = {
         kind: _digest([repr(row) for row in load_demonstrations(kind, config.instances.demonstrations.of(kind))])
         for kind in _kinds(config)
@@ -170,6 +171,11 @@ def _folder_digest(folder: Path) -> str:
             begins = sha256(file.read(_BEGINNING)).hexdigest()
         digest.update(f"{path.relative_to(folder)} {path.stat().st_size} {begins}\n".encode())
     return digest.hexdigest()[:12]
+
+
+def seed_tasks_digest(tasks: Sequence[SeedTask]) -> str:
+    """What a fingerprint holds of the seed tasks."""
+    return _digest([repr(task) for task in tasks])
 
 
 def _file_digest(path: Path | None) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ensemble_instruct import __version__, cli_card, cli_export, cli_merge, cli_steps
+from ensemble_instruct import __version__, cli_card, cli_export, cli_merge, cli_report, cli_steps
 from ensemble_instruct.cli_steps import (
     PATH,
     Share,
@@ -340,3 +340,4 @@ for _step in (cli_steps.instructions, cli_steps.instances, cli_steps.parse, cli_
     main.add_command(_step)
 main.add_command(cli_merge.merge)
 main.add_command(cli_card.card)
+main.add_command(cli_report.report)

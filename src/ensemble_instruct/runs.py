@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -23,6 +24,7 @@ from ensemble_instruct.jsonl import whole_file
 from ensemble_instruct.licences import require_admitted
 from ensemble_instruct.models import open_models
 from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, select_again, write_examples
+from ensemble_instruct.report_page import write_report
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
 from ensemble_instruct.store import Store, opened_store
 
@@ -46,10 +48,10 @@ async def start_or_resume(
     With `retry_failed`, requests that failed for good are asked again, except those of step 1, whose later prompts
     hang on what it made of them. `budget` is what all starts together may cost, in US dollars.
 
-    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl`. Raises `InputFileError` for a folder that is
-    something else, `ConfigError` for a licence that the policy does not admit, `RunLockedError` when another process
-    works in it, `ConfigChangedError` when the config would change the records of the run and `force` is not given,
-    `RunError` when the run cannot go on.
+    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl` and `report.html`. Raises `InputFileError` for a
+    folder that is something else, `ConfigError` for a licence that the policy does not admit, `RunLockedError` when
+    another process works in it, `ConfigChangedError` when the config would change the records of the run and `force`
+    is not given, `RunError` when the run cannot go on.
     """
     plans = prepare(config)
     require_admitted(config)
@@ -75,6 +77,7 @@ async def start_or_resume(
                 write_examples(store, folder / "examples.jsonl")
                 store.set_meta(state="finished")
                 await store.flush()
+                await asyncio.to_thread(write_report, folder)
                 log.info("run finished", extra={"examples": summary.examples, "seconds": round(summary.seconds, 1)})
                 return summary
     except EnsembleInstructError:
@@ -96,8 +99,9 @@ async def select_anew(
 
     `overrides` are of the form `quality.KEY=VALUE`; the files of `decontaminate` come to those of the config. What is
     not in `changed` stays as it is; but a strategy, a utility, `min_agreement` or `keep` replaces what `min_agreement`
-    and `keep` were. `config.yaml` and `examples.jsonl` are written anew; until they are, the run counts as not
-    finished. Raises `RunError` when it is not finished before, `ConfigError` for settings that cannot be.
+    and `keep` were. `config.yaml`, `examples.jsonl` and `report.html` are written anew; until the first two
+    are, the run counts as not finished. Raises `RunError` when it is not finished before, `ConfigError` for settings
+    that cannot be.
     """
     require_run(folder)
     for override in overrides:
@@ -122,6 +126,7 @@ async def select_anew(
         write_examples(store, folder / "examples.jsonl")
         store.set_meta(state="finished")
         await store.flush()
+        await asyncio.to_thread(write_report, folder)
         return summary
 
 
