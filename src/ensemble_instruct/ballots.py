@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,15 @@ _DIGIT = re.compile(r"\d")
 _QUOTES = str.maketrans({**dict.fromkeys("\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"), "\u2212": "-"})
 _STOPS = re.compile(r"[.,;:!?\u2026]+(?=[\s)\]}]|$)|(?<!\S)[(\[{]+|[)\]}]+(?=[\s.,;:!?]|$)")
 """What ends a sentence or stands around a word: no part of what is said."""
+_NO_LETTERS = dict.fromkeys(
+    [
+        *map(ord, string.punctuation + string.digits),
+        *_QUOTES,
+        0x2026,
+        *filter(lambda code: chr(code).isspace(), range(0x3001)),
+    ]
+)
+"""All that two texts can differ in and be the same answer, beside case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +72,13 @@ def ballot(outputs: Sequence[str], source: str = "", matrix: Matrix | None = Non
     stemmed ROUGE-L F1 with the words of every script. An empty text agrees with nothing, not even another one.
     """
     tokens = [word_tokens(text, stem=True) for text in outputs]
-    forms = [answer_form(text) for text in outputs]
-    echo = answer_form(source)
+    answers = _Answers((*outputs, source))
     return Ballot(
         tuple(outputs),
-        _rouge_l_or_equal(tokens, forms) if matrix is None else matrix,
+        _rouge_l_or_equal(tokens, answers) if matrix is None else matrix,
         tuple(map(len, tokens)),
         tuple(map(_repetition, tokens)),
-        tuple(bool(form) and form != echo for form in forms),
+        tuple(bool(text.strip()) and not answers.same(place, len(outputs)) for place, text in enumerate(outputs)),
     )
 
 
@@ -100,20 +109,38 @@ def pairwise(size: int, agreement: Callable[[int, int], float]) -> Matrix:
 
 def rouge_l_matrix(outputs: Sequence[str]) -> Matrix:
     """The agreement that a ballot has by itself."""
-    return _rouge_l_or_equal(
-        [word_tokens(text, stem=True) for text in outputs], [answer_form(text) for text in outputs]
-    )
+    return _rouge_l_or_equal([word_tokens(text, stem=True) for text in outputs], _Answers(outputs))
 
 
-def _rouge_l_or_equal(tokens: Sequence[Sequence[str]], forms: Sequence[str]) -> Matrix:
-    numbers = [bool(_VALUE.fullmatch(form)) for form in forms]
+class _Answers:
+    """Texts as answers; their forms are made only for those that have the same letters, which is seen fast."""
 
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self._letters = [text.lower().translate(_NO_LETTERS) for text in texts]
+        self._forms: dict[int, str] = {}
+
+    def same(self, i: int, j: int) -> bool:
+        """Whether two texts are the same answer, and say anything."""
+        return self._letters[i] == self._letters[j] and self._form(i) == self._form(j) != ""
+
+    def numbers(self, i: int, j: int) -> bool:
+        """Whether both are numbers."""
+        return self._letters[i] == self._letters[j] == "" and all(_VALUE.fullmatch(self._form(at)) for at in (i, j))
+
+    def _form(self, place: int) -> str:
+        if place not in self._forms:
+            self._forms[place] = answer_form(self._texts[place])
+        return self._forms[place]
+
+
+def _rouge_l_or_equal(tokens: Sequence[Sequence[str]], answers: _Answers) -> Matrix:
     def agreement(i: int, j: int) -> float:
-        if forms[i] and forms[i] == forms[j]:
+        if answers.same(i, j):
             return 1.0
-        return 0.0 if numbers[i] and numbers[j] else lcs_f1(tokens[i], tokens[j])
+        return 0.0 if answers.numbers(i, j) else lcs_f1(tokens[i], tokens[j])
 
-    return pairwise(len(forms), agreement)
+    return pairwise(len(tokens), agreement)
 
 
 def answer_form(text: str) -> str:
