@@ -38,8 +38,8 @@ A tiny {sort} language model for toy tasks. It comes with
 [Ensemble-Instruct](https://arxiv.org/abs/2310.13961) so that a first run on a machine without network or GPU is a true
 one: real models, real sampling, real mistakes. {role}
 
-It is no model for any other use: it knows some {families} families of toy tasks and a few hundred English words, and it
-is wrong often, on purpose.
+It is no model for any other use: it was trained on {families} families of toy tasks and a few hundred English words,
+and it is often wrong, as small as it is and as briefly as it was trained.
 
 | | |
 |---|---|
@@ -94,7 +94,7 @@ def card(shape: Shape, training: dict[str, Any], found: dict[str, Any], size: in
     share = SHARES[shape.name]
     wordings = f"all but {len(share.left_out)} of the" if share.left_out else "all"
     rows = [f"| `{name}` | {100 * right:.1f} % |" for name, right in found["right"].items()]
-    kept = f"where the three agree ({found['kept']} of {found['tasks']} kept)"
+    kept = f"where they agree enough ({found['kept']} of {found['tasks']} kept)"
     rows.append(f"| the ensemble, {kept} | {100 * found['kept_right']:.1f} % |")
     if shape.is_decoder_only:
         sort, task = "decoder-only", "text-generation"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-THREADS = 2
+THREADS = 1
+"""More do not help models as small as these, and wait for each other on busy cores."""
 
 
 class Answerer:

@@ -35,7 +35,7 @@ def restore(shipped: Path, folder: Path) -> None:
     variables = dequantised(shipped / "model.bin")
     named = dict(_decoder_only(shape, variables) if shape.is_decoder_only else _encoder_decoder(shape, variables))
     model = shape.new_model()
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)) for name, value in named.items()}
+    tensors = {name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in named.items()}
     missing, unexpected = model.load_state_dict(tensors, strict=False)
     tied = {"lm_head.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}
     if unexpected or set(missing) - tied:
@@ -53,6 +53,7 @@ def differences(shipped: Path, folder: Path, prompts: Sequence[str], most_tokens
 
     from tools.embedded_models.engine import Answerer, Writer
 
+    torch.set_num_threads(1)
     restore(shipped, folder)
     is_decoder_only = SHAPES[shipped.name].is_decoder_only
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -76,15 +77,15 @@ def differences(shipped: Path, folder: Path, prompts: Sequence[str], most_tokens
 def dequantised(path: Path) -> dict[str, Weights]:
     """The variables of a `model.bin` by name, aliases among them; int8 weights as the numbers that they stand for."""
     with path.open("rb") as file:
-        found = _variables(file)
-    return {
-        name: value.astype(np.float32) / found[f"{name}_scale"][:, None] if value.dtype == np.int8 and value.ndim == 2
-        else value
-        for name, value in found.items()
-    }  # fmt: skip
+        found, aliases = _variables(file)
+    for name, value in found.items():
+        if value.dtype == np.int8 and value.ndim == 2:
+            found[name] = value.astype(np.float32) / found[f"{name}_scale"][:, None]
+    return found | {alias: found[name] for alias, name in aliases.items() if name in found}
 
 
-def _variables(file: BinaryIO) -> dict[str, Weights]:
+def _variables(file: BinaryIO) -> tuple[dict[str, Weights], dict[str, str]]:
+    """The variables as they stand in the file, and the aliases."""
     (version,) = _read(file, "I")
     if version != _BINARY_VERSION:
         raise ValueError(f"{file.name}: binary version {version}, not {_BINARY_VERSION}; convert it anew")
@@ -96,10 +97,7 @@ def _variables(file: BinaryIO) -> dict[str, Weights]:
         shape = [_read(file, "I")[0] for _ in range(_read(file, "B")[0])]
         dtype = _DTYPES[_read(file, "B")[0]]
         found[name] = np.frombuffer(file.read(_read(file, "I")[0]), dtype).reshape(shape)
-    for _ in range(_read(file, "I")[0]):
-        alias = _string(file)
-        found[alias] = found[_string(file)]
-    return found
+    return found, {_string(file): _string(file) for _ in range(_read(file, "I")[0])}
 
 
 def _read(file: BinaryIO, layout: str) -> tuple[int, ...]:

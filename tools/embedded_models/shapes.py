@@ -57,11 +57,11 @@ class Shape:
             return LlamaForCausalLM(self.config())
         model = T5ForConditionalGeneration(self.config())
         with torch.no_grad():  # small beginnings, which Adam's steps of fixed size change soon
-            model.shared.weight.mul_(0.1)
-            model.decoder.final_layer_norm.weight.fill_(8.0)
+            model.shared.weight.mul_(0.2)
+            model.decoder.final_layer_norm.weight.fill_(5.0)
             for name, weights in model.named_parameters():
                 if name.endswith((".o.weight", ".wo.weight")):
-                    weights.mul_(0.1)
+                    weights.mul_(0.3)
         return model
 
 

@@ -1,6 +1,6 @@
 """Train one of the embedded models from nothing, on the CPU.
 
-    python -m tools.embedded_models.train tiny-base [--to build/embedded-models] [--steps N] [--minutes M]
+    python -m tools.embedded_models.train tiny-base [--to build/embedded-models] [--steps N] [--minutes M] [--go-on]
 
 Writes a Hugging Face folder, at the end and every few hundred steps, and a line of JSON with what was done.
 """
@@ -32,11 +32,11 @@ POOL = 8192
 IGNORED = -100
 
 
-def packed_batches(shape: Shape, tokenizer: Any) -> Iterator[dict[str, Any]]:
+def packed_batches(shape: Shape, tokenizer: Any, part: int = 1) -> Iterator[dict[str, Any]]:
     """Batches of documents one after the other, each row beginning with a new document."""
     import torch
 
-    source = documents(Random(f"{SEED}/{shape.name}"), SHARES[shape.name])
+    source = documents(Random(f"{SEED}/{shape.name}/{part}"), SHARES[shape.name])
     end, rows = tokenizer.token_to_id("</s>"), shape.batch_tokens // CONTEXT
     while True:
         made = []
@@ -49,9 +49,9 @@ def packed_batches(shape: Shape, tokenizer: Any) -> Iterator[dict[str, Any]]:
         yield {"input_ids": tokens, "labels": tokens}
 
 
-def pair_batches(shape: Shape, tokenizer: Any) -> Iterator[dict[str, Any]]:
+def pair_batches(shape: Shape, tokenizer: Any, part: int = 1) -> Iterator[dict[str, Any]]:
     """Batches of pairs of about the same length."""
-    rng = Random(f"{SEED}/{shape.name}")
+    rng = Random(f"{SEED}/{shape.name}/{part}")
     source = answer_pairs(rng, SHARES[shape.name])
     while True:
         pairs = list(islice(source, POOL))
@@ -93,6 +93,24 @@ def rate_at(step: int, done: float, highest: float) -> float:
     return highest * min(1.0, (step + 1) / WARM_UP) * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
 
 
+def rate_groups(shape: Shape, model: Any) -> list[dict[str, Any]]:
+    """The weights in groups with a highest learning rate each.
+
+    T5 does not divide attention scores by the root of the head's width: its queries are that much smaller, and so must
+    their steps be, or attention settles on some token before it has learned anything. Its position biases, on the other
+    hand, are added to scores as they are, and have a long way to go.
+    """
+    groups: dict[float, list[Any]] = {}
+    for name, weights in model.named_parameters():
+        factor = 1.0
+        if name.endswith(".q.weight"):
+            factor = (shape.width // shape.heads) ** -0.5
+        elif "relative_attention_bias" in name:
+            factor = 5.0
+        groups.setdefault(factor * shape.rate, []).append(weights)
+    return [{"params": weights, "lr": rate, "highest": rate} for rate, weights in groups.items()]
+
+
 def faster_precision() -> AbstractContextManager[Any]:
     """Autocast to bfloat16 where the processor multiplies such matrices in hardware."""
     import torch
@@ -103,23 +121,27 @@ def faster_precision() -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def train(shape: Shape, steps: int, minutes: float, folder: Path) -> dict[str, Any]:
-    """Train and save; what was done. Ends after the steps or the minutes, whichever is first."""
+def train(shape: Shape, steps: int, minutes: float, folder: Path, before: dict[str, Any]) -> dict[str, Any]:
+    """Train and save; what was done. Ends after the steps or the minutes, whichever is first.
+
+    `before`: what was done in earlier parts, whose weights lie in the folder; empty to begin from nothing.
+    """
     import torch
 
     torch.manual_seed(SEED)
     torch.set_num_threads(THREADS)
     tokenizer = trained_tokenizer(is_decoder_only=shape.is_decoder_only)
-    model = shape.new_model().train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=shape.rate, betas=(0.9, 0.98), weight_decay=0.01, foreach=True)
-    batches = (packed_batches if shape.is_decoder_only else pair_batches)(shape, tokenizer)
+    part = before.get("parts", 0) + 1
+    model = (shape.new_model() if part == 1 else type(shape.new_model()).from_pretrained(folder)).train()
+    optimizer = torch.optim.AdamW(rate_groups(shape, model), betas=(0.9, 0.98), weight_decay=0.01, foreach=True)
+    batches = (packed_batches if shape.is_decoder_only else pair_batches)(shape, tokenizer, part)
     began, seen, losses = time.perf_counter(), 0, list[float]()
     for step, batch in enumerate(islice(batches, steps)):
         done = max(step / steps, (time.perf_counter() - began) / (60 * minutes))
         if done >= 1:
             break
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, done, shape.rate)
+            group["lr"] = rate_at(step, done, group["highest"])
         with faster_precision():
             loss = model(**batch).loss
         loss.backward()
@@ -138,13 +160,17 @@ def train(shape: Shape, steps: int, minutes: float, folder: Path) -> dict[str, A
         if (step + 1) % SAVE_EVERY == 0:
             save(model, tokenizer, folder)
     save(model, tokenizer, folder)
-    return {
-        "model": shape.name,
-        "parameters": sum(weights.numel() for weights in model.parameters()),
+    added = {
+        "parts": 1,
         "steps": len(losses),
         "tokens": seen,
         "seconds": round(time.perf_counter() - began),
         "cpu_seconds": round(time.process_time()),
+    }
+    return {
+        "model": shape.name,
+        "parameters": sum(weights.numel() for weights in model.parameters()),
+        **{name: number + before.get(name, 0) for name, number in added.items()},
         "loss": round(sum(losses[-50:]) / len(losses[-50:]), 4),
     }
 
@@ -163,11 +189,14 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=BUILD)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float, default=math.inf, help="end after so long; the rate falls in time")
+    parser.add_argument("--go-on", action="store_true", help="a further part, from the weights in the folder")
     given = parser.parse_args()
     shape = SHAPES[given.name]
     folder = given.to / shape.name
-    done = train(shape, given.steps or shape.steps, given.minutes, folder)
-    (folder / "training.json").write_text(f"{json.dumps(done)}\n", encoding="utf-8")
+    record = folder / "training.json"
+    before = {"parts": 1, **json.loads(record.read_text(encoding="utf-8"))} if given.go_on else {}
+    done = train(shape, given.steps or shape.steps, given.minutes, folder, before)
+    record.write_text(f"{json.dumps(done)}\n", encoding="utf-8")
     print(json.dumps(done))
 
 
