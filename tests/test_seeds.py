@@ -130,6 +130,7 @@ def refusal(cli: Cli, folder: Path, extra: str) -> str:
     config = """
         models: {m: {model: m, base_url: "http://127.0.0.1:9/v1"}}
         roles: {instructions: m, instances: m, outputs: [m]}
+        licenses: {policy: any}
     """
     (folder / "config.yaml").write_text("\n".join(line.strip() for line in (config + extra).splitlines()))
     before = sorted(folder.iterdir())

@@ -126,7 +126,6 @@ def run(
     config = _config_for_run(config_path, out, preset, overrides).with_against(against)
     config = config.with_decontaminate(decontaminate)
     if dry_run:
-        _print_licences(config)
         _print_plan(config)
         return
     _require_licences(config)
@@ -204,7 +203,6 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     from ensemble_instruct.plan import ask_one_word
 
     config = load_config(config_path, overrides)
-    _print_licences(config)
     _print_plan(config)
     words = asyncio.run(ask_one_word(config))
     for word in words:
@@ -220,10 +218,12 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
 
 
 def _print_plan(config: Config) -> None:
+    """The licences, then the requests that a run needs; raises `ConfigError` for a licence that is not admitted."""
     from ensemble_instruct.pipeline import prepare
     from ensemble_instruct.plan import ASSUMPTIONS, plan_run
 
     planned = plan_run(config, prepare(config))
+    _print_licences(config)
     click.echo(f"{'step':<13}{'kind':<14}{'model':<24}{'requests':>9}{'tokens in':>12}{'tokens out':>12}{'USD':>9}")
     for row in planned:
         click.echo(
