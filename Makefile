@@ -1,10 +1,11 @@
 # make demo    a dataset from the bundled demo, offline, in a virtual environment made here
 # make test    the test suite          make check   style, types, import layers
+# make test-trainers   exports in the programs that train on them, in a virtual environment of their own (large)
 # make fix     what can be mended by itself
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check fix clean
+.PHONY: demo test test-trainers check fix clean
 
 demo: .venv/installed
 	$(BIN)/ensemble-instruct run --preset demo --out demo-run
@@ -19,6 +20,9 @@ demo: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
 
+test-trainers: .venv-trainers/installed
+	.venv-trainers/bin/python -m pytest tests/trainers/loads.py -W ignore
+
 check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,7 +34,7 @@ fix: .venv/installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv demo-run build dist
+	rm -rf .venv .venv-trainers demo-run build dist
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -42,4 +46,12 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/python -m compileall -q src
+	@touch $@
+
+# axolotl without what it asks for: only its schemas and its readers of datasets are used
+.venv-trainers/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-trainers
+	.venv-trainers/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-trainers/bin/pip install --quiet --disable-pip-version-check --editable '.[trainers]'
+	.venv-trainers/bin/pip install --quiet --disable-pip-version-check --no-deps addict axolotl
 	@touch $@

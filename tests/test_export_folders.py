@@ -196,22 +196,32 @@ def test_the_same_export_twice_is_the_same_folder(forks: Forks, place: Path, tmp
     assert {path.name for path in tmp_path.iterdir()} == {"once", "again"}
 
 
-def test_a_split_that_got_nothing_is_there_and_told(forks: Forks, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["parquet", "messages"])
+def test_a_split_that_got_nothing_is_left_out_and_told(forks: Forks, tmp_path: Path, form: str) -> None:
     make_run(tmp_path / "run", made_examples(10))
-    given = ["--format", "parquet", "--split", "train=0.999999,test=0.000001", "--to", "out"]
+    given = ["--format", form, "--split", "train=0.999999,train_2=0.000001", "--to", "out"]
     done = forks.run(tmp_path, ["export", "run", *given])
-    assert (done.returncode, done.stdout) == (0, "10 examples in out: train 10, test 0\n")
-    assert done.stderr == "note: split test is empty; give it a larger share of --split\n"
-    assert table(tmp_path / "out" / "data", "test") == []
-    schemas = [pq.read_schema(path) for path in (tmp_path / "out" / "data").iterdir()]
-    assert schemas[0] == schemas[1]
+    assert (done.returncode, done.stdout) == (0, "10 examples in out\n")
+    assert done.stderr == "note: no example fell to split train_2, so it is left out; give it a larger share\n"
+    names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert names == ({"train.jsonl"} if form == "messages" else {"train-00000-of-00001.parquet"})
+
+
+@pytest.mark.parametrize("form", ["parquet", "messages"])
+def test_a_run_without_examples_gives_empty_files(forks: Forks, tmp_path: Path, form: str) -> None:
+    make_run(tmp_path / "run", [])
+    assert said(forks, tmp_path, "--format", form, "--to", "out/") == "0 examples in out\n"
+    if form == "parquet":
+        assert table(tmp_path / "out" / "data", "train") == []
+    else:
+        assert (tmp_path / "out" / "train.jsonl").read_bytes() == b""
 
 
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
         (["--format", "parquet"], "--to: is missing"),
-        (["--format", "alpaca", "--to", "run/"], "holds something else than an export (run.db"),
+        (["--format", "alpaca", "--to", "run/"], "holds something else than an export (config.yaml"),
         (["--format", "parquet", "--to", "mine"], "(notes.txt)"),
         (["--format", "parquet", "--to", "file/"], "is a file"),
         (["--format", "parquet", "--to", "no/where/"], "does not exist"),
