@@ -175,8 +175,9 @@ def test_the_folder_for_the_hub_says_which_file_is_which_split(forks: Forks, pla
     assert all(len(files) == 1 for files in declared.values())
     assert {file for files in declared.values() for file in files} == set(out.rglob("*.parquet"))
     said(forks, place, "--format", "hub", "--dry-run", "--to", out, "--no-candidates")
-    assert {path.name for path in out.iterdir()} == {"README.md", "data"}
-    assert "candidates" not in (out / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in out.iterdir() if path.is_dir()] == ["data"]
+    front = yaml.safe_load((out / "README.md").read_text(encoding="utf-8").split("---\n")[1])
+    assert [config["config_name"] for config in front["configs"]] == ["default"]
 
 
 def test_without_a_place_the_folder_for_the_hub_is_in_the_run(forks: Forks, tmp_path: Path) -> None:
