@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,9 @@ SPLIT = "train=0.8,test=0.2"
 KILLS, MOST_KILLS = 3, 20
 """So many kills shall meet an export at work; some come when it is done."""
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-CANDIDATES = pa.list_(pa.struct([("voter", pa.string()), ("output", pa.string()), ("score", pa.float64())]))
+CANDIDATES = pa.list_(
+    pa.struct([("voter", pa.string()), ("output", pa.string()), ("score", pa.float64()), ("barred", pa.string())])
+)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +118,11 @@ def test_parquet_has_the_layout_of_the_hub(
     columns = ("id", "kind", "instruction", "input", "output", "winners", "agreement")
     assert table(out / "data", "train") == [{name: row[name] for name in columns} for row in made]
     wide = (*columns, "candidates", "matrix")
-    assert table(out / "candidates", "train") == [{name: row[name] for name in wide} for row in made]
+    all_candidates = [[{**candidate, "barred": None} for candidate in row["candidates"]] for row in made]
+    assert table(out / "candidates", "train") == [
+        {**{name: row[name] for name in wide}, "candidates": candidates}
+        for row, candidates in zip(made, all_candidates, strict=True)
+    ]
     for shard in out.rglob("*.parquet"):
         assert pq.read_table(shard).nbytes < 30_000
 
@@ -146,6 +155,20 @@ def test_rows_of_a_table_are_those_of_the_file_format(
         assert schema.field("candidates").type == CANDIDATES
         ids = [[row["id"] for row in table(tmp_path / "table" / name, "test")] for name in ("data", "candidates")]
         assert ids[0] == ids[1]
+
+
+def test_what_a_filter_bars_is_published_without_its_text(forks: Forks, tmp_path: Path) -> None:
+    make_run(tmp_path / "run", made_examples(2))
+    with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as connection, connection:
+        (row,) = connection.execute("SELECT row FROM example WHERE position = 1").fetchone()
+        example = json.loads(row)
+        example["candidates"][2]["barred"] = "personal_data"
+        connection.execute("UPDATE example SET row = ? WHERE position = 1", (json.dumps(example),))
+    said(forks, tmp_path, "--format", "parquet", "--candidates", "--to", "out/")
+    free, barred = (row["candidates"][2] for row in table(tmp_path / "out" / "candidates", "train"))
+    assert (free["output"], free["barred"]) == ("other 0", None)
+    assert (barred["output"], barred["barred"]) == (None, "personal_data")
+    assert barred["score"] == example["candidates"][2]["score"]
 
 
 def test_messages_begin_with_the_system_text(forks: Forks, place: Path, tmp_path: Path) -> None:

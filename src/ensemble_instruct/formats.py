@@ -58,10 +58,15 @@ def preference_row(example: Row) -> Row | None:
     """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
 
     Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
-    None where no other text that is not blank was given, or none that is less agreed on.
+    None where no other text that is not blank was given, or none that is less agreed on; what a quality filter has
+    something against is in no pair.
     """
     chosen, candidates = example["output"], example["candidates"]
-    others = [candidate for candidate in candidates if candidate["output"] != chosen and candidate["output"].strip()]
+    others = [
+        candidate
+        for candidate in candidates
+        if candidate["output"] != chosen and candidate["output"].strip() and "barred" not in candidate
+    ]
     if not others:
         return None
     worst = min(others, key=lambda other: (other["score"], -len(other["output"]), other["output"]))
@@ -89,6 +94,18 @@ def example_row(example: Row) -> Row:
     return example
 
 
+def candidates_row(example: Row) -> Row:
+    """An example whose candidates are all fit to be published.
+
+    What a filter has something against (`barred` says why) is there without its text, which may be nobody's to read.
+    """
+    candidates = [
+        candidate | ({"output": None} if candidate.get("barred") else {"barred": None})
+        for candidate in example["candidates"]
+    ]
+    return example | {"candidates": candidates}
+
+
 def _with_origin(make: Callable[[Row], Row | None], example: Row) -> Row | None:
     row = make(example)
     return row and row | {name: example[name] for name in _ORIGIN}
@@ -102,7 +119,7 @@ EXAMPLES = Format(
     {"id": "text", "kind": "text", **_TASK, "winners": "texts", "agreement": "number"},
 )
 CANDIDATES = Format(
-    example_row,
+    candidates_row,
     {**EXAMPLES.columns, "candidates": "candidates", "matrix": "matrix"},
 )
 """Every candidate of an example with its score, and the agreement of each pair of them."""
