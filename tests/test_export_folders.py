@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +26,12 @@ from tests.made_run import made_examples, make_run
 
 SIZE = 600
 SPLIT = "train=0.8,test=0.2"
-KILLS = 5
+KILLS, MOST_KILLS = 3, 20
+"""So many kills shall meet an export at work; some come when it is done."""
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-CANDIDATES = pa.list_(pa.struct([("voter", pa.string()), ("output", pa.string()), ("score", pa.float64())]))
+CANDIDATES = pa.list_(
+    pa.struct([("voter", pa.string()), ("output", pa.string()), ("score", pa.float64()), ("barred", pa.string())])
+)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +118,11 @@ def test_parquet_has_the_layout_of_the_hub(
     columns = ("id", "kind", "instruction", "input", "output", "winners", "agreement")
     assert table(out / "data", "train") == [{name: row[name] for name in columns} for row in made]
     wide = (*columns, "candidates", "matrix")
-    assert table(out / "candidates", "train") == [{name: row[name] for name in wide} for row in made]
+    all_candidates = [[{**candidate, "barred": None} for candidate in row["candidates"]] for row in made]
+    assert table(out / "candidates", "train") == [
+        {**{name: row[name] for name in wide}, "candidates": candidates}
+        for row, candidates in zip(made, all_candidates, strict=True)
+    ]
     for shard in out.rglob("*.parquet"):
         assert pq.read_table(shard).nbytes < 30_000
 
@@ -147,6 +157,20 @@ def test_rows_of_a_table_are_those_of_the_file_format(
         assert ids[0] == ids[1]
 
 
+def test_what_a_filter_bars_is_published_without_its_text(forks: Forks, tmp_path: Path) -> None:
+    make_run(tmp_path / "run", made_examples(2))
+    with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as connection, connection:
+        (row,) = connection.execute("SELECT row FROM example WHERE position = 1").fetchone()
+        example = json.loads(row)
+        example["candidates"][2]["barred"] = "personal_data"
+        connection.execute("UPDATE example SET row = ? WHERE position = 1", (json.dumps(example),))
+    said(forks, tmp_path, "--format", "parquet", "--candidates", "--to", "out/")
+    free, barred = (row["candidates"][2] for row in table(tmp_path / "out" / "candidates", "train"))
+    assert (free["output"], free["barred"]) == ("other 0", None)
+    assert (barred["output"], barred["barred"]) == (None, "personal_data")
+    assert barred["score"] == example["candidates"][2]["score"]
+
+
 def test_messages_begin_with_the_system_text(forks: Forks, place: Path, tmp_path: Path) -> None:
     said(forks, place, "--format", "messages", "--to", tmp_path / "plain.jsonl")
     said(forks, place, "--format", "messages", "--to", tmp_path / "system.jsonl", "--system", "Sei „kurz“.")
@@ -174,8 +198,9 @@ def test_the_folder_for_the_hub_says_which_file_is_which_split(forks: Forks, pla
     assert all(len(files) == 1 for files in declared.values())
     assert {file for files in declared.values() for file in files} == set(out.rglob("*.parquet"))
     said(forks, place, "--format", "hub", "--dry-run", "--to", out, "--no-candidates")
-    assert {path.name for path in out.iterdir()} == {"README.md", "data"}
-    assert "candidates" not in (out / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in out.iterdir() if path.is_dir()] == ["data"]
+    front = yaml.safe_load((out / "README.md").read_text(encoding="utf-8").split("---\n")[1])
+    assert [config["config_name"] for config in front["configs"]] == ["default"]
 
 
 def test_without_a_place_the_folder_for_the_hub_is_in_the_run(forks: Forks, tmp_path: Path) -> None:
@@ -196,22 +221,32 @@ def test_the_same_export_twice_is_the_same_folder(forks: Forks, place: Path, tmp
     assert {path.name for path in tmp_path.iterdir()} == {"once", "again"}
 
 
-def test_a_split_that_got_nothing_is_there_and_told(forks: Forks, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["parquet", "messages"])
+def test_a_split_that_got_nothing_is_left_out_and_told(forks: Forks, tmp_path: Path, form: str) -> None:
     make_run(tmp_path / "run", made_examples(10))
-    given = ["--format", "parquet", "--split", "train=0.999999,test=0.000001", "--to", "out"]
+    given = ["--format", form, "--split", "train=0.999999,train_2=0.000001", "--to", "out"]
     done = forks.run(tmp_path, ["export", "run", *given])
-    assert (done.returncode, done.stdout) == (0, "10 examples in out: train 10, test 0\n")
-    assert done.stderr == "note: split test is empty; give it a larger share of --split\n"
-    assert table(tmp_path / "out" / "data", "test") == []
-    schemas = [pq.read_schema(path) for path in (tmp_path / "out" / "data").iterdir()]
-    assert schemas[0] == schemas[1]
+    assert (done.returncode, done.stdout) == (0, "10 examples in out\n")
+    assert done.stderr == "note: no example fell to split train_2, so it is left out; give it a larger share\n"
+    names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert names == ({"train.jsonl"} if form == "messages" else {"train-00000-of-00001.parquet"})
+
+
+@pytest.mark.parametrize("form", ["parquet", "messages"])
+def test_a_run_without_examples_gives_empty_files(forks: Forks, tmp_path: Path, form: str) -> None:
+    make_run(tmp_path / "run", [])
+    assert said(forks, tmp_path, "--format", form, "--to", "out/") == "0 examples in out\n"
+    if form == "parquet":
+        assert table(tmp_path / "out" / "data", "train") == []
+    else:
+        assert (tmp_path / "out" / "train.jsonl").read_bytes() == b""
 
 
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
         (["--format", "parquet"], "--to: is missing"),
-        (["--format", "alpaca", "--to", "run/"], "holds something else than an export (run.db"),
+        (["--format", "alpaca", "--to", "run/"], "holds something else than an export (config.yaml"),
         (["--format", "parquet", "--to", "mine"], "(notes.txt)"),
         (["--format", "parquet", "--to", "file/"], "is a file"),
         (["--format", "parquet", "--to", "no/where/"], "does not exist"),
@@ -275,7 +310,7 @@ def test_kills_in_the_middle_leave_the_old_folder_whole(tmp_path: Path) -> None:
         seconds = time.monotonic() - began
     rng = random.Random(0)
     met = 0
-    for _ in range(KILLS):
+    for _ in range(MOST_KILLS):
         before = tree(tmp_path / "out")
         other = commands[1 - whole.index(before)]
         with subprocess.Popen(other, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
@@ -289,10 +324,34 @@ def test_kills_in_the_middle_leave_the_old_folder_whole(tmp_path: Path) -> None:
         if process.returncode == -signal.SIGKILL and after == before:
             met += 1
             assert list(tmp_path.glob(".out.*.partial")), "the kill met no export at work"
-    assert met > 0
+        if met == KILLS:
+            break
+    assert met == KILLS
     subprocess.run(commands[0], cwd=tmp_path, check=True, capture_output=True)
     assert tree(tmp_path / "out") == whole[0]
     assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.parquet"])
+def test_a_kill_in_the_middle_leaves_the_old_file_whole(tmp_path: Path, name: str) -> None:
+    make_run(tmp_path / "run", made_examples(2_000))
+    form = "parquet" if name.endswith("parquet") else "alpaca"
+    command = [str(COMMAND), "export", "run", "--to", name, "--format", form]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    whole = (tmp_path / name).read_bytes()
+    found = whole
+    for _ in range(10):  # until a kill is early enough
+        (tmp_path / name).write_bytes(b"old")
+        known = set(tmp_path.glob(f".{name}.*"))
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+            while process.poll() is None and not set(tmp_path.glob(f".{name}.*")) - known:
+                time.sleep(0.002)
+            process.kill()
+        found = (tmp_path / name).read_bytes()
+        assert found in (b"old", whole)
+        if found == b"old":
+            break
+    assert found == b"old"
 
 
 def test_where_two_folders_cannot_be_swapped_the_old_one_is_set_aside(

@@ -12,6 +12,7 @@ from ensemble_instruct.errors import UsageError
 
 if TYPE_CHECKING:
     from ensemble_instruct.export import Exported, WrittenConfig
+    from ensemble_instruct.export_order import Order
 
 
 @click.command()
@@ -63,14 +64,14 @@ def export(
     order = ordered(Given(form, to, rows, system, split, shard_size, candidates, partial), run_folder)
     _require_hub(form, repo, public=public, dry_run=dry_run)
     if form != "hub":
-        _say(export_run(run_folder, order), order.to)
+        _say(export_run(run_folder, order), order)
         return
 
     from ensemble_instruct.hub import describing, require_access, upload
 
     access = None if dry_run or repo is None else require_access(repo)
     exported = export_run(run_folder, order, describing(access.repo if access else repo))
-    _say(exported, order.to)
+    _say(exported, order)
     if access is not None:
         uploaded = upload(access, order.to, exported, public=public)
         click.echo(f"{uploaded.url} ({'private' if uploaded.private else 'public'})")
@@ -86,16 +87,17 @@ def _require_hub(form: str, repo: str | None, *, public: bool, dry_run: bool) ->
             raise UsageError(f"{option}: goes with --format hub")
 
 
-def _say(exported: Exported, to: Path) -> None:
+def _say(exported: Exported, order: Order) -> None:
+    to = order.to
     left = ""
     if exported.left_out:
         left = f"{exported.left_out} left out, as no candidate has another text that is less agreed on; "
     click.echo(f"{left}{exported.main.rows} examples in {to}{_splits(exported.main)}")
     for config in exported.configs[1:]:
         click.echo(f"{config.rows} rows with every candidate in {to / config.folder}{_splits(config)}")
-    for split in exported.main.splits:
-        if exported.main.rows and not split.rows:
-            click.echo(f"note: split {split.name} is empty; give it a larger share of --split", err=True)
+    there = {split.name for split in exported.main.splits}
+    for name in (split.name for split in order.splits if split.name not in there):
+        click.echo(f"note: no example fell to split {name}, so it is left out; give it a larger share", err=True)
 
 
 def _splits(config: WrittenConfig) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,6 +78,8 @@ class _Table:
     name: str
     format: Format
     writers: Mapping[str, Writer]
+    folder: Path | None = None
+    """Where its files lie, if it has more than one."""
     rows: dict[str, int] = field(default_factory=dict)
 
     def add(self, split: str, examples: Sequence[Row]) -> None:
@@ -85,13 +88,24 @@ class _Table:
         self.rows[split] = self.rows.get(split, 0) + len(rows)
 
     def closed(self) -> WrittenConfig:
-        """Close the files and say what is in them."""
+        """Close the files and say what is in them.
+
+        A split without rows has no file, unless there are no rows at all: `datasets` refuses to load an empty one.
+        """
         splits = []
         for name, writer in self.writers.items():
             writer.close()
+            if self.folder is not None and any(self.rows.values()) and not self.rows.get(name):
+                _remove_split(self.folder, name)
+                continue
             files = writer.shards if isinstance(writer, ShardWriter) else 1
             splits.append(WrittenSplit(name, self.rows.get(name, 0), files))
         return WrittenConfig(self.name, _FOLDERS[self.name], tuple(splits))
+
+
+def _remove_split(folder: Path, name: str) -> None:
+    for path in [path for path in folder.iterdir() if re.split("[-.]", path.name)[0] == name]:
+        path.unlink()
 
 
 def export_run(folder: Path, order: Order, describe: Describe | None = None) -> Exported:
@@ -112,7 +126,8 @@ def export_run(folder: Path, order: Order, describe: Describe | None = None) -> 
         if not order.as_folder:
             return _to_file(chunks, order)
         with whole_folder(order.to) as made:
-            exported = _written(chunks, order, _folder_tables(order, made))
+            with ExitStack() as files:
+                exported = _written(chunks, order, _folder_tables(order, made, files))
             for name, text in (describe(folder, made, exported) if describe else {}).items():
                 (made / name).write_text(text, encoding="utf-8")
         return exported
@@ -155,8 +170,8 @@ def _to_file(chunks: Iterator[list[Row]], order: Order) -> Exported:
         return _written(chunks, order, [_Table("default", made, {split.name: writer})])
 
 
-def _folder_tables(order: Order, folder: Path) -> list[_Table]:
-    """The tables of a folder, their files still empty."""
+def _folder_tables(order: Order, folder: Path, files: ExitStack) -> list[_Table]:
+    """The tables of a folder, their files still empty, and open until `files` is closed."""
     if order.is_table:
         formats = {"default": table_format(order.rows, order.system)}
         if order.candidates:
@@ -164,16 +179,18 @@ def _folder_tables(order: Order, folder: Path) -> list[_Table]:
         return [_sharded(order, folder / _FOLDERS[name], name, made) for name, made in formats.items()]
     made = file_format(order.form, order.system)
     writers = {
-        split.name: LinesWriter((folder / f"{split.name}.jsonl").open("wb"), ascii_only=made.ascii_only)
+        split.name: LinesWriter(
+            files.enter_context((folder / f"{split.name}.jsonl").open("wb")), ascii_only=made.ascii_only
+        )
         for split in order.splits
     }
-    return [_Table("default", made, writers)]
+    return [_Table("default", made, writers, folder)]
 
 
 def _sharded(order: Order, folder: Path, name: str, made: Format) -> _Table:
     folder.mkdir()
     writers = {split.name: ShardWriter(folder, split.name, made.columns, order.shard_bytes) for split in order.splits}
-    return _Table(name, made, writers)
+    return _Table(name, made, writers, folder)
 
 
 def _written(chunks: Iterator[list[Row]], order: Order, tables: Sequence[_Table]) -> Exported:

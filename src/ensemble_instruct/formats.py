@@ -94,6 +94,18 @@ def example_row(example: Row) -> Row:
     return example
 
 
+def candidates_row(example: Row) -> Row:
+    """An example whose candidates are all fit to be published.
+
+    What a filter has something against (`barred` says why) is there without its text, which may be nobody's to read.
+    """
+    candidates = [
+        candidate | ({"output": None} if candidate.get("barred") else {"barred": None})
+        for candidate in example["candidates"]
+    ]
+    return example | {"candidates": candidates}
+
+
 def _with_origin(make: Callable[[Row], Row | None], example: Row) -> Row | None:
     row = make(example)
     return row and row | {name: example[name] for name in _ORIGIN}
@@ -107,7 +119,7 @@ EXAMPLES = Format(
     {"id": "text", "kind": "text", **_TASK, "winners": "texts", "agreement": "number"},
 )
 CANDIDATES = Format(
-    example_row,
+    candidates_row,
     {**EXAMPLES.columns, "candidates": "candidates", "matrix": "matrix"},
 )
 """Every candidate of an example with its score, and the agreement of each pair of them."""

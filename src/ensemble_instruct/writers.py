@@ -152,7 +152,7 @@ def _schema(columns: Mapping[str, ColumnType]) -> Any:
         "number": number,
         "texts": pa.list_(text),
         "messages": pa.list_(pa.struct([("role", text), ("content", text)])),
-        "candidates": pa.list_(pa.struct([("voter", text), ("output", text), ("score", number)])),
+        "candidates": pa.list_(pa.struct([("voter", text), ("output", text), ("score", number), ("barred", text)])),
         "matrix": pa.list_(pa.list_(number)),
     }
     return pa.schema([(name, types[kind]) for name, kind in columns.items()])
