@@ -27,7 +27,6 @@ _WAITS = 1.0, 4.0, 15.0
 _PASSING = 408, 429, 500, 502, 503, 504
 _SHARD = re.compile(r"(data|candidates)/\w+-\d{5}-of-\d{5}\.parquet")
 _TOKENS = "https://huggingface.co/settings/tokens"
-_FRONT_MATTER = re.compile(r"---\n(.*?)\n?---\n", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,33 +166,20 @@ def _told(error: Exception, api: HfApi, repo: str) -> EnsembleInstructError:
     return HubError(f"{api.endpoint} cannot be reached: {said}; check the network and run the same command again")
 
 
-def with_configs(text: str, exported: Exported) -> str:
-    """A dataset card whose front matter says which files are which table and which split."""
-    import yaml
-
-    found = _FRONT_MATTER.match(text)
-    values = (yaml.safe_load(found[1]) or {}) if found else {}
-    values["configs"] = [
-        {
-            "config_name": config.name,
-            **({"default": True} if config is exported.main else {}),
-            "data_files": [{"split": split.name, "path": f"{config.folder}/{split.name}-*"} for split in config.splits],
-        }
-        for config in exported.configs
-    ]
-    front = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-    return f"---\n{front}---\n{text[found.end() :] if found else text}"
-
-
 def describing(name: str | None) -> Describe:
     """What describes a dataset of this name; without one it is called as the run's folder is."""
 
-    def describe(run: Path, _folder: Path, exported: Exported) -> dict[str, str]:
-        counts = "\n".join(
-            f"| {config.name} | {split.name} | {split.rows} |" for config in exported.configs for split in config.splits
-        )
-        title = name or run.resolve().name
-        text = f"\n# {title}\n\n| config | split | rows |\n|---|---|---|\n{counts}\n"
-        return {"README.md": with_configs(text, exported)}
+    def describe(run: Path, folder: Path, _exported: Exported) -> dict[str, str]:
+        from ensemble_instruct.card import dataset_card, licence_file
+        from ensemble_instruct.card_facts import read_facts
+        from ensemble_instruct.croissant import croissant
+        from ensemble_instruct.dataset_tables import read_tables
+
+        facts = read_facts(run, name, read_tables(folder))
+        return {
+            "README.md": dataset_card(facts),
+            "LICENSE.md": licence_file(facts),
+            "croissant.json": croissant(facts),
+        }
 
     return describe
