@@ -73,7 +73,7 @@ _CANDIDATES = Column(
     "candidates",
     "object",
     is_list=True,
-    columns=(_TEXTS["voter"], _TEXTS["output"], Column("score", "number"), Column("barred", "text")),  # fmt: skip
+    columns=(_TEXTS["voter"], _TEXTS["output"], Column("score", "number"), Column("barred", "text")),
 )
 
 
