@@ -15,7 +15,8 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from ensemble_instruct.ballots import ballot
-from ensemble_instruct.evaluate import Picks, as_json, evaluate_file, kept_means, part_of, table_lines
+from ensemble_instruct.evaluate import Picks, evaluate_file, kept_means, part_of
+from ensemble_instruct.evaluation_text import as_json, table_lines
 from ensemble_instruct.records import DEFAULT_STRATEGY
 from ensemble_instruct.similarity import normalised
 from ensemble_instruct.strategies import Standing, balanced

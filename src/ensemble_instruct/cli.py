@@ -327,7 +327,8 @@ def evaluate(
     for_programs: bool,
 ) -> None:
     """Show how well each strategy and each voter does against references (JSONL)."""
-    from ensemble_instruct.evaluate import as_json, evaluate_file, table_lines
+    from ensemble_instruct.evaluate import evaluate_file
+    from ensemble_instruct.evaluation_text import as_json, table_lines
     from ensemble_instruct.jsonl import dump
     from ensemble_instruct.utilities import ROUGE_L, normalised_weights
 

@@ -236,7 +236,9 @@ def _history(connection: sqlite3.Connection, instance_id: str, kind: str, output
         "SELECT voter, text, request FROM candidate WHERE instance = ?", (instance_id,)
     ).fetchall()
     refused = connection.execute(
-        "SELECT detail, reason, text, request FROM rejected WHERE source = ? AND step = 'outputs'", (instance_id,)
+        "SELECT detail, reason, text, request FROM rejected WHERE source = ? AND step = 'outputs' AND NOT EXISTS"
+        " (SELECT 1 FROM request WHERE key = rejected.request AND step = 'ensemble')",  # verdicts: no votes
+        (instance_id,),
     ).fetchall()
     chain = _instruction_completed(connection, kind, completion, key)
     chain.append({"made": "instance", "text": own, "request": _request(connection, key)})
