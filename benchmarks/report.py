@@ -222,7 +222,7 @@ class Maker:
         prompt = pack_prompt(asked, "")
         self._insert("request", (
             key, step, kind, model, 1, prompt, 1, None, 0, text, "stop", tokens, len(text) // 4 + 1, None,
-            round(self.random.gammavariate(2, 0.4), 3), round(at + self.random.uniform(0, 20), 1), 0,
+            round(self.random.gammavariate(2, 0.4), 3), round(at + self.random.uniform(0, 20), 1), 0, 1,
         ))  # fmt: skip
         return key
 
