@@ -72,7 +72,8 @@ def scores(table: Table, subsets: Subsets, tasks: NDArray[np.int64], keep: float
     """The mean score of what is kept and of all, over the subsets; without weights, of plain mean agreement."""
     kept = int(keep * len(tasks) + 0.5)
     found = []
-    for subset in subsets:
+    for models in subsets:
+        subset = np.array(models)
         cells = np.ix_(tasks, subset)
         matrix = table.plain if weights is None else table.matrix
         ranked = matrix[np.ix_(tasks, subset, subset)].sum(2) / (len(subset) - 1)
