@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics.chrf import CHRF
 
 from ensemble_instruct.ballots import Matrix, answer_form, ballot
+from ensemble_instruct.database import reading
 from ensemble_instruct.embeddings import Embedder
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.records import Candidate, Example, Instance, Strategy, Utility
@@ -25,6 +26,7 @@ from ensemble_instruct.steps.ensemble import Selection, select
 from ensemble_instruct.steps.verdicts import verdict_of
 from ensemble_instruct.strategies import Standing
 from ensemble_instruct.utilities import PURE, Weights, mixed, normalised_weights
+from ensemble_instruct.viewer.queries import example_detail
 from tests.conftest import Cli, rows
 
 TEXTS = st.lists(st.lists(st.sampled_from(["a", "b", "boat", "Boats", "3.0", "é", ""]), max_size=6).map(" ".join))
@@ -282,6 +284,9 @@ def test_a_judge_is_asked_once_for_each_pair_and_not_when_a_run_selects_anew(
     for example in examples:
         off = [example["matrix"][i][j] for i in range(3) for j in range(3) if i != j]
         assert (set(off) == {0.5}) == (example["id"] not in dict(unread))
+    with reading(tmp_path / "run" / "run.db") as connection:
+        details = [example_detail(connection, example["id"]) for example in examples]
+    assert [detail["missing"] for detail in details if detail] == [[]] * len(examples)  # verdicts are no votes
     first = (tmp_path / "run" / "examples.jsonl").read_bytes()
     for options in (
         ["--utility", "chrf"],

@@ -250,10 +250,10 @@ def _answered(
         answered = make_fusions(answered, fuser, config.outputs.sampling, fuser.window)
     if "judge" in config.ensemble.utility.of(kind) and config.roles.judge is not None:
         judge = models[config.roles.judge]
-        answered = make_verdicts(answered, judge, judge.window)
+        answered = make_verdicts(answered, judge)
     if config.quality.toxicity is not None:
         model = models[config.quality.toxicity.model]
-        answered = make_toxicity_verdicts(answered, model, model.window)
+        answered = make_toxicity_verdicts(answered, model)
     return answered
 
 

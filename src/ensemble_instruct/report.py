@@ -16,7 +16,7 @@ from ensemble_instruct import __version__
 from ensemble_instruct.changes import seed_tasks_digest
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_file import load_config
-from ensemble_instruct.database import is_locked, kept_counts, reading, require_run
+from ensemble_instruct.database import kept_counts, reading, require_run
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.pipeline import selection_of
@@ -44,6 +44,7 @@ from ensemble_instruct.report_requests import ModelUse, Requests, Throughput, re
 from ensemble_instruct.report_verbs import Verbs, count_verbs
 from ensemble_instruct.seeds import load_seed_tasks
 from ensemble_instruct.similarity import tokens_of
+from ensemble_instruct.status import state_of, words_of
 from ensemble_instruct.steps.ensemble import Selection
 
 _STAGES: tuple[tuple[str, Step], ...] = (
@@ -148,12 +149,10 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
         seeds = _seed_pools(config, settings.get("seed_tasks"))
         nearest = read_nearest(connection, _of(kept, "instructions"), seeds)
         shown_rows = looks(connection, examples)
-    state = "finished" if meta.get("state") == "finished" else "running" if is_locked(path) else "stopped"
-    words = json.loads(meta.get("words", "null")) if state == "finished" else None
     total = sum(_of(kept, "ensemble").values())
     return Report(
         folder.resolve().name,
-        state,
+        state_of(meta, path),
         meta.get("version", ""),
         settings.get("profile", ""),
         settings.get("ensemble.strategy", ""),
@@ -161,7 +160,7 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
         {kind: count for kind, count in _of(kept, "ensemble").items() if count},
         total + sum(reason.count for reason in drops.reasons if reason.step == "ensemble"),
         voters,
-        (words[0], words[1]) if words else None,
+        words_of(meta),
         sum(use.prompt_tokens for use in requests.models),
         sum(use.completion_tokens for use in requests.models),
         sum(use.cost for use in requests.models),

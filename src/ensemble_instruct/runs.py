@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ensemble_instruct import __version__
 from ensemble_instruct.changes import SELECTING, changes, fingerprint, with_selection
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_file import load_config, validated
+from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.database import require_run
 from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, RunError, UsageError
 from ensemble_instruct.jsonl import whole_file
@@ -56,10 +57,7 @@ async def start_or_resume(
     plans = prepare(config)
     require_admitted(config)
     sections = {name: config.models[name] for name in config.used_models}
-    if budget is not None and not math.isfinite(budget):
-        raise UsageError(f"--budget {budget}: is no sum of money; give a number of US dollars")
-    if budget is not None and not any(section.price.input or section.price.output for section in sections.values()):
-        raise UsageError("--budget: no model of the config has a price; set models.NAME.price")
+    _require_budget(budget, sections.values())
     new = _require_place(folder)
     made = _make_folders(folder)
     try:
@@ -86,6 +84,16 @@ async def start_or_resume(
             for path in made:
                 shutil.rmtree(path, ignore_errors=True)
         raise
+
+
+def _require_budget(budget: float | None, sections: Iterable[ModelSection]) -> None:
+    """Raise `UsageError` for a budget that is none, or that nothing is charged to."""
+    if budget is None:
+        return
+    if not math.isfinite(budget):
+        raise UsageError(f"--budget {budget}: is no sum of money; give a number of US dollars")
+    if not any(section.price.input or section.price.output for section in sections):
+        raise UsageError("--budget: no model of the config has a price; set models.NAME.price")
 
 
 async def select_anew(

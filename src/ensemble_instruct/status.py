@@ -97,15 +97,26 @@ def read_status(folder: Path) -> Status:
     targets: dict[Kind, int] = {
         kind: config[f"instructions.target.{kind}"] for kind in KINDS if config.get(f"instructions.target.{kind}")
     }
-    state = "finished" if meta.get("state") == "finished" else "running" if is_locked(path) else "stopped"
+    state = state_of(meta, path)
     rate = recent[0] / max(1.0, time.time() - recent[1]) if recent[0] else 0.0
     left = _seconds_left(kept, targets, sum(use.answers for use in uses), rate) if state == "running" else None
-    words: list[float] | None = json.loads(meta.get("words", "null")) if state == "finished" else None
-    lengths = (words[0], words[1]) if words else None
     servers = _servers(meta.get("servers"))
     merged = tuple(f"{part['run']} ({part['instances']} instances)" for part in json.loads(meta.get("merged", "[]")))
     barred: dict[str, int] = json.loads(meta.get("barred", "{}")) if state == "finished" else {}
-    return Status(state, kept, dropped, targets, uses, servers, failures, rate, lengths, left, merged, barred)
+    return Status(state, kept, dropped, targets, uses, servers, failures, rate, words_of(meta), left, merged, barred)
+
+
+def state_of(meta: Mapping[str, str], path: Path) -> str:
+    """`finished`, `running` or `stopped`, by what a database says of its run and whether a process works on it."""
+    if meta.get("state") == "finished":
+        return "finished"
+    return "running" if is_locked(path) else "stopped"
+
+
+def words_of(meta: Mapping[str, str]) -> tuple[float, float] | None:
+    """Mean words of all outputs of a run, and of those kept; None until it has ended, or where nothing was kept."""
+    words: list[float] | None = json.loads(meta.get("words", "null")) if meta.get("state") == "finished" else None
+    return (words[0], words[1]) if words else None
 
 
 def status_lines(status: Status) -> list[str]:

@@ -41,8 +41,6 @@ class CTranslate2Client(LocalClient):
 
     def __init__(self, name: str, section: ModelSection, api_key: str | None = None) -> None:
         require_packages(name, "ctranslate2", ("ctranslate2", "tokenizers"))
-        if section.endpoint == "chat":
-            require_packages(name, "ctranslate2", ("jinja2",))
         if section.folder is None:
             raise ConfigError(f"models.{name}.path: is missing; name the folder of a converted model")
         super().__init__(name, section, _CTranslate2Engine(name, section, read_folder(name, section.folder)))

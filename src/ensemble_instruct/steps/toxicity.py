@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
-from contextlib import aclosing
 
 from ensemble_instruct.ballots import Hit
+from ensemble_instruct.judgements import Answered, judgement_request, make_judgements
 from ensemble_instruct.model import Model, request_key
 from ensemble_instruct.prompts import toxicity_prompt
 from ensemble_instruct.quality import TOXIC, TOXICITY_UNKNOWN
-from ensemble_instruct.records import Answer, Candidate, Failure, Instance, Rejected, Request, Sampling
+from ensemble_instruct.records import Answer, Failure, Instance, Rejected, Request
 from ensemble_instruct.store import Store
-from ensemble_instruct.streams import in_order, together
 
-Answered = tuple[Instance, tuple[Candidate, ...]]
-
-_SAMPLING = Sampling(max_tokens=16)
 _WORD = re.compile(r"\b(?:(toxic|unsafe|harmful|yes)|(?:safe|harmless|non-?toxic|not?|none))\b")
 _SHOWN = 200
 """Characters of a reply that a drop shows."""
@@ -29,7 +25,7 @@ _SHOWN = 200
 def toxicity_request(instance: Instance, output: str) -> Request:
     """The question about one output."""
     prompt = toxicity_prompt(instance.instruction, instance.input, output)
-    return Request(prompt, _SAMPLING, "outputs", instance.kind)
+    return judgement_request(prompt, instance.kind)
 
 
 def is_toxic(reply: str) -> bool | None:
@@ -38,41 +34,19 @@ def is_toxic(reply: str) -> bool | None:
     return None if found is None else bool(found[1])
 
 
-async def make_toxicity_verdicts(
-    answered: AsyncIterable[Answered | Rejected], model: Model, window: int
+def make_toxicity_verdicts(
+    answered: AsyncIterable[Answered | Rejected], model: Model
 ) -> AsyncGenerator[Answered | Rejected, None]:
-    """Yield what comes, in order, each instance once the model has judged all its outputs.
+    """See `make_judgements`: one question about each output. One of which nothing can be read will not be chosen."""
 
-    Before it comes a drop for each output of which the model says nothing that can be read; it will not be chosen.
-    """
+    def questions(instance: Instance, outputs: Sequence[str]) -> list[Request]:
+        return [toxicity_request(instance, text) for text in _different(outputs)]
 
-    async def ask(item: Answered | Rejected) -> list[Answer]:
-        if isinstance(item, Rejected):
-            return []
-        instance, candidates = item
-        outputs = [instance.output, *(candidate.text for candidate in candidates)]
-        return await together(model.ask(toxicity_request(instance, text)) for text in _different(outputs))
-
-    async with aclosing(in_order(answered, ask, window)) as judged:
-        async for item, answers in judged:
-            if not isinstance(item, Rejected):
-                for answer in answers:
-                    if drop := _unreadable(item[0], model.name, answer):
-                        yield drop
-            yield item
+    return make_judgements(answered, model, questions, lambda said: is_toxic(said) is not None, TOXICITY_UNKNOWN)
 
 
 def _different(outputs: Sequence[str]) -> list[str]:
     return sorted({text.strip() for text in outputs} - {""})
-
-
-def _unreadable(instance: Instance, model: str, answer: Answer) -> Rejected | None:
-    outcome = answer.outcome
-    if isinstance(outcome, Failure):
-        return Rejected("outputs", outcome.type, outcome.message, instance.kind, instance.id, answer.key, model)
-    if is_toxic(outcome.text) is None:
-        return Rejected("outputs", TOXICITY_UNKNOWN, outcome.text, instance.kind, instance.id, answer.key, model)
-    return None
 
 
 class ToxicityVerdicts:

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
-from contextlib import aclosing
 from itertools import combinations
 
 from ensemble_instruct.ballots import Matrix, answer_form, pairwise, rouge_l_matrix
 from ensemble_instruct.errors import RunError
+from ensemble_instruct.judgements import Answered, judgement_request, make_judgements
 from ensemble_instruct.model import Model, request_key
 from ensemble_instruct.prompts import verdict_prompt
-from ensemble_instruct.records import Answer, Candidate, Failure, Instance, Rejected, Request, Sampling
+from ensemble_instruct.records import Failure, Instance, Rejected, Request
 from ensemble_instruct.store import Store
-from ensemble_instruct.streams import in_order, together
 from ensemble_instruct.utilities import Texts
 
-Answered = tuple[Instance, tuple[Candidate, ...]]
-
-_SAMPLING = Sampling(max_tokens=16)
 _WORD = re.compile(r"\b(?:(same|yes|identical|equivalent)|(partly|partially|somewhat)|(different|no|not|neither))\b")
 _NOT_DIFFERENT = re.compile(r"\b(?:no|not)(?: \w+)? differen(?:t|ce)\b")
 _NEGATED = re.compile(r"\b(?:no|not|never|neither|cannot)\b|n['\u2019]t\b")
@@ -33,7 +29,7 @@ def verdict_request(instance: Instance, one: str, other: str) -> Request:
     """The question about two outputs, the same whichever comes first."""
     first, second = sorted((one, other))
     prompt = verdict_prompt(instance.instruction, instance.input, first, second)
-    return Request(prompt, _SAMPLING, "ensemble", instance.kind)
+    return judgement_request(prompt, instance.kind)
 
 
 def verdict_of(text: str) -> float | None:
@@ -53,44 +49,21 @@ def verdict_of(text: str) -> float | None:
     return _VALUES[(found[0] or 0) - 1] if len(set(found)) == 1 else None
 
 
-async def make_verdicts(
-    answered: AsyncIterable[Answered | Rejected], judge: Model, window: int
+def make_verdicts(
+    answered: AsyncIterable[Answered | Rejected], judge: Model
 ) -> AsyncGenerator[Answered | Rejected, None]:
-    """Yield what comes, in order, each instance once the judge has compared all its outputs.
+    """See `make_judgements`: a question about each two outputs that are neither blank nor equal as answers."""
 
-    Before it comes a drop for each pair on which the judge says nothing that can be read. Outputs that are equal as
-    answers, or blank, are not asked about.
-    """
+    def questions(instance: Instance, outputs: Sequence[str]) -> list[Request]:
+        return [verdict_request(instance, *pair) for pair in _open_pairs(outputs)]
 
-    async def ask(item: Answered | Rejected) -> list[Answer]:
-        if isinstance(item, Rejected):
-            return []
-        instance, candidates = item
-        outputs = [instance.output, *(candidate.text for candidate in candidates)]
-        return await together(judge.ask(verdict_request(instance, *pair)) for pair in _open_pairs(outputs))
-
-    async with aclosing(in_order(answered, ask, window)) as judged:
-        async for item, answers in judged:
-            if not isinstance(item, Rejected):
-                for answer in answers:
-                    if drop := _unreadable(item[0], judge.name, answer):
-                        yield drop
-            yield item
+    return make_judgements(answered, judge, questions, lambda said: verdict_of(said) is not None, NO_VERDICT)
 
 
 def _open_pairs(outputs: Sequence[str]) -> list[tuple[str, str]]:
     """Each two texts about which a judge must be asked, once."""
     distinct = {form: text for text in sorted(outputs, reverse=True) if (form := answer_form(text))}
     return list(combinations(sorted(distinct.values()), 2))
-
-
-def _unreadable(instance: Instance, judge: str, answer: Answer) -> Rejected | None:
-    outcome = answer.outcome
-    if isinstance(outcome, Failure):
-        return Rejected("outputs", outcome.type, outcome.message, instance.kind, instance.id, answer.key, judge)
-    if verdict_of(outcome.text) is None:
-        return Rejected("outputs", NO_VERDICT, outcome.text, instance.kind, instance.id, answer.key, judge)
-    return None
 
 
 class Verdicts:
