@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ensemble_instruct.config_file import parse_config
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.licence_table import licence_called, licence_of_model, licences
 from ensemble_instruct.licences import derive, notes, parts_of, require_admitted
+from tests.conftest import PUBLISHED_RUN, needs_shared
 from tests.forks import Forks, forking
 from tests.reply_server import Served, said, serving
 
@@ -87,11 +89,45 @@ def test_files_of_the_users_need_a_licence() -> None:
     require_admitted(config_of(["MIT"], "CC-BY-4.0"))
 
 
-def test_a_model_is_known_by_its_name_where_nothing_is_declared() -> None:
+def test_files_of_known_seed_tasks_alone_need_none(tmp_path: Path) -> None:
+    bundled = (files("ensemble_instruct") / "data" / "seed_tasks.jsonl").read_text("utf-8").splitlines()
+    seeds = tmp_path / "seeds.jsonl"
+
+    def declared(*lines: str) -> str | None:
+        seeds.write_text("\n".join(lines), "utf-8")
+        text = yaml.safe_dump({**config_of(["MIT"]).model_dump(mode="json"), "seed_tasks": "seeds.jsonl"})
+        return parse_config(text, "config", tmp_path).licenses.seed_tasks
+
+    assert declared(*reversed(bundled[10:20]), "") == "Apache-2.0"
+    assert declared(*bundled[:20], bundled[20].replace(".", "!")) is None
+    assert declared(*bundled[:20], "no JSON") is None
+    assert declared("") is None
+
+
+@needs_shared
+def test_self_instructs_seed_tasks_need_none() -> None:
+    values = {**config_of(["MIT"]).model_dump(mode="json"), "seed_tasks": str(PUBLISHED_RUN / "seed_tasks.jsonl")}
+    config = parse_config(yaml.safe_dump(values), "config", Path.cwd())
+    require_admitted(config)
+    assert derive(parts_of(config)).hub == "apache-2.0"
+
+
+def named(model: str) -> Config:
+    """A config whose one model declares nothing."""
     values = config_of([None]).model_dump(mode="json")
-    values["models"]["m0"]["model"] = "meta-llama/Meta-Llama-3-8B-Instruct"
-    with pytest.raises(ConfigError, match=r"meta-llama/Meta-Llama-3-8B-Instruct is not declared \(llama3, as far as"):
-        require_admitted(Config.model_validate(values))
+    values["models"]["m0"]["model"] = model
+    return Config.model_validate(values)
+
+
+def test_a_model_is_known_by_its_name_where_nothing_is_declared() -> None:
+    with pytest.raises(ConfigError, match=r"^models.m0.license: llama3 .*, by its name the licence, does not"):
+        require_admitted(named("meta-llama/Meta-Llama-3-8B-Instruct"))
+    free = named("google/flan-t5-xxl")
+    require_admitted(free)
+    (line,) = notes(free)
+    assert "google/flan-t5-xxl was published under Apache-2.0" in line
+    assert derive(parts_of(free)).hub == "unknown"
+    assert [line.partition(": ")[2][:6] for line in notes(named("llama3.1:8b"))] == ["is not", "Llama "]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +197,6 @@ models:
   base: {provider: scripted, function: "tests.simulated.models:base"}
   voter: {base_url: URL, model: org/voter, endpoint: chat}
 roles: {instructions: base, instances: base, outputs: [voter]}
-licenses: {policy: permissive}
 """
 COMMANDS = ["run config.yaml --out run", "run config.yaml --out run --dry-run", "check config.yaml"]
 
@@ -210,17 +245,6 @@ def test_the_ways_to_go_on_that_the_line_names_do_go_on(
     assert server.bodies
     again = forks.run(tmp_path, ["run", "--out", "run", "--set", "licenses.policy=any"])
     assert again.returncode == 0, again.stderr
-
-
-def test_what_is_not_declared_at_all_is_noted_unless_the_policy_says_more(
-    forks: Forks, tmp_path: Path, server: Served
-) -> None:
-    unset = ["--set", "licenses.policy=null"]
-    done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run", *unset])
-    assert done.returncode == 0, done.stderr
-    assert "note: models.voter.license: is not declared; " in done.stderr
-    forbidden = ["--set", "models.voter.license=Llama-2"]
-    assert "Llama-2" in forks.refused(tmp_path, "run", "config.yaml", "--out", "other", *unset, *forbidden)
 
 
 def test_a_step_alone_looks_at_the_model_that_it_asks(forks: Forks, tmp_path: Path, server: Served) -> None:

@@ -70,6 +70,7 @@ instructions:
 models:
 {models}
 roles: {{instructions: base, instances: base, outputs: [{voters}]}}
+licenses: {{policy: any}}
 """
 
 

@@ -24,6 +24,11 @@ def bundled_path(path: Path) -> Path:
     return Path(str(files("ensemble_instruct"))) / "data" / str(path).removeprefix(BUNDLED)
 
 
+def is_users(path: Path | None) -> bool:
+    """Whether a file is the user's own, and none that comes with this package."""
+    return path is not None and bundled_path(path) == path
+
+
 class Section(BaseModel):
     """Keys and values; a key that is not known is refused, with the nearest one that is."""
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_base import BUNDLED
 from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.known_seed_tasks import with_known_licence
 
 _DEEPEST = 20
 
@@ -63,7 +64,7 @@ def parse_config(text: str, source: str, folder: Path, overrides: Sequence[str] 
     for override in overrides:
         _override(values, override)
     _anchor_paths(values, Path.cwd())
-    return validated(values, source, lines)
+    return with_known_licence(validated(values, source, lines))
 
 
 def validated(values: dict[str, Any], source: str, lines: dict[tuple[str, ...], int] | None = None) -> Config:

@@ -10,13 +10,12 @@ from ensemble_instruct.config_base import Section
 class LicensesSection(Section):
     """The licences of a run; each model has its own in `models.NAME.license`."""
 
-    policy: Literal["permissive", "any"] | None = None
-    """`permissive`: each licence is declared, known, and lets outputs train other models, commercial ones too.
+    policy: Literal["permissive", "any"] = "permissive"
+    """`permissive`: each licence is known, and lets outputs train other models, commercial ones too; `any`: no check.
 
-    `any`: no check. None: as `permissive`, but what is not declared at all stops no run: it is noted, and the card says
-    so.
+    Where a model declares none, that under which a model of its name was published counts.
     """
     seed_tasks: str | None = None
-    """SPDX id of the user's `seed_tasks`; the bundled ones are Apache-2.0."""
+    """SPDX id of the user's `seed_tasks`; the bundled ones are Apache-2.0, and so are Self-Instruct's."""
     demonstrations: str | None = None
     """SPDX id of the user's `instances.demonstrations`; the bundled ones are Apache-2.0."""

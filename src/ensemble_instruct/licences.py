@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ensemble_instruct.config import Config
-from ensemble_instruct.config_base import bundled_path
+from ensemble_instruct.config_base import is_users
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.licence_table import Licence, licence_called, licence_of_model
 from ensemble_instruct.records import KINDS
@@ -84,35 +83,27 @@ def _file_parts(config: Config) -> list[Part]:
     demonstrations = [config.instances.demonstrations.of(kind) for kind in kinds]
     section = config.licenses
     given = [
-        ("seed tasks", "licenses.seed_tasks", section.seed_tasks, _is_users(config.seed_tasks)),
-        ("demonstrations", "licenses.demonstrations", section.demonstrations, any(map(_is_users, demonstrations))),
+        ("seed tasks", "licenses.seed_tasks", section.seed_tasks, is_users(config.seed_tasks)),
+        ("demonstrations", "licenses.demonstrations", section.demonstrations, any(map(is_users, demonstrations))),
     ]
     parts = [
         Part(title, key, declared, None if declared is None else licence_called(declared))
         for title, key, declared, is_users in given
         if is_users
     ]
-    bundled = [] if _is_users(config.seed_tasks) else ["seed tasks"]
-    if not all(map(_is_users, demonstrations)):
+    bundled = [] if is_users(config.seed_tasks) else ["seed tasks"]
+    if not all(map(is_users, demonstrations)):
         bundled.append("demonstrations")
     if bundled:
         parts.append(Part(f"bundled {' and '.join(bundled)}", "", BUNDLED, licence_called(BUNDLED)))
     return parts
 
 
-def _is_users(path: Path | None) -> bool:
-    """Whether a file is the user's own, and none that comes with this package."""
-    return path is not None and bundled_path(path) == path
-
-
 def require_admitted(config: Config, models: Iterable[str] | None = None) -> None:
     """Raise `ConfigError` where the policy does not admit a licence, or the lack of one."""
     if config.licenses.policy == "any":
         return
-    parts = parts_of(config, models)
-    if config.licenses.policy is None:
-        parts = tuple(part for part in parts if part.declared is not None)
-    problems = [(part, problem) for part in parts if (problem := _problem(part))]
+    problems = [(part, problem) for part in parts_of(config, models) if (problem := _problem(part))]
     if problems:
         first, problem = problems[0]
         others = [part.key for part, _ in problems[1:]]
@@ -126,34 +117,37 @@ def require_admitted(config: Config, models: Iterable[str] | None = None) -> Non
 
 def _problem(part: Part) -> str:
     called = f" of {part.model}" if part.model else ""
-    if part.declared is None:
-        if part.own:
-            return ""
-        hint = f" ({part.published.id}, as far as the name tells)" if part.published else ""
-        return f"the licence{called} is not declared{hint}"
-    if part.licence is None:
+    if part.declared is None and part.own:
+        return ""
+    known = part.published if part.declared is None else part.licence
+    if known is None:
+        if part.declared is None:
+            return f"the licence{called} is not declared"
         return f"nothing is known of the licence {part.declared!r}{called}"
-    name = part.declared if part.declared.lower() == part.licence.title.lower() else (
-        f"{part.declared} ({part.licence.title})"
-    )  # fmt: skip
-    if part.licence.outputs == "no":
+    name = part.declared or known.id
+    if name.lower() != known.title.lower():
+        name += f" ({known.title})"
+    if part.declared is None:
+        name += ", by its name the licence,"
+    if known.outputs == "no":
         return f"{name} does not let outputs{called} train other models"
-    return "" if part.licence.commercial else f"{name}{called} permits no commercial use"
+    return "" if known.commercial else f"{name}{called} permits no commercial use"
 
 
 def notes(config: Config) -> list[str]:
     """What its owner should know of a run that may go on: a declaration that looks wrong, conditions, keys in vain."""
     lines = []
     for part in parts_of(config):
-        if part.declared is None and not part.own and config.licenses.policy is None:
-            lines.append(f"{part.key}: is not declared; licenses.policy: permissive stops a run that has such")
+        if part.declared is None and not part.own and config.licenses.policy == "permissive":
+            lines.append(f"{part.key}: is not declared, so the licence of the dataset is unknown{_by_name(part)}")
         if part.published is not None and part.declared is not None and part.licence != part.published:
             lines.append(
                 f"{part.key}: is {part.declared}, but {part.model} was published under {part.published.id} "
                 f"({part.published.source}), as far as the name tells"
             )
-        if part.licence is not None and part.key and part.verdict not in ("yes", "unknown"):
-            lines.append(f"{part.key}: {part.licence.title}: {part.licence.says} ({part.licence.source})")
+        known = part.licence or part.published
+        if known is not None and part.key and (known.outputs != "yes" or not known.commercial):
+            lines.append(f"{part.key}: {known.title}: {known.says} ({known.source})")
     if config.licenses.seed_tasks is not None and config.seed_tasks is None:
         lines.append(f"licenses.seed_tasks: is not used, as the bundled seed tasks are {BUNDLED}")
     if config.licenses.demonstrations is not None and not any(
@@ -161,6 +155,12 @@ def notes(config: Config) -> list[str]:
     ):
         lines.append(f"licenses.demonstrations: is not used, as the bundled demonstrations are {BUNDLED}")
     return lines
+
+
+def _by_name(part: Part) -> str:
+    if part.published is None:
+        return ""
+    return f"; {part.model} was published under {part.published.id} ({part.published.source}), as far as the name tells"
 
 
 def table_lines(config: Config) -> list[str]:
