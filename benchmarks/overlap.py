@@ -111,7 +111,8 @@ def config_of(addresses: dict[str, str], given: argparse.Namespace) -> str:
     """The demo's models on those servers (JSON is YAML too)."""
     tuned = {"max_in_flight": given.max_in_flight} if given.max_in_flight else {}
     models: dict[str, Any] = {
-        name: {"base_url": f"{address}/v1", "model": name, **tuned} for name, address in addresses.items()
+        name: {"base_url": f"{address}/v1", "model": name, "license": "Apache-2.0", **tuned}
+        for name, address in addresses.items()
     }
     instructions = {
         "target": {"input_output": given.target, "output_only": given.target},

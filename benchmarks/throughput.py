@@ -160,7 +160,7 @@ def ask_stub(url: str, method: str, path: str) -> Any:
 def our_command(folder: Path, scenario: Scenario, url: str, instances: Path, written: Path) -> list[str]:
     """Step 4 from the command line, with a config for the scenario (JSON is YAML too)."""
     tuned = {"max_in_flight": scenario.max_in_flight} if scenario.max_in_flight else {}
-    model = {"base_url": url, "model": "stub-model", **tuned}
+    model = {"base_url": url, "model": "stub-model", "license": "Apache-2.0", **tuned}
     roles = {"instructions": "stub", "instances": "stub", "outputs": ["stub"]}
     config = folder / "config.yaml"
     config.write_text(json.dumps({"models": {"stub": model}, "roles": roles}), encoding="utf-8")

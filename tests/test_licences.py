@@ -250,8 +250,10 @@ def test_the_ways_to_go_on_that_the_line_names_do_go_on(
 def test_a_step_alone_looks_at_the_model_that_it_asks(forks: Forks, tmp_path: Path, server: Served) -> None:
     (tmp_path / "tasks.jsonl").write_text('{"instruction": "Agree.", "input": "", "output": "yes"}\n')
     outputs = ["outputs", "config.yaml", "--model", "voter", "--instances", "tasks.jsonl", "--to", "out.jsonl"]
-    assert "models.voter.license" in forks.refused(tmp_path, *outputs)
+    for declared in ("Llama-2", "Nobodys-1.0"):
+        assert declared in forks.refused(tmp_path, *outputs, "--set", f"models.voter.license={declared}")
     assert server.bodies == []
+    assert forks.run(tmp_path, outputs).returncode == 0
     assert forks.run(tmp_path, [*outputs, "--set", "models.voter.license=MIT"]).returncode == 0
     alone = ["instructions", "config.yaml", "--kind", "input_output", "--to", "instructions.jsonl"]
     assert forks.run(tmp_path, alone).returncode == 0

@@ -99,11 +99,23 @@ def _file_parts(config: Config) -> list[Part]:
     return parts
 
 
-def require_admitted(config: Config, models: Iterable[str] | None = None) -> None:
-    """Raise `ConfigError` where the policy does not admit a licence, or the lack of one."""
+def require_admitted(config: Config) -> None:
+    """Raise `ConfigError` where the policy does not admit a licence of a run, or the lack of one."""
+    _require(config, parts_of(config))
+
+
+def require_declared_admitted(config: Config, model: str) -> None:
+    """Raise `ConfigError` where the policy does not admit what is declared, or known by a name, for a step alone.
+
+    What is neither goes on: a step writes a file for its user, and no dataset with a licence.
+    """
+    _require(config, [part for part in parts_of(config, [model]) if part.declared or part.published])
+
+
+def _require(config: Config, parts: Sequence[Part]) -> None:
     if config.licenses.policy == "any":
         return
-    problems = [(part, problem) for part in parts_of(config, models) if (problem := _problem(part))]
+    problems = [(part, problem) for part in parts if (problem := _problem(part))]
     if problems:
         first, problem = problems[0]
         others = [part.key for part, _ in problems[1:]]

@@ -20,7 +20,7 @@ from ensemble_instruct.config_quality import QualitySection
 from ensemble_instruct.embeddings import comparers_for
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.jsonl import NumberedRow, Row, RowSpool, checked_rows, read_rows, require_folder_of
-from ensemble_instruct.licences import require_admitted
+from ensemble_instruct.licences import require_declared_admitted
 from ensemble_instruct.model import Model
 from ensemble_instruct.models import open_models
 from ensemble_instruct.novelty import NoveltyPool
@@ -289,7 +289,7 @@ async def _opened(
     """The store beside the file, and the one model that the step asks."""
     if name not in config.models:
         raise ConfigError(f"--model {name}: no such model in the config; there are {', '.join(config.models)}")
-    require_admitted(config, [name])
+    require_declared_admitted(config, name)
     path = store_path or to.with_name(f"{to.name}.db")
     demonstrations = config.instances.demonstrations
     named = (config.seed_tasks, demonstrations.input_output, demonstrations.output_only, config.models[name].replies)
