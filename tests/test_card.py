@@ -18,12 +18,12 @@ import yaml
 from ensemble_instruct.card import dataset_card, front_matter, licence_file
 from ensemble_instruct.card_facts import Facts, read_facts
 from ensemble_instruct.croissant import croissant
-from ensemble_instruct.dataset_tables import Column, read_tables
+from ensemble_instruct.dataset_tables import Column, read_tables, usual_tables
+from tests.card_text import front, section, table
 from tests.conftest import SIMULATED, rows
 from tests.forks import Forks, forking, tree
 
 HOSTILE = '`a|b` <script>alert("x")</script> [x](y) *z* _u_ $m$ ~s~ &amp; \u202egnirts\u202c \x07'
-FIELDS = re.compile(r"(?s)---\n(.*?)\n---\n")
 SCRIPT = """
 from tests.simulated.models import base as demo, voter_a
 def base(request):
@@ -72,24 +72,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     assert done.returncode == 0, done.stderr
     assert any("```" in row["output"] for row in rows(folder / "run" / "examples.jsonl"))
     return folder
-
-
-def front(card: str) -> dict[str, Any]:
-    found = FIELDS.match(card)
-    assert found is not None
-    values: dict[str, Any] = yaml.safe_load(found[1])
-    return values
-
-
-def section(card: str, heading: str) -> str:
-    """The text under a heading, up to the next."""
-    return card.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-
-
-def table(text: str, first: str) -> list[list[str]]:
-    """The rows of the Markdown table whose header begins so; a pipe that is escaped is none."""
-    lines = text[text.index(f"\n| {first} |") + 1 :].strip().partition("\n\n")[0].split("\n")
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
 
 
 def test_the_front_matter_is_what_the_hub_reads(forks: Forks, demo: Path) -> None:
@@ -148,6 +130,7 @@ def test_the_numbers_are_those_of_the_run(demo: Path) -> None:
 def test_the_card_says_how_it_was_made(demo: Path) -> None:
     made = section(dataset_card(read_facts(demo / "my-demo_run")), "How it was made")
     assert ["strategy", "balanced"] in table(made, "setting")
+    assert ["kept", "an agreement of 0.15 or more"] in table(made, "setting")
     assert ["seed of the random choices", "42"] in table(made, "setting")
     steps = {(row[0], row[2]) for row in table(made, "step")}
     assert {("instructions", "simulated-base"), ("outputs", "simulated-a"), ("outputs", "simulated-b")} <= steps
@@ -223,7 +206,16 @@ def test_making_a_card_changes_nothing_and_gives_the_same_again(forks: Forks, de
 def test_a_run_without_any_example_has_a_card(demo: Path) -> None:
     facts = read_facts(demo / "my-demo_run")
     empty = replace(
-        facts, kept={}, agreement=(), wins=(), samples=(), asked=(), templates=(), days=("", ""), words=None
+        facts,
+        kept={},
+        agreement=(),
+        wins=(),
+        samples=(),
+        asked=(),
+        templates=(),
+        days=("", ""),
+        words=None,
+        tables=usual_tables(0),
     )
     assert "There is no example." in dataset_card(empty)
     assert front(dataset_card(empty))["size_categories"] == ["n<1K"]
@@ -235,7 +227,7 @@ def test_a_run_without_any_example_has_a_card(demo: Path) -> None:
     [(999, "n<1K"), (1000, "1K<n<10K"), (99_999, "10K<n<100K"), (10**6, "1M<n<10M"), (10**7, "10M<n<100M")],
 )
 def test_sizes_are_those_of_the_hub(demo: Path, examples: int, category: str) -> None:
-    facts = replace(read_facts(demo / "my-demo_run"), kept={("input_output", "ensemble"): examples})
+    facts = replace(read_facts(demo / "my-demo_run"), tables=usual_tables(examples))
     assert front_matter(facts)["size_categories"] == [category]
 
 

@@ -14,10 +14,16 @@ from typing import Any
 from ensemble_instruct.card_facts import CITATION, TAGS, Facts, published_name
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.decontamination import CONTAMINATED, THRESHOLD, WORDS
+from ensemble_instruct.licence_table import licences_named
 from ensemble_instruct.licences import LICENCE_FILE, Part
-from ensemble_instruct.records import KINDS, OF_THREE, STEPS
+from ensemble_instruct.pipeline import selection_of
+from ensemble_instruct.records import OF_THREE, STEPS, Kind
 
-_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+_SIZES = (
+    (10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"),
+    (10**8, "10M<n<100M"), (10**9, "100M<n<1B"),
+)  # fmt: skip
 _SPECIAL = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 """What Markdown reads as its own; an underscore only where it is not inside a word."""
 _HUB = "https://huggingface.co"
@@ -44,13 +50,16 @@ def dataset_card(facts: Facts) -> str:
         front=_Made(f"---\n{_yaml(front_matter(facts))}---\n"),
         steps=STEPS,
         samples=[{"kind": row["kind"], "block": _Made(_block(row))} for row in facts.samples],
-        settings=_settings(config),
-        models=[_model(config, name) for name in config.used_models],
+        settings=_settings(facts),
+        columns={column.name for table in facts.tables for column in table.columns},
+        words=(WORDS, THRESHOLD),
+        models=[_model(facts, name) for name in facts.models],
+        contaminated=sum(drop.count for drop in facts.dropped if drop.reason == CONTAMINATED),
         benchmarks=[file.name for file in facts.files if file.what == "benchmarks"],
         filters=_filters(config),
         licences=_Made(_licence_table(facts.parts)),
         citation=_Made(CITATION),
-        links=_links(config),
+        cited=_cited(facts),
     )  # fmt: skip
     return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
 
@@ -65,7 +74,7 @@ def front_matter(facts: Facts) -> dict[str, Any]:
         values["language"] = list(facts.languages)
     return values | {
         "task_categories": ["text-generation"],
-        "size_categories": [next((name for end, name in _SIZES if facts.examples < end), "10M<n<100M")],
+        "size_categories": [next((name for end, name in _SIZES if facts.rows < end), "1B<n<10B")],
         "tags": list(TAGS),
         "configs": [
             {
@@ -81,7 +90,8 @@ def front_matter(facts: Facts) -> dict[str, Any]:
 def licence_file(facts: Facts) -> str:
     """`LICENSE.md`: under which licence the dataset is, by which rule, and what was declared for all it is made of."""
     licence = facts.licence
-    texts = "".join(f"* <{link}>\n" for link in licence.links)
+    of_parts = [one.source for part in facts.parts if part.licence for one in part.licence.parts if licence.links]
+    texts = "".join(f"* <{link}>\n" for link in dict.fromkeys([*licence.links, *of_parts]))
     return (
         f"# Licence of {_escaped(facts.title)}\n\n"
         f"{licence.name or licence.hub}: {_escaped(licence.reason)}.\n\n"
@@ -165,55 +175,64 @@ def _sampling(settings: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _settings(config: Config) -> list[tuple[str, str]]:
-    ensemble = config.ensemble
-    utilities = "; ".join(f"{kind}: {_mixture(ensemble.utility.of(kind))}" for kind in KINDS)
-    chosen = "no least agreement"
-    if ensemble.min_agreement is not None:
-        chosen = f"an agreement of {ensemble.min_agreement:g} or more"
-    if ensemble.keep is not None:
-        chosen = f"the {ensemble.keep:.1%} most agreed-on"
+def _settings(facts: Facts) -> list[tuple[str, str]]:
+    config, ensemble = facts.config, facts.config.ensemble
+    utilities = "; ".join(f"{kind}: {_mixture(ensemble.utility.of(kind))}" for kind in facts.kinds)
     return [
         ("seed of the random choices", str(config.seed)),
         ("profile", config.profile),
-        ("seed tasks", "those of ensemble-instruct" if config.seed_tasks is None else "of its owner"),
-        ("demonstrations in a prompt of step 1", _per_kind(config.instructions.demonstrations)),
+        ("seed tasks", "those of ensemble-instruct" if facts.has_bundled_seeds else "of its owner"),
+        ("demonstrations in a prompt of step 1", _per_kind(facts.kinds, config.instructions.demonstrations)),
         ("of them machine-made, at most", str(config.instructions.machine_demonstrations)),
         ("novelty threshold (ROUGE-L F1)", f"{config.instructions.novelty_threshold:g}"),
-        ("instructions wanted", _per_kind(config.instructions.target)),
+        ("instructions wanted", _per_kind(facts.kinds, config.instructions.target)),
         ("voters", ", ".join(["instance", *config.voter_names])),
         ("strategy", config.strategy),
         ("utility", utilities),
-        ("kept", chosen),
+        *([("sentence encoder", ensemble.embedding_model.name)] if ensemble.embedding_model else []),
+        ("kept", _kept(facts)),
         *([("threshold", f"{ensemble.threshold:g}")] if config.strategy in OF_THREE else []),
     ]
+
+
+def _kept(facts: Facts) -> str:
+    """What an example must reach, also where the config leaves it to the strategy."""
+    if facts.config.ensemble.keep is not None:
+        return f"the {100 * facts.config.ensemble.keep:g} % most agreed-on"
+    selection = selection_of(facts.config)
+    least = {kind: f"{selection.least(kind):.3g}" for kind in facts.kinds}
+    if not any(map(float, least.values())):
+        return "no least agreement"
+    if len(set(least.values())) == 1:
+        return f"an agreement of {next(iter(least.values()))} or more"
+    return "an agreement of " + ", ".join(f"{value} or more ({kind})" for kind, value in least.items())
 
 
 def _mixture(weights: Mapping[Any, float]) -> str:
     return " + ".join(name if len(weights) == 1 else f"{weight:g} {name}" for name, weight in weights.items())
 
 
-def _per_kind(numbers: Any) -> str:
-    return ", ".join(f"{kind} {numbers.of(kind)}" for kind in KINDS)
+def _per_kind(kinds: Sequence[Kind], numbers: Any) -> str:
+    return ", ".join(f"{kind} {numbers.of(kind)}" for kind in kinds)
 
 
-def _model(config: Config, name: str) -> dict[str, str]:
-    section = config.models[name]
-    revision = getattr(section, "revision", None)
+def _model(facts: Facts, name: str) -> dict[str, str]:
+    config, section = facts.config, facts.config.models[name]
     roles = [role for role, value in config.roles if name == value or (isinstance(value, list) and name in value)]
+    roles += ["filter"] if config.quality.toxicity and config.quality.toxicity.model == name else []
+    steps = dict.fromkeys(asked.step for asked in facts.asked if asked.model == name)
     return {
         "name": name,
         "published": published_name(section),
-        "revision": revision or "not declared",
+        "revision": f"ensemble-instruct {facts.version}" if section.is_bundled else section.revision or "not declared",
         "provider": f"{section.provider}, {section.endpoint}" if section.provider == "openai" else section.provider,
-        "roles": ", ".join(roles) or "filter",
+        "roles": ", ".join(roles or steps),
     }
 
 
 def _filters(config: Config) -> list[tuple[str, str]]:
     """The quality filters that were on, with their settings, decontamination aside."""
-    section = getattr(config, "quality", None)
-    values = {} if section is None else section.model_dump(mode="json")
+    values = config.quality.model_dump(mode="json")
     on = {name: value for name, value in values.items() if value not in (None, False, []) and name != "decontaminate"}
     return [(name.replace("_", " "), "" if value is True else _setting(value)) for name, value in on.items()]
 
@@ -231,24 +250,34 @@ def _licence_table(parts: Sequence[Part]) -> str:
         "|---|---|---|---|---|",
     ]
     for part in parts:
-        known = part.licence
+        known = part.licence or part.published
+        each = known.each if known else ()
         cells = [
             _escaped(part.title),
-            _escaped(part.declared or "not declared"),
+            f"{_escaped(part.declared or 'not declared')}{_by_name(part)}",
             _REASON[part.verdict],
             _escaped(known.says) if known else "",
-            f"[{_escaped(known.title)}]({known.source}), {known.date}" if known else "",
+            "; ".join(f"[{_escaped(one.title)}]({one.source}), {one.date}" for one in each),
         ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 
-def _links(config: Config) -> list[tuple[str, str]]:
-    """The models that have a page on the Hub, by their names."""
-    names = [published_name(section) for section in _openly_named(config)]
-    return [(name, f"{_HUB}/{name}") for name in dict.fromkeys(names) if _HUB_NAME.fullmatch(name)]
+def _by_name(part: Part) -> str:
+    """What the name of a model tells of its licence, where that is not what was declared."""
+    if part.published is None or part.published.id in licences_named(part.declared or ""):
+        return ""
+    return f" (published under {_escaped(part.published.id)}, as far as its name tells)"
 
 
-def _openly_named(config: Config) -> list[ModelSection]:
-    sections = [config.models[name] for name in config.used_models]
-    return [section for section in sections if section.provider != "scripted"]
+def _cited(facts: Facts) -> list[_Made]:
+    """The language models by their names, with a link to those that have a page on the Hub."""
+    sections = [facts.config.models[name] for name in facts.models]
+    named = {published_name(section): section for section in sections if section.provider != "scripted"}
+    return [_Made(_cite(name, section)) for name, section in named.items()]
+
+
+def _cite(name: str, section: ModelSection) -> str:
+    shown = f"[{_escaped(name)}]({_HUB}/{name})" if _HUB_NAME.fullmatch(section.model) else str(_escaped(name))
+    at = f" at {_escaped(section.revision)}" if section.revision else ""
+    return f"{shown}{at}"

@@ -17,10 +17,12 @@ from typing import Any
 
 from ensemble_instruct import __version__
 from ensemble_instruct.config import Config
+from ensemble_instruct.config_base import bundled_path
 from ensemble_instruct.config_file import load_config
 from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.database import kept_counts, reading, require_run
 from ensemble_instruct.dataset_tables import Table, usual_tables
+from ensemble_instruct.errors import UsageError
 from ensemble_instruct.licences import DerivedLicence, Part, derive, parts_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 
@@ -51,11 +53,14 @@ class Asked:
     prompt_tokens: int
     completion_tokens: int
     is_estimated: bool
+    """Whether a server did not count the tokens of some of them."""
+    unseeded: int
+    """How many were drawn without the seed that was asked for, as far as the client knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """The text that the prompts of a step have in common, by its SHA-256."""
+    """The text that the prompts of a step draw on, by its SHA-256."""
 
     step: Step
     kind: Kind
@@ -91,6 +96,21 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class MergedRun:
+    """A run that was merged with others into this one."""
+
+    name: str
+    seed: int | None
+    instructions: int
+    instances: int
+    """What it gave."""
+    dropped: int
+    """Instances that an earlier one of the runs had already, or that were too close to those of one."""
+    seed_tasks: str | None
+    """The digest of its seed tasks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that the card, its licence file and `croissant.json` say."""
 
@@ -115,6 +135,7 @@ class Facts:
     files: tuple[SourceFile, ...]
     parts: tuple[Part, ...]
     tables: tuple[Table, ...]
+    merged: tuple[MergedRun, ...] = ()
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -123,8 +144,23 @@ class Facts:
 
     @property
     def examples(self) -> int:
-        """Rows of the dataset."""
+        """The examples of the run."""
         return sum(self.kept.get((kind, "ensemble"), 0) for kind in KINDS)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of all that had a role, in each of the runs where several were merged."""
+        return _models(self.config, self.asked, bool(self.merged))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the dataset: of its first table."""
+        return self.tables[0].rows if self.tables else self.examples
+
+    @property
+    def has_bundled_seeds(self) -> bool:
+        """Whether the seed tasks are the bundled ones."""
+        return _is_bundled(self.config.seed_tasks) and len({run.seed_tasks for run in self.merged}) < 2
 
     @property
     def licence(self) -> DerivedLicence:
@@ -148,13 +184,12 @@ class Facts:
     @property
     def is_simulated(self) -> bool:
         """Whether a model was none: a function, or replies in a file."""
-        return any(self.config.models[name].provider == "scripted" for name in self.config.used_models)
+        return any(self.config.models[name].provider == "scripted" for name in self.models)
 
     @property
     def languages(self) -> tuple[str, ...]:
         """ISO codes: those that the language filter let pass, else that of the bundled seed tasks, else none."""
-        filtered = getattr(getattr(self.config, "quality", None), "languages", None)
-        return tuple(filtered or (["en"] if self.config.seed_tasks is None else []))
+        return tuple(self.config.quality.languages or (["en"] if self.has_bundled_seeds else []))
 
 
 def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | None = None) -> Facts:
@@ -169,9 +204,11 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
     with reading(path) as connection:
         connection.execute("BEGIN")
         meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+        _require_unchanged(folder, config, json.loads(meta.get("config", "{}")))
         kept = kept_counts(connection)
         asked, templates = _asked(connection)
         agreement, wins = _agreement(connection)
+        merged = tuple(_merged_run(entry) for entry in json.loads(meta.get("merged", "[]")))
         words: list[float] | None = json.loads(meta.get("words", "null"))
         return Facts(
             name or folder.resolve().name,
@@ -188,15 +225,47 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
             (words[0], words[1]) if words else None,
             _samples(connection),
             source_files(config),
-            parts_of(config),
+            parts_of(config, _models(config, asked, bool(merged))),
             usual_tables(sum(kept.get((kind, "ensemble"), 0) for kind in KINDS)) if tables is None else tuple(tables),
+            merged,
         )
+
+
+def _models(config: Config, asked: Sequence[Asked], is_merged: bool) -> tuple[str, ...]:
+    further = (one.model for one in asked if is_merged and one.model in config.models)
+    return tuple(dict.fromkeys([*config.used_models, *further]))
+
+
+def _require_unchanged(folder: Path, config: Config, made: Mapping[str, Any]) -> None:
+    """Raise `UsageError` where the config was edited, and is not that by which the examples were chosen any more."""
+    now: dict[str, Any] = {"seed": config.seed, "profile": config.profile, "ensemble.strategy": config.strategy}
+    now |= {f"ensemble.{name}": getattr(config.ensemble, name) for name in ("threshold", "min_agreement", "keep")}
+    now["instructions.novelty_threshold"] = config.instructions.novelty_threshold
+    now["roles.outputs"] = config.roles.outputs
+    for key, value in now.items():
+        if key in made and made[key] != value:
+            raise UsageError(
+                f"{folder / 'config.yaml'}: {key} is {json.dumps(value)}, but the examples were made with "
+                f"{json.dumps(made[key])}; set it back, or let the run follow: ensemble-instruct run --out {folder}"
+            )
+
+
+def _merged_run(entry: Mapping[str, Any]) -> MergedRun:
+    made = entry.get("config") or {}
+    counts = entry["instructions"], entry["instances"], sum(entry["dropped"].values())
+    return MergedRun(entry["run"], made.get("seed"), *counts, made.get("seed_tasks"))
 
 
 def published_name(section: ModelSection) -> str:
     """The name of a model that a reader can look up: that of its last folder, where it is the path of one."""
-    name = section.model or section.function or (section.replies.name if section.replies else "")
-    return Path(name).name if name.startswith(("/", "~", ".")) else name
+    name = section.model or section.function or str(section.replies or section.path or "")
+    is_path = not section.model or name.startswith(("/", "~", "."))
+    return Path(name).name if is_path and not section.function else name
+
+
+def _is_bundled(path: Path | None) -> bool:
+    """Whether a file comes with this package, as it does where none is named."""
+    return path is None or bundled_path(path) != path
 
 
 def source_files(config: Config) -> tuple[SourceFile, ...]:
@@ -204,8 +273,9 @@ def source_files(config: Config) -> tuple[SourceFile, ...]:
     named = [("seed tasks", [config.seed_tasks])]
     named += [(f"demonstrations, {kind}", [config.instances.demonstrations.of(kind)]) for kind in KINDS]
     named.append(("datasets to differ from", [*config.instructions.against]))
-    named.append(("benchmarks", [*getattr(getattr(config, "quality", None), "decontaminate", ())]))
-    return tuple(SourceFile(what, path.name, _digest(path)) for what, paths in named for path in paths if path)
+    named.append(("benchmarks", [*config.quality.decontaminate]))
+    own = [(what, path) for what, paths in named for path in paths if path and not _is_bundled(path)]
+    return tuple(SourceFile(what, path.name, _digest(path)) for what, path in own)
 
 
 def _digest(path: Path) -> str:
@@ -234,24 +304,25 @@ def _dropped(connection: sqlite3.Connection) -> tuple[Dropped, ...]:
 
 def _asked(connection: sqlite3.Connection) -> tuple[tuple[Asked, ...], tuple[Template, ...]]:
     """Both in one reading: the table of the requests is the largest by far."""
-    knows_estimates = connection.execute("PRAGMA user_version").fetchone()[0] >= 2
-    estimated = "SUM(estimated)" if knows_estimates else "0"
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    estimated = "SUM(estimated)" if version >= 2 else "0"
+    drawn = "SUM(seed IS NOT NULL AND NOT seed_honoured)" if version >= 4 else "0"
     sums: dict[tuple[Step, Kind, str, str], list[int]] = {}
     templates: set[Template] = set()
     rows = connection.execute(
         "SELECT step, kind, model, settings, shared.text, counted.* FROM (SELECT step, kind, model, sampling, shared,"  # noqa: S608
         " COUNT(*), COUNT(failure), SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)),"
-        f" {estimated} FROM request GROUP BY step, kind, model, sampling, shared) AS counted"
+        f" {estimated}, {drawn} FROM request GROUP BY step, kind, model, sampling, shared) AS counted"
         " JOIN sampling ON sampling.id = counted.sampling JOIN shared ON shared.id = counted.shared"
     )
     for step, kind, model, settings, text, *row in rows:
-        before = sums.get((step, kind, model, settings), [0] * 5)
+        before = sums.get((step, kind, model, settings), [0] * 6)
         sums[step, kind, model, settings] = [one + other for one, other in zip(before, row[5:], strict=True)]
-        if text and step in ("instructions", "instances"):
+        if text:
             templates.add(Template(step, kind, sha256(text.encode("utf-8", "surrogatepass")).hexdigest()))
     asked = [
-        Asked(step, kind, model, json.loads(settings), counts[0], counts[1], counts[2], counts[3], counts[4] > 0)
-        for (step, kind, model, settings), counts in sums.items()
+        Asked(step, kind, model, json.loads(settings), count, failed, given, written, guessed > 0, unseeded)
+        for (step, kind, model, settings), (count, failed, given, written, guessed, unseeded) in sums.items()
     ]
     return (
         tuple(sorted(asked, key=lambda one: (STEPS.index(one.step), one.kind, one.model, -one.requests))),

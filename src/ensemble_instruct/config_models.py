@@ -24,7 +24,7 @@ _OF_THE_HUB: tuple[str, ...] = ("transformers", "vllm")
 LOCAL_PROVIDERS = ("ctranslate2", *_OF_THE_HUB)
 
 _KEYS_OF: Mapping[str, tuple[str, ...]] = {
-    "openai": ("base_url",),
+    "openai": ("base_url", "revision"),
     "scripted": ("function", "replies"),
     "ctranslate2": (
         "path", "device", "compute_type", "threads", "batch_size", "batch_tokens", "context_length", "unload",
@@ -80,7 +80,7 @@ class ModelSection(Section):
     path: Path | None = Field(default=None, strict=False)
     """The folder of a model that runs here; `bundled:models/NAME` for one that comes with the package."""
     revision: str | None = None
-    """The commit, tag or branch of a model on the Hub."""
+    """The commit, tag or branch of a model on the Hub; of a server's, what its owner says that it serves."""
     device: str | None = None
     """`cpu`, `cuda`, `cuda:N`, or `auto`, the default."""
     compute_type: str | None = None
@@ -183,14 +183,15 @@ class ModelSection(Section):
     def identity(self) -> tuple[str, ...]:
         """What of the model goes into the key of a request: all that can change an answer, and nothing else.
 
-        For a server: where it answers, its name there, the endpoint. A model that runs here is known by the content
-        of its folder up to 64 MB, beyond by its path; or by its name and revision on the Hub.
+        For a server: where it answers, its name there, the endpoint, and the revision if one is declared. A model that
+        runs here is known by the content of its folder up to 64 MB, beyond by its path; or by its name and revision on
+        the Hub.
         """
         if self.provider == "scripted":
             script = self.function or f"replies {_digest(self.replies)}"
             return (f"scripted: {script}", self.model, self.endpoint)
         if not self.is_local:
-            return (self.base_urls[0], self.model, self.endpoint)
+            return (self.base_urls[0], self.model, self.endpoint, *([self.revision] if self.revision else []))
         which = self.model if self.folder is None else content_of(self.folder)
         how = {"revision": self.revision, "compute_type": self.compute_type, "dtype": self.dtype}
         options = {key: value for key, value in self.options.items() if key not in _WITHOUT_EFFECT}

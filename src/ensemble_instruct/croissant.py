@@ -16,7 +16,7 @@ _TYPES = {"text": "sc:Text", "number": "sc:Float"}
 _CR = (
     "citeAs", "column", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes", "jsonPath",
     "key", "md5", "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "separator",
-    "source", "subField", "transform",
+    "samplingRate", "source", "subField", "transform", "equivalentProperty",
 )  # fmt: skip
 _CONTEXT: Object = {
     "@language": "en",

@@ -75,6 +75,12 @@ def licence_called(name: str) -> Licence | None:
     return _by_name().get(_folded(name)) or _expression(name.strip())
 
 
+def licences_named(name: str) -> frozenset[str]:
+    """The ids of the licences that an expression names, whichever of them is chosen."""
+    names = (name, *re.split(r"(?i)\s+(?:or|and|with)\s+|[()]", name))
+    return frozenset(found.id for one in names if (found := _by_name().get(_folded(one).removesuffix("+"))))
+
+
 def licence_of_model(model: str) -> Licence | None:
     """The licence under which a model of that name was published, as far as the table knows."""
     found = (entry for entry in licences() for pattern in entry.models if is_named(model, pattern))
