@@ -17,7 +17,7 @@ from typing import Any
 
 from ensemble_instruct import __version__
 from ensemble_instruct.config import Config
-from ensemble_instruct.config_base import bundled_path
+from ensemble_instruct.config_base import is_users
 from ensemble_instruct.config_file import load_config
 from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.database import kept_counts, reading, require_run
@@ -160,7 +160,7 @@ class Facts:
     @property
     def has_bundled_seeds(self) -> bool:
         """Whether the seed tasks are the bundled ones."""
-        return _is_bundled(self.config.seed_tasks) and len({run.seed_tasks for run in self.merged}) < 2
+        return not is_users(self.config.seed_tasks) and len({run.seed_tasks for run in self.merged}) < 2
 
     @property
     def licence(self) -> DerivedLicence:
@@ -263,18 +263,13 @@ def published_name(section: ModelSection) -> str:
     return Path(name).name if is_path and not section.function else name
 
 
-def _is_bundled(path: Path | None) -> bool:
-    """Whether a file comes with this package, as it does where none is named."""
-    return path is None or bundled_path(path) != path
-
-
 def source_files(config: Config) -> tuple[SourceFile, ...]:
     """The user's files that decided what the run made."""
     named = [("seed tasks", [config.seed_tasks])]
     named += [(f"demonstrations, {kind}", [config.instances.demonstrations.of(kind)]) for kind in KINDS]
     named.append(("datasets to differ from", [*config.instructions.against]))
     named.append(("benchmarks", [*config.quality.decontaminate]))
-    own = [(what, path) for what, paths in named for path in paths if path and not _is_bundled(path)]
+    own = [(what, path) for what, paths in named for path in paths if path and is_users(path)]
     return tuple(SourceFile(what, path.name, _digest(path)) for what, path in own)
 
 
