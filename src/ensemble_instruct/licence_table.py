@@ -44,11 +44,6 @@ class Licence:
         """The lines of the table that it is made of: itself, or each of several that hold together."""
         return self.parts or (self,)
 
-    @property
-    def is_permissive(self) -> bool:
-        """Whether outputs may train other models, commercial ones too, be it with conditions."""
-        return self.outputs != "no" and self.commercial
-
 
 @cache
 def licences() -> tuple[Licence, ...]:

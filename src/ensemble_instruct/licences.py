@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_base import is_users
 from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.licence_table import Licence, licence_called, licence_of_model
+from ensemble_instruct.licence_table import Licence, licence_called, licence_of_model, licences_named
 from ensemble_instruct.records import KINDS
 
 BUNDLED = "Apache-2.0"
@@ -152,7 +152,7 @@ def notes(config: Config) -> list[str]:
     for part in parts_of(config):
         if part.declared is None and not part.own and config.licenses.policy == "permissive":
             lines.append(f"{part.key}: is not declared, so the licence of the dataset is unknown{_by_name(part)}")
-        if part.published is not None and part.declared is not None and part.licence != part.published:
+        if part.published and part.declared and part.published.id not in licences_named(part.declared):
             lines.append(
                 f"{part.key}: is {part.declared}, but {part.model} was published under {part.published.id} "
                 f"({part.published.source}), as far as the name tells"
@@ -192,7 +192,7 @@ def derive(parts: Sequence[Part]) -> DerivedLicence:
     outputs free: the one of them that asks most. Else `other`, with the names of all.
     """
     silent = [part.title for part in parts if part.licence is None]
-    known = {part.licence.id: part.licence for part in parts if part.licence is not None}
+    known = {licence.id: licence for part in parts if part.licence for licence in part.licence.each}
     if silent:
         return DerivedLicence("unknown", "", f"no known licence is declared for {', '.join(silent)}")
     entries = sorted(known.values(), key=lambda entry: entry.rank or 0)
