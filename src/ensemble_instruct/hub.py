@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ensemble_instruct import __version__
 from ensemble_instruct.errors import EnsembleInstructError, HubError, UsageError
 from ensemble_instruct.export import Describe, Exported
+from ensemble_instruct.export_order import NAMES
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -59,9 +60,7 @@ def require_access(repo: str) -> Access:
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
-        raise UsageError(
-            f"--repo {repo}: is no name of a dataset; write OWNER/NAME, of letters, digits, -, _ and ."
-        ) from error
+        raise UsageError(f"--repo {repo}: is no name of a dataset; {NAMES}") from error
     if get_token() is None:
         raise UsageError(f"--format hub: there is no token; set HF_TOKEN to one that may write ({_TOKENS})")
     if not sys.stderr.isatty():
