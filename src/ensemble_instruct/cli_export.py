@@ -66,7 +66,9 @@ def export(
     order = ordered(Given(form, to, rows, system, split, shard_size, candidates, partial), run_folder)
     _require_hub(form, repo, public=public, dry_run=dry_run)
     if form != "hub":
-        _say(export_run(run_folder, order, None, choose_again), order)
+        from ensemble_instruct.declaration import declared
+
+        _say(export_run(run_folder, order, declared, choose_again), order)
         return
 
     from ensemble_instruct.hub import describing, require_access, upload
