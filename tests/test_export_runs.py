@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -114,8 +115,10 @@ def merged_run(folder: Path) -> list[dict[str, str]]:
         for number, example in enumerate(made_examples(30))
     ]
     make_run(folder, examples)
+    counts = {"instructions": 15, "instances": 15, "dropped": {}}
+    parts = [{"run": name, **counts, "models": {}, "config": {}} for name in ("first", "other/second")]
     with closing(sqlite3.connect(folder / "run.db")) as connection, connection:
-        connection.execute("INSERT INTO meta VALUES ('merged', '[]')")
+        connection.execute("INSERT INTO meta VALUES ('merged', ?)", (json.dumps(parts),))
     return [{"id": example.instance.id, "run": example.instance.run} for example in examples]
 
 
@@ -130,6 +133,19 @@ def test_a_table_says_which_run_each_example_comes_from(forks: Forks, tmp_path: 
         assert table.column_names[-1] == "run"
     front = yaml.safe_load((tmp_path / "out" / "README.md").read_text().split("---\n")[1])
     assert [size["splits"][0]["num_examples"] for size in front["dataset_info"]] == [30, 30]
+
+
+def test_the_card_of_a_merged_run_tells_of_that_column(forks: Forks, tmp_path: Path) -> None:
+    merged_run(tmp_path / "run")
+    told = forks.run(tmp_path, ["card", "run"])
+    assert "`agreement`, `run`." in told.stdout, told.stderr
+    assert "`matrix`, `run`." in told.stdout
+    forks.run(tmp_path, ["export", "run", "--format", "hub", "--dry-run"])
+    readme = (tmp_path / "run" / "hub" / "README.md").read_text(encoding="utf-8")
+    assert [line for line in told.stdout.splitlines() if line.startswith("Columns")] == [
+        line for line in readme.splitlines() if line.startswith("Columns")
+    ]
+    assert "`run` is the one of the merged runs" in readme
 
 
 def test_the_files_of_trainers_of_a_merged_run_are_as_of_any_other(forks: Forks, tmp_path: Path) -> None:

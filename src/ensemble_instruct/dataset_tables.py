@@ -94,13 +94,14 @@ _CANDIDATES = Column(
 )
 
 
-def usual_tables(rows: int) -> tuple[Table, ...]:
+def usual_tables(rows: int, *, is_merged: bool = False) -> tuple[Table, ...]:
     """The tables that a run of so many examples becomes on the Hub unless told otherwise."""
+    run = (Column("run", "text"),) if is_merged else ()
     split = (Split("train", rows),)
     task = tuple(_TEXTS[name] for name in ("id", "kind", "instruction", "input", "output"))
     return (
-        Table("default", split, (_MESSAGES, _TEXTS["id"], _TEXTS["kind"], *_ORIGIN)),
-        Table("candidates", split, (*task, *_ORIGIN, _CANDIDATES, Column("matrix", "other", is_list=True))),
+        Table("default", split, (_MESSAGES, _TEXTS["id"], _TEXTS["kind"], *_ORIGIN, *run)),
+        Table("candidates", split, (*task, *_ORIGIN, _CANDIDATES, Column("matrix", "other", is_list=True), *run)),
     )
 
 
