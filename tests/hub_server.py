@@ -69,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.path == "/api/whoami-v2":
             self._send({"name": "me", "type": "user"})
+        elif "/xet-write-token/" in self.path:
+            self._send({"error": "this user may not store anything"}, 403)
         elif (found := self.hub.datasets.get(name := self._name(self.path))) is not None:
             siblings = [{"rfilename": file} for file in sorted(found.files)]
             self._send({"id": name, "private": found.private, "sha": "0" * 40, "siblings": siblings})

@@ -160,7 +160,7 @@ def test_a_run_that_kept_no_example_is_exported_empty(forks: Forks, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("to", "problem"),
-    [("nowhere/out.jsonl", "nowhere does not exist"), ("run", "is a folder"), ("config.yaml/out", "config.yaml")],
+    [("nowhere/out", "nowhere does not exist"), ("run", "is a folder"), ("config.yaml/out", "config.yaml")],
 )
 @pytest.mark.parametrize("form", ["alpaca", "parquet"])
 def test_a_place_that_cannot_be_written_is_refused(
@@ -173,5 +173,5 @@ def test_a_place_that_cannot_be_written_is_refused(
 
 @pytest.mark.parametrize("form", ["alpaca", "parquet"])
 def test_a_folder_without_permission_is_refused(forks: Forks, finished: Path, tmp_path: Path, form: str) -> None:
-    to = unwritable(tmp_path / "locked") / "out.jsonl"
+    to = unwritable(tmp_path / "locked") / "out"
     assert f"{to}: cannot be written" in forks.refused(finished, "export", "run", "--format", form, "--to", to)

@@ -96,7 +96,7 @@ def test_a_row_never_changes_side(forks: Forks, place: Path, made: list[dict[str
     make_run(tmp_path / "run", made_examples(SIZE)[::-3])
     said(forks, tmp_path, "--format", "prompt-completion", "--split", SPLIT, "--to", "fewer")
     said(forks, place, "--format", "prompt-completion", "--split", SPLIT, "--to", tmp_path / "all")
-    said(forks, place, "--format", "prompt-completion", "--split", "train=7/10,test=3/10", "--to", tmp_path / "more")
+    said(forks, place, "--format", "prompt-completion", "--split", "train = 7/10, test=3/10", "--to", tmp_path / "more")
 
     def side(folder: str, name: str) -> set[str]:
         return {row["prompt"] for row in rows(tmp_path / folder / f"{name}.jsonl")}
@@ -262,6 +262,10 @@ def test_a_run_without_examples_gives_empty_files(forks: Forks, tmp_path: Path, 
         (["--format", "messages", "--to", "out", "--split", ""], "''"),
         (["--format", "alpaca", "--to", "out", "--system", "Be kind."], "--system: goes with messages"),
         (["--format", "messages", "--to", "out", "--system", " "], "--system: is blank"),
+        (["--format", "messages", "--to", "out", "--system", "\udcff"], "--system: is not UTF-8"),
+        (["--format", "messages", "--to", "out.parquet"], "--format parquet --rows messages"),
+        (["--format", "original", "--to", "out.parquet"], "writes JSON; name a file like out.jsonl"),
+        (["--format", "parquet", "--to", "out.jsonl"], "writes Parquet; name a file like out.parquet"),
         (["--format", "parquet", "--to", "out", "--rows", "chat"], "there are examples, alpaca, messages"),
         (["--format", "alpaca", "--to", "out", "--rows", "messages"], "--rows: goes with --format parquet"),
         (["--format", "parquet", "--to", "out/", "--shard-size", "5"], "like 500MB"),
@@ -271,6 +275,7 @@ def test_a_run_without_examples_gives_empty_files(forks: Forks, tmp_path: Path, 
         (["--format", "parquet", "--to", "out/", "--repo", "a/b"], "--repo: goes with --format hub"),
         (["--format", "parquet", "--to", "out/", "--dry-run"], "--dry-run: goes with --format hub"),
         (["--format", "hub"], "--repo: is missing"),
+        (["--format", "hub", "--dry-run", "--repo", "a b"], "--repo a b: is no name of a dataset"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(forks: Forks, place: Path, given: list[str], problem: str) -> None:
@@ -302,22 +307,28 @@ def test_kills_in_the_middle_leave_the_old_folder_whole(tmp_path: Path) -> None:
         [str(COMMAND), "export", "run", "--to", "out/", "--format", "parquet", *more]
         for more in (["--rows", "messages"], ["--split", SPLIT, "--shard-size", "100KB", "--candidates"])
     ]
+
+    def at_work(command: list[str]) -> subprocess.Popen[bytes]:
+        """The export, once it has begun to write."""
+        known = set(tmp_path.glob(".out.*.partial"))
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+        while process.poll() is None and not set(tmp_path.glob(".out.*.partial")) - known:
+            time.sleep(0.002)
+        return process
+
     whole = []
     for command in commands:
-        began = time.monotonic()
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        with at_work(command) as process:
+            began = time.monotonic()
+            assert process.wait() == 0
+            seconds = time.monotonic() - began
         whole.append(tree(tmp_path / "out"))
-        seconds = time.monotonic() - began
     rng = random.Random(0)
     met = 0
     for _ in range(MOST_KILLS):
         before = tree(tmp_path / "out")
-        other = commands[1 - whole.index(before)]
-        with subprocess.Popen(other, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-            known = set(tmp_path.glob(".out.*.partial"))
-            while process.poll() is None and not set(tmp_path.glob(".out.*.partial")) - known:
-                time.sleep(0.002)
-            time.sleep(rng.uniform(0, 0.3 * seconds))
+        with at_work(commands[1 - whole.index(before)]) as process:
+            time.sleep(rng.uniform(0, 0.7 * seconds))
             process.kill()
         after = tree(tmp_path / "out")
         assert after in whole
@@ -352,6 +363,8 @@ def test_a_kill_in_the_middle_leaves_the_old_file_whole(tmp_path: Path, name: st
         if found == b"old":
             break
     assert found == b"old"
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"run", name}
 
 
 def test_where_two_folders_cannot_be_swapped_the_old_one_is_set_aside(

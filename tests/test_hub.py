@@ -165,6 +165,15 @@ def test_a_token_that_may_not_write_is_told_and_the_folder_kept(
     assert hub.datasets == {}
 
 
+def test_a_refusal_of_the_newer_storage_is_told_at_once(forks: Forks, place: Path, hub: Hub) -> None:
+    """Its client raises an error of the network for it, with the status in words."""
+    pytest.importorskip("hf_xet")
+    code, said = failed(forks, place, environment(place, hub) | {"HF_HUB_DISABLE_XET": "0"})
+    assert code == 1
+    assert "me/data: the token may not write there" in said
+    assert sum("xet-write-token" in request for request in hub.asked) == 1
+
+
 def test_no_network_is_told_at_once(forks: Forks, place: Path, hub: Hub) -> None:
     nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9"}
     code, said = failed(forks, place, environment(place, hub) | nowhere)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ensemble_instruct.formats import preference_row
 from tests.conftest import rows
 from tests.forks import Forks, forking
 
@@ -157,6 +158,17 @@ def test_a_blank_candidate_is_never_rejected_against_the_winner(forks: Forks, tm
     assert {"", "   "} <= outputs
     exported(forks, tmp_path, "pairs.jsonl")
     assert {case_of(pair["prompt"]) for pair in rows(tmp_path / "pairs.jsonl")} == {"Longer"}
+
+
+def test_white_space_at_the_ends_makes_no_other_text() -> None:
+    """It may lower an agreement that a model measures."""
+    said = [("a", "red green", 0.9), ("b", "red green\n", 0.4), ("c", "red", 0.5)]
+    candidates = [dict(zip(("voter", "output", "score"), each, strict=True)) for each in said]
+    example = {"id": "1", "instruction": "Say.", "input": "", "output": "red green", "candidates": candidates}
+    pair = preference_row(example)
+    assert pair is not None
+    assert (pair["chosen"], pair["rejected"]) == ("red green", "red")
+    assert preference_row(example | {"candidates": candidates[:2]}) is None
 
 
 def test_parquet_holds_the_same_pairs(forks: Forks, finished: Path) -> None:

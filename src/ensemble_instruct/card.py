@@ -14,6 +14,7 @@ from typing import Any
 from ensemble_instruct.card_facts import CITATION, TAGS, Facts, published_name
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.declaration import declaration
 from ensemble_instruct.decontamination import CONTAMINATED, THRESHOLD, WORDS
 from ensemble_instruct.licence_table import licences_named
 from ensemble_instruct.licences import LICENCE_FILE, Part
@@ -76,14 +77,7 @@ def front_matter(facts: Facts) -> dict[str, Any]:
         "task_categories": ["text-generation"],
         "size_categories": [next((name for end, name in _SIZES if facts.rows < end), "1B<n<10B")],
         "tags": list(TAGS),
-        "configs": [
-            {
-                "config_name": table.name,
-                **({"default": True} if place == 0 else {}),
-                "data_files": [{"split": split.name, "path": table.pattern(split)} for split in table.splits],
-            }
-            for place, table in enumerate(facts.tables)
-        ],
+        **declaration(facts.tables),
     }
 
 

@@ -226,9 +226,13 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
             _samples(connection),
             source_files(config),
             parts_of(config, _models(config, asked, bool(merged))),
-            usual_tables(sum(kept.get((kind, "ensemble"), 0) for kind in KINDS)) if tables is None else tuple(tables),
+            _usual_tables(kept, bool(merged)) if tables is None else tuple(tables),
             merged,
         )
+
+
+def _usual_tables(kept: Mapping[tuple[Kind, Step], int], is_merged: bool) -> tuple[Table, ...]:
+    return usual_tables(sum(kept.get((kind, "ensemble"), 0) for kind in KINDS), is_merged=is_merged)
 
 
 def _models(config: Config, asked: Sequence[Asked], is_merged: bool) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import click
 
 from ensemble_instruct.cli_steps import PATH
 from ensemble_instruct.errors import UsageError
+from ensemble_instruct.export_order import NAMES, REPO
 
 if TYPE_CHECKING:
     from ensemble_instruct.export import Exported, WrittenConfig
@@ -60,17 +61,20 @@ def export(
     """Write the examples of a run for a trainer, or upload them to the Hub."""
     from ensemble_instruct.export import export_run
     from ensemble_instruct.export_order import Given, ordered
+    from ensemble_instruct.so_far import choose_again
 
     order = ordered(Given(form, to, rows, system, split, shard_size, candidates, partial), run_folder)
     _require_hub(form, repo, public=public, dry_run=dry_run)
     if form != "hub":
-        _say(export_run(run_folder, order), order)
+        from ensemble_instruct.declaration import declared
+
+        _say(export_run(run_folder, order, declared, choose_again), order)
         return
 
     from ensemble_instruct.hub import describing, require_access, upload
 
     access = None if dry_run or repo is None else require_access(repo)
-    exported = export_run(run_folder, order, describing(access.repo if access else repo))
+    exported = export_run(run_folder, order, describing(access.repo if access else repo), choose_again)
     _say(exported, order)
     if access is not None:
         uploaded = upload(access, order.to, exported, public=public)
@@ -81,6 +85,8 @@ def _require_hub(form: str, repo: str | None, *, public: bool, dry_run: bool) ->
     if form == "hub":
         if repo is None and not dry_run:
             raise UsageError("--repo: is missing; name the dataset to upload to, or give --dry-run")
+        if repo is not None and not REPO.fullmatch(repo):
+            raise UsageError(f"--repo {repo}: is no name of a dataset; {NAMES}")
         return
     for option, is_given in (("--repo", repo is not None), ("--public", public), ("--dry-run", dry_run)):
         if is_given:
@@ -89,6 +95,12 @@ def _require_hub(form: str, repo: str | None, *, public: bool, dry_run: bool) ->
 
 def _say(exported: Exported, order: Order) -> None:
     to = order.to
+    if exported.barred is not None:
+        without = f", without {exported.barred} that its filters leave out" if exported.barred else ""
+        note = f"the run is not finished: these are its examples so far{without}; at its end it may choose others"
+        click.echo(f"note: {note}", err=True)
+    if order.form == "hub" and not exported.main.rows:
+        click.echo("note: no row was written, and `datasets` loads nothing that has none", err=True)
     left = ""
     if exported.left_out:
         left = f"{exported.left_out} left out, as no candidate has another text that is less agreed on; "
@@ -96,7 +108,7 @@ def _say(exported: Exported, order: Order) -> None:
     for config in exported.configs[1:]:
         click.echo(f"{config.rows} rows with every candidate in {to / config.folder}{_splits(config)}")
     there = {split.name for split in exported.main.splits}
-    for name in (split.name for split in order.splits if split.name not in there):
+    for name in (split.name for split in order.splits if exported.main.rows and split.name not in there):
         click.echo(f"note: no example fell to split {name}, so it is left out; give it a larger share", err=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +32,8 @@ class Split:
     name: str
     rows: int
     files: tuple[DataFile, ...] = ()
+    bytes: int = 0
+    """Before compression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Table:
     name: str
     splits: tuple[Split, ...]
     columns: tuple[Column, ...]
+    is_lines: bool = False
+    """Whether each split is a file of JSON lines, not Parquet in the layout of the Hub."""
 
     @property
     def folder(self) -> str:
@@ -63,7 +68,19 @@ class Table:
 
     def pattern(self, split: Split) -> str:
         """Which files are of that split."""
-        return f"{self.folder}/{split.name}-*"
+        return f"{split.name}.jsonl" if self.is_lines else f"{self.folder}/{split.name}-*"
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Rows and bytes, as the Hub keeps them of a config."""
+        return {
+            "config_name": self.name,
+            "splits": [
+                {"name": split.name, "num_bytes": split.bytes, "num_examples": split.rows} for split in self.splits
+            ],
+            "download_size": sum(file.size for split in self.splits for file in split.files),
+            "dataset_size": sum(split.bytes for split in self.splits),
+        }
 
 
 _TEXTS = {name: Column(name, "text") for name in ("id", "kind", "instruction", "input", "output", "voter")}
@@ -77,14 +94,26 @@ _CANDIDATES = Column(
 )
 
 
-def usual_tables(rows: int) -> tuple[Table, ...]:
+def usual_tables(rows: int, *, is_merged: bool = False) -> tuple[Table, ...]:
     """The tables that a run of so many examples becomes on the Hub unless told otherwise."""
+    run = (Column("run", "text"),) if is_merged else ()
     split = (Split("train", rows),)
     task = tuple(_TEXTS[name] for name in ("id", "kind", "instruction", "input", "output"))
     return (
-        Table("default", split, (_MESSAGES, _TEXTS["id"], _TEXTS["kind"], *_ORIGIN)),
-        Table("candidates", split, (*task, *_ORIGIN, _CANDIDATES, Column("matrix", "other", is_list=True))),
+        Table("default", split, (_MESSAGES, _TEXTS["id"], _TEXTS["kind"], *_ORIGIN, *run)),
+        Table("candidates", split, (*task, *_ORIGIN, _CANDIDATES, Column("matrix", "other", is_list=True), *run)),
     )
+
+
+def lines_table(folder: Path, rows: Mapping[str, int]) -> Table:
+    """The table of a folder with a file of JSON lines for each split, which have so many rows."""
+    splits = []
+    for name, count in rows.items():
+        path = folder / f"{name}.jsonl"
+        with path.open("rb") as file:
+            found = DataFile(path.name, _digest(file), path.stat().st_size)
+        splits.append(Split(name, count, (found,), found.size))
+    return Table("default", tuple(splits), (), is_lines=True)
 
 
 def read_tables(folder: Path) -> tuple[Table, ...]:
@@ -109,6 +138,7 @@ def read_tables(folder: Path) -> tuple[Table, ...]:
 @dataclass(slots=True)
 class _Files:
     rows: int = 0
+    bytes: int = 0
     files: list[DataFile] = field(default_factory=list)
 
 
@@ -125,12 +155,13 @@ def _read_table(name: str, folder: Path) -> Table | None:
         schema = metadata.schema.to_arrow_schema() if schema is None else schema
         split = splits.setdefault(shard["split"], _Files())
         split.rows += metadata.num_rows
+        split.bytes += sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
         with path.open("rb") as file:
             split.files.append(DataFile(f"{folder.name}/{path.name}", _digest(file), path.stat().st_size))
     if schema is None:
         return None
     order = sorted(splits, key=lambda split: (split != "train", split))
-    made = tuple(Split(split, splits[split].rows, tuple(splits[split].files)) for split in order)
+    made = tuple(Split(split, splits[split].rows, tuple(splits[split].files), splits[split].bytes) for split in order)
     return Table(name, made, tuple(_column(column.name, column.type) for column in schema))
 
 

@@ -11,6 +11,9 @@ from ensemble_instruct.formats import FILE_FORMATS, TABLE_ROWS, require_known
 from ensemble_instruct.splits import WHOLE, Split, parse_splits
 
 FORMATS = (*FILE_FORMATS, "parquet", "hub")
+REPO = re.compile(r"([A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+")
+NAMES = "write OWNER/NAME, of letters, digits, -, _ and ."
+"""What the name of a dataset on the Hub may be, as far as that can be told without its client."""
 SHARD_SIZE = "500MB"
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 _SUFFIXES = (".json", ".jsonl", ".parquet")
@@ -63,6 +66,8 @@ def ordered(given: Given, run_folder: Path) -> Order:
     as_folder = names_folder or given.form == "hub" or given.split is not None
     if as_folder and to.suffix in _SUFFIXES and not to.is_dir():
         raise UsageError(f"--to {to}: splits, shards and --format hub need a folder; name one, like {to.stem}/")
+    if not as_folder:
+        _require_suffix(given.form, to)
     rows = _rows(given, is_table=given.form in ("parquet", "hub"))
     _require_chat(given, rows)
     _require_shards(given, as_folder=as_folder)
@@ -71,6 +76,15 @@ def ordered(given: Given, run_folder: Path) -> Order:
         given.form, to, as_folder, rows, given.system, splits, parse_size(given.shard_size or SHARD_SIZE),
         given.form == "hub" if given.candidates is None else given.candidates, given.partial,
     )  # fmt: skip
+
+
+def _require_suffix(form: str, to: Path) -> None:
+    """Raise `UsageError` for a file whose name says something else than what will be in it."""
+    if form == "parquet" and to.suffix in (".json", ".jsonl"):
+        raise UsageError(f"--to {to}: --format parquet writes Parquet; name a file like {to.stem}.parquet")
+    if to.suffix == ".parquet" and form not in ("parquet", "preference"):
+        rows = "" if form == "original" else f", or give --format parquet --rows {form}"
+        raise UsageError(f"--to {to}: --format {form} writes JSON; name a file like {to.stem}.jsonl{rows}")
 
 
 def _rows(given: Given, *, is_table: bool) -> str:
@@ -89,6 +103,8 @@ def _require_chat(given: Given, rows: str) -> None:
         raise UsageError(f"--system: goes with messages (--format or --rows); {rows} has no place for it")
     if not given.system.strip():
         raise UsageError("--system: is blank; give a text, or leave it out")
+    if any("\ud800" <= character <= "\udfff" for character in given.system):
+        raise UsageError("--system: is not UTF-8; write it so")
 
 
 def _require_shards(given: Given, *, as_folder: bool) -> None:

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.jsonl import sync, umask, writing
+from ensemble_instruct.jsonl import UNFINISHED, sync, umask, writing
 
-_SUFFIX, _OLD = ".partial", "old"
+_OLD = "old"
 _HERE, _SWAP_ON_LINUX, _SWAP_ON_MACOS = -100, 2, 2
 
 
@@ -27,12 +27,10 @@ def require_place(path: Path, is_known: Callable[[str], bool]) -> None:
     """
     if path.exists() and not path.is_dir():
         raise InputFileError(f"{path}: is a file; name a folder with --to, or remove it")
-    if path.is_dir():
-        files = (name.relative_to(path).as_posix() for name in sorted(path.rglob("*")) if not name.is_dir())
-        if foreign := next((name for name in files if not is_known(name)), None):
-            raise InputFileError(
-                f"{path}: is a folder that holds something else than an export ({foreign}); name a new one with --to"
-            )
+    if path.is_dir() and (foreign := next((name for name in _files_of(path) if not is_known(name)), None)):
+        raise InputFileError(
+            f"{path}: is a folder that holds something else than an export ({foreign}); name a new one with --to"
+        )
     parent = path.resolve().parent
     if not parent.is_dir():
         raise InputFileError(f"{path}: folder {path.parent} does not exist; create it first")
@@ -40,6 +38,15 @@ def require_place(path: Path, is_known: Callable[[str], bool]) -> None:
         tempfile.TemporaryFile(dir=parent).close()
     except OSError as error:
         raise InputFileError(f"{path}: cannot be written: {error.strerror}; choose another place") from error
+
+
+def _files_of(folder: Path) -> Iterator[str]:
+    """The paths of the files in a folder, those at its top first: it may be a large one that is none of ours."""
+    for name, folders, files in os.walk(folder):
+        folders.sort()
+        links = [found for found in folders if Path(name, found).is_symlink()]
+        for file in sorted([*files, *links]):
+            yield Path(name, file).relative_to(folder).as_posix()
 
 
 @contextmanager
@@ -54,8 +61,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     path = path.resolve()
     with writing(path):
         _remove_left_behind(path)
-        made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX))
-        held = _lock(made)
+        made, held = _new_folder(path)
         try:
             yield made
             _sync_tree(made)
@@ -68,6 +74,22 @@ def whole_folder(path: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(made, ignore_errors=True)
             os.close(held)
+
+
+def _new_folder(path: Path) -> tuple[Path, int]:
+    """A folder beside `path`, and the descriptor that holds its lock.
+
+    Another process may take one that is not locked yet for what was left behind, and remove it: then a next one.
+    """
+    while True:
+        made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED))
+        try:
+            held = _lock(made)
+        except (BlockingIOError, FileNotFoundError):
+            continue
+        if made.exists():
+            return made, held
+        os.close(held)
 
 
 def _lock(folder: Path) -> int:
@@ -84,7 +106,7 @@ def _lock(folder: Path) -> int:
 def _remove_left_behind(path: Path) -> None:
     """Remove unfinished folders of processes that are no more; put back the old one where that is all there is."""
     for folder in path.parent.iterdir():
-        if folder.name.startswith(f".{path.name}.") and folder.name.endswith(_SUFFIX) and folder.is_dir():
+        if folder.name.startswith(f".{path.name}.") and folder.name.endswith(UNFINISHED) and folder.is_dir():
             try:
                 held = _lock(folder)
             except OSError:  # another process works on it
@@ -106,8 +128,7 @@ def _swap(made: Path, path: Path) -> None:
     """Let the two folders change places."""
     if _swapped_at_once(made, path):
         return
-    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX))
-    held = _lock(aside)
+    aside, held = _new_folder(path)
     try:
         path.rename(aside / _OLD)
         made.rename(path)

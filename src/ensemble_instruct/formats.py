@@ -58,14 +58,14 @@ def preference_row(example: Row) -> Row | None:
     """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
 
     Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
-    None where no other text that is not blank was given, or none that is less agreed on; what a quality filter has
-    something against is in no pair.
+    None where no other text that is not blank was given, or none that is less agreed on. White space at the ends makes
+    no other text, and what a quality filter has something against is in no pair.
     """
     chosen, candidates = example["output"], example["candidates"]
     others = [
         candidate
         for candidate in candidates
-        if candidate["output"] != chosen and candidate["output"].strip() and "barred" not in candidate
+        if candidate["output"].strip() not in ("", chosen.strip()) and "barred" not in candidate
     ]
     if not others:
         return None
@@ -106,6 +106,11 @@ def candidates_row(example: Row) -> Row:
     return example | {"candidates": candidates}
 
 
+def _with_run(make: Callable[[Row], Row | None], example: Row) -> Row | None:
+    row = make(example)
+    return row and row | {"run": example.get("run", "")}
+
+
 def _with_origin(make: Callable[[Row], Row | None], example: Row) -> Row | None:
     row = make(example)
     return row and row | {name: example[name] for name in _ORIGIN}
@@ -114,15 +119,14 @@ def _with_origin(make: Callable[[Row], Row | None], example: Row) -> Row | None:
 FILE_FORMATS = ("original", "alpaca", "messages", "prompt-completion", "preference")
 TABLE_ROWS = ("examples", "alpaca", "messages", "prompt-completion", "preference")
 """What the rows of a Parquet file may be."""
-EXAMPLES = Format(
-    example_row,
-    {"id": "text", "kind": "text", **_TASK, "winners": "texts", "agreement": "number"},
-)
-CANDIDATES = Format(
-    candidates_row,
-    {**EXAMPLES.columns, "candidates": "candidates", "matrix": "matrix"},
-)
-"""Every candidate of an example with its score, and the agreement of each pair of them."""
+_EXAMPLE: dict[str, ColumnType] = {
+    "id": "text", "kind": "text", **_TASK, "winners": "texts", "agreement": "number",
+}  # fmt: skip
+_WHOLE = {
+    "examples": Format(example_row, _EXAMPLE),
+    "candidates": Format(candidates_row, {**_EXAMPLE, "candidates": "candidates", "matrix": "matrix"}),
+}
+"""Examples as they are, and with every candidate, its score, and the agreement of each pair of them."""
 
 
 def file_format(name: str, system: str | None = None) -> Format:
@@ -137,14 +141,18 @@ def file_format(name: str, system: str | None = None) -> Format:
     return made[name]
 
 
-def table_format(name: str, system: str | None = None) -> Format:
-    """The format of a table: what the trainer reads, then where the row comes from."""
-    if name == "examples":
-        return EXAMPLES
-    plain = file_format(name, system)
-    if name == "preference":
-        return plain
-    return Format(partial(_with_origin, plain.row), {**plain.columns, **_ORIGIN})
+def table_format(name: str, system: str | None = None, *, is_merged: bool = False) -> Format:
+    """The format of a table: what the trainer reads, then where the row comes from.
+
+    Of a run that several were merged into, the last column is the one that an example comes from.
+    """
+    if name in _WHOLE:
+        made = _WHOLE[name]
+    else:
+        made = file_format(name, system)
+        if name != "preference":
+            made = Format(partial(_with_origin, made.row), {**made.columns, **_ORIGIN})
+    return Format(partial(_with_run, made.row), {**made.columns, "run": "text"}) if is_merged else made
 
 
 def require_known(option: str, name: str, known: Sequence[str]) -> None:

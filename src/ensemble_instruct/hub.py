@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ensemble_instruct import __version__
 from ensemble_instruct.errors import EnsembleInstructError, HubError, UsageError
 from ensemble_instruct.export import Describe, Exported
+from ensemble_instruct.export_order import NAMES
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -25,6 +26,7 @@ T = TypeVar("T")
 _WAITS = 1.0, 4.0, 15.0
 """Seconds before an upload that broke off is tried again; each request has tries of its own before."""
 _PASSING = 408, 429, 500, 502, 503, 504
+_SAID_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})\b")
 _SHARD = re.compile(r"(data|candidates)/\w+-\d{5}-of-\d{5}\.parquet")
 _TOKENS = "https://huggingface.co/settings/tokens"
 
@@ -59,9 +61,7 @@ def require_access(repo: str) -> Access:
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
-        raise UsageError(
-            f"--repo {repo}: is no name of a dataset; write OWNER/NAME, of letters, digits, -, _ and ."
-        ) from error
+        raise UsageError(f"--repo {repo}: is no name of a dataset; {NAMES}") from error
     if get_token() is None:
         raise UsageError(f"--format hub: there is no token; set HF_TOKEN to one that may write ({_TOKENS})")
     if not sys.stderr.isatty():
@@ -134,7 +134,11 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def _status(error: Exception) -> int | None:
-    return getattr(getattr(error, "response", None), "status_code", None)
+    """The status of the reply that an error is about; `hf_xet` tells it in words alone."""
+    status: int | None = getattr(getattr(error, "response", None), "status_code", None)
+    if status is None and (found := _SAID_STATUS.search(str(error))):
+        return int(found[1])
+    return status
 
 
 def _may_pass(error: Exception) -> bool:

@@ -50,7 +50,7 @@ from ensemble_instruct.steps.instances import InstancesPlan, make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
 from ensemble_instruct.steps.outputs import Answered, OutputsPlan, make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
-from ensemble_instruct.steps.toxicity import ToxicityVerdicts, make_toxicity_verdicts
+from ensemble_instruct.steps.toxicity import AnswerOf, ToxicityVerdicts, make_toxicity_verdicts
 from ensemble_instruct.steps.verdicts import Verdicts, make_verdicts
 from ensemble_instruct.store import Store
 from ensemble_instruct.streams import drained, drawn, together
@@ -143,11 +143,11 @@ def comparers_of(config: Config, store: Store) -> Comparers:
     return comparers
 
 
-def filters_of(config: Config, store: Store) -> Filters:
+def filters_of(config: Config, answer_of: AnswerOf) -> Filters:
     """The quality filters that the config switches on; reads the benchmarks."""
     asked = config.quality.toxicity
     return Filters(
-        config.quality, None if asked is None else ToxicityVerdicts(store, config.models[asked.model].identity)
+        config.quality, None if asked is None else ToxicityVerdicts(answer_of, config.models[asked.model].identity)
     )
 
 
@@ -261,7 +261,7 @@ async def _select_all(config: Config, store: Store, recorder: _Recorder) -> None
     """Step 5 over all rows of the store, in place of what it made so far: all of it is handed over at once, or none."""
     await store.flush()
     records: list[Example | Rejected] = []
-    comparers, filters = comparers_of(config, store), filters_of(config, store)
+    comparers, filters = comparers_of(config, store), filters_of(config, store.answer)
     for record in select(lambda: store.answered(config.voter_names), selection_of(config), comparers, filters):
         records.append(record)
         if len(records) % _ROWS_BETWEEN_TURNS == 0:

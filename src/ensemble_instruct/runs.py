@@ -143,7 +143,7 @@ def _require_toxicity_verdicts(config: Config, store: Store, folder: Path) -> No
     section = config.quality.toxicity
     if section is None:
         return
-    verdicts = ToxicityVerdicts(store, config.models[section.model].identity)
+    verdicts = ToxicityVerdicts(store.answer, config.models[section.model].identity)
     if not all(verdicts.was_asked(instance) for instance, _ in islice(store.answered(()), _LOOKED_AT)):
         raise RunError(
             f"{folder}: model {section.model} has not judged its outputs; set quality.toxicity in its config.yaml, and "

@@ -37,7 +37,7 @@ def parse_splits(text: str) -> tuple[Split, ...]:
     splits: list[Split] = []
     total = Fraction(0)
     for part in text.split(","):
-        name, _, share = part.strip().partition("=")
+        name, _, share = (side.strip() for side in part.partition("="))
         if not _NAME.fullmatch(name) or name == _RESERVED or name in [split.name for split in splits]:
             raise UsageError(f"--split {text}: {name!r} is no name for another split; letters, digits and _ make one")
         total += _share(text, name, share)

@@ -81,12 +81,7 @@ class Store:
         """The committed answer under a key, or None."""
         if not self._known[int(key[:5], 16)]:
             return None
-        row = self.reader.execute(
-            "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured"
-            " FROM request WHERE key = ?",
-            (bytes.fromhex(key),),
-        ).fetchone()
-        return None if row is None else Answer(key, _outcome(row))
+        return read_answer(self.reader, key)
 
     def prompt(self, key: str) -> str:
         """The prompt of an answered request."""
@@ -188,6 +183,16 @@ class Store:
             " FROM request GROUP BY model"
         )
         return {model: (prompt_tokens, completion_tokens) for model, prompt_tokens, completion_tokens in rows}
+
+
+def read_answer(connection: sqlite3.Connection, key: str) -> Answer | None:
+    """The committed answer under a key, or None."""
+    row = connection.execute(
+        "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured"
+        " FROM request WHERE key = ?",
+        (bytes.fromhex(key),),
+    ).fetchone()
+    return None if row is None else Answer(key, _outcome(row))
 
 
 def _known_keys(connection: sqlite3.Connection, path: Path) -> bytearray:

@@ -6,6 +6,7 @@ take one step; what counts is that their own code reads, checks, formats and tok
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from copy import deepcopy
@@ -37,6 +38,7 @@ EXPORTS = {
     "examples.parquet": ["--format", "parquet"],
     "lines/": ["--format", "messages", "--split", SPLIT],
     "shards/": ["--format", "parquet", "--split", SPLIT, "--shard-size", "1MB", "--candidates"],
+    "named/": ["--format", "messages", "--split", "fit=0.9,held_out=0.1"],
     "empty/": ["--format", "parquet", "--split", "train=0.99999999,test=0.00000001"],
     "hub-messages/": ["--format", "hub", "--dry-run", "--split", SPLIT],
     "hub-pairs/": ["--format", "hub", "--dry-run", "--split", SPLIT, "--rows", "prompt-completion"],
@@ -120,9 +122,10 @@ def test_datasets_loads_a_file_with_all_its_rows(place: Path, name: str, made: l
 @pytest.mark.parametrize("name", [name for name in EXPORTS if name.endswith("/") and name != "empty/"])
 def test_datasets_loads_a_folder_with_its_splits(place: Path, name: str, made: list[dict[str, Any]]) -> None:
     found = loaded(place / name)
-    assert list(found) == (["train"] if name == "hub-alpaca/" else ["train", "test"])
+    splits = {"hub-alpaca/": ["train"], "named/": ["fit", "held_out"]}
+    assert list(found) == splits.get(name, ["train", "test"])
     assert sum(split.num_rows for split in found.values()) == SIZE
-    if name != "lines/":
+    if name not in ("lines/", "named/"):
         known = {row["id"] for row in made}
         assert {row_id for split in found.values() for row_id in split["id"]} == known
 
@@ -131,10 +134,21 @@ def test_datasets_loads_a_folder_of_which_a_split_got_nothing(place: Path) -> No
     assert {name: split.num_rows for name, split in loaded(place / "empty").items()} == {"train": SIZE}
 
 
-def test_datasets_loads_the_config_of_candidates(place: Path, made: list[dict[str, Any]]) -> None:
+def test_datasets_loads_a_folder_anew_when_it_has_changed(tmp_path: Path) -> None:
+    """And another one of the same name, which is what it keeps what was loaded by."""
+    for size, name in ((20, "run-a"), (30, "run-b"), (30, "run-a")):
+        shutil.rmtree(tmp_path / name, ignore_errors=True)
+        make_run(tmp_path / name, made_examples(size))
+        given = ["--format", "hub", "--dry-run"]
+        subprocess.run([COMMAND, "export", name, *given], cwd=tmp_path, check=True, capture_output=True)
+        assert loaded(tmp_path / name / "hub")["train"].num_rows == size
+
+
+@pytest.mark.parametrize("name", ["hub-messages", "shards"])
+def test_datasets_loads_the_config_of_candidates(place: Path, made: list[dict[str, Any]], name: str) -> None:
     from datasets import get_dataset_config_names, get_dataset_default_config_name
 
-    folder = place / "hub-messages"
+    folder = place / name
     assert sorted(get_dataset_config_names(str(folder))) == ["candidates", "default"]
     assert get_dataset_default_config_name(str(folder)) == "default"
     found = loaded(folder, "candidates")

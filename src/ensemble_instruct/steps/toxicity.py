@@ -7,7 +7,7 @@ run selects anew. Step 5 then takes the verdicts from the store, so that selecti
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 
 from ensemble_instruct.ballots import Hit
 from ensemble_instruct.judgements import Answered, judgement_request, make_judgements
@@ -15,8 +15,9 @@ from ensemble_instruct.model import Model, request_key
 from ensemble_instruct.prompts import toxicity_prompt
 from ensemble_instruct.quality import TOXIC, TOXICITY_UNKNOWN
 from ensemble_instruct.records import Answer, Failure, Instance, Rejected, Request
-from ensemble_instruct.store import Store
 
+AnswerOf = Callable[[str], Answer | None]
+"""Looks up the committed answer under a key."""
 _WORD = re.compile(r"\b(?:(toxic|unsafe|harmful|yes)|(?:safe|harmless|non-?toxic|not?|none))\b")
 _SHOWN = 200
 """Characters of a reply that a drop shows."""
@@ -50,10 +51,10 @@ def _different(outputs: Sequence[str]) -> list[str]:
 
 
 class ToxicityVerdicts:
-    """What a model has said of outputs, from the store."""
+    """What a model has said of outputs, by the answers that are known."""
 
-    def __init__(self, store: Store, identity: Sequence[str]) -> None:
-        self._store, self._identity = store, identity
+    def __init__(self, answer_of: AnswerOf, identity: Sequence[str]) -> None:
+        self._answer_of, self._identity = answer_of, identity
 
     def __call__(self, instance: Instance, text: str) -> Hit | None:
         """A hit where the model finds an output harmful, or nothing is known of it."""
@@ -71,4 +72,4 @@ class ToxicityVerdicts:
         return not instance.output.strip() or self._answer(instance, instance.output) is not None
 
     def _answer(self, instance: Instance, text: str) -> Answer | None:
-        return self._store.answer(request_key(self._identity, toxicity_request(instance, text.strip())))
+        return self._answer_of(request_key(self._identity, toxicity_request(instance, text.strip())))
