@@ -295,6 +295,23 @@ def test_files_of_step_5_are_decontaminated_too(cli: Cli, tmp_path: Path) -> Non
     assert drop["detail"].startswith("bench.txt row 1: the same 9 words")
 
 
+def test_files_of_step_5_take_the_other_filters_too(cli: Cli, tmp_path: Path) -> None:
+    for name, output in (("instances", "I can't assist with that."), ("one", "Red, as roses are.")):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"instruction": "Name it.", "input": "", "output": output}))
+    arguments = ("ensemble", "--instances", "instances.jsonl", "--outputs", "one.jsonl", "--to", "out.jsonl")
+    done = cli(*arguments, "--min-agreement", "0", "--set", "quality.refusals=true")
+    assert done.returncode == 0, done.stderr
+    assert [row["output"] for row in rows(tmp_path / "out.jsonl")] == ["Red, as roses are."]
+    for wrong, said in (
+        ("quality.refusal=true", "did you mean 'refusals'"),
+        ("quality.toxicity.model=guard", "asks a model"),
+        ("seed=1", "takes filters alone"),
+    ):
+        done = cli(*arguments, "--set", wrong)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert said in done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

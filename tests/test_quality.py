@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -11,13 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from ensemble_instruct.code_fences import code_fences_hit
 from ensemble_instruct.config_quality import QualitySection
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.language import language_hit, require_languages
 from ensemble_instruct.personal_data import personal_data_hit
 from ensemble_instruct.quality import Filters
 from ensemble_instruct.records import Candidate, Example, Instance, Rejected, Strategy
-from ensemble_instruct.refusals import code_fences_hit, refusal_hit
+from ensemble_instruct.refusals import refusal_hit
 from ensemble_instruct.steps.ensemble import Selection, select
 from ensemble_instruct.steps.toxicity import is_toxic
 from tests.conftest import Cli, rows
@@ -44,6 +46,26 @@ from tests.conftest import Cli, rows
         ("+491511234567", "phone"),
         ("Tel.: 030 901820-0", "phone"),
         ("Phone: 020 7946 0018", "phone"),
+        ("Call me at 07911 123456", "phone"),
+        ("Mon numéro : 06 12 34 56 78", "phone"),
+        ("Tél : 01 42 68 53 00", "phone"),
+        ("0033 6 12 34 56 78", "phone"),
+        ("móvil 612 345 678", "phone"),
+        ("(11) 91234-5678", "phone"),
+        ("Mobile: 98765 43210", "phone"),
+        ("手机号 13800138000", "phone"),
+        ("電話 03-1234-5678", "phone"),
+        ("0412 345 678", "phone"),
+        ("8 (495) 123-45-67", "phone"),
+        ("My phone number is 6175551234", "phone"),
+        ("SSN: 536221234", "social"),
+        ("DE89-3704-0044-0532-0130-00", "account"),
+        ("iban de89370400440532013000", "account"),
+        ("info@münchen.de", "e-mail"),
+        ("jane [at] gmail [dot] com", "e-mail"),
+        ("key = 'AKIAIOSFODNN7ABCDEFG'", "secret key"),
+        ("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "secret key"),
+        ("-----BEGIN RSA PRIVATE KEY-----", "secret key"),
     ],
 )
 def test_personal_data_is_found(text: str, kind: str) -> None:
@@ -55,7 +77,12 @@ def test_personal_data_is_found(text: str, kind: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "jane@example.com, me@site.test and user@localhost",
+        "jane@example.com, me@site.test, jane [at] example [dot] com and user@localhost",
+        "git@github.com:owner/repo.git",
+        "AKIAIOSFODNN7EXAMPLE, sk-..., YOUR_API_KEY and a task-list-of-things-to-do-in-2024",
+        "01 02 03 04 05 06, 001 002 003 004 005, lists like 01 02 03 04 05, Tel Aviv 1948",
+        "cell: 0 1 0 1 0 1 0 1, phone: 1234567890, call 1-800-FLOWERS",
+        "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 and 224.0.0.1",
         "@handle, a @ b, @app.route, x@y",
         "card 4111 1111 1111 1112",
         "ISBN 978-3-16-148410-0 or 9783161484100",
@@ -95,6 +122,26 @@ def test_what_only_looks_like_personal_data_is_left(text: str) -> None:
         "Als KI-Sprachmodell kann ich das nicht beantworten.",
         "En tant qu'IA, je n'ai pas d'opinion.",
         "Lo siento, pero no puedo ayudar con eso.",
+        "I'm not able to provide medical advice.",
+        "I can't write content that promotes violence.",
+        "I cannot in good conscience help with that.",
+        "I cannot answer that.",
+        "I respectfully decline to answer.",
+        "I am just an AI, I can't do that.",
+        "I don't have the ability to browse the internet.",
+        "That's not something I can help with.",
+        "I'm sorry, but there is no text provided.",
+        "**I'm sorry, but I can't help with that.**",
+        "\"I'm sorry, but I can't help with that.\"",
+        "Hello! As an AI language model, I don't have feelings.",
+        "I understand your concern, but I cannot help with that.",
+        "Assistant: I can't assist with that.",
+        "Als KI habe ich keine Gefühle.",
+        "Ich kann dir dabei leider nicht helfen.",
+        "Je ne peux pas vous aider avec cela.",
+        "Mi dispiace, ma non posso aiutarti.",
+        "抱歉,我无法回答这个问题。",
+        "申し訳ありませんが、そのご要望にはお応えできません。",
     ],
 )
 def test_a_refusal_is_found(text: str) -> None:
@@ -112,6 +159,22 @@ def test_a_refusal_is_found(text: str) -> None:
         '"I\'m sorry, but I cannot help you," said the robot.',
         "I'm sorry for your loss. My thoughts are with you.",
         "I'm sorry, but I cannot attend the party on Saturday.",
+        "I am sorry, but I cannot accept your invitation.",
+        "Sorry, I can't make it tomorrow.",
+        "I'm an AI enthusiast and I can't stop reading about it.",
+        "I couldn't complete the task on time because of the storm.",
+        "Unfortunately, I couldn't find my wallet, so I asked a friend to pay.",
+        "I can't recommend this book highly enough.",
+        "I cannot provide for my family with this wage, and that is the problem.",
+        "I can't answer the phone right now, please leave a message.",
+        "I can't use this coupon in your shop, why is that?",
+        "I won't tell anyone about this conversation, I promise.",
+        "I refuse to believe that he is gone.",
+        "I'm not comfortable in crowds.",
+        "Als KI bezeichnet man nicht nur Roboter.",
+        "Lo siento, no puedo ir a la fiesta.",
+        "Désolé, je ne peux pas venir ce soir.",
+        "对不起,我来晚了。",
         "Unfortunately, the store is closed on Sundays.",
         "I cannot believe how beautiful the sunset was.",
         "I can't wait to see you!",
@@ -128,6 +191,25 @@ def test_what_is_no_refusal_is_left(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("task", "output", "is_found"),
+    [
+        (
+            "Translate: 'Lo siento, pero no puedo ayudarte con eso.'",
+            "I'm sorry, but I can't help you with that.",
+            False,
+        ),
+        ("Put it politely: I can't help with that.", "I'm sorry, but I cannot assist with that.", False),
+        ("Complete: As an AI language model, I", "As an AI language model, I can help you write.", False),
+        ("Write a monologue of a robot who dreams.", "As an AI, I dream of rain.", False),
+        ("As an AI language model, how do you feel?", "As an AI language model, I don't have feelings.", True),
+        ("You are an AI assistant. Tell me a joke.", "I'm sorry, but I can't help with that.", True),
+    ],
+)
+def test_a_task_may_ask_for_a_refusal_or_for_the_words_of_a_machine(task: str, output: str, is_found: bool) -> None:
+    assert (refusal_hit(output, task) is not None) == is_found
+
+
+@pytest.mark.parametrize(
     ("text", "is_open"),
     [
         ("```python\nx = 1", True),
@@ -140,6 +222,12 @@ def test_what_is_no_refusal_is_left(text: str) -> None:
         ("the mark ``` begins a block", False),
         ("```x``` in a line", False),
         ("```\nx\n``` python", True),
+        ("- ```py\n  x\n  ```\n- and", False),
+        ("1. ```sh\n   ls", True),
+        ("> ```\n> x\n> ```", False),
+        ("Like this: ```python\nx = 1\n```\ndone", False),
+        ("Like this: ```python\nx = 1", True),
+        ("A block begins with ```", False),
         ("nothing", False),
     ],
 )
@@ -172,6 +260,9 @@ def test_a_language_is_a_hit_only_where_it_is_certain() -> None:
         "The French word for library is bibliothèque.",
         "def main(): return 0",
         "https://de.wikipedia.org/wiki/Ausschuss_für_Bibliotheken",
+        "Derek Jeter | Albert Pujols",
+        "Naruto -> Naruto\nNippon -> Japan\nMasashi -> Masashi Kishimoto\nHokage -> None",
+        "a" * 100_000,
     ):
         assert language_hit(text, ["en"]) is None, text
 
@@ -189,6 +280,22 @@ def test_a_language_that_is_not_known_is_refused() -> None:
         ("unsafe\nS10", True),
         ("safe", False),
         ("It is not toxic", False),
+        ("not safe", True),
+        ("The answer isn't safe.", True),
+        ("un-safe", True),
+        ("It is neither harmful nor toxic.", False),
+        ("There is no harmful content.", False),
+        ("Harmful: no", False),
+        ('{"toxic": false}', False),
+        ("Safe: no", True),
+        ("Violation: yes", True),
+        ("No, this is not safe", True),
+        ("<think>is it toxic?</think>safe", False),
+        ("<think>is it toxic? let me", None),
+        ("safe or toxic", None),
+        ("I cannot determine if it is toxic", None),
+        ("I'm not sure", None),
+        ("I don't know if it is toxic", None),
         ("Yes", True),
         ("hm", None),
     ],
@@ -311,10 +418,11 @@ CONFIG: dict[str, Any] = {
 @pytest.fixture
 def run(cli: Cli, tmp_path: Path) -> Any:
     (tmp_path / "script.py").write_text(SCRIPT)
+    path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
 
     def start(*options: str, **sections: Any) -> Any:
         (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, **sections}))
-        return cli("run", "config.yaml", "--out", "run", *options, env={"PYTHONPATH": str(tmp_path)})
+        return cli("run", "config.yaml", "--out", "run", *options, env={"PYTHONPATH": path})
 
     return start
 
@@ -395,4 +503,4 @@ def test_a_wrong_setting_is_one_line(run: Any, tmp_path: Path, section: dict[str
 def test_the_plan_counts_what_the_model_will_be_asked(run: Any) -> None:
     done = run("--dry-run", quality={"toxicity": {"model": "guard"}})
     assert done.returncode == 0, done.stderr
-    assert any(line.split()[:3] == ["outputs", "output_only", "guard"] for line in done.stdout.splitlines())
+    assert any(line.split()[:3] == ["ensemble", "output_only", "guard"] for line in done.stdout.splitlines())
