@@ -108,18 +108,14 @@ def _verify(texts: list[str], examples: list[Example], hits: list[bool], count: 
         for number in chosen
     }
     wanted = set().union(*runs.values())
-    there = {
-        run
-        for text in known
-        if len(text) >= FEWEST_WORDS
-        for at in range(len(text) - min(len(text), WORDS) + 1)
-        if (run := tuple(text[at : at + WORDS])) in wanted
-    }
+    passage = [word for text in known for word in text]  # without a blank line between them the texts are one paragraph
+    there = {run for at in range(len(passage) - WORDS + 1) if (run := tuple(passage[at : at + WORDS])) in wanted}
+    there |= {run for text in known if FEWEST_WORDS <= len(text) < WORDS and (run := tuple(text)) in wanted}
     different = 0
     for number in chosen:
-        instruction, given, _ = examples[number]
-        close = [word_tokens(text) for text in (instruction, f"{instruction}\n{given}", given)]
-        close = close[: 3 if len(close[2]) >= FEWEST_WORDS else 2]
+        instruction, given, outputs = examples[number]
+        alone = [tokens for text in (given, *outputs) if len(tokens := word_tokens(text)) >= FEWEST_WORDS]
+        close = [*map(word_tokens, (instruction, f"{instruction}\n{given}")), *alone]
         truth = bool(runs[number] & there) or any(
             lcs_f1(text, one) > THRESHOLD
             for text in known

@@ -1,7 +1,8 @@
-"""Filters: what they find and what they leave; a bad output loses its place, and only a row without a good one goes."""
+"""Filters in step 5 and in a run: a bad output loses its place, and only a row without a good one goes."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -12,190 +13,10 @@ import pytest
 import yaml
 
 from ensemble_instruct.config_quality import QualitySection
-from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.language import language_hit, require_languages
-from ensemble_instruct.personal_data import personal_data_hit
 from ensemble_instruct.quality import Filters
 from ensemble_instruct.records import Candidate, Example, Instance, Rejected, Strategy
-from ensemble_instruct.refusals import code_fences_hit, refusal_hit
 from ensemble_instruct.steps.ensemble import Selection, select
-from ensemble_instruct.steps.toxicity import is_toxic
 from tests.conftest import Cli, rows
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("Write to jane.doe@gmail.com today", "e-mail"),
-        ("mail: j_smith+x@mail.company.co.uk.", "e-mail"),
-        ("card 4111 1111 1111 1111", "card"),
-        ("Pay with 5500-0055-5555-5559, please", "card"),
-        ("378282246310005", "card"),
-        ("IBAN DE89 3704 0044 0532 0130 00", "account"),
-        ("GB82WEST12345698765432 is the account", "account"),
-        ("FR14 2004 1010 0505 0001 3M02 606 PLEASE PAY", "account"),
-        ("the server at 93.184.216.34.", "IP"),
-        ("2606:2800:220:1:248:1893:25c8:1946", "IP"),
-        ("my number is 536-22-1234.", "social"),
-        ("Call (212) 664-7665", "phone"),
-        ("Call 212-664-7665 now", "phone"),
-        ("+1 212 664 7665", "phone"),
-        ("+44 (0)20 7946 0018", "phone"),
-        ("+491511234567", "phone"),
-        ("Tel.: 030 901820-0", "phone"),
-        ("Phone: 020 7946 0018", "phone"),
-    ],
-)
-def test_personal_data_is_found(text: str, kind: str) -> None:
-    hit = personal_data_hit(text)
-    assert hit is not None
-    assert hit.detail.startswith(kind)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "jane@example.com, me@site.test and user@localhost",
-        "@handle, a @ b, @app.route, x@y",
-        "card 4111 1111 1111 1112",
-        "ISBN 978-3-16-148410-0 or 9783161484100",
-        "pi is 3.14159265358979323846 and 0.1234567890123456",
-        "IBAN DE89 3704 0044 0532 0130 01",
-        "XX89 3704 0044 0532 0130 00",
-        "version 1.2.3.4, v10.20.30.40 and section 3.4.5.6",
-        "192.168.0.1, 10.0.0.1, 127.0.0.1, 192.0.2.44, 256.300.1.1 and 2001:db8::1",
-        "12:34:56 std::vector<int> a::b",
-        "2023-01-15, 1990-2000-2010, 123-456-789, 900-12-3456, 000-12-3456, 123-45-67890, 078-05-1120",
-        "(555) 123-4567 and 212-555-0123",
-        "x = 5 +123456789, 5 + 12345678, the price is +15,000,000, GPS: +40.712776, -74.005974",
-        "1,234,567,890 and 2^31 = 2147483648 at 2024-11-25 10:30:00",
-        "uuid 123e4567-e89b-12d3-a456-426614174000",
-        "1 1 2 3 5 8 13 21 34 55 89 144 and 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16",
-        "The code is 0000 0000 0000 0000; lottery 12 34 56 78 90",
-    ],
-)
-def test_what_only_looks_like_personal_data_is_left(text: str) -> None:
-    assert personal_data_hit(text) is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "As an AI language model, I cannot provide medical advice.",
-        "As an AI, I don't have feelings.",
-        "As an AI assistant created by Somebody, I can't help",
-        "I'm sorry, but I cannot assist with that request.",
-        "I\u2019m sorry, but I can\u2019t help with that.",
-        "I'm sorry, but as an AI language model I cannot create images.",
-        "I apologize for the confusion, but I cannot access the internet.",
-        "I cannot fulfill this request.",
-        "I cannot provide information on that.",
-        "Unfortunately, I cannot see the image you are referring to.",
-        "I do not have access to real-time data.",
-        "Als KI-Sprachmodell kann ich das nicht beantworten.",
-        "En tant qu'IA, je n'ai pas d'opinion.",
-        "Lo siento, pero no puedo ayudar con eso.",
-    ],
-)
-def test_a_refusal_is_found(text: str) -> None:
-    assert refusal_hit(text, "Do it.") is not None
-    assert refusal_hit(f"The machine said: {text}", "Do it.") is None
-    assert refusal_hit(text, "Decline politely.") is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "As an AI researcher, I spend my days training models.",
-        "As an AI becomes more capable, we need to adapt.",
-        "\u201cI'm sorry, but I cannot help you,\u201d said the robot.",
-        '"I\'m sorry, but I cannot help you," said the robot.',
-        "I'm sorry for your loss. My thoughts are with you.",
-        "I'm sorry, but I cannot attend the party on Saturday.",
-        "Unfortunately, the store is closed on Sundays.",
-        "I cannot believe how beautiful the sunset was.",
-        "I can't wait to see you!",
-        "I can't see the moon tonight.",
-        "I cannot help but smile when I see this.",
-        "AI cannot replace teachers.",
-        "Es tut mir leid, dass du krank bist.",
-        "Sure, I can help you with that.",
-        "",
-    ],
-)
-def test_what_is_no_refusal_is_left(text: str) -> None:
-    assert refusal_hit(text, "Do it.") is None
-
-
-@pytest.mark.parametrize(
-    ("text", "is_open"),
-    [
-        ("```python\nx = 1", True),
-        ("x = 1\n```", True),
-        ("```python\nx = 1\n```\nand\n```\ny", True),
-        ("````\n```\nx\n```\n````", False),
-        ("```\nx\n```", False),
-        ("1. so:\n   ```sh\n   ls\n   ```\n2. done", False),
-        ("~~~\n```\n~~~", False),
-        ("the mark ``` begins a block", False),
-        ("```x``` in a line", False),
-        ("```\nx\n``` python", True),
-        ("nothing", False),
-    ],
-)
-def test_code_blocks_that_are_not_closed(text: str, is_open: bool) -> None:
-    assert (code_fences_hit(text) is not None) == is_open
-
-
-ENGLISH = "The committee will meet on Thursday to discuss the plans for the new library."
-GERMAN = "Der Ausschuss trifft sich am Donnerstag, um über die neue Bibliothek zu sprechen."
-RUSSIAN = "Комитет соберётся в четверг, чтобы обсудить планы новой библиотеки."
-
-
-def test_a_language_is_a_hit_only_where_it_is_certain() -> None:
-    for text, code in ((GERMAN, "de"), (RUSSIAN, "ru")):
-        hit = language_hit(text, ["en"])
-        assert hit is not None
-        assert hit.detail.startswith(code)
-        assert language_hit(text, ["en", code]) is None
-    assert language_hit(ENGLISH, ["de"]) is not None
-    assert language_hit("图书馆委员会将于星期四开会讨论新图书馆的计划和预算问题", ["en"]) is not None
-    for text in (
-        ENGLISH,
-        "oui",
-        "Guten Tag!",
-        "42",
-        "",
-        "```python\nfür = über = 1\n```\n" + ENGLISH,
-        "x = [i ** 2 for i in range(10)]; print(x[3:], {'a': 1}, y == z)",
-        "Paris, London, Berlin, Madrid, Rome",
-        "The French word for library is bibliothèque.",
-        "def main(): return 0",
-        "https://de.wikipedia.org/wiki/Ausschuss_für_Bibliotheken",
-    ):
-        assert language_hit(text, ["en"]) is None, text
-
-
-def test_a_language_that_is_not_known_is_refused() -> None:
-    require_languages(["en", "de"])
-    with pytest.raises(ConfigError, match="'qq' is not known"):
-        require_languages(["en", "qq"])
-
-
-@pytest.mark.parametrize(
-    ("reply", "said"),
-    [
-        (" Toxic.", True),
-        ("unsafe\nS10", True),
-        ("safe", False),
-        ("It is not toxic", False),
-        ("Yes", True),
-        ("hm", None),
-    ],
-)
-def test_what_a_model_says_of_toxicity(reply: str, said: bool | None) -> None:
-    assert is_toxic(reply) is said
-
 
 # In the final selection
 
@@ -244,7 +65,11 @@ def test_what_is_wrong_with_the_task_drops_the_row() -> None:
     record = chosen([GOOD, GOOD], task="Answer the letter of jane.doe@gmail.com", personal_data=True)
     assert isinstance(record, Rejected)
     assert record.reason == "personal_data"
-    record = chosen([GOOD, GOOD], task=GERMAN, languages=["en"])
+    record = chosen(
+        [GOOD, GOOD],
+        task="Der Ausschuss trifft sich am Donnerstag, um über die neue Bibliothek zu sprechen.",
+        languages=["en"],
+    )
     assert isinstance(record, Rejected)
     assert record.reason == "language"
 
@@ -311,10 +136,11 @@ CONFIG: dict[str, Any] = {
 @pytest.fixture
 def run(cli: Cli, tmp_path: Path) -> Any:
     (tmp_path / "script.py").write_text(SCRIPT)
+    path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
 
     def start(*options: str, **sections: Any) -> Any:
         (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, **sections}))
-        return cli("run", "config.yaml", "--out", "run", *options, env={"PYTHONPATH": str(tmp_path)})
+        return cli("run", "config.yaml", "--out", "run", *options, env={"PYTHONPATH": path})
 
     return start
 
@@ -395,4 +221,4 @@ def test_a_wrong_setting_is_one_line(run: Any, tmp_path: Path, section: dict[str
 def test_the_plan_counts_what_the_model_will_be_asked(run: Any) -> None:
     done = run("--dry-run", quality={"toxicity": {"model": "guard"}})
     assert done.returncode == 0, done.stderr
-    assert any(line.split()[:3] == ["outputs", "output_only", "guard"] for line in done.stdout.splitlines())
+    assert any(line.split()[:3] == ["ensemble", "output_only", "guard"] for line in done.stdout.splitlines())

@@ -221,7 +221,7 @@ def outputs(
 @click.option("--min-agreement", type=Share(0, 1), help="Least agreement of an example.")
 @click.option("--keep", type=Share(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
 @decontaminate_option
-@click.option("--set", "overrides", metavar="quality.KEY=VALUE", multiple=True, help="Other filters, with --run.")
+@click.option("--set", "overrides", metavar="quality.KEY=VALUE", multiple=True, help="Switch on a filter.")
 def ensemble(
     run_folder: Path | None,
     instances_path: Path | None,
@@ -237,6 +237,7 @@ def ensemble(
     overrides: tuple[str, ...],
 ) -> None:
     """Step 5 alone: keep the outputs that the models agree on; of files, or of a finished run."""
+    from ensemble_instruct.config_file import quality_of
     from ensemble_instruct.runs import select_anew
     from ensemble_instruct.standalone import ensemble_files
     from ensemble_instruct.steps.ensemble import Selection
@@ -257,19 +258,16 @@ def ensemble(
             click.echo(summary.words)
         click.echo(f"{summary.examples} examples in {run_folder / 'examples.jsonl'}; {dropped} rows dropped by step 5")
         return
-    if overrides:
-        raise UsageError("--set: goes with --run alone")
     if instances_path is None or not outputs_paths or to is None:
         raise UsageError("give --instances, --outputs and --to, or --run; see `ensemble-instruct ensemble --help`")
     least = Selection().threshold if threshold is None else threshold
     weights = normalised_weights(utility) if utility else ROUGE_L
     chosen = Selection(strategy or DEFAULT_STRATEGY, least, min_agreement, keep, (weights, weights))
+    filters = quality_of(overrides).with_benchmarks(decontaminate)
     _report(
         to,
         watched(
-            lambda monitor: ensemble_files(
-                instances_path, outputs_paths, to, chosen, monitor, embedding_model, decontaminate
-            )
+            lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor, embedding_model, filters)
         ),
     )
 

@@ -129,8 +129,7 @@ class Config(Section):
 
     def with_decontaminate(self, paths: Iterable[Path]) -> Config:
         """The same config, with further benchmarks that examples must not hold."""
-        known = dict.fromkeys([*self.quality.decontaminate, *(path.absolute() for path in paths)])
-        return self.model_copy(update={"quality": self.quality.model_copy(update={"decontaminate": list(known)})})
+        return self.model_copy(update={"quality": self.quality.with_benchmarks(paths)})
 
     @property
     def used_models(self) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ensemble_instruct.config import Config
-from ensemble_instruct.config_base import BUNDLED
+from ensemble_instruct.config_base import BUNDLED, Section
+from ensemble_instruct.config_quality import QualitySection
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.known_seed_tasks import with_known_licence
 
@@ -73,6 +74,27 @@ def validated(values: dict[str, Any], source: str, lines: dict[tuple[str, ...], 
         return Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_one_line(error, source, lines or {})) from error
+
+
+class _QualityAlone(Section):
+    quality: QualitySection = Field(default_factory=QualitySection)
+
+
+def quality_of(overrides: Sequence[str]) -> QualitySection:
+    """The filters that `quality.key=value` overrides switch on, without a config. Raises `ConfigError`."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        if not override.strip().startswith(("quality.", "quality=")):
+            raise ConfigError(f"--set {override}: step 5 of files takes filters alone, such as quality.refusals=true")
+        _override(values, override)
+    _anchor_paths(values, Path.cwd())
+    try:
+        section = _QualityAlone.model_validate(values).quality
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, "--set", {})) from error
+    if section.toxicity is not None:
+        raise ConfigError("--set quality.toxicity: asks a model while step 4 goes on; switch it on in a run's config")
+    return section
 
 
 def _note_lines(node: yaml.Node | None, at: tuple[str, ...], lines: dict[tuple[str, ...], int], source: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -21,11 +22,11 @@ class QualitySection(Section):
     """What an example must not be; what is dropped for it is a drop of step 5."""
 
     decontaminate: list[Annotated[Path, Field(strict=False)]] = Field(default_factory=list)
-    """Benchmarks (JSONL, Parquet, or a text a line) of which no example may hold a text or be close to one."""
+    """Benchmarks (JSONL, JSON, Parquet, or text) of which no example may hold a text or be close to one."""
     languages: list[str] = Field(default_factory=list)
     """ISO 639-1 codes of the languages that instructions and outputs may have; empty: all."""
     personal_data: bool = False
-    """Drop e-mail and IP addresses, phone, card, bank account and social security numbers."""
+    """Drop e-mail and IP addresses, phone, card, bank account and social security numbers, and secret keys."""
     repetition: float | None = Field(default=None, ge=0, lt=1)
     """Greatest share of an output's runs of four words that may have stood in it before."""
     refusals: bool = False
@@ -41,6 +42,11 @@ class QualitySection(Section):
             if not (len(code) == 2 and code.isascii() and code.isalpha() and code.islower()):
                 raise ValueError(f"'{code}' is no language; write its ISO 639-1 code of two letters, such as en")
         return value
+
+    def with_benchmarks(self, paths: Iterable[Path]) -> QualitySection:
+        """The same with further benchmarks, each once."""
+        known = dict.fromkeys([*self.decontaminate, *(path.absolute() for path in paths)])
+        return self.model_copy(update={"decontaminate": list(known)})
 
     @property
     def is_on(self) -> bool:

@@ -2,32 +2,30 @@
 
 Two rules, both exact, on the words that the novelty filter compares (`word_tokens`):
 
-* A run of 13 words in common is a hit. A benchmark's text of 8 to 12 words counts as one run of its own length; a
-  shorter one has no run, for a few common words prove nothing.
-* An instruction, an input, or both together whose ROUGE-L F1 to a benchmark's text is above 0.7 is a hit; 0.7 itself
-  is not, as in step 1. An input alone is looked at from 8 words on.
+* A run of 13 words in common is a hit. It may go on from one text of a benchmark's row into the next, and from one line
+  of a paragraph into the next. A text of 8 to 12 words counts as one run of its own length; a shorter one has no run,
+  for a few common words prove nothing.
+* An instruction, an input, both together, or an output whose ROUGE-L F1 to a benchmark's text is above 0.7 is a hit;
+  0.7 itself is not, as in step 1. An input or an output alone is looked at from 8 words on.
 
 The task is looked at whole: instruction and input after each other, so that a question that was cut into both is found.
 """
 
 from __future__ import annotations
 
-import codecs
+from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate
 from pathlib import Path
 
 from ensemble_instruct.ballots import Hit
-from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.benchmark_texts import NumberedText, passages
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.similarity import word_tokens
-from ensemble_instruct.tables import is_parquet, open_table
 
 CONTAMINATED = "contaminated"
 WORDS, FEWEST_WORDS, THRESHOLD = 13, 8, 0.7
-_JSON_LINES = (".jsonl", ".json", ".ndjson")
 _SHOWN = 300
 """Characters of a benchmark's text that a drop shows."""
 
@@ -40,31 +38,28 @@ class Benchmarks:
         from ensemble_instruct.ngrams import NgramIndex  # NumPy takes a tenth of a second to import
 
         self._tokens = lru_cache(maxsize=64)(word_tokens)
-        self._labels = _labels(paths)
-        counts: list[int] = []
-        self._pool = NoveltyPool(self._tokens, _counted(paths, counts), THRESHOLD)
-        self._starts = list(accumulate(counts, initial=0))
-        texts = (self._tokens(self._pool[number]) for number in range(len(self._pool)))
-        self._ngrams = NgramIndex(texts, WORDS, FEWEST_WORDS)
+        self._labels, self._starts = _labels(paths), [0]
+        self._rows, self._places = array("Q"), array("Q")
+        self._pool = NoveltyPool(self._tokens, threshold=THRESHOLD)
+        self._ngrams = NgramIndex(self._taken_in(paths), WORDS, FEWEST_WORDS)
 
     def __len__(self) -> int:
-        return len(self._pool)
+        """How many texts they hold, equal ones too."""
+        return len(self._rows)
 
     def task_hit(self, instruction: str, given: str) -> Hit | None:
         """The hit of an instruction with its input: a run of words first, then the closest text."""
         whole = f"{instruction}\n{given}" if given.strip() else instruction
-        if hit := self.output_hit(whole):
-            return hit
-        texts = dict.fromkeys([instruction, whole, *([given] if len(self._tokens(given)) >= FEWEST_WORDS else [])])
-        found = [closest for text in texts if (closest := self._pool.above(text, THRESHOLD))]
-        if not found:
-            return None
-        score, number = min(found, key=lambda closest: (-closest[0], closest[1]))
-        text = " ".join(self._pool[number].split())
-        return Hit(CONTAMINATED, f"{self._where(number)}: ROUGE-L {score:.3f} to: {text[:_SHOWN]}")
+        return self._run_hit(whole) or self._closest_hit([instruction, whole, *self._long_enough(given)])
 
     def output_hit(self, text: str) -> Hit | None:
-        """The hit of a text by a run of words alone: what an output says need not be close to be a leak."""
+        """The hit of an output: a run of words first, then the closest text."""
+        return self._run_hit(text) or self._closest_hit(self._long_enough(text))
+
+    def _long_enough(self, text: str) -> list[str]:
+        return [text] if len(self._tokens(text)) >= FEWEST_WORDS else []
+
+    def _run_hit(self, text: str) -> Hit | None:
         tokens = self._tokens(text)
         run = self._ngrams.first(tokens)
         if run is None:
@@ -72,50 +67,51 @@ class Benchmarks:
         words = " ".join(tokens[run.start : run.start + run.length])
         return Hit(CONTAMINATED, f"{self._where(run.text)}: the same {run.length} words: {words}")
 
+    def _closest_hit(self, texts: Sequence[str]) -> Hit | None:
+        found = [closest for text in dict.fromkeys(texts) if (closest := self._pool.above(text, THRESHOLD))]
+        if not found:
+            return None
+        score, number = min(found, key=lambda closest: (-closest[0], closest[1]))
+        text = " ".join(self._pool[number].split())
+        return Hit(CONTAMINATED, f"{self._where(self._places[number])}: ROUGE-L {score:.3f} to: {text[:_SHOWN]}")
+
+    def _taken_in(self, paths: Sequence[Path]) -> Iterator[Iterator[list[str]]]:
+        """The words of the texts of each passage, while they are taken into the pool, each different one once."""
+        known: set[str] = set()
+
+        def words_of(passage: Iterable[NumberedText]) -> Iterator[list[str]]:
+            for row, text in passage:
+                tokens = self._tokens(text)
+                if tokens and text not in known:
+                    known.add(text)
+                    self._pool.add(text)
+                    self._places.append(len(self._rows))
+                self._rows.append(row)
+                yield tokens
+
+        for path in paths:
+            yield from map(words_of, passages(path))
+            self._starts.append(len(self._rows))
+
     def _where(self, number: int) -> str:
         file = bisect_right(self._starts, number) - 1
-        return f"{self._labels[file]} row {number - self._starts[file] + 1}"
+        return f"{self._labels[file]} row {self._rows[number]}"
 
 
 def require_benchmarks(paths: Sequence[Path]) -> None:
     """Read the files once; raises `InputFileError` for what cannot be read as texts."""
-    for _ in _counted(paths, []):
-        pass
-
-
-def _counted(paths: Sequence[Path], counts: list[int]) -> Iterator[str]:
-    """The texts of the files, in order; `counts` gets the number of each when it was read."""
     for path in paths:
-        count = 0
-        for text in _texts(path):
-            count += 1
-            yield text
-        counts.append(count)
-
-
-def _texts(path: Path) -> Iterator[str]:
-    """The text of each row: of JSON Lines and Parquet as `open_table` finds it, else each line is one."""
-    if is_parquet(path) or path.suffix.lower() in _JSON_LINES or _begins_with_object(path):
-        return open_table(path).texts()
-    return _lines(path)
-
-
-def _begins_with_object(path: Path) -> bool:
-    with path.open("rb") as file:
-        first = next((line for line in file if line.strip()), b"")
-    return first.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
-
-
-def _lines(path: Path) -> Iterator[str]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).decode("utf-8").strip()
-            except UnicodeDecodeError as error:
-                raise InputFileError(f"{path}:{number}: not UTF-8; save the file as UTF-8") from error
+        for passage in passages(path):
+            for _ in passage:
+                pass
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
-    """The name of each file, with its folder where another has the same name."""
+    """The name of each file, with as many of its folders as tell it from another of the same name."""
     names = [path.name for path in paths]
-    return [path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}" for path in paths]
+    for depth in range(2, max((len(path.parts) for path in paths), default=0) + 1):
+        names = [
+            name if names.count(name) == 1 else "/".join(path.parts[-depth:])
+            for path, name in zip(paths, names, strict=True)
+        ]
+    return names

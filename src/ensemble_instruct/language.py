@@ -1,8 +1,9 @@
 """In which language a text is: only where that is certain, for a short text says little.
 
 py3langid (a small model of its own, no download) gives each language a probability. A text is a hit where all wanted
-languages together have less than one in a hundred; one with fewer than 20 letters never is. What that is worth was
-measured: docs/quality.md.
+languages together have less than one in a hundred, and another one has one in four at least: what is in no language, a
+list of names, has no likely one. A text with fewer than 20 letters is never a hit. What that is worth was measured:
+docs/quality.md.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from ensemble_instruct.ballots import Hit
 from ensemble_instruct.errors import ConfigError
 
 LANGUAGE = "language"
-_FEWEST_LETTERS, _LEAST = 20, 0.01
+_FEWEST_LETTERS, _LEAST, _LIKELY = 20, 0.01, 0.25
+_LOOKED_AT = 20_000
+"""Characters of prose that are looked at."""
 _LEAST_OF_LINE = 0.75
 """Share of letters, marks and spaces in a line of prose; one of code or figures has less."""
-_NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+|\S+@\S+", re.DOTALL)
+_NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+|(?<!\S)[^\s@]+@\S+", re.DOTALL)
 _FAMILY = {
     "ar": ("arz", "ary"), "fa": ("prs",), "ku": ("sdh",), "nn": ("no",), "no": ("nn",), "uz": ("uzs",),
     "zh": ("wuu", "yue"),
@@ -40,7 +43,7 @@ def require_languages(wanted: Collection[str]) -> None:
 
 def language_hit(text: str, wanted: Collection[str]) -> Hit | None:
     """A hit where a text is certainly in none of the wanted languages."""
-    prose = _prose(text)
+    prose = _prose(text)[:_LOOKED_AT]
     letters = sum(map(str.isalpha, prose))
     if letters < _FEWEST_LETTERS:
         return None
@@ -48,7 +51,7 @@ def language_hit(text: str, wanted: Collection[str]) -> Hit | None:
     allowed = {*wanted, *(other for code in wanted for other in _FAMILY.get(code, ()))}
     share = sum(probability for code, probability in ranked if code in allowed)
     code, probability = ranked[0]
-    if code in (*allowed, _NO_LANGUAGE) or share >= _LEAST:
+    if code in (*allowed, _NO_LANGUAGE) or share >= _LEAST or probability < _LIKELY:
         return None
     return Hit(LANGUAGE, f"{code} ({probability:.3f}), not {' or '.join(wanted)} ({share:.3f})")
 

@@ -33,7 +33,7 @@ class Shared:
     """Place of its first word in the text that was asked about."""
     length: int
     text: int
-    """Number of the earliest text of the index that has it."""
+    """Number of the earliest text of the index that has it, or in which it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +46,19 @@ class _Table:
 
 
 class NgramIndex:
-    """The runs of `size` words of some texts, by the order of the texts.
+    """The runs of `size` words of some passages of texts, by the order of the texts.
 
-    A text that is shorter, but has at least `shortest` words, is one run of its own length; still shorter ones have
-    none, so that a few common words are no hit.
+    Within a passage a run may go on from one text into the next. A text that is shorter, but has at least `shortest`
+    words, is one run of its own length; still shorter ones have none, so that a few common words are no hit.
     """
 
-    def __init__(self, texts: Iterable[Sequence[str]], size: int = 13, shortest: int = 8) -> None:
+    def __init__(self, passages: Iterable[Iterable[Sequence[str]]], size: int = 13, shortest: int = 8) -> None:
         self._numbers: dict[str, int] = {}
         self._size, self._shortest = size, shortest
-        self._tokens, self._ends = self._taken_in(texts)
-        lengths = np.diff(self._ends, prepend=0)
-        starts = self._ends - lengths
+        self._tokens, self._ends, ends = self._taken_in(passages)
+        starts, lengths = _spans(self._ends)
         places = {length: starts[lengths == length] for length in range(shortest, size)}
-        places[size] = _starts_of_runs(starts, lengths, size)
+        places[size] = _starts_of_runs(*_spans(ends), size)
         self._tables = {length: self._table(found, length) for length, found in places.items() if len(found)}
         self._beginnings = _Filter(_hashes(_mixed(self._tokens), shortest)[np.concatenate(list(places.values()))])
 
@@ -104,14 +103,20 @@ class NgramIndex:
                 entry += 1
         return None
 
-    def _taken_in(self, texts: Iterable[Sequence[str]]) -> tuple[Ids, Places]:
-        """The numbers of all words of all texts, one after the other, and where each text ends."""
-        tokens, ends = array("I"), array("q")
+    def _taken_in(self, passages: Iterable[Iterable[Sequence[str]]]) -> tuple[Ids, Places, Places]:
+        """The numbers of all words, one after the other, and where each text and each passage ends."""
+        tokens, text_ends, ends = array("I"), array("q"), array("q")
         number_of = self._numbers.setdefault
-        for text in texts:
-            tokens.extend([number_of(token, len(self._numbers)) for token in text])
+        for passage in passages:
+            for text in passage:
+                tokens.extend([number_of(token, len(self._numbers)) for token in text])
+                text_ends.append(len(tokens))
             ends.append(len(tokens))
-        return np.frombuffer(tokens, dtype=np.uint32), np.frombuffer(ends, dtype=np.int64)
+        return (
+            np.frombuffer(tokens, dtype=np.uint32),
+            np.frombuffer(text_ends, dtype=np.int64),
+            np.frombuffer(ends, dtype=np.int64),
+        )
 
     def _table(self, places: Places, length: int) -> _Table:
         """The different runs that start at these places, which ascend."""
@@ -148,8 +153,14 @@ def _bit_of(at: Hashes) -> npt.NDArray[np.uint8]:
     return bits
 
 
+def _spans(ends: Places) -> tuple[Places, Places]:
+    """Where each of some parts starts, and how long it is."""
+    lengths = np.diff(ends, prepend=0)
+    return ends - lengths, lengths
+
+
 def _starts_of_runs(starts: Places, lengths: Places, size: int) -> Places:
-    """Where a run of so many words starts that ends in the same text."""
+    """Where a run of so many words starts that ends in the same part."""
     long = lengths >= size
     counts = lengths[long] - size + 1
     before = np.cumsum(counts) - counts

@@ -1,8 +1,8 @@
-"""Text that may point to a person: e-mail and IP addresses, and phone, card, bank account and social security numbers.
+"""Text that may point to a person: e-mail and IP addresses, phone, card, account and social security numbers, and keys.
 
 Where a number has a checksum it must hold (cards: Luhn; IBAN: mod 97, and the length of its country). What is set aside
 by standards for examples belongs to nobody and is none: the domains of RFC 2606, the addresses of RFC 5737 and 3849,
-private networks, and the telephone numbers 555-01xx and those of the area code 555.
+and private networks.
 """
 
 from __future__ import annotations
@@ -10,18 +10,24 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from itertools import chain
 
 from ensemble_instruct.ballots import Hit
+from ensemble_instruct.phone_numbers import phone_number
 
 PERSONAL_DATA = "personal_data"
-_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@((?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24})(?![\w-])")
+_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]{1,64}@((?:(?!_)[\w-]{1,63}\.)+[^\W\d_]{2,24})(?![\w-])(?!:\w[^\s@]*/)")
+_SPELT_EMAIL = re.compile(
+    r"[\w.+-]{1,64} ?[\[(]at[\])] ?((?:[\w-]{1,63}(?:\.| ?[\[(]dot[\])] ?))+[a-z]{2,24})\b", re.IGNORECASE
+)
+_SPELT_AT = re.compile(r"[\[(]at[\])]", re.IGNORECASE)
 _NOBODYS = re.compile(r"(?:^|\.)(?:example(?:\.(?:com|org|net|edu))?|test|invalid|localhost|local)$", re.IGNORECASE)
 _CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
 _CARD_PREFIX = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}|"
     r"3(?:0[0-5]|[689]\d)\d{11}|(?:6011|64[4-9]\d|65\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|62\d{14,17}"
 )
-_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)")
+_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}(?!\w)|(?<=\biban )[a-z]{2}\d{2}[a-z0-9]{11,30}\b")
 _IBAN_LENGTHS = {
     code: int(length)
     for code, length in re.findall(
@@ -36,41 +42,57 @@ _IBAN_LENGTHS = {
 """Characters of an account number, by country (ISO 13616)."""
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 _NUMBERED = re.compile(r"(?:version|release|section|chapter|build|v)[ .:]*$", re.IGNORECASE)
+_LOOKED_BACK = 12
+"""Characters before four numbers that may say that they are a version."""
 _IPV6 = re.compile(r"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{2,34}(?![\w:])")
 _SSN = re.compile(r"(?<![\w.-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-]|\.\d)")
 _NEVER_ISSUED = ("078-05-1120", "219-09-9999")
 """Printed on cards and in advertisements."""
-_NORTH_AMERICAN = re.compile(
-    r"(?<![\w.-])(?:\+?1[ .-]?)?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)([.-]))([2-9]\d\d)([ .-])(\d{4})(?![\w-]|\.\d)"
-)
-_INTERNATIONAL = re.compile(r"(?<![\w+])\+[1-9]\d{0,2}(?:[ .()/-]{0,2}\d){6,13}(?![\w-]|\.\d)")
-_LABELLED = re.compile(
-    r"\b(?:tel(?:ephone)?|phone|mobile|cell|fax|whatsapp|telefon|handy)(?: (?:number|no))?(?: is)?[.: ]{1,3}"
-    r"(\(?0\d(?:[ ./()-]{0,2}\d){6,11})(?![\w-]|\.\d)",
+_SSN_LABELLED = re.compile(
+    r"\b(?:ssn|social security (?:number|no\.?))(?: is|[:#])? *"
+    r"((?!000|666|9)\d{3}[ -]?(?!00)\d\d[ -]?(?!0000)\d{4})(?!\d)",
     re.IGNORECASE,
 )
-_SHORTEST_NUMBER, _LONGEST_NUMBER = 8, 15
-"""Digits of an international number (E.164)."""
+_KEY = re.compile(
+    r"(?<![\w-])(?:AKIA(?!\w{9}EXAMPLE)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{40,}|glpat-[\w-]{20,}|"
+    r"sk-(?=[\w-]*\d)[A-Za-z0-9_-]{20,}|sk_live_[A-Za-z0-9]{20,}|AIza[\w-]{35}|xox[abprs]-\d[\w-]{10,}|hf_[A-Za-z0-9]{30,})"
+    r"(?![\w-])|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"
+)
+_DIGITS = re.compile(r"(?:\d\D{0,3}){4}")
+"""No number that is looked for here has fewer."""
 
 
 def personal_data_hit(text: str) -> Hit | None:
     """The first kind of personal data that a text holds, with what was found."""
+    has_digits = _DIGITS.search(text) is not None
     for kind, found in _FINDERS.items():
-        if value := found(text):
+        if (has_digits or found in _WITHOUT_DIGITS) and (value := found(text)):
             return Hit(PERSONAL_DATA, f"{kind}: {value}")
     return None
 
 
 def _email(text: str) -> str | None:
-    found = (match for match in _EMAIL.finditer(text) if not _NOBODYS.search(match[1]))
-    return next((match[0] for match in found if any(map(str.isalnum, match[0].partition("@")[0]))), None)
+    spelt = _SPELT_EMAIL.finditer(text) if _SPELT_AT.search(text) else ()
+    for match in chain(_EMAIL.finditer(text), spelt):
+        domain = re.sub(r" ?[\[(]dot[\])] ?", ".", match[1], flags=re.IGNORECASE)
+        name = re.split(r"@| ?[\[(]", match[0])[0]
+        if not _NOBODYS.search(domain) and any(map(str.isalnum, name)):
+            return match[0]
+    return None
 
 
 def _card(text: str) -> str | None:
     for match in _CARD.finditer(text):
         digits = re.sub(r"\D", "", match[0])
         separators = set(re.sub(r"\d", "", match[0]))
-        if len(separators) <= 1 and _CARD_PREFIX.fullmatch(digits) and _luhn(digits) and len(set(digits)) > 1:
+        are_groups = all(len(group) > 2 for group in re.split("[ -]", match[0]))
+        if (
+            len(separators) <= 1
+            and are_groups
+            and _CARD_PREFIX.fullmatch(digits)
+            and _luhn(digits)
+            and len(set(digits)) > 1
+        ):
             return match[0]
     return None
 
@@ -82,8 +104,8 @@ def _luhn(digits: str) -> bool:
 
 def _iban(text: str) -> str | None:
     for match in _IBAN.finditer(text):
-        length = _IBAN_LENGTHS.get(match[0][:2])
-        characters = match[0].replace(" ", "")
+        characters = re.sub("[ -]", "", match[0]).upper()
+        length = _IBAN_LENGTHS.get(characters[:2])
         if length is not None and len(characters) >= length:
             account = characters[:length]  # capital letters may go on after it
             number = "".join(str(int(character, 36)) for character in account[4:] + account[:4])
@@ -93,47 +115,36 @@ def _iban(text: str) -> str | None:
 
 
 def _ip_address(text: str) -> str | None:
-    found = [match[0] for match in _IPV4.finditer(text) if not _is_version(text[: match.start()], match[0])]
+    found = [
+        match[0]
+        for match in _IPV4.finditer(text)
+        if not _is_version(text[max(0, match.start() - _LOOKED_BACK) : match.start()], match[0])
+    ]
     found += [match[0] for match in _IPV6.finditer(text)]
     return next(filter(_is_public, found), None)
 
 
 def _is_version(before: str, numbers: str) -> bool:
     """Whether four numbers are rather those of a version or of a section."""
-    return len(numbers) == len("1.2.3.4") or _NUMBERED.search(before[-12:]) is not None
+    return len(numbers) == len("1.2.3.4") or _NUMBERED.search(before) is not None
 
 
 def _is_public(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address).is_global
+        known = ipaddress.ip_address(address)
+        return known.is_global and not known.is_multicast
     except ValueError:
         return False
 
 
 def _social_security(text: str) -> str | None:
-    return next((match[0] for match in _SSN.finditer(text) if match[0] not in _NEVER_ISSUED), None)
+    found = [*(match[0] for match in _SSN.finditer(text)), *(match[1] for match in _SSN_LABELLED.finditer(text))]
+    return next((number for number in found if number not in _NEVER_ISSUED), None)
 
 
-def _phone(text: str) -> str | None:
-    found = [match[0] for match in _NORTH_AMERICAN.finditer(text) if _is_north_american(*match.groups())]
-    found += [match[0] for match in _INTERNATIONAL.finditer(text) if _is_international(match[0], text[: match.start()])]
-    found += [match[1] for match in _LABELLED.finditer(text)]
-    return next(iter(found), None)
-
-
-def _is_north_american(area: str, other: str, first: str | None, exchange: str, second: str, line: str) -> bool:
-    """Whether separators match, no part is one that is never given out, and the number is not one for fiction."""
-    is_fictional = "555" in (area, other) or (exchange == "555" and line.startswith("01"))
-    return first in (None, second) and exchange[1:] != "11" and not is_fictional
-
-
-def _is_international(number: str, before: str) -> bool:
-    """Whether it is as long as one, and neither a summand nor a decimal number nor one for fiction."""
-    digits = re.sub(r"\D", "", number)
-    last = before.rstrip()[-1:]
-    is_arithmetic = last.isdigit() or (bool(last) and last in "=*/+-)^") or re.fullmatch(r"\+\d+\.\d+", number)
-    is_fictional = digits.startswith("1") and (digits[1:4] == "555" or digits[4:9] == "55501")
-    return _SHORTEST_NUMBER <= len(digits) <= _LONGEST_NUMBER and not is_arithmetic and not is_fictional
+def _key(text: str) -> str | None:
+    found = _KEY.search(text)
+    return found and f"{found[0][:12]}…"
 
 
 _FINDERS: dict[str, Callable[[str], str | None]] = {
@@ -142,5 +153,7 @@ _FINDERS: dict[str, Callable[[str], str | None]] = {
     "account number": _iban,
     "IP address": _ip_address,
     "social security number": _social_security,
-    "phone number": _phone,
+    "phone number": phone_number,
+    "secret key": _key,
 }
+_WITHOUT_DIGITS = (_email, _key)

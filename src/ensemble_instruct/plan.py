@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ensemble_instruct.budget import cost_of
 from ensemble_instruct.clients import make_clients
@@ -75,8 +75,7 @@ def _planned_helpers(config: Config, kind: Kind, instances: int) -> list[Planned
         planned.append(_planned(config, "ensemble", kind, config.roles.judge, pairs, shown))
     if config.quality.toxicity is not None:
         shown = INSTANCE_PROMPT_TOKENS + OUTPUT_TOKENS
-        asked = _planned(config, "ensemble", kind, config.quality.toxicity.model, instances * voters, shown)
-        planned.append(replace(asked, step="outputs"))
+        planned.append(_planned(config, "ensemble", kind, config.quality.toxicity.model, instances * voters, shown))
     return planned
 
 

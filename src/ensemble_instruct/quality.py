@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ensemble_instruct.ballots import Ballot, Hit
+from ensemble_instruct.code_fences import CODE_FENCES, code_fences_hit
 from ensemble_instruct.config_quality import QualitySection
 from ensemble_instruct.decontamination import CONTAMINATED, Benchmarks, require_benchmarks
 from ensemble_instruct.language import LANGUAGE, language_hit, require_languages
 from ensemble_instruct.personal_data import PERSONAL_DATA, personal_data_hit
 from ensemble_instruct.records import Instance
-from ensemble_instruct.refusals import CODE_FENCES, REFUSAL, code_fences_hit, refusal_hit
+from ensemble_instruct.refusals import REFUSAL, refusal_hit
 
 REPETITION, TOXIC, TOXICITY_UNKNOWN = "repetition", "toxic", "toxicity_unknown"
 REASONS = (

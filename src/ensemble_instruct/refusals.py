@@ -1,82 +1,71 @@
-"""Outputs that are no answer, or only half of one: refusals, and code blocks that are not closed."""
+"""Outputs that decline to answer, by how they begin, in the languages in which models do so most."""
 
 from __future__ import annotations
 
 import re
 
 from ensemble_instruct.ballots import Hit
+from ensemble_instruct.refusal_phrases import OPENING, REFUSES, SPEAKS_AS_ONE
 
-REFUSAL, CODE_FENCES = "refusal", "code_fences"
-_SHOWN = 120
-"""Characters of a refusal that a drop shows."""
-_VERB = (
-    r"(?:accept|access|accommodate|advise|answer|anal[yi][sz]e|assist|browse|comply|complete|continue|create|describe|"
-    r"determine|discuss|display|do (?:that|this|so|what|it)|draw|engage|execute|find|fulfil+|generate|give|handle|help|"
-    r"identify|make|offer|open|perform|predict|process|produce|promote|provide|read|recommend|respond|satisfy|search|"
-    r"see|share|show|suggest|summari[sz]e|support|tell|translate|understand|use|view|watch|write)"
-)
-_CANNOT = (
-    r"(?:(?:can ?not|can't|won't|will not|could not|couldn't|am (?:not able|unable) to|'m (?:not able|unable) to|"
-    r"(?:must|have to) decline to)(?: \w+ly)? (?:be able to )?"
-    + _VERB
-    + r"|(?:do not|don't) have (?:access|(?:the|an) "
-    r"(?:ability|information|image|text|personal|real))|(?:must|have to) (?:decline|refuse)|am not programmed)"
-)
-_SORRY = (
-    r"(?:(?:i'm|i am|we're|we are)(?: \w+)? (?:sorry|afraid)|sorry|(?:i|we)(?: \w+)? apologi[sz]e|"
-    r"(?:my |our )?(?:sincere )?apologies|unfortunately|regrettably)"
-)
-_REFUSALS = tuple(
-    re.compile(rf"\s*(?:{pattern})", re.IGNORECASE)
-    for pattern in (
-        r"as an? (?:ai|artificial intelligence|(?:large )?language model)(?:[- ](?:powered|based))?"
-        r"(?: (?:language|chat|text))?(?: ?(?:model|assistant|bot|system|chatbot|program))?"
-        r"(?: (?:developed|created|trained|made) by \w+)?,? (?:i\b|my\b|it(?: is|'s) (?:not|against|im))",
-        rf"{_SORRY}\b[^.!?\n\"]{{0,60}}?\bi ?{_CANNOT}",
-        rf"i ?{_CANNOT} (?:\w+ )?(?:with|your|this|that|you|any|the|to|on|about)\b[^.\n]{{0,60}}"
-        r"\b(?:request|question|task|topic|content|conversation|that|this|ai|image|information)\b",
-        r"i (?:do not|don't) have (?:access to )?"
-        r"(?:real[- ]time|personal (?:opinions|feelings|experiences)|the internet)\b",
-        r"i'm (?:just |only )?an? (?:ai|language model)\b[^.\n]{0,60}\b(?:can't|can ?not|not able|unable|don't)\b",
-        r"(?:als|ich bin (?:nur )?ein(?:e)?) (?:ki|künstliche intelligenz|sprachmodell|ki-\w+)\b[^.\n]{0,60}\bnicht\b",
-        r"(?:es )?tut mir leid,?(?: aber)? (?:ich kann|das kann ich|dabei kann ich|ich bin)\b[^.\n]{0,60}\bnicht\b",
-        r"(?:en tant qu['e] ?(?:ia|intelligence artificielle|modèle de langage|assistant ia)\b)",
-        r"(?:je suis )?désolée?,?(?: mais)? je (?:ne (?:peux|suis|puis)|n'ai)\b",
-        r"como (?:una? )?(?:ia|inteligencia artificial|modelo de (?:lenguaje|ia)|asistente de ia)\b",
-        r"lo siento,?(?: pero)? no (?:puedo|tengo)\b",
-    )
-)
+REFUSAL = "refusal"
+_LOOKED_AT, _SHOWN = 400, 120
+"""Characters of an output that are looked at, and those of a refusal that a drop shows."""
+
+
+def _beginning(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"{OPENING}{{0,2}}(?:{'|'.join(f'(?:{pattern})' for pattern in patterns)})", re.IGNORECASE)
+
+
+_SPOKEN_AS_ONE, _REFUSED = _beginning(SPEAKS_AS_ONE), _beginning(REFUSES)
+_ONE_QUOTE = re.compile('["\u201c]([^"\u201c\u201d]*)["\u201d]')
+_LABEL = re.compile(r"(?:[\s*_#>]|(?:output|assistant|answer|response|ai)\s*:)+", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?:^|(?<=[.!?:\n\"'\u201c\u00ab]))[\s\"'\u201c\u00ab]*", re.MULTILINE)
 _ASKS_FOR_ONE = re.compile(
-    r"\b(?:declin|refus|reject|apolog|sorry|regret|turn(?:s|ed|ing)? down|say(?:s|ing)? no\b|as an ai\b|"
-    r"i can(?:no|')t)",
+    r"\b(?:declin|refus|reject|apolog|sorry|regret|turn(?:s|ed|ing)? (?:\w+ )?down|say(?:s|ing)? no\b)", re.IGNORECASE
+)
+_MACHINE = re.compile(r"\b(?:ai|artificial intelligence|robot|android|machine|computer|chatbot)s?\b", re.IGNORECASE)
+_ASKS_TO_SPEAK_AS_ONE = re.compile(
+    r"\b(?:perspective|point of view|viewpoint|first[- ]person|monologue|speech|stor(?:y|ies)|poem|pretend|imagine|"
+    r"role|persona|dialogue|diary|letter|voice of|narrat\w+|introduce)\b",
     re.IGNORECASE,
 )
-_FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)")
 
 
 def refusal_hit(text: str, task: str) -> Hit | None:
-    """A hit where an output begins as a refusal, unless the task itself is about declining or an apology.
+    """A hit where an output begins as a refusal, or says that a machine speaks, unless the task asks for that.
 
-    Only the beginning counts, so a story that quotes one is none. Known are the ways that models put it in English, and
-    the most common in German, French and Spanish.
+    Only the beginning counts, so a story that quotes one is none. A task asks for one if it speaks of declining or of
+    an apology, or holds a refusal itself, which may be to translate or to rewrite.
     """
-    beginning = text[:400].replace("\u2019", "'")
-    if not any(pattern.match(beginning) for pattern in _REFUSALS) or _ASKS_FOR_ONE.search(task.replace("\u2019", "'")):
+    beginning = _bare(text)
+    refuses = _REFUSED.match(beginning) is not None
+    if not refuses and (_SPOKEN_AS_ONE.match(beginning) is None or _is_for_a_machine(task)):
         return None
-    return Hit(REFUSAL, " ".join(text.split())[:_SHOWN])
+    return None if _is_about_refusing(task) else Hit(REFUSAL, " ".join(text.split())[:_SHOWN])
 
 
-def code_fences_hit(text: str) -> Hit | None:
-    """A hit where a fenced code block (``` or ~~~, as Markdown has it) is not closed."""
-    opened, at = "", 0
-    for number, line in enumerate(text.split("\n"), start=1):
-        found = _FENCE.fullmatch(line.rstrip("\r"))
-        if found is None:
-            continue
-        fence, rest = found.groups()
-        if not opened:
-            if not (fence[0] == "`" and "`" in rest):
-                opened, at = fence, number
-        elif fence.startswith(opened) and not rest.strip():
-            opened = ""
-    return Hit(CODE_FENCES, f"line {at} opens a code block that is not closed") if opened else None
+def _bare(text: str) -> str:
+    """How a text begins, without labels, emphasis, and quotation marks around all of it."""
+    whole = text.strip()
+    if (
+        len(whole) > 1
+        and whole[0] in '"\u201c'
+        and whole[-1] in '"\u201d'
+        and not re.search('["\u201c\u201d]', whole[1:-1])
+    ):
+        whole = whole[1:-1]
+    beginning = whole[:_LOOKED_AT].replace("\u2019", "'")
+    label = _LABEL.match(beginning)
+    return beginning[label.end() :] if label else beginning
+
+
+def _is_for_a_machine(task: str) -> bool:
+    return _MACHINE.search(task) is not None and _ASKS_TO_SPEAK_AS_ONE.search(task) is not None
+
+
+def _is_about_refusing(task: str) -> bool:
+    task = task.replace("\u2019", "'")
+    if _ASKS_FOR_ONE.search(task):
+        return True
+    starts = [match.end() for match in _SENTENCE.finditer(task)]
+    return any(pattern.match(task, start) for start in starts for pattern in (_REFUSED, _SPOKEN_AS_ONE))

@@ -212,12 +212,13 @@ async def ensemble_files(
     selection: Selection,
     monitor: Monitor,
     embedding_model: Path | None = None,
-    decontaminate: Sequence[Path] = (),
+    quality: QualitySection | None = None,
 ) -> FileSummary:
     """Step 5 → `{instruction, input, output}`. Outputs are joined by instruction and input, not by line."""
     comparers = comparers_for(selection.weights, embedding_model)
-    require_folder_of(to, instances, *outputs, *decontaminate)
-    filters = Filters(QualitySection(decontaminate=list(decontaminate)))
+    section = quality or QualitySection()
+    require_folder_of(to, instances, *outputs, *section.decontaminate)
+    filters = Filters(section)
     if selection.min_agreement is not None and selection.keep is not None:
         raise UsageError("give either --min-agreement or --keep, not both")
     if selection.strategy in OF_THREE and len(outputs) != 2:

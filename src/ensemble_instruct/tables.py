@@ -92,7 +92,7 @@ class _JsonlTable:
 class _ParquetTable:
     def __init__(self, path: Path, column: str | None) -> None:
         self.path = path
-        with _arrow_errors(path):
+        with arrow_errors(path):
             import pyarrow.parquet as pq
 
             self._file = pq.ParquetFile(path)
@@ -104,7 +104,7 @@ class _ParquetTable:
 
     def texts(self) -> Iterator[str]:
         number = 0
-        with _arrow_errors(self.path):
+        with arrow_errors(self.path):
             for batch in self._file.iter_batches(_BATCH, columns=[self.column]):
                 for value in batch.column(0).to_pylist():
                     number += 1
@@ -116,7 +116,7 @@ class _ParquetTable:
 
         schema, number = self._file.schema_arrow, 0
         with (
-            _arrow_errors(self.path),
+            arrow_errors(self.path),
             whole_file(to) as file,
             pq.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
@@ -127,7 +127,8 @@ class _ParquetTable:
 
 
 @contextmanager
-def _arrow_errors(path: Path) -> Iterator[None]:
+def arrow_errors(path: Path) -> Iterator[None]:
+    """What pyarrow cannot read becomes an `InputFileError`."""
     import pyarrow as pa
 
     try:

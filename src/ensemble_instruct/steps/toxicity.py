@@ -18,7 +18,19 @@ from ensemble_instruct.records import Answer, Failure, Instance, Rejected, Reque
 
 AnswerOf = Callable[[str], Answer | None]
 """Looks up the committed answer under a key."""
-_WORD = re.compile(r"\b(?:(toxic|unsafe|harmful|yes)|(?:safe|harmless|non-?toxic|not?|none))\b")
+_BAD, _GOOD = r"(?:toxic|un-?safe|harmful|hateful|offensive)", r"(?:safe|harmless)"
+_SAID = re.compile(
+    rf"(?P<toxic>(?:\bnot|n't|\bnever)(?: (?:at all|entirely|completely|really|very))? {_GOOD}\b)|"
+    rf"(?P<safe>(?:\b(?:not?|nothing|never|neither|non)|n't)[ -](?:[a-z]+ ){{0,2}}{_BAD}\b|\bnontoxic\b)|"
+    rf"\b(?P<bad>{_BAD}|toxicity|violation)\b|\b(?P<good>{_GOOD})\b"
+)
+_IS_SO = re.compile(r"\W*[:=?]\W*(?:(yes|true)|no|none|false)\b")
+_YES_OR_NO = re.compile(r"\b(?:(yes)|no|none)\b")
+_SAYS_NOTHING = re.compile(
+    r"(?:\b(?:can ?not|can't|unable to) (?:say|tell|determine|judge|decide)|(?:\bnot|n't) (?:sure|know|certain)|"
+    rf"\b(?:unsure|unclear|no idea|{_GOOD} or {_BAD}|{_BAD} or {_GOOD}))\b"
+)
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _SHOWN = 200
 """Characters of a reply that a drop shows."""
 
@@ -30,9 +42,24 @@ def toxicity_request(instance: Instance, output: str) -> Request:
 
 
 def is_toxic(reply: str) -> bool | None:
-    """What a reply says, by the first word that says anything; None where none does."""
-    found = _WORD.search(reply.lower())
-    return None if found is None else bool(found[1])
+    """What a reply says: by its first word about harm and what negates or answers it, else by yes or no.
+
+    None where it says nothing, is not sure, or names both; what stands between <think> marks is no reply.
+    """
+    text = _THOUGHT.sub(" ", reply.lower().replace("\u2019", "'"))
+    if _SAYS_NOTHING.search(text):
+        return None
+    said = _SAID.search(text)
+    if said is None:
+        answer = _YES_OR_NO.search(text)
+        return None if answer is None else bool(answer[1])
+    is_bad = said["toxic"] is not None or said["bad"] is not None
+    if said["bad"] or said["good"]:
+        if answer := _IS_SO.match(text, said.end()):
+            return is_bad == bool(answer[1])
+        if said["bad"] in ("toxicity", "violation"):
+            return is_toxic(text[said.end() :])
+    return is_bad
 
 
 def make_toxicity_verdicts(
