@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,14 @@ def make_run(folder: Path, examples: Iterable[Example]) -> Path:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN")
         connection.execute("INSERT INTO meta VALUES ('state', 'finished')")
-        connection.executemany("INSERT INTO example VALUES (?, ?, ?, ?)", map(_values, enumerate(examples)))
+        connection.executemany("INSERT INTO example VALUES (?, ?, ?, ?)", _values(examples))
         connection.execute("COMMIT")
     return folder
 
 
-def _values(numbered: tuple[int, Example]) -> tuple[str, int, str, str]:
-    number, example = numbered
-    return example.instance.kind, number, example.instance.id, json.dumps(example_row(example))
+def _values(examples: Iterable[Example]) -> Iterator[tuple[str, int, str, str]]:
+    places: Counter[str] = Counter()
+    for example in examples:
+        kind = example.instance.kind
+        yield kind, places[kind], example.instance.id, json.dumps(example_row(example))
+        places[kind] += 1

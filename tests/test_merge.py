@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 import sqlite3
@@ -21,6 +22,7 @@ from ensemble_instruct.config_file import parse_config
 from ensemble_instruct.errors import InputFileError, RunError, UsageError
 from ensemble_instruct.merge import merge_runs
 from ensemble_instruct.progress import Watch
+from ensemble_instruct.report import read_report
 from ensemble_instruct.runs import start_or_resume
 from ensemble_instruct.similarity import lcs_f1, word_tokens
 from tests.conftest import COMMAND, Cli, rows
@@ -93,6 +95,11 @@ def closest(text: str, others: list[str]) -> float:
     return max((lcs_f1(word_tokens(other), word_tokens(text)) for other in others), default=0.0)
 
 
+def read_page(folder: Path) -> str:
+    """The words of a run's report."""
+    return " ".join(re.sub(r"<[^>]*>", "", (folder / "report.html").read_text(encoding="utf-8")).split())
+
+
 def test_two_runs_are_one_in_which_nothing_stands_twice(run: Any, cli: Cli, tmp_path: Path) -> None:
     a, b = run("a", config(1)), run("b", config(2))
     shutil.copytree(a, tmp_path / "again")
@@ -129,6 +136,7 @@ def test_all_commands_work_on_a_merged_run(run: Any, cli: Cli, tmp_path: Path) -
     status = cli("status", "both")
     assert "merged from a (" in status.stdout
     assert "finished" in status.stdout
+    assert "Merged from 2 runs: a and b." in read_page(both)
     assert cli("export", "both", "--format", "messages", "--to", "out.jsonl").returncode == 0
     assert len(rows(tmp_path / "out.jsonl")) == len(rows(both / "examples.jsonl"))
     assert cli("ensemble", "--run", "both").returncode == 0
@@ -143,6 +151,9 @@ def test_all_commands_work_on_a_merged_run(run: Any, cli: Cli, tmp_path: Path) -
     assert cli("ensemble", "--run", "both", "--min-agreement", "0").returncode == 0
     all_of_them = rows(merged(tmp_path, "both", "c", to="all") / "examples.jsonl")
     assert {row["run"] for row in all_of_them} == {"both/a", "both/b", "c"}
+    of_c = sum(row["run"] == "c" for row in all_of_them)
+    parts = [(part.run, part.examples) for part in read_report(tmp_path / "all").merged]
+    assert parts == [("both", len(all_of_them) - of_c), ("c", of_c)]
     assert rows(merged(tmp_path, "c", "both", to="other") / "examples.jsonl")[0]["run"] == "c"
 
 

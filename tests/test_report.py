@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -17,13 +18,16 @@ import pytest
 from filelock import FileLock
 
 from ensemble_instruct.database import connect
+from ensemble_instruct.quality import REASONS as QUALITY_REASONS
 from ensemble_instruct.report import as_json, read_report
-from ensemble_instruct.report_numbers import shown, visible, word_edges
-from ensemble_instruct.report_page import write_report
+from ensemble_instruct.report_charts import sunburst
+from ensemble_instruct.report_numbers import series, shown, unit_edges, visible, word_edges, words_of
+from ensemble_instruct.report_page import REASONS, write_report
 from ensemble_instruct.report_verbs import count_verbs, root_of
 from ensemble_instruct.seeds import load_seed_tasks
-from ensemble_instruct.similarity import lcs_f1, word_tokens
+from ensemble_instruct.similarity import lcs_f1, word_count, word_tokens
 from tests.conftest import SIMULATED, Cli, rows
+from tests.made_run import made_examples, make_run
 from tests.test_viewer import HOSTILE, hostile_config, run_folder, table
 
 
@@ -64,6 +68,11 @@ def copy(demo: Path, tmp_path: Path) -> Path:
 def numbers(folder: Path) -> Any:
     """The report as a program gets it."""
     return json.loads(json.dumps(as_json(read_report(folder))))
+
+
+def words(page: Page) -> str:
+    """The text of a page with single spaces."""
+    return " ".join(page.text.split())
 
 
 def written(folder: Path) -> Page:
@@ -179,7 +188,7 @@ def test_characters_that_cannot_be_seen_are_named(copy: Path) -> None:
     change(copy, "INSERT INTO rejected VALUES (NULL, 'parse', 'output_only', 'odd_one', ?, '', x'', '')", text)
     change(copy, "UPDATE example SET row = json_set(row, '$.output', json('\"half \\ud800\"'))")
     page = written(copy)
-    assert "\u2400nul \u241b[31mred[U+2066] turned[U+202E]" in page.text
+    assert "[U+0000]nul [U+001B][31mred[U+2066] turned[U+202E]" in page.text
     assert f"{len(text):,} characters in all" in page.text
     assert "half \ufffd" in page.text
     assert "odd_one" in page.text
@@ -191,6 +200,67 @@ def test_a_run_that_goes_on_or_was_stopped_says_so(copy: Path) -> None:
         assert numbers(copy)["state"] == "running"
         assert "The run is still going on" in written(copy).text
     assert "The run was stopped before its end" in written(copy).text
+
+
+def test_what_a_filter_dropped_has_no_agreement(copy: Path) -> None:
+    before = numbers(copy)
+    insert = "INSERT INTO rejected VALUES (NULL, 'ensemble', 'output_only', ?, 'Ring me.', '', x'', ?)"
+    change(copy, insert, "language", "jv (0.077), not en (0.009)")
+    change(copy, insert, "contaminated", "mmlu.parquet row 3: ROUGE-L 0.818 to: Ring us.")
+    change(copy, insert, "disagreement", "agreement 0.438")
+    after = numbers(copy)
+    counts = [report["agreement"]["dropped"]["counts"] for report in (before, after)]
+    assert sum(counts[1]) == sum(counts[0]) + 1
+    assert counts[1][8] == counts[0][8] + 1
+    assert after["selected_from"] == before["selected_from"] + 3
+    assert f"Step 5 dropped {sum(counts[1]) + 2} rows, 2 of them for something else" in words(written(copy))
+
+
+def test_texts_with_personal_data_are_not_passed_on(copy: Path) -> None:
+    sql = "INSERT INTO rejected VALUES (NULL, 'ensemble', 'output_only', ?, 'Write to ann@home.org', '', x'', ?)"
+    change(copy, sql, "personal_data", "e-mail address: ann@home.org")
+    change(copy, sql, "toxic", "the model says: ann@home.org")
+    page = written(copy)
+    assert "ann@home.org" not in page.text + json.dumps(numbers(copy))
+    assert page.text.count("Not shown here") == 2
+    assert {"personal_data", "toxic"} <= {drop["reason"] for drop in numbers(copy)["drops"]}
+
+
+def test_every_quality_filter_has_its_words() -> None:
+    assert set(QUALITY_REASONS) <= REASONS.keys()
+
+
+def test_outputs_that_filters_passed_over_are_counted(copy: Path) -> None:
+    change(copy, "UPDATE meta SET value = '{\"refusal\": 5}' WHERE name = 'barred'")
+    assert numbers(copy)["barred"] == {"refusal": 5}
+    assert "quality filters passed over some of the outputs: 5 refusal." in words(written(copy))
+
+
+def test_the_sampling_is_that_of_the_requests(demo: Path) -> None:
+    settings = numbers(demo)["settings"]
+    assert (settings["instructions.sampling.temperature"], settings["instructions.sampling.top_k"]) == (0.7, 50)
+    assert settings["outputs.sampling.temperature"] == 0
+
+
+def test_paths_stay_out(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", made_examples(4))
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("example/granite", "/home/ann/models/granite-8b"))
+    settings = {"models.granite.model": "/home/ann/models/granite-8b", "models.qwen.path": "/home/ann/qwen-7b"}
+    change(folder, "INSERT INTO meta VALUES ('config', ?)", json.dumps(settings))
+    page = written(folder)
+    assert "/home" not in page.bytes.decode() + json.dumps(numbers(folder))
+    assert "granite-8b" in page.text
+    assert "qwen-7b" in page.text
+
+
+def test_nothing_has_no_bar_and_all_rows_are_no_sample(copy: Path) -> None:
+    change(copy, "DELETE FROM candidate WHERE instance IN (SELECT id FROM instance LIMIT 1)")
+    change(copy, "DELETE FROM example WHERE kind = 'output_only'")
+    page = written(copy)
+    assert not [given for tag, given in page.elements if tag == "i" and "width:0.00%" in (given.get("style") or "")]
+    instances = table(copy, "SELECT COUNT(*) FROM instance")[0][0]
+    assert f"Mean over {instances - 1} rows." in words(page)
 
 
 def test_an_empty_run_has_a_report(tmp_path: Path) -> None:
@@ -276,6 +346,33 @@ def test_verbs_are_counted_the_most_frequent_first() -> None:
     assert [(verb.verb, verb.count) for verb in verbs.top] == [("write", 3), ("sort", 1)]
     assert verbs.top[0].objects == (("poem", 2), ("essay", 1))
     assert (verbs.instructions, verbs.found, verbs.questions, verbs.different) == (5, 4, 1, 3)
+
+
+def test_a_single_verb_is_a_whole_ring() -> None:
+    for arc in sunburst(count_verbs(["Write a poem."])):
+        ends = re.findall(r"(-?[\d.]+) (-?[\d.]+)(?=[ALZ])", arc.path)
+        points = {(float(x), float(y)) for x, y in ends}
+        assert len(points) == len(ends) == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 9000 + " \u05d0 <b> it's so " + "y" * 9000,
+        "na\u00efve, plain-text words " * 900,
+        "\u65e5\u672c\u8a9e \U0001f600 " * 900,
+        "short \u00e9",
+        "plain " * 3000,
+    ],
+)
+def test_words_of_long_texts_are_counted_as_those_of_short_ones(text: str) -> None:
+    assert words_of(text) == pytest.approx(word_count(text), rel=0.01)
+
+
+def test_a_value_on_an_edge_is_where_it_belongs() -> None:
+    assert series([0.7], unit_edges(20)).counts.index(1) == 14
+    assert series([0.7], unit_edges(20), upper=True).counts.index(1) == 13
+    assert series([0.0, 1.0], unit_edges(20), upper=True).counts == (1, *[0] * 18, 1)
 
 
 def test_a_text_is_cut_and_says_how_long_it_is() -> None:

@@ -6,6 +6,7 @@ copied: answers, records and drops of steps 1 to 4. Step 5 then selects anew ove
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from ensemble_instruct.merge_config import Merged, Source, merged_config
 from ensemble_instruct.merge_records import Copied, Copier, Known
 from ensemble_instruct.pipeline import Monitor, Summary, select_again, write_examples
 from ensemble_instruct.quality import require_quality
+from ensemble_instruct.report_page import write_report
 from ensemble_instruct.runs import write_config
 from ensemble_instruct.store import Store
 
@@ -53,6 +55,7 @@ async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tup
                 write_examples(store, folder / "examples.jsonl")
                 store.set_meta(state="finished")
                 await store.flush()
+    await asyncio.to_thread(write_report, to)
     return summary, copied
 
 

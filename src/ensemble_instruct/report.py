@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from ensemble_instruct.report_records import (
     Look,
     Matrix,
     Nearest,
+    Part,
     Reason,
     Win,
     Words,
@@ -38,13 +40,14 @@ from ensemble_instruct.report_records import (
     read_examples,
     read_instances,
     read_nearest,
+    read_parts,
     voters_in,
 )
 from ensemble_instruct.report_requests import ModelUse, Requests, Throughput, read_requests
 from ensemble_instruct.report_verbs import Verbs, count_verbs
 from ensemble_instruct.seeds import load_seed_tasks
 from ensemble_instruct.similarity import tokens_of
-from ensemble_instruct.status import state_of, words_of
+from ensemble_instruct.status import barred_of, state_of, words_of
 from ensemble_instruct.steps.ensemble import Selection
 
 _STAGES: tuple[tuple[str, Step], ...] = (
@@ -54,7 +57,7 @@ _STAGES: tuple[tuple[str, Step], ...] = (
     ("answered", "outputs"),
     ("examples", "ensemble"),
 )
-_LEFT_OUT = ("base_url", "window", "patience")
+_LEFT_OUT = (".base_url", "instructions.window", "instructions.patience")
 """Settings that the page does not repeat: addresses of servers, and what changes only the way of step 1."""
 
 
@@ -125,7 +128,11 @@ class Report:
     throughput: Throughput | None
     looks: tuple[Look, ...]
     settings: Mapping[str, Any]
-    """What decides the run's records, without addresses; files by their digests."""
+    """What decides the run's records, without addresses and paths; files by their digests."""
+    merged: tuple[Part, ...]
+    """The runs that it was merged from."""
+    barred: Mapping[str, int]
+    """Outputs of examples that a quality filter did not let be chosen, by reason; known when the run has ended."""
 
 
 def read_report(folder: Path, parser: str | None = None) -> Report:
@@ -148,7 +155,7 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
         instances = read_instances(connection, _of(kept, "parse"), voters, selection)
         seeds = _seed_pools(config, settings.get("seed_tasks"))
         nearest = read_nearest(connection, _of(kept, "instructions"), seeds)
-        shown_rows = looks(connection, examples)
+        shown_rows, parts = looks(connection, examples), read_parts(connection, meta.get("merged", "[]"))
     total = sum(_of(kept, "ensemble").values())
     return Report(
         folder.resolve().name,
@@ -177,7 +184,9 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
         requests.models,
         requests.throughput,
         shown_rows,
-        _settings(settings),
+        _settings(settings, requests.sampling),
+        parts,
+        barred_of(meta),
     )
 
 
@@ -244,7 +253,20 @@ def _seed_pools(config: Config | None, digest: str | None) -> dict[Kind, Novelty
     }
 
 
-def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(settings: Mapping[str, Any], sampling: Mapping[Step, tuple[Mapping[str, Any], ...]]) -> dict[str, Any]:
+    """What there is to say of each setting; of sampling what was asked for, also where the config leaves it open."""
+    drawn: dict[str, list[Any]] = {}
+    for step, some in sampling.items():
+        for name, value in chain.from_iterable(given.items() for given in some):
+            values = drawn.setdefault(f"{step}.sampling.{name}", [])
+            values += [] if value is None or value in values else [value]
+    found = {key: value[0] if len(value) == 1 else value for key, value in drawn.items()}
     return {
-        key: value for key, value in settings.items() if value not in (None, "", []) and not key.endswith(_LEFT_OUT)
+        key: _without_folders(value) if key.startswith("models.") else value
+        for key, value in {**settings, **found}.items()
+        if value not in (None, "", []) and not key.endswith(_LEFT_OUT)
     }
+
+
+def _without_folders(value: Any) -> Any:
+    return Path(value).name if isinstance(value, str) and value.startswith(("/", "~", ".")) else value

@@ -16,11 +16,14 @@ _GAP = 0.07
 _LEAST = 0.9
 """Height of a bar that stands for next to nothing."""
 _CENTRE, _INNER, _OUTER = 78.0, 190.0, 318.0
+_WHOLE = 0.9997
+"""Of a ring: an arc that ended where it begins would not be drawn."""
 _LETTER = 7.3
 """About how wide a letter of the sunburst's labels is."""
 _ROOM = 14.0
 """What a label needs across, near its narrow end."""
-COLOURS = 8
+COLOURS = {"verbs": 8, "models": 16}
+"""How many there are before the first comes again."""
 _TOPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
@@ -173,7 +176,7 @@ def words_plot(words: Words) -> Plot:
     names = [f"{first}" if last - first == 1 else f"{first} to {last - 1}" for first, last in pairwise(edges)]
     names[-1] = f"{edges[-2]} or more"
     every = max(1, math.ceil((len(edges) - 1) / 6))
-    ticks = [Mark(100 * place / (len(edges) - 1), f"{edges[place]}") for place in range(0, len(edges) - 1, every)]
+    ticks = [Mark(100 * place / (len(edges) - 1), short(edges[place])) for place in range(0, len(edges) - 1, every)]
     label = f"Words of the {words.part}s: all rows of step 5 as columns, those kept as an outline"
     return compared(label, names, words.before, words.after, "all|kept", ticks, ())
 
@@ -198,7 +201,7 @@ def throughput_plot(throughput: Throughput) -> Plot:
     marks = [
         Mark(100 * pause.before / bars, f"paused {duration(pause.seconds)}", "pause") for pause in throughput.pauses
     ]
-    columns = [(f"m{place % COLOURS}", counts) for place, counts in enumerate(throughput.counts.values())]
+    columns = [(f"m{place % COLOURS['models']}", counts) for place, counts in enumerate(throughput.counts.values())]
     label = "Answers a second over time, by model"
     return stacked(label, names, columns, head="|".join(throughput.counts), marks=marks, ticks=ticks, per=seconds)
 
@@ -241,7 +244,7 @@ def sunburst(verbs: Verbs) -> tuple[Arc, ...]:
     arcs: list[Arc] = []
     at = 0.0
     for place, verb in enumerate(verbs.top):
-        style = f"v{place % COLOURS}"
+        style = f"v{place % COLOURS['verbs']}"
         end = at + verb.count / total
         arcs.append(_arc(at, end, (_CENTRE, _INNER), style, verb.verb, verb.count))
         for name, count in verb.objects:
@@ -258,7 +261,7 @@ def _arc(
     start: float, end: float, radii: tuple[float, float], style: str, name: str, count: int, title: str = ""
 ) -> Arc:
     inner, outer = radii
-    end = min(end, start + 0.99999)
+    end = min(end, start + _WHOLE)
     large = int(end - start > 0.5)
     (x1, y1), (x2, y2), (x3, y3), (x4, y4) = (
         _point(start, outer), _point(end, outer), _point(end, inner), _point(start, inner)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from ensemble_instruct.similarity import word_count
+from ensemble_instruct.similarity import word_count, word_tokens
 
 _ROUND = (1, 2, 3, 4, 5, 10, 15, 20, 25, 30, 40, 50)
 _SECONDS = (
@@ -17,7 +17,8 @@ _SECONDS = (
 )  # fmt: skip
 _BARS = 24
 _COUNTED_WHOLE = 4000
-"""Characters of a text of another script that are counted word by word; of a longer one the number is estimated."""
+"""Characters beyond ASCII are slow to count: of a text with more of them that number of words is estimated."""
+_PLAIN = re.compile("[A-Za-z0-9]+")
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufdd0-\ufdef\ufffe\uffff]"
 )
@@ -49,8 +50,7 @@ def visible(text: str) -> str:
 
 
 def _mark(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return chr(0x2400 + code) if code < 0x20 else f"[U+{code:04X}]"
+    return f"[U+{ord(match[0]):04X}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,12 @@ class Series:
         return sum(self.counts)
 
 
-def series(values: Sequence[float], edges: Sequence[float]) -> Series:
-    """How many values lie between each two edges."""
+def series(values: Sequence[float], edges: Sequence[float], *, upper: bool = False) -> Series:
+    """How many values lie between each two edges; one on an edge counts above it, with `upper` below."""
     counts = [0] * (len(edges) - 1)
+    bisect = bisect_left if upper else bisect_right
     for value in values:
-        counts[max(0, min(len(counts) - 1, bisect_right(edges, value) - 1))] += 1
+        counts[max(0, min(len(counts) - 1, bisect(edges, value) - 1))] += 1
     return Series(tuple(counts), fmean(values) if values else None, median(values) if values else None)
 
 
@@ -104,7 +105,10 @@ def round_seconds(least: float) -> float:
 
 
 def words_of(text: str) -> int:
-    """`word_count`, estimated for a long text with characters beyond ASCII."""
+    """`word_count`; of a long text in another script that of its beginning, for its whole length."""
     if len(text) <= _COUNTED_WHOLE or text.isascii():
         return word_count(text)
-    return round(word_count(text[:_COUNTED_WHOLE]) * len(text) / _COUNTED_WHOLE)
+    parts = text.split()
+    plain = sum(len(_PLAIN.findall(part)) for part in parts if part.isascii())
+    others = " ".join(part for part in parts if not part.isascii())
+    return plain + round(len(word_tokens(others[:_COUNTED_WHOLE])) * max(1.0, len(others) / _COUNTED_WHOLE))

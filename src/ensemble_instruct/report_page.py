@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,14 @@ from ensemble_instruct.report_charts import (
     words_plot,
 )
 from ensemble_instruct.report_numbers import visible
-from ensemble_instruct.report_records import Matrix
+from ensemble_instruct.report_records import WITHHELD, Matrix, Part
+from ensemble_instruct.report_requests import ModelUse
 
+_NONE = "\u2013"
+_SUMMED = ("answers", "failures", "prompt_tokens", "completion_tokens", "estimated", "seconds", "cost")
 _SHADES = 10
+_NAMED, _NAME = 5, 14
+"""Most voters of a matrix, and most characters of their names, so that each column has its name."""
 STEP_NAMES = {
     "instructions": "Step 1, instructions",
     "instances": "Step 2, completions",
@@ -40,7 +46,7 @@ STEP_NAMES = {
 STAGES = {
     "replies": ("Replies", "of the model that writes instructions"),
     "instructions": ("Instructions", "usable, and unlike the others"),
-    "completions": ("Completions", "one for each instruction"),
+    "completions": ("Completions", "written for the instructions"),
     "instances": ("Instances", "read out of them, follow-on tasks too"),
     "answered": ("Answered", "by at least one voter"),
     "examples": ("Examples", "on which the outputs agree"),
@@ -79,6 +85,7 @@ REASONS = {
     "too_long": "has more than 150 words",
     "too_short": "has fewer than four words",
     "toxic": "a model calls it toxic",
+    "toxicity_unknown": "a model was asked whether it is toxic, and said nothing that can be read",
     "unexpected_input": "has an input, and this kind has none",
     "unreadable": "no task could be read out of the completion",
 }
@@ -115,27 +122,38 @@ def _only_visible(value: Any) -> Any:
 
 def _share(part: float, whole: float = 1.0) -> str:
     if not whole:
-        return "\u2013"
+        return _NONE
     percent = 100 * part / whole
-    return f"{percent:.1f} %" if 0 < percent < 9.95 or 99 < percent < 100 else f"{percent:.0f} %"
+    return f"{percent:.1f}\u00a0%" if 0 < percent < 9.95 or 99 < percent < 100 else f"{percent:.0f}\u00a0%"
 
 
 def _usd(amount: float) -> str:
-    return f"{amount:,.2f}" if amount >= 10 or not amount else f"{amount:.4f}" if amount >= 0.001 else f"{amount:.6f}"
+    """With two decimals, and with more where they would say less than three digits."""
+    return f"{amount:,.{2 if amount <= 0 else max(2, min(9, 2 - math.floor(math.log10(amount))))}f}"
 
 
 def _dec(number: float | None, digits: int = 2) -> str:
-    return "\u2013" if number is None else f"{number:.{digits}f}"
+    return _NONE if number is None else f"{number:.{digits}f}"
+
+
+def _mean(number: float | None, digits: int = 1) -> str:
+    return _NONE if number is None else f"{number:,.{digits}f}"
+
+
+def _many(number: int, noun: str, nouns: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
 _FILTERS: Mapping[str, Callable[..., str]] = {
     "n": lambda number: f"{number:,}",
+    "many": _many,
     "short": short,
     "share": _share,
     "usd": _usd,
     "duration": duration,
     "moment": lambda at: time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at)),
     "dec": _dec,
+    "mean": _mean,
     "reason": lambda name: REASONS.get(name, REASONS.get(name.removeprefix("instruction_"), "")),
     "kind": lambda kind: KIND_NAMES.get(kind, str(kind)),
     "voter": lambda name: "the instance itself" if name == INSTANCE_VOTER else name,
@@ -154,15 +172,21 @@ def _charts(report: Report) -> Mapping[str, Any]:
         "flow": flow([[stage.kept for stage in funnel.stages] for funnel in funnels]) if funnels else (),
         "most_in_funnel": max((stage.kept + _lost(stage) for funnel in funnels for stage in funnel.stages), default=1)
         or 1,
+        "answered": _in_stage(report, "answered"),
+        "instances": _in_stage(report, "instances"),
+        "model_rows": [(use.name, _model_cells(use, report)) for use in report.models],
+        "model_total": _model_cells(_together(report.models), report, is_total=True),
+        "part_rows": [_part_row(part) for part in report.merged],
         "lost": _lost,
         "drops": [(step, list(reasons)) for step, reasons in groupby(report.drops, key=lambda reason: reason.step)],
+        "withheld": WITHHELD,
         "most_dropped": max((reason.count for reason in report.drops), default=1),
         "agreement": _agreement_plot(report),
         "matrices": [
-            (title, matrix, _shades(matrix))
+            (title, matrix, _shades(matrix), _is_numbered(matrix.voters))
             for title, matrix in (
-                ("All rows", report.agreement.all_rows),
-                ("Rows that were kept", report.agreement.kept_rows),
+                ("all rows", report.agreement.all_rows),
+                ("rows that were kept", report.agreement.kept_rows),
             )
             if matrix
         ],
@@ -182,9 +206,43 @@ def _charts(report: Report) -> Mapping[str, Any]:
     }
 
 
+def _in_stage(report: Report, name: str) -> int:
+    return sum(stage.kept for funnel in report.funnels for stage in funnel.stages if stage.name == name)
+
+
 def _lost(stage: Stage) -> int:
     """Drops that are records of the stage: in step 4 they are single answers."""
     return 0 if stage.name == "answered" else int(stage.dropped)
+
+
+def _together(models: Sequence[ModelUse]) -> ModelUse:
+    sums = (sum(getattr(use, name) for use in models) for name in _SUMMED)
+    return ModelUse("", "", None, (), *sums)
+
+
+def _model_cells(use: ModelUse, report: Report, *, is_total: bool = False) -> list[str]:
+    """What the table of the models says of one."""
+    examples, tokens = report.examples, use.prompt_tokens + use.completion_tokens
+    cells = [f"{use.answers:,}", f"{use.failures:,}", "" if is_total else duration(use.seconds)]
+    cells += [
+        f"{use.prompt_tokens:,}",
+        f"{use.completion_tokens:,}",
+        f"{tokens / examples:,.0f}" if examples else _NONE,
+    ]
+    if report.has_prices:
+        cells += [_usd(use.cost), _usd(use.cost / examples) if examples else _NONE]
+    return cells
+
+
+def _part_row(part: Part) -> tuple[str, ...]:
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in sorted(part.dropped.items()))
+    numbers = (part.instructions, part.instances, part.examples)
+    return visible(part.run), *(f"{number:,}" for number in numbers), dropped or _NONE
+
+
+def _is_numbered(voters: Sequence[str]) -> bool:
+    """Whether the columns of a matrix have numbers, for there is no room for names."""
+    return len(voters) > _NAMED or max(map(len, voters)) > _NAME
 
 
 def _agreement_plot(report: Report) -> Any:

@@ -18,6 +18,8 @@ from typing import Any
 from zlib import crc32
 
 from ensemble_instruct.novelty import NoveltyPool
+from ensemble_instruct.personal_data import PERSONAL_DATA
+from ensemble_instruct.quality import TOXIC
 from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Candidate, Instance, Kind, Step
 from ensemble_instruct.report_numbers import Series, Shown, series, shown, unit_edges, word_edges, words_of
 from ensemble_instruct.steps.ensemble import Row, Selection, ballots_of, voters_of
@@ -31,7 +33,10 @@ _SAMPLES, _SAMPLE_TEXT = 3, (320, 6)
 _EXAMPLE_TEXT = (600, 12)
 """Characters and lines that are shown."""
 _LOOKED_AT = (0.95, 0.5, 0.05)
-_SHARE = re.compile(r"\d\.\d+")
+WITHHELD = (PERSONAL_DATA, TOXIC)
+"""Reasons whose texts are not for a page that is passed on."""
+_AGREEMENT = re.compile(r"(?:agreement )?(\d\.\d+)(?: <|, not in|$)")
+"""How the detail of a drop of step 5 begins that says the row's agreement."""
 PARTS = ("instruction", "input", "output")
 
 
@@ -52,6 +57,7 @@ class Reason:
     counts: Mapping[str, int]
     """By kind."""
     samples: tuple[Sample, ...]
+    """None where their texts are withheld."""
 
     @property
     def count(self) -> int:
@@ -101,6 +107,18 @@ class Look:
     input: Shown
     output: Shown
     winners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a merged run has of one of the runs that it was merged from."""
+
+    run: str
+    instructions: int
+    instances: int
+    examples: int
+    dropped: Mapping[str, int]
+    """What an earlier one of the runs had already, by reason."""
 
 
 @dataclass(slots=True)
@@ -157,6 +175,21 @@ def read_examples(connection: sqlite3.Connection, counts: Mapping[Kind, int]) ->
     return examples
 
 
+def read_parts(connection: sqlite3.Connection, merged: str) -> tuple[Part, ...]:
+    """The runs that a run was merged from, as its `meta` names them; none for a run of its own."""
+    parts: list[dict[str, Any]] = json.loads(merged)
+    if not parts:
+        return ()
+    sql = "SELECT run, COUNT(*) FROM example JOIN origin ON record = instance GROUP BY run"
+    examples: Counter[str] = Counter()
+    for name, count in connection.execute(sql):  # one that was merged itself names its own: `both/first`
+        examples[next((part["run"] for part in parts if f"{name}/".startswith(f"{part['run']}/")), "")] += count
+    return tuple(
+        Part(part["run"], part["instructions"], part["instances"], examples[part["run"]], part["dropped"])
+        for part in parts
+    )
+
+
 def looks(connection: sqlite3.Connection, examples: Examples) -> tuple[Look, ...]:
     """For each kind an example with high, one with middling and one with low agreement."""
     found: list[Look] = []
@@ -192,11 +225,11 @@ def read_drops(connection: sqlite3.Connection) -> Drops:
         counts.setdefault((step, reason), Counter())[kind or ""] += 1
         best = samples.setdefault((step, reason), [])
         place = crc32(text[: _SAMPLE_TEXT[0]].encode("utf-8", "replace"))
-        if len(best) < _SAMPLES or place < best[-1][0]:
+        if reason not in WITHHELD and (len(best) < _SAMPLES or place < best[-1][0]):
             best.append((place, Sample(shown(text, *_SAMPLE_TEXT), shown(detail, *_SAMPLE_TEXT))))
             best[:] = sorted(set(best))[:_SAMPLES]
-        if step == "ensemble" and kind in agreement and (said := _SHARE.search(detail)):
-            agreement[kind].append(float(said[0]))
+        if step == "ensemble" and kind in agreement and (said := _AGREEMENT.match(detail)):
+            agreement[kind].append(float(said[1]))
     order = sorted(counts, key=lambda item: (STEPS.index(item[0]), -counts[item].total(), item[1]))
     return Drops(
         tuple(
@@ -324,8 +357,9 @@ def read_nearest(
                 to_pool.append(nearest[0][1])
     if not to_seed and not to_pool:
         return None
-    edges = unit_edges(25)
-    return Nearest(edges, series(to_seed, edges), series(to_pool, edges), sum(counts.values()))
+    edges = unit_edges(20)
+    seed, pool = (series(scores, edges, upper=True) for scores in (to_seed, to_pool))  # what equals the threshold stays
+    return Nearest(edges, seed, pool, sum(counts.values()))
 
 
 def _stride(count: int, most: int) -> int:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import add
+from typing import Any
 
 from ensemble_instruct.budget import cost_of
+from ensemble_instruct.card_facts import published_name
 from ensemble_instruct.config import Config
-from ensemble_instruct.config_models import Price
-from ensemble_instruct.records import Kind, Step
+from ensemble_instruct.config_models import ModelSection, Price
+from ensemble_instruct.records import STEPS, Kind, Step
 from ensemble_instruct.report_numbers import round_seconds
 
 _BARS = 90
@@ -26,10 +29,10 @@ _PAUSE = 600.0
 """Seconds without an answer that count as a pause between two starts."""
 _ROUNDING = 1e-6
 _REQUESTS = """
-    SELECT model, step, kind, CAST((answered_at - :first) / :width + 0.001 AS INTEGER), COUNT(*), COUNT(failure),
-        SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM({estimated}), SUM(seconds),
-        MIN(answered_at), MAX(answered_at)
-    FROM request GROUP BY 1, 2, 3, 4
+    SELECT model, step, kind, sampling, CAST((answered_at - :first) / :width + 0.001 AS INTEGER), COUNT(*),
+        COUNT(failure), SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM({estimated}),
+        SUM(seconds), MIN(answered_at), MAX(answered_at)
+    FROM request GROUP BY 1, 2, 3, 4, 5
 """
 
 
@@ -39,7 +42,7 @@ class ModelUse:
 
     name: str
     model: str
-    """Its name on the server."""
+    """Its name on the server or on the Hub, else that of its folder; a function of its own."""
     license: str | None
     roles: tuple[str, ...]
     answers: int
@@ -87,6 +90,8 @@ class Requests:
     models: tuple[ModelUse, ...]
     replies: Counter[tuple[Kind, Step]]
     throughput: Throughput | None
+    sampling: Mapping[Step, tuple[Mapping[str, Any], ...]]
+    """How the answers of each step were drawn."""
 
 
 def read_requests(connection: sqlite3.Connection, config: Config | None) -> Requests:
@@ -95,21 +100,35 @@ def read_requests(connection: sqlite3.Connection, config: Config | None) -> Requ
     first, last = connection.execute(_ENDS).fetchone()
     order = list(config.used_models) if config else []
     if first is None:
-        return Requests(tuple(_use(name, [0] * 6, config) for name in order), Counter(), None)
+        return Requests(tuple(_use(name, [0] * 6, config) for name in order), Counter(), None, {})
     width = round_seconds(max(_FINEST, (last - first) / _MOST_BUCKETS))
     sums: dict[str, list[float]] = {}
     replies: Counter[tuple[Kind, Step]] = Counter()
     buckets: Counter[tuple[str, int]] = Counter()
-    for model, step, kind, bucket, *numbers, earliest, latest in connection.execute(
+    sampled: set[tuple[Step, int]] = set()
+    for model, step, kind, sampling, bucket, *numbers, earliest, latest in connection.execute(
         _REQUESTS.format(estimated="estimated" if knows_estimates else "0"), {"first": first, "width": width}
     ):
         first, last = min(first, earliest), max(last, latest)
         sums[model] = list(map(add, sums.get(model, [0] * len(numbers)), numbers))
         replies[kind, step] += numbers[0] - numbers[1]
         buckets[model, bucket] += numbers[0]
+        sampled.add((step, sampling))
     order = list(dict.fromkeys([*order, *sorted(sums)]))
     models = tuple(_use(name, sums.get(name, [0] * 6), config) for name in order)
-    return Requests(models, replies, _throughput([name for name in order if name in sums], buckets, width, first, last))
+    throughput = _throughput([name for name in order if name in sums], buckets, width, first, last)
+    return Requests(models, replies, throughput, _sampling(connection, sampled))
+
+
+def _sampling(
+    connection: sqlite3.Connection, sampled: Iterable[tuple[Step, int]]
+) -> dict[Step, tuple[Mapping[str, Any], ...]]:
+    settings = {number: json.loads(text) for number, text in connection.execute("SELECT id, settings FROM sampling")}
+    found: dict[Step, dict[str, Mapping[str, Any]]] = {}
+    for step, number in sorted(sampled, key=lambda one: (STEPS.index(one[0]), one[1])):
+        given = {name: value for name, value in settings.get(number, {}).items() if name != "stop"}
+        found.setdefault(step, {})[json.dumps(given, sort_keys=True)] = given
+    return {step: tuple(given.values()) for step, given in found.items()}
 
 
 def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
@@ -117,7 +136,7 @@ def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
     section = config.models.get(name) if config else None
     return ModelUse(
         name,
-        section.model or section.provider if section else "",
+        _published(section) if section else "",
         section.license if section else None,
         _roles(name, config) if config else (),
         int(answers),
@@ -128,6 +147,10 @@ def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
         seconds / answers if answers else 0.0,
         cost_of(section.price if section else Price(), given, made),
     )
+
+
+def _published(section: ModelSection) -> str:
+    return published_name(section) or (section.path.name if section.path else "") or section.provider
 
 
 def _roles(name: str, config: Config) -> tuple[str, ...]:

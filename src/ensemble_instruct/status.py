@@ -102,8 +102,8 @@ def read_status(folder: Path) -> Status:
     left = _seconds_left(kept, targets, sum(use.answers for use in uses), rate) if state == "running" else None
     servers = _servers(meta.get("servers"))
     merged = tuple(f"{part['run']} ({part['instances']} instances)" for part in json.loads(meta.get("merged", "[]")))
-    barred: dict[str, int] = json.loads(meta.get("barred", "{}")) if state == "finished" else {}
-    return Status(state, kept, dropped, targets, uses, servers, failures, rate, words_of(meta), left, merged, barred)
+    words, barred = words_of(meta), barred_of(meta)
+    return Status(state, kept, dropped, targets, uses, servers, failures, rate, words, left, merged, barred)
 
 
 def state_of(meta: Mapping[str, str], path: Path) -> str:
@@ -117,6 +117,12 @@ def words_of(meta: Mapping[str, str]) -> tuple[float, float] | None:
     """Mean words of all outputs of a run, and of those kept; None until it has ended, or where nothing was kept."""
     words: list[float] | None = json.loads(meta.get("words", "null")) if meta.get("state") == "finished" else None
     return (words[0], words[1]) if words else None
+
+
+def barred_of(meta: Mapping[str, str]) -> dict[str, int]:
+    """Outputs of examples that a quality filter did not let be chosen, by reason; none before a run has ended."""
+    found: dict[str, int] = json.loads(meta.get("barred", "{}")) if meta.get("state") == "finished" else {}
+    return found
 
 
 def status_lines(status: Status) -> list[str]:
