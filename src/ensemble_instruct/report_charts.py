@@ -69,7 +69,7 @@ def stacked(
     names: Sequence[str],
     columns: Sequence[tuple[str, Sequence[int]]],
     *,
-    head: str,
+    head: tuple[str, ...],
     marks: Sequence[Mark] = (),
     ticks: Sequence[Mark] = (),
     per: float = 1.0,
@@ -80,7 +80,7 @@ def stacked(
     bars: list[Bar] = []
     for place, name in enumerate(names):
         base = 100.0
-        for (style, counts), label in zip(columns, _labels(head), strict=True):
+        for (style, counts), label in zip(columns, head, strict=True):
             height = max(_LEAST, 100 * counts[place] / per / top)
             if counts[place]:
                 base -= height
@@ -89,12 +89,8 @@ def stacked(
     rows = tuple(
         (name, *(f"{counts[place]:,}" for _, counts in columns)) for place, name in enumerate(names) if totals[place]
     )
-    heads = ("", *_labels(head))
+    heads = ("", *head)
     return Plot(title, len(names), tuple(bars), (), tuple(marks), tuple(ticks), _y_ticks(top), heads, rows)
-
-
-def _labels(head: str) -> list[str]:
-    return head.split("|")
 
 
 def compared(
@@ -102,14 +98,13 @@ def compared(
     names: Sequence[str],
     back: Series,
     front: Series,
-    head: str,
+    head: tuple[str, ...],
     ticks: Sequence[Mark],
     marks: Sequence[Mark],
 ) -> Plot:
     """Shares of two series: the one as columns, the other as an outline over them."""
     shares = [[count / max(1, one.total) for count in one.counts] for one in (back, front)]
     top = round_top(100 * max([*shares[0], *shares[1]], default=0)) / 100
-    labels = _labels(head)
     bars = tuple(
         Bar(
             place + _GAP,
@@ -117,7 +112,7 @@ def compared(
             1 - 2 * _GAP,
             100 * share / top,
             "back",
-            f"{name}: {share:.1%} {labels[0]}",
+            f"{name}: {share:.1%} {head[0]}",
         )
         for place, (name, share) in enumerate(zip(names, shares[0], strict=True))
         if share
@@ -130,7 +125,7 @@ def compared(
     )
     y_ticks = tuple(Mark(mark.at, f"{mark.label} %") for mark in _y_ticks(100 * top))
     outlines = ((outline, "front"),) if outline else ()
-    return Plot(title, len(names), bars, outlines, tuple(marks), tuple(ticks), y_ticks, ("", *labels), rows)
+    return Plot(title, len(names), bars, outlines, tuple(marks), tuple(ticks), y_ticks, ("", *head), rows)
 
 
 def _steps(heights: Sequence[float]) -> str:
@@ -178,7 +173,7 @@ def words_plot(words: Words) -> Plot:
     every = max(1, math.ceil((len(edges) - 1) / 6))
     ticks = [Mark(100 * place / (len(edges) - 1), short(edges[place])) for place in range(0, len(edges) - 1, every)]
     label = f"Words of the {words.part}s: all rows of step 5 as columns, those kept as an outline"
-    return compared(label, names, words.before, words.after, "all|kept", ticks, ())
+    return compared(label, names, words.before, words.after, ("all", "kept"), ticks, ())
 
 
 def nearest_plot(nearest: Nearest, threshold: float | None) -> Plot:
@@ -188,7 +183,7 @@ def nearest_plot(nearest: Nearest, threshold: float | None) -> Plot:
         "ROUGE-L F1 of instructions to the nearest seed as columns, to the nearest of all earlier ones as an outline"
     )
     names = between(nearest.edges, 2)
-    return compared(label, names, nearest.seed, nearest.pool, "nearest seed|nearest of all", share_ticks(), marks)
+    return compared(label, names, nearest.seed, nearest.pool, ("nearest seed", "nearest of all"), share_ticks(), marks)
 
 
 def throughput_plot(throughput: Throughput) -> Plot:
@@ -203,7 +198,7 @@ def throughput_plot(throughput: Throughput) -> Plot:
     ]
     columns = [(f"m{place % COLOURS['models']}", counts) for place, counts in enumerate(throughput.counts.values())]
     label = "Answers a second over time, by model"
-    return stacked(label, names, columns, head="|".join(throughput.counts), marks=marks, ticks=ticks, per=seconds)
+    return stacked(label, names, columns, head=tuple(throughput.counts), marks=marks, ticks=ticks, per=seconds)
 
 
 _TICKS = (

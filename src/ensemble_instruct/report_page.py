@@ -255,7 +255,7 @@ def _agreement_plot(report: Report) -> Any:
         "Agreement of the rows of step 5, kept and dropped",
         between(agreement.edges, 2),
         (("kept", agreement.kept.counts), ("lost", agreement.dropped.counts)),
-        head="kept|dropped",
+        head=("kept", "dropped"),
         marks=marks,
         ticks=share_ticks(),
     )
