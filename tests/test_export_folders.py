@@ -160,10 +160,10 @@ def test_rows_of_a_table_are_those_of_the_file_format(
 def test_what_a_filter_bars_is_published_without_its_text(forks: Forks, tmp_path: Path) -> None:
     make_run(tmp_path / "run", made_examples(2))
     with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as connection, connection:
-        (row,) = connection.execute("SELECT row FROM example WHERE position = 1").fetchone()
+        (row,) = connection.execute("SELECT row FROM example WHERE kind = 'output_only'").fetchone()
         example = json.loads(row)
         example["candidates"][2]["barred"] = "personal_data"
-        connection.execute("UPDATE example SET row = ? WHERE position = 1", (json.dumps(example),))
+        connection.execute("UPDATE example SET row = ? WHERE kind = 'output_only'", (json.dumps(example),))
     said(forks, tmp_path, "--format", "parquet", "--candidates", "--to", "out/")
     free, barred = (row["candidates"][2] for row in table(tmp_path / "out" / "candidates", "train"))
     assert (free["output"], free["barred"]) == ("other 0", None)

@@ -56,7 +56,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
-    return run_folder(folder / "run", hostile_config(folder, "a|voter"))
+    return run_folder(folder / "run", hostile_config(folder))
 
 
 @pytest.fixture

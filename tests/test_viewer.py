@@ -60,8 +60,8 @@ CONFIG = """
 instructions: {target: {input_output: 24, output_only: 0}, demonstrations: {input_output: 2}, window: 4}
 models:
   base: {provider: scripted, function: "hostile_models:base"}
-  voter: {provider: scripted, function: "hostile_models:VOTER"}
-roles: {instructions: base, instances: base, outputs: [voter]}
+  "a|voter": {provider: scripted, function: "hostile_models:VOTER"}
+roles: {instructions: base, instances: base, outputs: ["a|voter"]}
 """
 
 
