@@ -99,6 +99,8 @@ class Roles(Section):
     """Which compares outputs, where the utility is `judge`."""
     fusion: str | None = None
     """Which makes one output out of the others, with `ensemble.fusion`."""
+    merged: list[str] = Field(default_factory=list)
+    """Which did other steps of the runs that `merge` made one of; written by it."""
 
 
 class Config(Section):
@@ -218,6 +220,8 @@ class Config(Section):
             yield "judge", self.roles.judge
         if self.quality.toxicity is not None:
             yield "quality.toxicity.model", self.quality.toxicity.model
+        for name in self.roles.merged:
+            yield "merged", name
 
 
 def voters_of(model: str, samples: int) -> tuple[Voter, ...]:

@@ -59,9 +59,9 @@ class DerivedLicence:
 
 
 def parts_of(config: Config, models: Iterable[str] | None = None) -> tuple[Part, ...]:
-    """The models (all that have a role, unless named), then the seed tasks and demonstrations."""
+    """The models (all that have a role, unless named), the seed tasks and demonstrations, what merged runs add."""
     names = config.used_models if models is None else models
-    return (*(_model_part(config, name) for name in names), *_file_parts(config))
+    return (*(_model_part(config, name) for name in names), *_file_parts(config), *_merged_parts(config))
 
 
 def _model_part(config: Config, name: str) -> Part:
@@ -97,6 +97,18 @@ def _file_parts(config: Config) -> list[Part]:
     if bundled:
         parts.append(Part(f"bundled {' and '.join(bundled)}", "", BUNDLED, licence_called(BUNDLED)))
     return parts
+
+
+def _merged_parts(config: Config) -> list[Part]:
+    return [
+        Part(
+            f"{entry.part} of run {entry.run}",
+            f"licenses.merged.{place}.license",
+            entry.license,
+            None if entry.license is None else licence_called(entry.license),
+        )
+        for place, entry in enumerate(config.licenses.merged)
+    ]
 
 
 def require_admitted(config: Config) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,16 @@ from typing import Any
 from ensemble_instruct.changes import SELECTING, fingerprint
 from ensemble_instruct.config import Config, InstancesSection, voters_of
 from ensemble_instruct.config_file import validated
-from ensemble_instruct.errors import UsageError
+from ensemble_instruct.config_licenses import MergedLicense
+from ensemble_instruct.errors import ConfigError, UsageError
+from ensemble_instruct.licences import parts_of, require_admitted
 from ensemble_instruct.records import KINDS
 
 Fingerprint = dict[str, Any]
-_OF_ALL = ("models.", "roles.outputs", "outputs.samples", "instructions.target.")
+_OF_ALL = ("models.", "roles.outputs", "roles.merged", "outputs.samples", "instructions.target.")
 """What the keys begin with that a merged run has from all of its runs; it has the others from the first."""
+_BUNDLED = ("bundled seed tasks", "bundled demonstrations", "bundled seed tasks and demonstrations")
+"""What comes with this package, all under one licence."""
 _COMPARED = (*SELECTING, "models.", "roles.", "outputs.samples", "profile")
 """What the keys begin with that must be as they were when the run was made."""
 
@@ -56,15 +60,17 @@ class Merged:
 
 
 def merged_config(sources: Sequence[Source], to: Path) -> Merged:
-    """The config of the merged run: voters and models of all, the rest as the first has it.
+    """The config of the merged run: voters, models and licences of all, the rest as the first has it.
 
     Raises `UsageError` for settings that cannot be merged: what step 5 goes by must be the same, the profile too, and
-    so must be what the helpers are of which a run has only one.
+    so must be what the helpers are of which a run has only one. Raises `ConfigError` for a licence of one run that the
+    policy of another does not admit.
     """
     first = sources[0]
     for source in sources:
         _require_unchanged(source)
         _require_same(first, source)
+    policy = _require_admitted(sources)
     names = _names(sources)
     samples = _samples(sources, names)
     values = first.config.model_dump(mode="json")
@@ -74,20 +80,67 @@ def merged_config(sources: Sequence[Source], to: Path) -> Merged:
         for old, new in renamed.items()
     }
     values["models"] = dict(sorted(values["models"].items(), key=lambda item: [*samples, item[0]].index(item[0])))
-    values["roles"]["outputs"] = list(samples)
+    values["roles"] |= {"outputs": list(samples), "merged": []}
+    values["licenses"]["merged"] = []
     values["outputs"]["samples"] = samples if any(count > 1 for count in samples.values()) else 1
     targets = {kind: sum(source.config.instructions.target.of(kind) for source in sources) for kind in KINDS}
     values["instructions"]["target"] = targets
     config = validated(values, f"{to}: merged")
-    known = {key: value for key, value in first.fingerprint.items() if not key.startswith(_OF_ALL)}
-    known |= {f"instructions.target.{kind}": target for kind, target in targets.items()} | {
-        "roles.outputs": list(samples)
-    }
-    if any(count > 1 for count in samples.values()):
-        known |= {f"outputs.samples.{name}": count for name, count in samples.items()}
+    others = [name for name in config.models if name not in config.used_models]
+    config = config.model_copy(update={"roles": config.roles.model_copy(update={"merged": others})})
+    licenses = {"policy": policy, "merged": _further_licences(config, sources, names)}
+    config = config.model_copy(update={"licenses": config.licenses.model_copy(update=licenses)})
+    return Merged(config, _fingerprint(config, sources, names), names)
+
+
+def _fingerprint(config: Config, sources: Sequence[Source], names: Sequence[Mapping[str, str]]) -> Fingerprint:
+    """The settings that the records of the merged run were made with: those of the first, with what is of all."""
+    known = {key: value for key, value in sources[0].fingerprint.items() if not key.startswith(_OF_ALL)}
+    known |= {f"instructions.target.{kind}": config.instructions.target.of(kind) for kind in KINDS}
+    known["roles.outputs"] = config.roles.outputs
+    if config.roles.merged:
+        known["roles.merged"] = config.roles.merged
+    known |= {f"outputs.samples.{voter.model}": voter.of for voter in config.voters if voter.of > 1}
     for source, renamed in reversed([*zip(sources, names, strict=True)]):
         known |= _model_settings(source.fingerprint, renamed)
-    return Merged(config, known, names)
+    return known
+
+
+def _require_admitted(sources: Sequence[Source]) -> str:
+    """The strictest policy for licences; raise `ConfigError` where a run is not admitted by it."""
+    strictest = min((source.config.licenses.policy for source in sources), key=["permissive", "any"].index)
+    for source in sources:
+        licenses = source.config.licenses.model_copy(update={"policy": strictest})
+        try:
+            require_admitted(source.config.model_copy(update={"licenses": licenses}))
+        except ConfigError as error:
+            raise ConfigError(f"{source.folder / 'config.yaml'}: {error}") from error
+    return strictest
+
+
+def _further_licences(
+    config: Config, sources: Sequence[Source], names: Sequence[Mapping[str, str]]
+) -> list[MergedLicense]:
+    """What the runs are made of beside all that the config of the merged one says already."""
+    parts = parts_of(config)
+    covered = {(part.title, part.declared) for part in parts}
+    covered |= {(title, part.declared) for part in parts if not part.key for title in _BUNDLED}
+    found: dict[tuple[str, str | None], str] = {}
+    for source, renamed in zip(sources, names, strict=True):
+        for run, title, declared in _declared(source):
+            kind, _, name = title.partition(" ")
+            named = f"model {renamed[name]}" if kind == "model" and name in renamed else title
+            if (named, declared) not in covered:
+                found.setdefault((named, declared), run)
+    return [MergedLicense(run=run, part=title, license=declared) for (title, declared), run in found.items()]
+
+
+def _declared(source: Source) -> Iterator[tuple[str, str, str | None]]:
+    """For each part of a run: the run, what it is, and the licence that was declared for it."""
+    section = source.config.licenses
+    own = source.config.model_copy(update={"licenses": section.model_copy(update={"merged": []})})
+    yield from ((source.label, part.title, part.declared) for part in parts_of(own))
+    yield from ((f"{source.label}/{entry.run}", entry.part, entry.license) for entry in section.merged)
 
 
 def _require_unchanged(source: Source) -> None:
