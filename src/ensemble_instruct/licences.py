@@ -6,7 +6,7 @@ Nothing here is legal advice: it repeats what the config declares and what the t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_base import is_users
@@ -100,15 +100,14 @@ def _file_parts(config: Config) -> list[Part]:
 
 
 def _merged_parts(config: Config) -> list[Part]:
-    return [
-        Part(
-            f"{entry.part} of run {entry.run}",
-            f"licenses.merged.{place}.license",
-            entry.license,
-            None if entry.license is None else licence_called(entry.license),
-        )
-        for place, entry in enumerate(config.licenses.merged)
-    ]
+    parts = []
+    for place, entry in enumerate(config.licenses.merged):
+        kind, _, name = entry.part.partition(" ")
+        plain = _model_part(config, name) if kind == "model" and name in config.models else Part("", "", None, None)
+        licence = None if entry.license is None else licence_called(entry.license)
+        title, key = f"{entry.part} of run {entry.run}", f"licenses.merged.{place}.license"
+        parts.append(replace(plain, title=title, key=key, declared=entry.license, licence=licence))
+    return parts
 
 
 def require_admitted(config: Config) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.changes import SELECTING, fingerprint
-from ensemble_instruct.config import Config, InstancesSection, voters_of
+from ensemble_instruct.config import MOST_VOTERS, Config, InstancesSection, voters_of
 from ensemble_instruct.config_file import validated
 from ensemble_instruct.config_licenses import MergedLicense
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.licences import parts_of, require_admitted
-from ensemble_instruct.records import KINDS
+from ensemble_instruct.records import KINDS, OF_THREE
 
 Fingerprint = dict[str, Any]
 _OF_ALL = ("models.", "roles.outputs", "roles.merged", "outputs.samples", "instructions.target.")
@@ -73,6 +73,7 @@ def merged_config(sources: Sequence[Source], to: Path) -> Merged:
     policy = _require_admitted(sources)
     names = _names(sources)
     samples = _samples(sources, names)
+    _require_possible_voters(first, samples)
     values = first.config.model_dump(mode="json")
     values["models"] = {
         new: source.config.models[old].model_dump(mode="json")
@@ -108,14 +109,16 @@ def _fingerprint(config: Config, sources: Sequence[Source], names: Sequence[Mapp
 
 def _require_admitted(sources: Sequence[Source]) -> str:
     """The strictest policy for licences; raise `ConfigError` where a run is not admitted by it."""
-    strictest = min((source.config.licenses.policy for source in sources), key=["permissive", "any"].index)
+    whose = next((source for source in sources if source.config.licenses.policy == "permissive"), sources[0])
+    policy = whose.config.licenses.policy
     for source in sources:
-        licenses = source.config.licenses.model_copy(update={"policy": strictest})
+        licenses = source.config.licenses.model_copy(update={"policy": policy})
         try:
             require_admitted(source.config.model_copy(update={"licenses": licenses}))
         except ConfigError as error:
-            raise ConfigError(f"{source.folder / 'config.yaml'}: {error}") from error
-    return strictest
+            from_where = "" if source.config.licenses.policy == policy else f"; it is the policy of {whose.folder}"
+            raise ConfigError(f"{source.folder / 'config.yaml'}: {error}{from_where}") from error
+    return policy
 
 
 def _further_licences(
@@ -192,23 +195,28 @@ def _of_one(source: Source) -> Fingerprint:
 
 
 def _names(sources: Sequence[Source]) -> tuple[dict[str, str], ...]:
-    """For each run the new names of its models: a name that is taken by another model gets a number."""
+    """For each run the new names of its models: the same model has one, and a name that another has gets a number."""
     taken = {name for source in sources for name in source.config.used_models}
-    known: dict[tuple[str, tuple[str, ...]], str] = {}
+    known: dict[str, tuple[str, ...]] = {}
     names: list[dict[str, str]] = []
     for source in sources:
-        renamed: dict[str, str] = {}
-        for name in source.config.used_models:
-            model = (name, source.config.models[name].identity)
-            if model not in known:
-                new, number = name, 1
-                while new in known.values() or (number > 1 and new in taken):
-                    number += 1
-                    new = f"{name}-{number}"
-                known[model] = new
-            renamed[name] = known[model]
-        names.append(renamed)
+        models = {name: source.config.models[name].identity for name in source.config.used_models}
+        renamed = {name: name for name, model in models.items() if known.get(name) == model}
+        for name, model in models.items():
+            if name not in renamed:
+                same = (new for new, other in known.items() if other == model and new not in renamed.values())
+                renamed[name] = next(same, None) or _free_name(name, known.keys(), taken)
+                known[renamed[name]] = model
+        names.append({name: renamed[name] for name in models})
     return tuple(names)
+
+
+def _free_name(name: str, known: Collection[str], taken: Collection[str]) -> str:
+    new, number = name, 1
+    while new in known or (number > 1 and new in taken):
+        number += 1
+        new = f"{name}-{number}"
+    return new
 
 
 def _samples(sources: Sequence[Source], names: Sequence[Mapping[str, str]]) -> dict[str, int]:
@@ -223,6 +231,18 @@ def _samples(sources: Sequence[Source], names: Sequence[Mapping[str, str]]) -> d
                     f"run; only runs with the same can be merged"
                 )
     return samples
+
+
+def _require_possible_voters(first: Source, samples: Mapping[str, int]) -> None:
+    """Raise where the runs have more voters together than a strategy, or any run, can have."""
+    strategy, count = first.config.strategy, sum(samples.values()) + first.config.ensemble.fusion
+    if strategy in OF_THREE and count != 2:
+        raise UsageError(
+            f"{first.folder}: strategy {strategy!r} takes exactly two voters, and the runs have {count} together "
+            f"({', '.join(samples)}); select anew in each: ensemble-instruct ensemble --run RUN --strategy consensus"
+        )
+    if count > MOST_VOTERS:
+        raise UsageError(f"the runs have {count} voters together, and {MOST_VOTERS} can vote; merge fewer of them")
 
 
 def _model_settings(made: Fingerprint, renamed: Mapping[str, str]) -> Fingerprint:
