@@ -288,9 +288,10 @@ def test_settings_that_cannot_be_merged_are_one_line(
 def test_what_is_no_finished_run_or_no_place_is_refused(run: Any, tmp_path: Path) -> None:
     a = run("a", config(1))
     (tmp_path / "empty").mkdir()
-    shutil.copytree(a, tmp_path / "half")
-    with closing(sqlite3.connect(tmp_path / "half" / "run.db")) as connection, connection:
-        connection.execute("UPDATE meta SET value = 'running' WHERE name = 'state'")
+    for name, state in (("half", "running"), ("anew", "selecting")):
+        shutil.copytree(a, tmp_path / name)
+        with closing(sqlite3.connect(tmp_path / name / "run.db")) as connection, connection:
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'state'", (state,))
     shutil.copytree(a, tmp_path / "edited")
     edited = (tmp_path / "edited" / "config.yaml").read_text().replace("script:two", "script:three")
     (tmp_path / "edited" / "config.yaml").write_text(edited)
@@ -301,7 +302,8 @@ def test_what_is_no_finished_run_or_no_place_is_refused(run: Any, tmp_path: Path
         (("a",), "both", UsageError, "two runs or more"),
         (("a", "a"), "both", UsageError, "named twice"),
         (("a", "empty"), "both", InputFileError, "not a run folder"),
-        (("a", "half"), "both", RunError, "not finished"),
+        (("a", "half"), "both", RunError, "not finished.* run --out .*half$"),
+        (("a", "anew"), "both", RunError, "not finished.* ensemble --run .*anew$"),
         (("a", "edited"), "both", UsageError, r"models\.two\.function has been changed"),
         (("a", "half"), "a", InputFileError, "exists already"),
         (("broken", "a"), "both", StoreError, r"broken: run\.db cannot be read"),

@@ -25,7 +25,7 @@ from ensemble_instruct.merge_records import Copied, Copier, Known
 from ensemble_instruct.pipeline import Monitor, Summary, select_again, write_examples
 from ensemble_instruct.quality import require_quality
 from ensemble_instruct.report_page import write_report
-from ensemble_instruct.runs import write_config
+from ensemble_instruct.runs import SELECTING_ANEW, write_config
 from ensemble_instruct.store import Store
 
 
@@ -127,8 +127,10 @@ def _source(folder: Path, label: str, connection: sqlite3.Connection) -> Source:
         meta = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('config', 'state')").fetchall())
     except sqlite3.Error as error:
         raise _damaged(folder, error) from error
-    if meta.get("state") != "finished":
-        raise RunError(f"{folder}: is not finished; run it to its end: ensemble-instruct run --out {folder}")
+    state = meta.get("state")
+    if state != "finished":
+        command = "ensemble --run" if state == SELECTING_ANEW else "run --out"
+        raise RunError(f"{folder}: is not finished; let it end first: ensemble-instruct {command} {folder}")
     return Source(label, folder, load_config(folder / "config.yaml"), json.loads(meta["config"]))
 
 
