@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def test_the_numbers_are_those_of_the_run(demo: Path) -> None:
     kept = section(card, "What was kept, and what was dropped")
     for kind, *_, examples in table(kept, "kind"):
         assert int(examples) == sum(row["kind"] == kind for row in made)
-    with sqlite3.connect(run / "run.db") as connection:
+    with closing(sqlite3.connect(run / "run.db")) as connection:
         dropped = connection.execute("SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY 1, 2, 3").fetchall()
     assert sorted(table(kept, "step")) == sorted([*row[:3], str(row[3])] for row in dropped)
     agreement = section(card, "Agreement")

@@ -19,12 +19,14 @@ import pytest
 import yaml
 
 from ensemble_instruct.config_file import parse_config
-from ensemble_instruct.errors import InputFileError, RunError, UsageError
+from ensemble_instruct.database import reading
+from ensemble_instruct.errors import InputFileError, RunError, StoreError, UsageError
 from ensemble_instruct.merge import merge_runs
 from ensemble_instruct.progress import Watch
 from ensemble_instruct.report import read_report
 from ensemble_instruct.runs import start_or_resume
 from ensemble_instruct.similarity import lcs_f1, word_tokens
+from ensemble_instruct.viewer.queries import dropped_detail, example_detail
 from tests.conftest import COMMAND, Cli, rows
 
 SCRIPT = """
@@ -43,6 +45,9 @@ def one(request):
 
 def two(request):
     return request.prompt.split()[1] + " it is not"
+
+def three(request):
+    return request.prompt.split()[1] + " it never is" if zlib.crc32(request.prompt.encode()) % 3 else ""
 
 def same(request):
     if request.step == "instructions":
@@ -143,6 +148,7 @@ def test_all_commands_work_on_a_merged_run(run: Any, cli: Cli, tmp_path: Path) -
     assert (both / "examples.jsonl").read_bytes() == first
     assert cli("ensemble", "--run", "both", "--keep", "0.5").returncode == 0
     assert len(rows(both / "examples.jsonl")) < len(first.splitlines())
+    assert "both" in (both / "report.html").read_text()
     resumed = cli("run", "--out", "both", "--force")
     assert (resumed.returncode, resumed.stderr.count("\n")) == (2, 1)
     assert "merge them again" in resumed.stderr
@@ -172,7 +178,7 @@ def test_it_is_the_same_every_time_and_the_first_has_precedence(run: Any, tmp_pa
 
 def test_two_models_of_one_name_are_two(run: Any, cli: Cli, tmp_path: Path) -> None:
     run("a", config(1))
-    models = {"base": scripted("same"), "one": scripted("two"), "other": scripted("one")}
+    models = {"base": scripted("same"), "one": scripted("three"), "other": scripted("one")}
     roles = {"instructions": "base", "instances": "base", "outputs": ["one", "other"]}
     b = run("b", config(2, models=models, roles=roles))
     done = cli("merge", "a", "b", "--to", "both")
@@ -183,15 +189,61 @@ def test_two_models_of_one_name_are_two(run: Any, cli: Cli, tmp_path: Path) -> N
     functions = {name: model["function"] for name, model in settings["models"].items()}
     assert functions == {
         "base": "script:base", "one": "script:one", "two": "script:two",
-        "base-2": "script:same", "one-2": "script:two", "other": "script:one",
+        "base-2": "script:same", "one-2": "script:three",
     }  # fmt: skip
-    assert settings["roles"]["outputs"] == ["one", "two", "one-2", "other"]
+    assert settings["roles"]["outputs"] == ["one", "two", "one-2"]
+    assert settings["roles"]["merged"] == ["base-2"]
     for row in rows(both / "examples.jsonl"):
         said = {candidate["voter"]: candidate["output"] for candidate in row["candidates"]}
-        assert list(said) == ["instance", *(["one", "two"] if row["run"] == "a" else ["one-2", "other"])]
-        assert said[{"a": "two", "b": "one-2"}[row["run"]]].endswith("it is not")
+        assert said.keys() <= {"instance", "one", {"a": "two", "b": "one-2"}[row["run"]]}
+        assert said.get("one-2", "it never is").endswith("it never is")
+        assert said.get("two", "it is not").endswith("it is not")
     answers = dict(read(both, "SELECT model, COUNT(*) FROM request GROUP BY model"))
     assert answers["base-2"] == dict(read(b, "SELECT model, COUNT(*) FROM request GROUP BY model"))["base"]
+
+
+def test_all_adds_up_and_what_was_asked_can_be_read(run: Any, tmp_path: Path) -> None:
+    """Also where a run comes in twice, by itself and in a merged one."""
+    models = {"base": scripted("base"), "one": scripted("one"), "two": scripted("three")}
+    for seed, name in enumerate("abc", start=1):
+        run(name, config(seed, models=models))
+    merged(tmp_path, "b", "a", to="first")
+    both = merged(tmp_path, "a", "first", "c", to="both")
+    for table, step in (("instruction", "instructions"), ("instance", "parse")):
+        count = f"SELECT (SELECT COUNT(*) FROM {table}), (SELECT COUNT(*) FROM rejected WHERE step = '{step}')"
+        parts = [read(tmp_path / name, count)[0] for name in ("a", "first", "c")]
+        assert sum(map(sum, parts)) == sum(read(both, count)[0]), table
+        assert read(both, count)[0][0] < sum(kept for kept, _ in parts)
+    instances, candidates, silent, examples, dropped = read(
+        both,
+        "SELECT (SELECT COUNT(*) FROM instance), (SELECT COUNT(*) FROM candidate), (SELECT COUNT(*) FROM rejected WHERE"
+        " step = 'outputs'), (SELECT COUNT(*) FROM example), (SELECT COUNT(*) FROM rejected WHERE step = 'ensemble')",
+    )[0]
+    assert silent
+    assert candidates + silent == 2 * instances
+    assert examples + dropped == instances
+    with reading(both / "run.db") as connection:
+        for row in rows(both / "examples.jsonl"):
+            chain = (example_detail(connection, row["id"]) or {})["chain"]
+            assert [link["made"] for link in chain] == ["instruction", "instance", "candidate", "candidate"]
+            assert all(link["request"]["prompt"] for link in chain)
+        for (number,) in connection.execute("SELECT id FROM rejected").fetchall():
+            chain = (dropped_detail(connection, number) or {})["chain"]
+            assert chain
+            assert all(link["request"]["prompt"] for link in chain)
+
+
+def test_two_merges_to_one_place_do_not_spoil_each_other(run: Any, tmp_path: Path) -> None:
+    run("a", config(1)), run("b", config(2))
+    whole = (merged(tmp_path, "a", "b", to="whole") / "examples.jsonl").read_bytes()
+    command = [str(COMMAND), "merge", "a", "b", "--to", "both"]
+    several = [subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=-1, text=True) for _ in range(2)]
+    said = [process.communicate() for process in several]
+    assert min(process.returncode for process in several) == 0, said
+    for process, (_, error) in zip(several, said, strict=True):
+        assert process.returncode == 0 or (error.count("\n") == 1 and "both: " in error), error
+    assert (tmp_path / "both" / "examples.jsonl").read_bytes() == whole
+    assert not list(tmp_path.glob(".both*"))
 
 
 def test_one_question_with_two_answers_keeps_both(run: Any, tmp_path: Path) -> None:
@@ -236,19 +288,25 @@ def test_settings_that_cannot_be_merged_are_one_line(
 def test_what_is_no_finished_run_or_no_place_is_refused(run: Any, tmp_path: Path) -> None:
     a = run("a", config(1))
     (tmp_path / "empty").mkdir()
-    shutil.copytree(a, tmp_path / "half")
-    with closing(sqlite3.connect(tmp_path / "half" / "run.db")) as connection, connection:
-        connection.execute("UPDATE meta SET value = 'running' WHERE name = 'state'")
+    for name, state in (("half", "running"), ("anew", "selecting")):
+        shutil.copytree(a, tmp_path / name)
+        with closing(sqlite3.connect(tmp_path / name / "run.db")) as connection, connection:
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'state'", (state,))
     shutil.copytree(a, tmp_path / "edited")
     edited = (tmp_path / "edited" / "config.yaml").read_text().replace("script:two", "script:three")
     (tmp_path / "edited" / "config.yaml").write_text(edited)
+    shutil.copytree(a, tmp_path / "broken")
+    broken = (tmp_path / "broken" / "run.db").read_bytes()
+    (tmp_path / "broken" / "run.db").write_bytes(broken[:4096] + b"\xff" * (len(broken) - 4096))
     for names, to, error, said in (
         (("a",), "both", UsageError, "two runs or more"),
         (("a", "a"), "both", UsageError, "named twice"),
         (("a", "empty"), "both", InputFileError, "not a run folder"),
-        (("a", "half"), "both", RunError, "not finished"),
+        (("a", "half"), "both", RunError, "not finished.* run --out .*half$"),
+        (("a", "anew"), "both", RunError, "not finished.* ensemble --run .*anew$"),
         (("a", "edited"), "both", UsageError, r"models\.two\.function has been changed"),
         (("a", "half"), "a", InputFileError, "exists already"),
+        (("broken", "a"), "both", StoreError, r"broken: run\.db cannot be read"),
     ):
         with pytest.raises(error, match=said):
             merged(tmp_path, *names, to=to)
@@ -263,12 +321,12 @@ def test_a_merge_that_is_killed_leaves_nothing_half(run: Any, cli: Cli, tmp_path
         process = subprocess.Popen(
             [COMMAND, "merge", "a", "b", "--to", "both"], cwd=tmp_path, stdout=subprocess.DEVNULL
         )
-        while process.poll() is None and not (tmp_path / ".both.merging" / "run.db").exists():
+        while process.poll() is None and not list(tmp_path.glob(".both.*/run.db")):
             time.sleep(0.001)
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        seen_half += (tmp_path / ".both.merging").exists()
+        seen_half += bool(list(tmp_path.glob(".both.*")))
         if (tmp_path / "both").exists():
             assert (tmp_path / "both" / "examples.jsonl").read_bytes() == whole
             shutil.rmtree(tmp_path / "both")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ensemble_instruct.similarity import lcs_f1, normalised, rouge_tokens, word_tokens
@@ -61,8 +61,7 @@ class Ballot:
     @property
     def scores(self) -> tuple[float, ...]:
         """For each output its mean agreement with the others; exact sums, so that their order does not matter."""
-        others = max(1, len(self.outputs) - 1)
-        return tuple(math.fsum(row) / others for row in self.matrix)
+        return mean_agreements(self.matrix)
 
 
 def ballot(outputs: Sequence[str], source: str = "", matrix: Matrix | None = None) -> Ballot:
@@ -105,6 +104,23 @@ def pairwise(size: int, agreement: Callable[[int, int], float]) -> Matrix:
         for i in range(j):
             matrix[i][j] = matrix[j][i] = agreement(i, j)
     return tuple(map(tuple, matrix))
+
+
+def mean_agreements(matrix: Matrix) -> tuple[float, ...]:
+    """For each output its mean agreement with the others."""
+    others = max(1, len(matrix) - 1)
+    return tuple(math.fsum(row) / others for row in matrix)
+
+
+def triangle(matrix: Matrix) -> Iterator[float]:
+    """The numbers of a matrix, each pair once."""
+    return (matrix[i][j] for j in range(len(matrix)) for i in range(j))
+
+
+def from_triangle(size: int, numbers: Iterable[float]) -> Matrix:
+    """The matrix that has these numbers."""
+    given = iter(numbers)
+    return pairwise(size, lambda *_: next(given))
 
 
 def rouge_l_matrix(outputs: Sequence[str]) -> Matrix:

@@ -59,6 +59,8 @@ def fingerprint(config: Config) -> dict[str, Any]:
     values["ensemble"] = _selection(config)
     values |= _quality(config)
     values["roles"] |= _helpers(config)
+    if not config.roles.merged:
+        del values["roles"]["merged"]  # as it was before runs could be merged
     values["outputs"]["samples"] = {voter.model: voter.of for voter in config.voters if voter.of > 1}
     return dict(_flat(values, ""))
 

@@ -23,7 +23,7 @@ def merge(run_folders: tuple[Path, ...], to: Path) -> None:
         click.echo(f"{part.run}: {part.instances} instances{f'; dropped {reasons}' if reasons else ''}")
         for old, new in part.models.items():
             if old != new:
-                click.echo(f"{part.run}: its model {old} is called {new}, for an earlier run has another {old}")
+                click.echo(f"{part.run}: its model {old} is called {new} here")
     if summary.words:
         click.echo(summary.words)
     dropped = sum(summary.counts.values()) - summary.examples

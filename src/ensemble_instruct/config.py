@@ -26,7 +26,8 @@ from ensemble_instruct.records import (
     Voter,
 )
 
-_MOST_VOTERS = 16
+MOST_VOTERS = 16
+"""That can answer one instance, samples and all."""
 
 
 class InstructionsSection(Section):
@@ -80,8 +81,8 @@ class OutputsSection(Section):
     @field_validator("samples")
     @classmethod
     def _at_least_one(cls, value: int | dict[str, int]) -> int | dict[str, int]:
-        if not all(1 <= count <= _MOST_VOTERS for count in ([value] if isinstance(value, int) else value.values())):
-            raise ValueError(f"must be from 1 to {_MOST_VOTERS}")
+        if not all(1 <= count <= MOST_VOTERS for count in ([value] if isinstance(value, int) else value.values())):
+            raise ValueError(f"must be from 1 to {MOST_VOTERS}")
         return value
 
     def samples_of(self, model: str) -> int:
@@ -94,11 +95,13 @@ class Roles(Section):
 
     instructions: str
     instances: str
-    outputs: list[str] = Field(min_length=1, max_length=_MOST_VOTERS)
+    outputs: list[str] = Field(min_length=1, max_length=MOST_VOTERS)
     judge: str | None = None
     """Which compares outputs, where the utility is `judge`."""
     fusion: str | None = None
     """Which makes one output out of the others, with `ensemble.fusion`."""
+    merged: list[str] = Field(default_factory=list)
+    """Which did other steps of the runs that `merge` made one of; written by it."""
 
 
 class Config(Section):
@@ -199,8 +202,8 @@ class Config(Section):
         problem = ""
         if unknown:
             problem = f"'{unknown[0]}' is none of roles.outputs"
-        elif len(self.voters) > _MOST_VOTERS:
-            problem = f"{len(self.voters)} voters in all; at most {_MOST_VOTERS} can vote"
+        elif len(self.voters) > MOST_VOTERS:
+            problem = f"{len(self.voters)} voters in all; at most {MOST_VOTERS} can vote"
         elif self.outputs.sampling.temperature == 0 and any(voter.of > 1 for voter in self.voters):
             problem = "samples at temperature 0 are all the same; set outputs.sampling.temperature above 0"
         if problem:
@@ -218,6 +221,8 @@ class Config(Section):
             yield "judge", self.roles.judge
         if self.quality.toxicity is not None:
             yield "quality.toxicity.model", self.quality.toxicity.model
+        for name in self.roles.merged:
+            yield "merged", name
 
 
 def voters_of(model: str, samples: int) -> tuple[Voter, ...]:

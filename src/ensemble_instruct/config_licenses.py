@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from ensemble_instruct.config_base import Section
+
+
+class MergedLicense(Section):
+    """What a run that was merged is made of, under a licence that the other sections do not name."""
+
+    run: str
+    part: str
+    """`model NAME`, `seed tasks`, `demonstrations`."""
+    license: str | None = None
+    """SPDX id; None: not declared."""
 
 
 class LicensesSection(Section):
@@ -19,3 +31,5 @@ class LicensesSection(Section):
     """SPDX id of the user's `seed_tasks`; the bundled ones are Apache-2.0, and so are Self-Instruct's."""
     demonstrations: str | None = None
     """SPDX id of the user's `instances.demonstrations`; the bundled ones are Apache-2.0."""
+    merged: list[MergedLicense] = Field(default_factory=list)
+    """Further licences that hold for a merged run; written by `merge`."""

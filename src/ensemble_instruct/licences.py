@@ -6,7 +6,7 @@ Nothing here is legal advice: it repeats what the config declares and what the t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_base import is_users
@@ -59,9 +59,9 @@ class DerivedLicence:
 
 
 def parts_of(config: Config, models: Iterable[str] | None = None) -> tuple[Part, ...]:
-    """The models (all that have a role, unless named), then the seed tasks and demonstrations."""
+    """The models (all that have a role, unless named), the seed tasks and demonstrations, what merged runs add."""
     names = config.used_models if models is None else models
-    return (*(_model_part(config, name) for name in names), *_file_parts(config))
+    return (*(_model_part(config, name) for name in names), *_file_parts(config), *_merged_parts(config))
 
 
 def _model_part(config: Config, name: str) -> Part:
@@ -96,6 +96,17 @@ def _file_parts(config: Config) -> list[Part]:
         bundled.append("demonstrations")
     if bundled:
         parts.append(Part(f"bundled {' and '.join(bundled)}", "", BUNDLED, licence_called(BUNDLED)))
+    return parts
+
+
+def _merged_parts(config: Config) -> list[Part]:
+    parts = []
+    for place, entry in enumerate(config.licenses.merged):
+        kind, _, name = entry.part.partition(" ")
+        plain = _model_part(config, name) if kind == "model" and name in config.models else Part("", "", None, None)
+        licence = None if entry.license is None else licence_called(entry.license)
+        title, key = f"{entry.part} of run {entry.run}", f"licenses.merged.{place}.license"
+        parts.append(replace(plain, title=title, key=key, declared=entry.license, licence=licence))
     return parts
 
 

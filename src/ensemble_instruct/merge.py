@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,14 +16,16 @@ from pathlib import Path
 
 from ensemble_instruct import __version__
 from ensemble_instruct.config_file import load_config
-from ensemble_instruct.database import is_locked, reading, require_run
-from ensemble_instruct.errors import InputFileError, RunError, RunLockedError, StoreError, UsageError
+from ensemble_instruct.database import reading, require_run
+from ensemble_instruct.errors import InputFileError, RunError, StoreError, UsageError
+from ensemble_instruct.folders import whole_folder
+from ensemble_instruct.jsonl import writing
 from ensemble_instruct.merge_config import Merged, Source, merged_config
 from ensemble_instruct.merge_records import Copied, Copier, Known
 from ensemble_instruct.pipeline import Monitor, Summary, select_again, write_examples
 from ensemble_instruct.quality import require_quality
 from ensemble_instruct.report_page import write_report
-from ensemble_instruct.runs import write_config
+from ensemble_instruct.runs import SELECTING_ANEW, write_config
 from ensemble_instruct.store import Store
 
 
@@ -45,7 +45,7 @@ async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tup
         ]
         merged = merged_config(sources, to)
         require_quality(merged.config.quality)
-        with _new_folder(to) as folder:
+        with _made(to) as folder:
             copied = _copy(folder / "run.db", sources, connections, merged)
             with Store(folder / "run.db") as store:
                 provenance = [part.as_json() for part in copied]
@@ -55,6 +55,7 @@ async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tup
                 write_examples(store, folder / "examples.jsonl")
                 store.set_meta(state="finished")
                 await store.flush()
+            _require_free(to)  # another merge to the same place may have been faster
     await asyncio.to_thread(write_report, to)
     return summary, copied
 
@@ -64,14 +65,16 @@ def _copy(
 ) -> list[Copied]:
     """Write what the runs have into a new database."""
     known = Known(merged.config.profile, merged.config.instructions.novelty_threshold)
+    copied: list[Copied] = []
     try:
         with Copier(path, known) as copier:
-            return [
-                copier.copy(source, connection, merged.names[number], merged.voters(number, source))
-                for number, (source, connection) in enumerate(zip(sources, connections, strict=True))
-            ]
+            for number, (source, connection) in enumerate(zip(sources, connections, strict=True)):
+                copied.append(copier.copy(source, connection, merged.names[number], merged.voters(number, source)))
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:  # what was just made is not
+            raise _damaged(sources[len(copied)].folder, error) from error
         raise StoreError(f"{path.parent}: cannot be written: {error}; free some space, then merge again") from error
+    return copied
 
 
 def _require_several(folders: Sequence[Path]) -> None:
@@ -85,6 +88,15 @@ def _require_several(folders: Sequence[Path]) -> None:
 def _require_free(to: Path) -> None:
     if to.exists() and not (to.is_dir() and not any(to.iterdir())):
         raise InputFileError(f"{to}: exists already; name a new folder with --to")
+
+
+@contextmanager
+def _made(to: Path) -> Iterator[Path]:
+    """The folder that `to` becomes."""
+    with writing(to):
+        to.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(to) as folder:
+        yield folder
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:
@@ -111,40 +123,16 @@ def _snapshots(folders: Sequence[Path]) -> Iterator[list[sqlite3.Connection]]:
 
 
 def _source(folder: Path, label: str, connection: sqlite3.Connection) -> Source:
-    meta = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('config', 'state')").fetchall())
-    if meta.get("state") != "finished":
-        raise RunError(f"{folder}: is not finished; run it to its end: ensemble-instruct run --out {folder}")
+    try:
+        meta = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('config', 'state')").fetchall())
+    except sqlite3.Error as error:
+        raise _damaged(folder, error) from error
+    state = meta.get("state")
+    if state != "finished":
+        command = "ensemble --run" if state == SELECTING_ANEW else "run --out"
+        raise RunError(f"{folder}: is not finished; let it end first: ensemble-instruct {command} {folder}")
     return Source(label, folder, load_config(folder / "config.yaml"), json.loads(meta["config"]))
 
 
-@contextmanager
-def _new_folder(to: Path) -> Iterator[Path]:
-    """A folder beside `to` that takes its place at the end, and is gone when something goes wrong.
-
-    What a merge to the same place has left that was killed is removed first.
-    """
-    folder = to.absolute().with_name(f".{to.absolute().name}.merging")
-    if is_locked(folder / "run.db"):
-        raise RunLockedError(f"{to}: another process merges to it; wait for it, or name another folder with --to")
-    is_whole = False
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        yield folder
-        _sync(folder)
-        folder.replace(to.absolute())
-        _sync(to.absolute().parent)
-        is_whole = True
-    except OSError as error:
-        raise StoreError(f"{to}: cannot be written: {error.strerror}; choose another place with --to") from error
-    finally:
-        if not is_whole:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _damaged(folder: Path, error: sqlite3.Error) -> StoreError:
+    return StoreError(f"{folder}: run.db cannot be read: {error}; it may be damaged, so leave this run out")

@@ -113,6 +113,8 @@ class Copier:
             " WHERE step != 'ensemble' ORDER BY id"
         )
         for step, kind, reason, text, from_, key, detail in given.execute(drops):
+            if step == "outputs" and from_ not in kept:
+                continue  # goes with its instance, as the candidates do
             named = voters.get(detail, models.get(detail, detail)) if step == "outputs" else detail
             self._reject(step, reason, text, kind, from_, keys.get(key, key), named)
         made.rejected = (last + 1, self._one("SELECT COALESCE(MAX(id), 0) FROM rejected"))

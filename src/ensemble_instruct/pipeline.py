@@ -258,17 +258,16 @@ def _answered(
 
 
 async def _select_all(config: Config, store: Store, recorder: _Recorder) -> None:
-    """Step 5 over all rows of the store, in place of what it made so far: all of it is handed over at once, or none."""
+    """Step 5 over all rows of the store, in place of what it made so far: with the next commit, or not at all."""
     await store.flush()
-    records: list[Example | Rejected] = []
     comparers, filters = comparers_of(config, store), filters_of(config, store.answer)
-    for record in select(lambda: store.answered(config.voter_names), selection_of(config), comparers, filters):
-        records.append(record)
-        if len(records) % _ROWS_BETWEEN_TURNS == 0:
-            await asyncio.sleep(0)
-    recorder.forget_selected()
-    for record in records:
-        recorder.note(record)
+    records = select(lambda: store.answered(config.voter_names), selection_of(config), comparers, filters)
+    with store.whole():
+        recorder.forget_selected()
+        for number, record in enumerate(records, start=1):
+            recorder.note(record)
+            if number % _ROWS_BETWEEN_TURNS == 0:
+                await asyncio.sleep(0)
 
 
 async def select_again(config: Config, store: Store, monitor: Monitor, meta: Mapping[str, str]) -> Summary:

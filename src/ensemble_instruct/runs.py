@@ -29,7 +29,8 @@ from ensemble_instruct.report_page import write_report
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
 from ensemble_instruct.store import Store, opened_store
 
-_SELECTING = "selecting"
+SELECTING_ANEW = "selecting"
+"""The state of a run while step 5 is done again."""
 _LOOKED_AT = 100
 """Instances by which is seen whether a model was asked about their outputs."""
 log = logging.getLogger(__name__)
@@ -125,11 +126,11 @@ async def select_anew(
     config = validated(values, f"{folder}: selecting anew")
     with opened_store(folder / "run.db") as store:
         before = store.meta("config")
-        if before is None or store.meta("state") not in ("finished", _SELECTING):
+        if before is None or store.meta("state") not in ("finished", SELECTING_ANEW):
             raise RunError(f"{folder}: is not finished; run it to its end: ensemble-instruct run --out {folder}")
         _require_toxicity_verdicts(config, store, folder)
         now = json.dumps(with_selection(json.loads(before), config))
-        summary = await select_again(config, store, monitor, {"config": now, "state": _SELECTING})
+        summary = await select_again(config, store, monitor, {"config": now, "state": SELECTING_ANEW})
         write_config(config, folder)
         write_examples(store, folder / "examples.jsonl")
         store.set_meta(state="finished")
@@ -185,7 +186,7 @@ def _compare(config: Config, store: Store, *, force: bool) -> None:
     answered = store.answered_by_model()
     if before is not None and answered and not force:
         found = changes(json.loads(before), now, answered)
-        if store.meta("state") == _SELECTING:  # stopped between the two that say what is selected
+        if store.meta("state") == SELECTING_ANEW:  # stopped between the two that say what is selected
             found = [change for change in found if not change.key.startswith(SELECTING)]
         if found:
             raise ConfigChangedError(

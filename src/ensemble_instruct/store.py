@@ -9,7 +9,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,10 @@ class Store:
         done = asyncio.get_running_loop().create_future()
         self._writer.tell(done)
         await done
+
+    def whole(self) -> AbstractContextManager[None]:
+        """A block whose records are all committed with the next commit after it, or none if it fails; any number."""
+        return self._writer.whole()
 
     def add(self, record: Instruction | Instance | Candidate | Example | Rejected, position: int = 0) -> None:
         """Hand over a record; `position` is its place among those of its kind. Written with the next commit."""

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -68,7 +69,9 @@ class Writer:
         self._items: list[Statement | Put] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._told_next: list[asyncio.Future[None]] = []
-        self._is_busy = self._is_closed = False
+        self._is_busy = self._is_closed = self._is_whole = False
+        self._has_part = False
+        """Whether some of what shall be committed stands in the open transaction already."""
         self._locked_until: float | None = None
         self._rows: dict[str, list[tuple[Any, ...]]] = {}
         self._ids: dict[tuple[str, str], int] = {}
@@ -77,8 +80,31 @@ class Writer:
     def add(self, *statements: Statement) -> None:
         """Hand over what shall be written with the next commit."""
         self._items += statements
-        if len(self._items) >= _MAX_BATCH and not self._is_busy:
+        if len(self._items) < _MAX_BATCH or self._is_busy:
+            return
+        if not self._is_whole:
             self._begin_soon()
+        elif self._is_begun(asyncio.get_running_loop().time()):
+            self._has_part = self._insert()
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Commit nothing before the block ends, and nothing of it if it fails; the next commit has all of it.
+
+        What is handed over in the block is written meanwhile, so that it takes no memory.
+        """
+        self._is_whole = True
+        is_done = False
+        try:
+            yield
+            is_done = True
+        finally:
+            self._is_whole = False
+            if not is_done:
+                self._items.clear()
+                self._roll_back()
+            if self._waiting and not self._is_busy:
+                self._begin_soon()
 
     def put(self, answer: Put) -> None:
         """Commit an answer and all that was handed over before it."""
@@ -90,7 +116,7 @@ class Writer:
         if self._is_closed:
             raise StoreError("run.db: is closed; open the run again to write to it")
         self._waiting.append(done)
-        if not self._is_busy:
+        if not self._is_busy and not self._is_whole:
             self._begin_soon()
 
     def close(self) -> None:
@@ -100,6 +126,8 @@ class Writer:
         self._is_closed = True
         self._thread.end()
         self._note(self._thread.failure)
+        if self._has_part:
+            self._items.clear()
         self._roll_back()  # interrupted: nobody was told of it
         self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * _LOCK_PATIENCE)}")
         if self._items and self._is_begun(math.inf) and self._insert():
@@ -118,22 +146,26 @@ class Writer:
         loop = asyncio.get_running_loop()
         if self._is_closed:
             return
-        if self._items and not self._is_begun(loop.time()):
+        if self._is_whole:
+            self._is_busy = False  # the end of the block begins anew
+            return
+        if (self._items or self._has_part) and not self._is_begun(loop.time()):
             loop.call_later(_LOOK_AGAIN, self._begin)
             return
         self._told_next, self._waiting = self._waiting, []
         is_written = False
         try:
-            is_written = bool(self._items) and self._insert()
+            is_written = bool(self._items or self._has_part) and self._insert()
         finally:
             if not is_written:
                 self._committed(None)
         if is_written:
+            self._has_part = False
             self._thread.commit(loop)
 
     def _is_begun(self, now: float) -> bool:
         """Begin a transaction; False while another program has locked the file and there is patience left."""
-        if self.failed is None:
+        if self.failed is None and not self._connection.in_transaction:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.Error as error:
@@ -165,6 +197,7 @@ class Writer:
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self._has_part = False
         self._rows.clear()
         self._ids.clear()
 

@@ -10,9 +10,18 @@ import math
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import compress, islice
 
-from ensemble_instruct.ballots import Ballot, ballot, original_ballot, source_of
+from ensemble_instruct.ballots import (
+    Ballot,
+    Matrix,
+    ballot,
+    from_triangle,
+    mean_agreements,
+    original_ballot,
+    source_of,
+    triangle,
+)
 from ensemble_instruct.quality import NO_FILTERS, REASONS, Filters
 from ensemble_instruct.records import (
     DEFAULT_STRATEGY,
@@ -123,6 +132,12 @@ def voters_of(row: Row) -> tuple[str, ...]:
     return (INSTANCE_VOTER, *(candidate.voter for candidate in row[1]))
 
 
+def voices_of(row: Row) -> tuple[Candidate, ...]:
+    """The outputs of an instance with who gave them, its own first."""
+    instance = row[0]
+    return (Candidate(instance.id, INSTANCE_VOTER, instance.output, request_key=instance.request_key), *row[1])
+
+
 def ballots_of(rows: Sequence[Row], selection: Selection, comparers: Comparers = PURE) -> list[Ballot]:
     """The ballot of each row; no output must only repeat its input (or its instruction)."""
     if selection.strategy in OF_THREE:
@@ -141,10 +156,8 @@ def ballots_of(rows: Sequence[Row], selection: Selection, comparers: Comparers =
 def decide(
     row: Row, selection: Selection, given: Ballot, view: View | None = None, filters: Filters = NO_FILTERS
 ) -> Example | Rejected:
-    """The example that an instance becomes, or its drop; `keep` is applied by `keep_share`."""
-    instance, candidates = row
-    own = Candidate(instance.id, INSTANCE_VOTER, instance.output, request_key=instance.request_key)
-    voices = (own, *candidates)
+    """The example that an instance becomes, or its drop; `keep` is applied later, with all rows in view."""
+    instance, voices = row[0], voices_of(row)
     if filters.are_on:
         if hit := filters.task_hit(instance):
             return _rejected(instance, hit.reason, hit.detail, voices)
@@ -156,9 +169,14 @@ def decide(
     output, least = given.outputs[choice.place], selection.least(instance.kind)
     if choice.agreement < least:
         return _rejected(instance, "low_agreement", f"{choice.agreement:.3f} < {least:g}", voices)
-    winners = tuple(sorted(voice.voter for voice in voices if voice.text == output))
     barred = tuple(hit.reason if hit else "" for hit in given.barred)
-    return Example(instance, output, winners, choice.agreement, voices, choice.scores, given.matrix, barred)
+    return _example(row, output, choice.agreement, given.matrix, barred)
+
+
+def _example(row: Row, output: str, agreement: float, matrix: Matrix, barred: tuple[str, ...]) -> Example:
+    voices = voices_of(row)
+    winners = tuple(sorted(voice.voter for voice in voices if voice.text == output))
+    return Example(row[0], output, winners, agreement, voices, mean_agreements(matrix), matrix, barred)
 
 
 class _Looked:
@@ -169,7 +187,7 @@ class _Looked:
         self._numbers = array("d")
         for row, given in _with_ballots(rows, selection, comparers):
             standing.add(voters_of(row), given.scores)
-            self._numbers.extend([*chain.from_iterable(given.matrix), *given.words, *given.repetition, *given.counts])
+            self._numbers.extend([*triangle(given.matrix), *given.words, *given.repetition, *given.counts])
         self.view = standing.view()
 
     def ballots(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Ballot]]:
@@ -178,13 +196,13 @@ class _Looked:
         for row in rows:
             outputs = outputs_of(row)
             size = len(outputs)
-            parts = [self._numbers[first : first + size] for first in range(at, at + (size + 3) * size, size)]
-            at += (size + 3) * size
-            *matrix, words, repetition, counts = map(tuple, parts)
-            yield (
-                row,
-                Ballot(outputs, tuple(matrix), tuple(map(int, words)), repetition, tuple(map(bool, counts))),
+            own = at + _pairs(size)
+            words, repetition, counts = (
+                self._numbers[own + part * size : own + (part + 1) * size] for part in range(3)
             )
+            matrix = from_triangle(size, self._numbers[at:own])
+            at = own + 3 * size
+            yield row, Ballot(outputs, matrix, tuple(map(int, words)), tuple(repetition), tuple(map(bool, counts)))
 
 
 def _with_ballots(rows: Iterable[Row], selection: Selection, comparers: Comparers) -> Iterator[tuple[Row, Ballot]]:
@@ -193,24 +211,60 @@ def _with_ballots(rows: Iterable[Row], selection: Selection, comparers: Comparer
         yield from zip(some, ballots_of(some, selection, comparers), strict=True)
 
 
-def keep_share(examples: Sequence[Example], share: float, rows: int) -> list[Example | Rejected]:
-    """The most agreed-on examples up to a share of the `rows` of step 5, the others as drops, in their order.
+class _Decided:
+    """Which rows became examples, and how, in numbers: the rows are read again once it is known which of them stay."""
 
-    Of equal agreements those with the lower id stay, whatever the order of the rows.
-    """
-    quota = math.floor(share * rows + 0.5)
-    ranked = sorted(
-        range(len(examples)), key=lambda place: (-examples[place].agreement, examples[place].instance.id, place)
-    )
-    kept = set(ranked[:quota])
-    return [
-        example
-        if place in kept
-        else _rejected(
-            example.instance, "below_share", f"agreement {example.agreement:.3f}, not in {share:g}", example.candidates
-        )
-        for place, example in enumerate(examples)
-    ]
+    def __init__(self) -> None:
+        self._count = 0
+        self._are_examples = bytearray()
+        self._ids, self._places = array("Q"), array("b")
+        self._agreements, self._numbers = array("d"), array("d")
+        self._barred: dict[int, tuple[str, ...]] = {}
+
+    def drops(self, records: Iterable[Example | Rejected]) -> Iterator[Rejected]:
+        """Remember the examples, and yield the others."""
+        for record in records:
+            self._are_examples.append(isinstance(record, Example))
+            self._count += not (isinstance(record, Rejected) and record.reason in REASONS)
+            if isinstance(record, Rejected):
+                yield record
+            else:
+                self._remember(record)
+
+    def shared(self, rows: Iterable[Row], share: float) -> Iterator[Example | Rejected]:
+        """The same rows again: the most agreed-on examples up to a share of the rows, the others as drops."""
+        stays, number, at = self._staying(share), 0, 0
+        for row in compress(rows, self._are_examples):
+            size = 1 + len(row[1])
+            matrix = from_triangle(size, self._numbers[at : at + _pairs(size)])
+            agreement, output = self._agreements[number], outputs_of(row)[self._places[number]]
+            if stays[number]:
+                yield _example(row, output, agreement, matrix, self._barred.get(number, ()))
+            else:
+                detail = f"agreement {agreement:.3f}, not in {share:g}"
+                yield _rejected(row[0], "below_share", detail, voices_of(row))
+            number, at = number + 1, at + _pairs(size)
+
+    def _remember(self, example: Example) -> None:
+        if any(example.barred):
+            self._barred[len(self._ids)] = example.barred
+        self._ids.append(int(example.instance.id, 16))
+        self._places.append([voice.text for voice in example.candidates].index(example.output))
+        self._agreements.append(example.agreement)
+        self._numbers.extend(triangle(example.matrix))
+
+    def _staying(self, share: float) -> bytearray:
+        """For each example whether it stays; of equal agreements the lower id, whatever the order of the rows."""
+        ranked = sorted(range(len(self._ids)), key=self._ids.__getitem__)
+        ranked.sort(key=lambda number: -self._agreements[number])
+        stays = bytearray(len(ranked))
+        for number in ranked[: math.floor(share * self._count + 0.5)]:
+            stays[number] = 1
+        return stays
+
+
+def _pairs(size: int) -> int:
+    return size * (size - 1) // 2
 
 
 async def make_examples(answered: AsyncIterable[Row], selection: Selection) -> AsyncGenerator[Example | Rejected, None]:
@@ -229,9 +283,9 @@ def select(
 ) -> Iterator[Example | Rejected]:
     """Yield the example or the drop of each row, in order, decided with all rows in view.
 
-    The share of `keep` is one of the rows that the quality filters leave. `rows` gives them anew each time;
-    `comparers` must have the utilities of the selection. Memory grows by some numbers a row for `balanced` and
-    `single`, by the examples for `keep`.
+    The share of `keep` is one of the rows that the quality filters leave; what it decides comes after all other drops.
+    `rows` gives them anew each time; `comparers` must have the utilities of the selection. Memory grows by some numbers
+    a row for `balanced`, `single` and `keep`, else not at all.
     """
     decided: Iterator[Example | Rejected]
     if selection.strategy in _WITH_A_VIEW:
@@ -243,15 +297,9 @@ def select(
     if selection.keep is None:
         yield from decided
         return
-    examples: list[Example] = []
-    count = 0
-    for record in decided:
-        count += not (isinstance(record, Rejected) and record.reason in REASONS)
-        if isinstance(record, Rejected):
-            yield record
-        else:
-            examples.append(record)
-    yield from keep_share(examples, selection.keep, count)
+    kept = _Decided()
+    yield from kept.drops(decided)
+    yield from kept.shared(rows(), selection.keep)
 
 
 def _rejected(instance: Instance, reason: str, detail: str, voices: Sequence[Candidate]) -> Rejected:

@@ -71,6 +71,7 @@ export function detail(row, tools) {
 
 function whyKept(row) {
   const notes = [`Agreement ${row.agreement.toFixed(3)}`];
+  if (row.run) notes.push(`from run ${row.run}`);
   if (row.follow_on) notes.push(`further task ${row.follow_on} that its completion states`);
   return [el("p", { className: "verdict" }, verdict(row)), el("p", {}, notes.join(" · "))];
 }
