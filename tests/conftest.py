@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.forks import Forks, forking
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 PUBLISHED_RUN = SHARED / "golden" / "published-run"
@@ -50,20 +52,18 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """Run the installed command in `tmp_path`; returns exit code, stdout and stderr as text."""
+@pytest.fixture(scope="session")
+def _forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    with forking(tmp_path_factory) as ready:
+        yield ready
 
-    def call(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 120) -> Any:
-        return subprocess.run(
-            [COMMAND, *map(str, arguments)],
-            cwd=tmp_path,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+
+@pytest.fixture
+def cli(_forks: Forks, tmp_path: Path) -> Cli:
+    """Run a command in `tmp_path`, in a process of its own; returns exit code, stdout and stderr as text."""
+
+    def call(*arguments: str | Path, env: dict[str, str] | None = None, timeout: int = 120) -> Any:
+        return _forks.run(tmp_path, arguments, {**os.environ, **(env or {})}, timeout)
 
     return call
 

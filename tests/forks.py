@@ -29,7 +29,8 @@ for line in sys.stdin:
     order = json.loads(line)
     child = os.fork()
     if child == 0:
-        signal.alarm(60)
+        signal.alarm(order["timeout"])
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.chdir(order["folder"])
         os.environ.update(order["env"])
         sys.path[:0] = filter(None, order["env"].get("PYTHONPATH", "").split(os.pathsep))
@@ -63,13 +64,13 @@ class Forks:
         )
 
     def run(
-        self, folder: Path, arguments: Sequence[str | Path], env: dict[str, str] | None = None
+        self, folder: Path, arguments: Sequence[str | Path], env: dict[str, str] | None = None, timeout: int = 60
     ) -> subprocess.CompletedProcess[str]:
-        """Exit code, stdout and stderr of a command that was run in `folder`."""
+        """Exit code, stdout and stderr of a command that was run in `folder`; killed after `timeout` seconds."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         given, streams = [str(part) for part in arguments], [str(path) for path in self._streams]
-        order = {"folder": str(folder), "env": env or {}, "streams": streams, "arguments": given}
+        order = {"folder": str(folder), "env": env or {}, "streams": streams, "arguments": given, "timeout": timeout}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         code = int(self._process.stdout.readline())

@@ -74,7 +74,9 @@ def test_a_merged_run_tells_its_runs_and_the_licences_of_all(forks: Forks, demo:
     assert [row[:3] for row in table(made, "run")] == [["my-demo_run", "42", "70"], ["second", "7", "7"]]
     assert {row[0] for row in table(made, "step")} <= {"instructions", "instances", "outputs"}
     assert {row[0] for row in table(made, "model")} == {row[2] for row in table(made, "step")}
-    assert ["model other-base", "llama3.1"] in [row[:2] for row in table(section(card, "Licences"), "of")]
+    assert ["model simulated-base of run second", "llama3.1"] in [
+        row[:2] for row in table(section(card, "Licences"), "of")
+    ]
 
 
 def test_a_config_by_which_the_examples_were_not_made_is_refused(forks: Forks, demo: Path, tmp_path: Path) -> None:
