@@ -88,8 +88,8 @@ def _file_parts(config: Config) -> list[Part]:
     ]
     parts = [
         Part(title, key, declared, None if declared is None else licence_called(declared))
-        for title, key, declared, is_users in given
-        if is_users
+        for title, key, declared, is_own in given
+        if is_own
     ]
     bundled = [] if is_users(config.seed_tasks) else ["seed tasks"]
     if not all(map(is_users, demonstrations)):
