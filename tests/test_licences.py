@@ -15,7 +15,7 @@ from ensemble_instruct.config import Config
 from ensemble_instruct.config_file import parse_config
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.licence_table import licence_called, licence_of_model, licences
-from ensemble_instruct.licences import derive, notes, parts_of, require_admitted
+from ensemble_instruct.licences import derive, notes, parts_of, require_admitted, table_lines
 from tests.conftest import PUBLISHED_RUN, needs_shared
 from tests.forks import Forks, forking
 from tests.reply_server import Served, said, serving
@@ -128,6 +128,7 @@ def test_a_model_is_known_by_its_name_where_nothing_is_declared() -> None:
     (line,) = notes(free)
     assert "google/flan-t5-xxl was published under Apache-2.0" in line
     assert derive(parts_of(free)).hub == "unknown"
+    assert re.split(r"  +", table_lines(free)[1])[1] == "not declared (Apache-2.0 by its name)"
     assert [line.partition(": ")[2][:6] for line in notes(named("llama3.1:8b"))] == ["is not", "Llama "]
 
 

@@ -186,9 +186,13 @@ def _by_name(part: Part) -> str:
     return f"; {part.model} was published under {part.published.id} ({part.published.source}), as far as the name tells"
 
 
+def _not_declared(part: Part) -> str:
+    return "not declared" if part.published is None else f"not declared ({part.published.id} by its name)"
+
+
 def table_lines(config: Config) -> list[str]:
     """All licences of a run as a table: what, declared, whether its outputs may train other models."""
-    rows = [(part.title, part.declared or "not declared", part.verdict) for part in parts_of(config)]
+    rows = [(part.title, part.declared or _not_declared(part), part.verdict) for part in parts_of(config)]
     rows = [("licence of", "declared", "outputs train others"), *rows]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     derived = derive(parts_of(config))
