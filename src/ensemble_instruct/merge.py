@@ -46,7 +46,7 @@ async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tup
         merged = merged_config(sources, to)
         require_quality(merged.config.quality)
         with _made(to) as folder:
-            copied = _copy(folder / "run.db", sources, connections, merged)
+            copied = _copy(folder / "run.db", sources, connections, merged, monitor)
             with Store(folder / "run.db") as store:
                 provenance = [part.as_json() for part in copied]
                 meta = {"config": json.dumps(merged.fingerprint), "merged": json.dumps(provenance)}
@@ -61,13 +61,17 @@ async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tup
 
 
 def _copy(
-    path: Path, sources: Sequence[Source], connections: Sequence[sqlite3.Connection], merged: Merged
+    path: Path,
+    sources: Sequence[Source],
+    connections: Sequence[sqlite3.Connection],
+    merged: Merged,
+    monitor: Monitor,
 ) -> list[Copied]:
     """Write what the runs have into a new database."""
     known = Known(merged.config.profile, merged.config.instructions.novelty_threshold)
     copied: list[Copied] = []
     try:
-        with Copier(path, known) as copier:
+        with Copier(path, known, monitor.counted) as copier:
             for number, (source, connection) in enumerate(zip(sources, connections, strict=True)):
                 copied.append(copier.copy(source, connection, merged.names[number], merged.voters(number, source)))
     except sqlite3.Error as error:

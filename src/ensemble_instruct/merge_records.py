@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -76,10 +76,13 @@ class Known:
 
 
 class Copier:
-    """A new run's database and what it is filled with, in one transaction. Use it as a context manager."""
+    """A new run's database and what it is filled with, in one transaction. Use it as a context manager.
 
-    def __init__(self, path: Path, known: Known) -> None:
-        self._connection, self._known = connect(path), known
+    `counted` is told of each instruction and instance: its kind, its step, and why it is dropped, if it is.
+    """
+
+    def __init__(self, path: Path, known: Known, counted: Callable[[Kind, Step, str], None]) -> None:
+        self._connection, self._known, self._counted = connect(path), known, counted
         self._columns = _columns(self._connection, "request")
         self._positions: Counter[tuple[str, Kind]] = Counter()
 
@@ -171,7 +174,9 @@ class Copier:
         origins: _Origins,
     ) -> None:
         for kind, _, record, text, key, *rest in given.execute("SELECT * FROM instruction ORDER BY kind, position"):
-            if (why := old.get((kind, text))) is not None:
+            why = old.get((kind, text))
+            self._counted(kind, "instructions", why[0] if why else "")
+            if why is not None:
                 self._reject("instructions", why[0], text, kind, "", keys.get(key, key), why[1])
                 continue
             self._insert(
@@ -196,6 +201,7 @@ class Copier:
             if why is None and record not in kept:
                 there = self._connection.execute("SELECT run FROM origin WHERE record = ?", (record,)).fetchone()
                 why = (DUPLICATE, f"the same in run {there[0]}") if there else None
+            self._counted(kind, "parse", why[0] if why else "")
             if why is not None:
                 self._reject("parse", why[0], f"{instruction}\n{text}".strip(), kind, completion, key, why[1])
                 made.dropped[why[0]] += 1

@@ -58,7 +58,7 @@ class Watch:
 
     def rows(self) -> list[tuple[Step, Kind | None, int | None]]:
         """The (step, kind) pairs that something is known of, with the number to expect where there is one."""
-        kinds: list[Kind | None] = [*self.targets] or sorted({kind for _, kind in self.kept + self.dropped}, key=str)
+        kinds: list[Kind | None] = [*self.targets] or sorted({kind for _, kind in (*self.kept, *self.dropped)}, key=str)
         rows: list[tuple[Step, Kind | None, int | None]] = []
         for kind in kinds:
             expected = self.targets.get(kind) if kind else None
