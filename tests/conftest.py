@@ -53,17 +53,18 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def _forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """The one process from which a worker's commands are forked."""
     with forking(tmp_path_factory) as ready:
         yield ready
 
 
 @pytest.fixture
-def cli(_forks: Forks, tmp_path: Path) -> Cli:
+def cli(forks: Forks, tmp_path: Path) -> Cli:
     """Run a command in `tmp_path`, in a process of its own; returns exit code, stdout and stderr as text."""
 
     def call(*arguments: str | Path, env: dict[str, str] | None = None, timeout: int = 120) -> Any:
-        return _forks.run(tmp_path, arguments, {**os.environ, **(env or {})}, timeout)
+        return forks.run(tmp_path, arguments, {**os.environ, **(env or {})}, timeout)
 
     return call
 

@@ -21,7 +21,7 @@ from aiohttp import web
 from ensemble_instruct.database import APPLICATION_ID, MIGRATIONS, reading
 from ensemble_instruct.records import Kind, Request, Response, Sampling, Step
 from ensemble_instruct.viewer.queries import ExampleFilter, example_detail, examples_page, overview
-from tests.forks import Forks, forking, tree
+from tests.forks import Forks, tree
 from tests.model_server import MODELS, is_step_1, kind_of, model_config, model_server
 from tests.reply_server import Served, prompt_of, said, serving
 
@@ -133,12 +133,6 @@ def spent(folder: Path) -> float:
     with closing(sqlite3.connect(folder / "run.db")) as connection:
         sums = connection.execute("SELECT model, SUM(prompt_tokens), SUM(completion_tokens) FROM request GROUP BY 1")
         return sum(cost(name, tokens_in or 0, tokens_out or 0) for name, tokens_in, tokens_out in sums)
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 class Paid(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_file import parse_config, preset_names
 from ensemble_instruct.errors import ConfigError
-from tests.forks import Forks, forking, unwritable
+from tests.forks import Forks, unwritable
 from tests.test_bad_input import COMPLETION, CONFIG, TASK, write
 
 RUN = ("run", "config.yaml", "--out", "run")
@@ -40,12 +39,6 @@ ensemble:
   strategy: consensus
 licenses: {policy: any}
 """
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 @pytest.fixture

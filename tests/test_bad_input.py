@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.jsonl import read_rows
 from tests.conftest import COMMAND
-from tests.forks import Forks, forking
+from tests.forks import Forks
 
 TASK = {"instruction": "Name the capital city of this country.", "input": "France", "output": "Paris"}
 COMPLETION = {"instruction": TASK["instruction"], "raw_instances": "input: France\noutput: Paris"}
@@ -91,12 +91,6 @@ FAULTS: dict[str, Fault] = {
     "invalid UTF-8": lambda row: (json.dumps(row).encode().replace(b"a", b"\xff", 1), "not UTF-8"),
     "lone surrogate": lambda row: (json.dumps({**row, "note": "\ud83d"}).encode(), "half of a surrogate pair"),
 }
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 def write(path: Path, *rows: object) -> Path:

@@ -22,7 +22,7 @@ from ensemble_instruct.croissant import croissant
 from ensemble_instruct.dataset_tables import Column, read_tables, usual_tables
 from tests.card_text import front, section, table
 from tests.conftest import SIMULATED, rows
-from tests.forks import Forks, forking, tree
+from tests.forks import Forks, tree
 
 HOSTILE = '`a|b` <script>alert("x")</script> [x](y) *z* _u_ $m$ ~s~ &amp; \u202egnirts\u202c \x07'
 SCRIPT = """
@@ -42,12 +42,6 @@ roles: {{instructions: base, instances: base, outputs: [{json.dumps(HOSTILE)}, o
 seed_tasks: private-folder/my-seeds.jsonl
 licenses: {{seed_tasks: CC-BY-4.0}}
 """
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +18,7 @@ from ensemble_instruct.licence_table import licence_called, licence_of_model
 from ensemble_instruct.licences import Part
 from tests.card_text import front, section, table
 from tests.conftest import SIMULATED
-from tests.forks import Forks, forking
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
+from tests.forks import Forks
 
 
 @pytest.fixture(scope="module")

@@ -24,17 +24,11 @@ from ensemble_instruct.records import STEPS
 from ensemble_instruct.seeds import load_seed_tasks
 from ensemble_instruct.similarity import lcs_f1, pairwise_mean, word_tokens
 from tests.conftest import COMMAND, SIMULATED, Cli, rows
-from tests.forks import Forks, forking, tree
+from tests.forks import Forks, tree
 from tests.model_server import ModelServer, model_config, model_server, wait_for
 from tests.reply_server import refused, said, serving
 
 PLAN_ROW = re.compile(r"^(\w+) +(\w*) +([\w-]*) +(\d+) +(\d+) +(\d+) +(\d+\.\d\d)$", re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 @dataclass

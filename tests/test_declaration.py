@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,10 @@ import pytest
 import yaml
 
 from tests.conftest import rows
-from tests.forks import Forks, forking
+from tests.forks import Forks
 from tests.made_run import made_examples, make_run
 
 SIZE = 60
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import rows
-from tests.forks import Forks, forking, unwritable
+from tests.forks import Forks, unwritable
 
 SCRIPTS = '''
 """Models whose texts have more than ASCII and more than one line."""
@@ -45,12 +44,6 @@ models:
 roles: {instructions: base, instances: base, outputs: [voter, base]}
 ensemble: {min_agreement: 0.1}
 """
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 @pytest.fixture(scope="module")

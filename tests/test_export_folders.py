@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import yaml
 from ensemble_instruct import folders
 from ensemble_instruct.store import example_row
 from tests.conftest import COMMAND, rows
-from tests.forks import Forks, forking, tree
+from tests.forks import Forks, tree
 from tests.made_run import made_examples, make_run
 
 SIZE = 600
@@ -32,12 +31,6 @@ MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])
 CANDIDATES = pa.list_(
     pa.struct([("voter", pa.string()), ("output", pa.string()), ("score", pa.float64()), ("barred", pa.string())])
 )
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 @pytest.fixture(scope="module")

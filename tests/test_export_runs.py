@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import rows
-from tests.forks import Forks, forking
+from tests.forks import Forks
 from tests.made_run import made_examples, make_run
 
 SCRIPTS = '''
@@ -67,12 +66,6 @@ roles: {instructions: base, instances: base, outputs: [one, two]}
 ensemble: {strategy: consensus, min_agreement: 0.1}
 quality: {refusals: true, decontaminate: [benchmark.txt], toxicity: {model: guard}}
 """
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 def cases(outputs: list[dict[str, Any]]) -> set[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import rows
-from tests.forks import Forks, forking
+from tests.forks import Forks
 from tests.raw_server import Act, Exchange, raw_server, reply, says
 from tests.test_bad_input import write
 from tests.test_hostile_replies import outcomes
@@ -51,12 +51,6 @@ ECHOES: dict[str, Callable[[Exchange], bytes]] = {
     "text": lambda it: f"Bad request\nAuthorization: {it.authorization}\n\n{it.prompt}\n".encode(),
 }
 STATUSES = {1: "500 Oops", 2: "400 Bad"}
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 def prepare(folder: Path, base_url: str, calm: int = 3, **settings: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import COMMAND, rows
-from tests.forks import Forks, forking
+from tests.forks import Forks
 from tests.raw_server import (
     Act,
     Exchange,
@@ -31,12 +31,6 @@ from tests.test_bad_input import write
 from tests.test_hostile_replies import BROKEN, FLOODS, NONSENSE, SERVER_ERRORS, STALLS, UNUSUAL
 
 OUTPUTS = ["outputs", "config.yaml", "--model", "real", "--instances", "tasks.jsonl", "--to", "out.jsonl"]
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 ANY_LICENCE = {"licenses": {"policy": "any"}}

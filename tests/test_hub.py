@@ -12,18 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import COMMAND
-from tests.forks import Forks, forking, tree
+from tests.forks import Forks, tree
 from tests.hub_server import Hub, hub_server
 from tests.made_run import made_examples, make_run
 
 SIZE = 300
 SPLIT = "train=0.9,test=0.1"
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 @pytest.fixture

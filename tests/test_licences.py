@@ -17,19 +17,13 @@ from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.licence_table import licence_called, licence_of_model, licences
 from ensemble_instruct.licences import derive, notes, parts_of, require_admitted, table_lines
 from tests.conftest import PUBLISHED_RUN, needs_shared
-from tests.forks import Forks, forking
+from tests.forks import Forks
 from tests.reply_server import Served, said, serving
 
 OWN_FILES = {
     "seed_tasks": "seeds.jsonl",
     "instances": {"demonstrations": {"input_output": "io.jsonl", "output_only": "oo.jsonl"}},
 }
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 def config_of(declared: Sequence[str | None], files: str | None = None, policy: str = "permissive") -> Config:

@@ -6,7 +6,7 @@ import json
 import re
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from ensemble_instruct.status import read_status
 from tests.conftest import rows
-from tests.forks import Forks, forking, tree, unwritable
+from tests.forks import Forks, tree, unwritable
 from tests.model_server import model_config, model_server, wait_for
 from tests.reply_server import Reply, prompt_of, refused, said, serving
 from tests.test_bad_input import TASK, write
@@ -40,12 +40,6 @@ TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING) (
 FAULTS = {1: (500, "a fault"), 3: (429, "slow down"), 4: (429, "slow down")}
 
 every_command = pytest.mark.parametrize("command", COMMANDS)
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 def configure(folder: Path, base_url: str, **replica: str) -> None:

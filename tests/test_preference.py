@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from ensemble_instruct.formats import preference_row
 from tests.conftest import rows
-from tests.forks import Forks, forking
+from tests.forks import Forks
 
 CASES = {
     "Clear": {
@@ -71,12 +70,6 @@ roles: {{instructions: base, instances: base, outputs: [{voters}]}}
 ensemble: {{strategy: consensus, min_agreement: 0}}
 """
 COLUMNS = ["prompt", "chosen", "rejected", "margin", "chosen_voters", "rejected_voters", "id"]
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 def run(

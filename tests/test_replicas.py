@@ -27,7 +27,7 @@ from ensemble_instruct.errors import TransientError
 from ensemble_instruct.model import Model
 from ensemble_instruct.records import Request, Response
 from tests.conftest import SHARED, needs_shared, rows, stats
-from tests.forks import Forks, forking
+from tests.forks import Forks
 from tests.reply_server import Reply, prompt_of, said, serving
 from tests.test_admission import START, Busy, Memory, prompts, request, simulated_time
 from tests.test_bad_input import TASK, write
@@ -128,12 +128,6 @@ def test_whatever_happens_everybody_is_answered_and_no_server_gets_more_than_its
     times = asked(servers, 40, ceiling, cancelled)
     assert len(times) >= 40 - len(cancelled)
     assert all(server.most <= (ceiling or 40) for server in servers)
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 OUTPUTS = ["outputs", "voter.yaml", "--model", "real", "--instances", "tasks.jsonl", "--to"]

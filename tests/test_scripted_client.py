@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import rows
-from tests.forks import Forks, forking
+from tests.forks import Forks
 from tests.test_bad_input import TASK, write
 
 MODULE = """
@@ -32,12 +31,6 @@ def taking_none() -> str:
     return "x"
 """
 TASKS = [{**TASK, "input": place} for place in ("Ghana", "Peru", "Österreich")]
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 @pytest.fixture

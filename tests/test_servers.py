@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from tests.conftest import SHARED, Cli, needs_shared, rows, stats, stub_server
-from tests.forks import Forks, forking
+from tests.forks import Forks
 from tests.reply_server import Reply, refused, said, serving
 from tests.test_bad_input import TASK, write
 
@@ -47,12 +47,6 @@ def configure(folder: Path, base_url: str) -> None:
     voter = "roles: {instructions: base, instances: base, outputs: [a, real]}\n"
     (folder / "voter.yaml").write_text(OTHERS + real + voter)
     write(folder / "tasks.jsonl", *({**TASK, "input": f"Country {number}"} for number in range(12)))
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 @contextmanager

@@ -23,7 +23,7 @@ import pytest
 from aiohttp import web
 
 from tests.conftest import COMMAND
-from tests.forks import Forks, forking
+from tests.forks import Forks
 from tests.model_server import ModelServer, model_config, model_server, wait_for
 from tests.reply_server import refused, serving
 from tests.test_bad_input import COMPLETION, TASK, write
@@ -39,12 +39,6 @@ Words = tuple[str, ...]
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"
 
 commands = pytest.mark.parametrize("command", [RUN, OUTPUTS], ids=["run", "outputs"])
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 def configure(folder: Path, base_url: str, tasks: int = 60) -> None:

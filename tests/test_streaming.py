@@ -7,13 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import COMMAND, rows
-from tests.forks import Forks, forking
+from tests.forks import Forks
 from tests.test_bad_input import write
 
 MODULE = """
@@ -62,12 +61,6 @@ OUTPUTS = ["outputs", "config.yaml", "--model", "m", "--instances", "tasks.jsonl
 INSTANCES = ["instances", "config.yaml", "--kind", "output_only", "--instructions", "tasks.jsonl", "--to", "out.jsonl"]
 COUNT = 300
 """More rows than a step with one request at a time reads ahead."""
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory) as ready:
-        yield ready
 
 
 @pytest.fixture

@@ -141,8 +141,7 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
     Raises `InputFileError` if it is none, `StoreError` if it cannot be read, `UsageError` without that model.
     """
     path = require_run(folder)
-    config_path = folder / "config.yaml"
-    config = load_config(config_path) if config_path.is_file() else None
+    config = load_config(folder / "config.yaml") if (folder / "config.yaml").is_file() else None
     with reading(path) as connection:
         connection.execute("BEGIN")  # one state of a run that goes on
         meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())

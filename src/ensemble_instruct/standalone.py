@@ -232,13 +232,10 @@ async def ensemble_files(
             for instance in _instances(given):
                 place = places[instance.id]
                 places[instance.id] += 1
+                there = ((name, texts.get(instance.id, [])) for name, texts in voters)
                 yield (
                     instance,
-                    tuple(
-                        Candidate(instance.id, name, texts[instance.id][place])
-                        for name, texts in voters
-                        if place < len(texts.get(instance.id, ()))
-                    ),
+                    tuple(Candidate(instance.id, name, said[place]) for name, said in there if place < len(said)),
                 )
 
         lengths = Lengths()
