@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
 
 def bundled_config() -> Config:
     """The config of the demo that comes with the package: and so do its files and models."""
-    from importlib.resources import files
-
     preset = files("ensemble_instruct") / "data" / "presets" / "demo.yaml"
     return parse_config(preset.read_text(encoding="utf-8"), "demo.yaml", Path.cwd())
 
@@ -48,6 +47,16 @@ def test_what_comes_with_the_package_is_not_called_its_owners(demo: Path) -> Non
     ]
     assert front(card)["language"] == ["en"]
     assert "Models: tiny-base, tiny-a, tiny-b." in card
+
+
+def test_a_copy_of_known_seed_tasks_is_in_their_language(demo: Path, tmp_path: Path) -> None:
+    seeds = (files("ensemble_instruct") / "data" / "seed_tasks.jsonl").read_text("utf-8").splitlines()
+    facts = read_facts(demo / "my-demo_run")
+    copied = replace(facts, config=facts.config.model_copy(update={"seed_tasks": tmp_path / "seeds.jsonl"}))
+    (tmp_path / "seeds.jsonl").write_text("\n".join(seeds[:30]), "utf-8")
+    assert copied.languages == ("en",)
+    (tmp_path / "seeds.jsonl").write_text(seeds[0].replace("a", "ä"), "utf-8")
+    assert copied.languages == ()
 
 
 def test_a_merged_run_tells_its_runs_and_the_licences_of_all(forks: Forks, demo: Path, tmp_path: Path) -> None:

@@ -85,11 +85,11 @@ def test_each_row_is_in_one_split_and_an_instruction_never_in_two(
 
 
 def test_a_row_never_changes_side(forks: Forks, place: Path, made: list[dict[str, Any]], tmp_path: Path) -> None:
-    """Neither in another run, nor when its share grows."""
+    """Neither in another run, nor when its share grows, nor with the names in another order."""
     make_run(tmp_path / "run", made_examples(SIZE)[::-3])
     said(forks, tmp_path, "--format", "prompt-completion", "--split", SPLIT, "--to", "fewer")
     said(forks, place, "--format", "prompt-completion", "--split", SPLIT, "--to", tmp_path / "all")
-    said(forks, place, "--format", "prompt-completion", "--split", "train = 7/10, test=3/10", "--to", tmp_path / "more")
+    said(forks, place, "--format", "prompt-completion", "--split", "test = 3/10, train=7/10", "--to", tmp_path / "more")
 
     def side(folder: str, name: str) -> set[str]:
         return {row["prompt"] for row in rows(tmp_path / folder / f"{name}.jsonl")}

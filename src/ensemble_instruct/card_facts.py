@@ -23,6 +23,7 @@ from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.database import kept_counts, reading, require_run
 from ensemble_instruct.dataset_tables import Table, usual_tables
 from ensemble_instruct.errors import UsageError
+from ensemble_instruct.known_seed_tasks import are_known
 from ensemble_instruct.licences import DerivedLicence, Part, derive, parts_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 
@@ -188,8 +189,10 @@ class Facts:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """ISO codes: those that the language filter let pass, else that of the bundled seed tasks, else none."""
-        return tuple(self.config.quality.languages or (["en"] if self.has_bundled_seeds else []))
+        """ISO codes: those that the language filter let pass, else that of the seed tasks if these are known."""
+        seeds = self.config.seed_tasks
+        is_english = self.has_bundled_seeds or (seeds is not None and are_known(seeds))
+        return tuple(self.config.quality.languages or (["en"] if is_english else []))
 
 
 def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | None = None) -> Facts:

@@ -25,13 +25,13 @@ def with_known_licence(config: Config) -> Config:
     or a file that cannot be read, and the config stays as it is.
     """
     path = config.seed_tasks
-    if path is None or not is_users(path) or config.licenses.seed_tasks is not None or not _all_known(path):
+    if path is None or not is_users(path) or config.licenses.seed_tasks is not None or not are_known(path):
         return config
     licenses = config.licenses.model_copy(update={"seed_tasks": LICENCE})
     return config.model_copy(update={"licenses": licenses})
 
 
-def _all_known(path: Path) -> bool:
+def are_known(path: Path) -> bool:
     """Whether a regular file holds seed tasks, and known ones alone; stops at the first other one."""
     if not path.is_file():
         return False

@@ -1,8 +1,9 @@
 """Which split a row belongs to: a matter of its instruction alone, so that no row ever changes side.
 
-The hash of an instruction is a number in [0, 1), and each split takes the next share of that range. Rows with the same
-instruction (whatever its case and white space) stand together; rows that a later run adds move no other; and when a
-share shrinks or grows, only rows between the old border and the new one move.
+The hash of an instruction is a number in [0, 1), and each split takes the next share of that range: `train` first, then
+the others by their names, in whatever order they are given. Rows with the same instruction (whatever its case and white
+space) stand together; rows that a later run adds move no other; and when a share shrinks or grows, only rows between
+the old border and the new one move.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.records import content_id
@@ -34,17 +36,17 @@ WHOLE = (Split("train"),)
 
 def parse_splits(text: str) -> tuple[Split, ...]:
     """`train=0.95,test=0.05` as splits; raises `UsageError` for other texts, and for shares that are not 1 in all."""
-    splits: list[Split] = []
-    total = Fraction(0)
+    shares: dict[str, Fraction] = {}
     for part in text.split(","):
         name, _, share = (side.strip() for side in part.partition("="))
-        if not _NAME.fullmatch(name) or name == _RESERVED or name in [split.name for split in splits]:
+        if not _NAME.fullmatch(name) or name == _RESERVED or name in shares:
             raise UsageError(f"--split {text}: {name!r} is no name for another split; letters, digits and _ make one")
-        total += _share(text, name, share)
-        splits.append(Split(name, int(total * _RANGE)))
-    if total != 1:
+        shares[name] = _share(text, name, share)
+    if (total := sum(shares.values())) != 1:
         raise UsageError(f"--split {text}: the shares are {float(total):g} in all; they must be 1")
-    return tuple(splits)
+    names = sorted(shares, key=lambda name: (name != "train", name))
+    borders = accumulate(shares[name] for name in names)
+    return tuple(Split(name, int(border * _RANGE)) for name, border in zip(names, borders, strict=True))
 
 
 def _share(text: str, name: str, share: str) -> Fraction:
