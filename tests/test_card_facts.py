@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ensemble_instruct.card import dataset_card, licence_file
-from ensemble_instruct.card_facts import read_facts, source_files
+from ensemble_instruct.card_facts import MergedRun, read_facts, source_files
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_file import parse_config
 from ensemble_instruct.config_models import ModelSection
@@ -55,6 +55,8 @@ def test_a_copy_of_known_seed_tasks_is_in_their_language(demo: Path, tmp_path: P
     copied = replace(facts, config=facts.config.model_copy(update={"seed_tasks": tmp_path / "seeds.jsonl"}))
     (tmp_path / "seeds.jsonl").write_text("\n".join(seeds[:30]), "utf-8")
     assert copied.languages == ("en",)
+    others = tuple(MergedRun(name, 1, 1, 1, 0, name) for name in ("a", "b"))
+    assert not list(replace(copied, merged=others).languages)
     (tmp_path / "seeds.jsonl").write_text(seeds[0].replace("a", "ä"), "utf-8")
     assert not list(copied.languages)
 

@@ -71,8 +71,8 @@ def front_matter(facts: Facts) -> dict[str, Any]:
     values: dict[str, Any] = {"pretty_name": _plain(facts.title), "license": licence.hub}
     if licence.name:
         values |= {"license_name": licence.name, "license_link": LICENCE_FILE}
-    if facts.languages:
-        values["language"] = list(facts.languages)
+    if languages := facts.languages:
+        values["language"] = list(languages)
     return values | {
         "task_categories": ["text-generation"],
         "size_categories": [next((name for end, name in _SIZES if facts.rows < end), "1B<n<10B")],

@@ -161,7 +161,11 @@ class Facts:
     @property
     def has_bundled_seeds(self) -> bool:
         """Whether the seed tasks are the bundled ones."""
-        return not is_users(self.config.seed_tasks) and len({run.seed_tasks for run in self.merged}) < 2
+        return not is_users(self.config.seed_tasks) and self._has_one_set_of_seeds
+
+    @property
+    def _has_one_set_of_seeds(self) -> bool:
+        return len({run.seed_tasks for run in self.merged}) < 2
 
     @property
     def licence(self) -> DerivedLicence:
@@ -191,7 +195,7 @@ class Facts:
     def languages(self) -> tuple[str, ...]:
         """ISO codes: those that the language filter let pass, else that of the seed tasks if these are known."""
         seeds = self.config.seed_tasks
-        is_english = self.has_bundled_seeds or (seeds is not None and are_known(seeds))
+        is_english = self._has_one_set_of_seeds and (seeds is None or not is_users(seeds) or are_known(seeds))
         return tuple(self.config.quality.languages or (["en"] if is_english else []))
 
 
