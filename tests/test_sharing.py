@@ -15,9 +15,9 @@ from ensemble_instruct.config_file import load_config
 from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.dispatcher import Dispatcher
 from ensemble_instruct.model import Model
-from ensemble_instruct.pipeline import prepare
 from ensemble_instruct.rates import Rates
 from ensemble_instruct.steps.instructions import make_instructions
+from ensemble_instruct.steps.plans import prepare
 from ensemble_instruct.store import opened_store
 from tests.conftest import SIMULATED, Cli
 from tests.model_server import is_step_1, model_config, model_server

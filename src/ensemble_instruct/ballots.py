@@ -8,6 +8,7 @@ import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ensemble_instruct.hit import Hit
 from ensemble_instruct.similarity import lcs_f1, normalised, rouge_tokens, word_tokens
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -30,14 +31,6 @@ _NO_LETTERS = dict.fromkeys(
     ]
 )
 """All that two texts can differ in and be the same answer, beside case."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """What a quality filter found in a text: the reason for a drop, and its detail."""
-
-    reason: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,15 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ensemble_instruct.card_facts import CITATION, TAGS, Facts, published_name
+from ensemble_instruct.card_facts import CITATION, TAGS, Facts
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.declaration import declaration
 from ensemble_instruct.decontamination import CONTAMINATED, THRESHOLD, WORDS
 from ensemble_instruct.licence_table import licences_named
 from ensemble_instruct.licences import LICENCE_FILE, Part
-from ensemble_instruct.pipeline import selection_of
 from ensemble_instruct.records import OF_THREE, STEPS, Kind
+from ensemble_instruct.steps.plans import selection_of
 
 _SIZES = (
     (10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"),
@@ -217,7 +217,7 @@ def _model(facts: Facts, name: str) -> dict[str, str]:
     steps = dict.fromkeys(asked.step for asked in facts.asked if asked.model == name)
     return {
         "name": name,
-        "published": published_name(section),
+        "published": section.public_name,
         "revision": f"ensemble-instruct {facts.version}" if section.is_bundled else section.revision or "not declared",
         "provider": f"{section.provider}, {section.endpoint}" if section.provider == "openai" else section.provider,
         "roles": ", ".join(roles or steps),
@@ -267,7 +267,7 @@ def _by_name(part: Part) -> str:
 def _cited(facts: Facts) -> list[_Made]:
     """The language models by their names, with a link to those that have a page on the Hub."""
     sections = [facts.config.models[name] for name in facts.models]
-    named = {published_name(section): section for section in sections if section.provider != "scripted"}
+    named = {section.public_name: section for section in sections if section.provider != "scripted"}
     return [_Made(_cite(name, section)) for name, section in named.items()]
 
 

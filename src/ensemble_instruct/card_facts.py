@@ -19,7 +19,6 @@ from ensemble_instruct import __version__
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_base import is_users
 from ensemble_instruct.config_file import load_config
-from ensemble_instruct.config_models import ModelSection
 from ensemble_instruct.database import kept_counts, reading, require_run
 from ensemble_instruct.dataset_tables import Table, usual_tables
 from ensemble_instruct.errors import UsageError
@@ -265,13 +264,6 @@ def _merged_run(entry: Mapping[str, Any]) -> MergedRun:
     made = entry.get("config") or {}
     counts = entry["instructions"], entry["instances"], sum(entry["dropped"].values())
     return MergedRun(entry["run"], made.get("seed"), *counts, made.get("seed_tasks"))
-
-
-def published_name(section: ModelSection) -> str:
-    """The name of a model that a reader can look up: that of its last folder, where it is the path of one."""
-    name = section.model or section.function or str(section.replies or section.path or "")
-    is_path = not section.model or name.startswith(("/", "~", "."))
-    return Path(name).name if is_path and not section.function else name
 
 
 def source_files(config: Config) -> tuple[SourceFile, ...]:

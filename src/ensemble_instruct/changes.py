@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_models import content_of
-from ensemble_instruct.records import KINDS, Kind, SeedTask
-from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
+from ensemble_instruct.records import KINDS, Kind
+from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks, seed_tasks_digest
 from ensemble_instruct.utilities import normalised_weights
 
 _WITHOUT_EFFECT = (
@@ -173,11 +172,6 @@ def _folder_digest(folder: Path) -> str:
             begins = sha256(file.read(_BEGINNING)).hexdigest()
         digest.update(f"{path.relative_to(folder)} {path.stat().st_size} {begins}\n".encode())
     return digest.hexdigest()[:12]
-
-
-def seed_tasks_digest(tasks: Sequence[SeedTask]) -> str:
-    """What a fingerprint holds of the seed tasks."""
-    return _digest([repr(task) for task in tasks])
 
 
 def _file_digest(path: Path | None) -> str | None:

@@ -219,8 +219,8 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
 
 def _print_plan(config: Config) -> None:
     """The licences, then the requests that a run needs; raises `ConfigError` for a licence that is not admitted."""
-    from ensemble_instruct.pipeline import prepare
     from ensemble_instruct.plan import ASSUMPTIONS, plan_run
+    from ensemble_instruct.steps.plans import prepare
 
     planned = plan_run(config, prepare(config))
     _print_licences(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ensemble_instruct.ballots import Hit
+from ensemble_instruct.hit import Hit
 
 CODE_FENCES = "code_fences"
 _FENCE = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(`{3,}|~{3,})(.*)")

@@ -170,6 +170,13 @@ class ModelSection(Section):
         return tuple(url.rstrip("/") for url in ([given] if isinstance(given, str) else given))
 
     @property
+    def public_name(self) -> str:
+        """The name of the model that a reader can look up: that of its last folder, where it is the path of one."""
+        name = self.model or self.function or str(self.replies or self.path or "")
+        is_path = not self.model or name.startswith(("/", "~", "."))
+        return Path(name).name if is_path and not self.function else name
+
+    @property
     def folder(self) -> Path | None:
         """Where the model lies that `path` names."""
         return None if self.path is None else bundled_path(self.path)

@@ -17,7 +17,7 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -191,3 +191,22 @@ def require_run(folder: Path) -> Path:
     if not path.is_file():
         raise InputFileError(f"{folder}: is not a run folder (no run.db); start one with `ensemble-instruct run`")
     return path
+
+
+def state_of(meta: Mapping[str, str], path: Path) -> str:
+    """`finished`, `running` or `stopped`, by what a database says of its run and whether a process works on it."""
+    if meta.get("state") == "finished":
+        return "finished"
+    return "running" if is_locked(path) else "stopped"
+
+
+def words_of(meta: Mapping[str, str]) -> tuple[float, float] | None:
+    """Mean words of all outputs of a run, and of those kept; None until it has ended, or where nothing was kept."""
+    words: list[float] | None = json.loads(meta.get("words", "null")) if meta.get("state") == "finished" else None
+    return (words[0], words[1]) if words else None
+
+
+def barred_of(meta: Mapping[str, str]) -> dict[str, int]:
+    """Outputs of examples that a quality filter did not let be chosen, by reason; none before a run has ended."""
+    found: dict[str, int] = json.loads(meta.get("barred", "{}")) if meta.get("state") == "finished" else {}
+    return found

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from ensemble_instruct.ballots import Hit
 from ensemble_instruct.benchmark_texts import NumberedText, passages
+from ensemble_instruct.hit import Hit
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.similarity import word_tokens
 

@@ -13,8 +13,8 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
-from ensemble_instruct.ballots import Hit
 from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.hit import Hit
 
 LANGUAGE = "language"
 _FEWEST_LETTERS, _LEAST, _LIKELY = 20, 0.01, 0.25

@@ -15,9 +15,8 @@ from typing import Any
 
 from ensemble_instruct.database import connect
 from ensemble_instruct.merge_config import Fingerprint, Source
-from ensemble_instruct.novelty import NoveltyPool
+from ensemble_instruct.novelty import NoveltyPool, tokens_of
 from ensemble_instruct.records import KINDS, Kind, Profile, Step
-from ensemble_instruct.similarity import tokens_of
 
 NOT_NOVEL, DUPLICATE = "not_novel", "duplicate"
 

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from rapidfuzz.distance import LCSseq
 
-from ensemble_instruct.similarity import f1_from_lcs, pairwise_mean
+from ensemble_instruct.records import Profile
+from ensemble_instruct.similarity import f1_from_lcs, pairwise_mean, rouge_tokens, word_tokens
 
 Tokenizer = Callable[[str], list[str]]
 _SCAN_LIMIT, _TAIL_LIMIT = 500, 8192
@@ -161,3 +162,8 @@ class _Scan:
     def _code(self, tokens: Sequence[str]) -> str:
         known = self._characters.get
         return "".join([known(token, _UNKNOWN) for token in tokens])
+
+
+def tokens_of(profile: Profile) -> Callable[[str], list[str]]:
+    """The words by which a profile compares instructions: rouge-score's in `published`, else those of every script."""
+    return rouge_tokens if profile == "published" else word_tokens

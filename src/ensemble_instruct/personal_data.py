@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from itertools import chain
 
-from ensemble_instruct.ballots import Hit
+from ensemble_instruct.hit import Hit
 from ensemble_instruct.phone_numbers import phone_number
 
 PERSONAL_DATA = "personal_data"

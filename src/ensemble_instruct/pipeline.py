@@ -15,21 +15,17 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from ensemble_instruct import __version__
 from ensemble_instruct.config import Config
 from ensemble_instruct.database import read_examples
-from ensemble_instruct.embeddings import Embedder, require_encoder
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.jsonl import write_rows
 from ensemble_instruct.model import Model
 from ensemble_instruct.novelty import NoveltyPool
 from ensemble_instruct.phases import Once, phases_of
-from ensemble_instruct.prompts import InstancesTemplate, instances_template
-from ensemble_instruct.quality import Filters, require_quality
 from ensemble_instruct.records import (
     KINDS,
     Candidate,
@@ -38,24 +34,21 @@ from ensemble_instruct.records import (
     Instance,
     Instruction,
     Kind,
-    Profile,
     Rejected,
     Step,
 )
-from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks, require_seed_tasks
-from ensemble_instruct.similarity import tokens_of, word_tokens
-from ensemble_instruct.steps.ensemble import Comparers, Lengths, Selection, make_examples, select
+from ensemble_instruct.similarity import word_tokens
+from ensemble_instruct.steps.ensemble import Lengths, make_examples, select
 from ensemble_instruct.steps.fusion import make_fusions
-from ensemble_instruct.steps.instances import InstancesPlan, make_instances
+from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
-from ensemble_instruct.steps.outputs import Answered, OutputsPlan, make_outputs
+from ensemble_instruct.steps.outputs import Answered, make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
-from ensemble_instruct.steps.toxicity import AnswerOf, ToxicityVerdicts, make_toxicity_verdicts
-from ensemble_instruct.steps.verdicts import Verdicts, make_verdicts
+from ensemble_instruct.steps.plans import KindPlan, comparers_of, filters_of, outputs_plan, selection_of
+from ensemble_instruct.steps.toxicity import make_toxicity_verdicts
+from ensemble_instruct.steps.verdicts import make_verdicts
 from ensemble_instruct.store import Store
 from ensemble_instruct.streams import drained, drawn, together
-from ensemble_instruct.tables import open_table
-from ensemble_instruct.utilities import PURE, normalised_weights
 
 _ROWS_BETWEEN_TURNS = 256
 """Of step 5 with all rows in view, until signals and others have their turn."""
@@ -70,85 +63,6 @@ class Monitor(Protocol):
 
     def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
         """A record was made (`reason` is empty) or dropped for a reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class KindPlan:
-    """All that the stream of one kind needs beside the models: read from the user's files before anything is asked."""
-
-    instructions: InstructionsPlan
-    instances: InstancesPlan
-
-
-def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPlan]:
-    """The plans of those kinds that the config asks for; raises `InputFileError` for files that cannot be used."""
-    require_quality(config.quality)
-    if "embedding" in config.ensemble.utility.names and config.ensemble.embedding_model is not None:
-        require_encoder(config.ensemble.embedding_model)
-    tasks = load_seed_tasks(config.seed_tasks)
-    known = known_texts(config.instructions.against, config.profile, config.instructions.novelty_threshold)
-    plans: dict[Kind, KindPlan] = {}
-    for kind in kinds:
-        if config.instructions.target.of(kind):
-            needed = max(1, config.instructions.demonstrations.of(kind))
-            seeds = require_seed_tasks(tasks, kind, needed, config.seed_tasks)
-            plans[kind] = KindPlan(
-                InstructionsPlan(
-                    kind,
-                    tuple(seed.instruction for seed in seeds),
-                    config.instructions,
-                    config.profile,
-                    config.seed,
-                    known,
-                ),
-                instances_plan(config, kind),
-            )
-    return plans
-
-
-def known_texts(paths: Sequence[Path], profile: Profile, threshold: float) -> NoveltyPool | None:
-    """The texts of a user's datasets, from which instructions must differ; raises `InputFileError`."""
-    if not paths:
-        return None
-    tables = [open_table(path) for path in paths]
-    return NoveltyPool(tokens_of(profile), chain.from_iterable(table.texts() for table in tables), threshold)
-
-
-def instances_plan(config: Config, kind: Kind) -> InstancesPlan:
-    """What step 2 needs for a kind; raises `InputFileError` for demonstrations."""
-    demonstrations = load_demonstrations(kind, config.instances.demonstrations.of(kind))
-    template: InstancesTemplate = instances_template(kind, demonstrations, config.profile)
-    return InstancesPlan(kind, template, config.profile, config.seed, config.instances.sampling)
-
-
-def selection_of(config: Config) -> Selection:
-    """How the config says that step 5 decides."""
-    section = config.ensemble
-    first, second = (normalised_weights(section.utility.of(kind)) for kind in KINDS)
-    return Selection(config.strategy, section.threshold, section.min_agreement, section.keep, (first, second))
-
-
-def outputs_plan(config: Config) -> OutputsPlan:
-    """What step 4 needs beside the models."""
-    return OutputsPlan(config.profile, config.seed, config.outputs.sampling)
-
-
-def comparers_of(config: Config, store: Store) -> Comparers:
-    """All utilities that the config has set up; a model of theirs is loaded when it is first needed."""
-    comparers = dict(PURE)
-    if config.ensemble.embedding_model is not None:
-        comparers["embedding"] = Embedder(config.ensemble.embedding_model)
-    if "judge" in config.ensemble.utility.names and config.roles.judge is not None:
-        comparers["judge"] = Verdicts(store, config.models[config.roles.judge].identity)
-    return comparers
-
-
-def filters_of(config: Config, answer_of: AnswerOf) -> Filters:
-    """The quality filters that the config switches on; reads the benchmarks."""
-    asked = config.quality.toxicity
-    return Filters(
-        config.quality, None if asked is None else ToxicityVerdicts(answer_of, config.models[asked.model].identity)
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from ensemble_instruct.clients.base import Client
 from ensemble_instruct.clients.openai import OpenAIClient
 from ensemble_instruct.config import Config
 from ensemble_instruct.errors import EnsembleInstructError, ModelError, RequestError
-from ensemble_instruct.pipeline import KindPlan
 from ensemble_instruct.probes import settings_followed
 from ensemble_instruct.prompts import instructions_prompt
 from ensemble_instruct.records import BYTES_PER_TOKEN, Kind, Request, Sampling, Step
 from ensemble_instruct.steps.instances import instances_request
+from ensemble_instruct.steps.plans import KindPlan
 
 YIELD_INSTRUCTIONS = 0.6
 """Kept instructions a request of step 1: 0.8 in the published run, less as the pool grows."""

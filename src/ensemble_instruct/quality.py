@@ -5,12 +5,12 @@ A task that is hit is dropped. An output that is hit votes, but is not chosen wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from ensemble_instruct.ballots import Ballot, Hit
 from ensemble_instruct.code_fences import CODE_FENCES, code_fences_hit
 from ensemble_instruct.config_quality import QualitySection
 from ensemble_instruct.decontamination import CONTAMINATED, Benchmarks, require_benchmarks
+from ensemble_instruct.hit import Hit
 from ensemble_instruct.language import LANGUAGE, language_hit, require_languages
 from ensemble_instruct.personal_data import PERSONAL_DATA, personal_data_hit
 from ensemble_instruct.records import Instance
@@ -51,14 +51,16 @@ class Filters:
         """What there is against instruction or input, so that the row is dropped whatever was answered."""
         return next(filter(None, self._task_hits(instance)), None)
 
-    def output_hits(self, instance: Instance, given: Ballot) -> tuple[Hit | None, ...]:
-        """What there is against each output; equal ones are looked at once."""
+    def output_hits(
+        self, instance: Instance, outputs: Sequence[str], repetition: Sequence[float]
+    ) -> tuple[Hit | None, ...]:
+        """What there is against each output, with the share that each repeats; equal ones are looked at once."""
         known: dict[str, Hit | None] = {}
-        for text, repetition in zip(given.outputs, given.repetition, strict=True):
+        for text, share in zip(outputs, repetition, strict=True):
             if text not in known:
-                hits = self._output_hits(instance, text, repetition)
+                hits = self._output_hits(instance, text, share)
                 known[text] = next(filter(None, hits), None) if text.strip() else None
-        return tuple(known[text] for text in given.outputs)
+        return tuple(known[text] for text in outputs)
 
     def _task_hits(self, instance: Instance) -> Iterator[Hit | None]:
         section = self._section

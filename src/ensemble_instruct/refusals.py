@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ensemble_instruct.ballots import Hit
+from ensemble_instruct.hit import Hit
 from ensemble_instruct.refusal_phrases import OPENING, REFUSES, SPEAKS_AS_ONE
 
 REFUSAL = "refusal"

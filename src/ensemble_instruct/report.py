@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_instruct import __version__
-from ensemble_instruct.changes import seed_tasks_digest
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_file import load_config
-from ensemble_instruct.database import kept_counts, reading, require_run
+from ensemble_instruct.database import barred_of, kept_counts, reading, require_run, state_of, words_of
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.pipeline import selection_of
+from ensemble_instruct.novelty import NoveltyPool, tokens_of
 from ensemble_instruct.records import KINDS, Kind, Step
 from ensemble_instruct.report_numbers import Series, series
 from ensemble_instruct.report_records import (
@@ -45,10 +43,9 @@ from ensemble_instruct.report_records import (
 )
 from ensemble_instruct.report_requests import ModelUse, Requests, Throughput, read_requests
 from ensemble_instruct.report_verbs import Verbs, count_verbs
-from ensemble_instruct.seeds import load_seed_tasks
-from ensemble_instruct.similarity import tokens_of
-from ensemble_instruct.status import barred_of, state_of, words_of
+from ensemble_instruct.seeds import load_seed_tasks, seed_tasks_digest
 from ensemble_instruct.steps.ensemble import Selection
+from ensemble_instruct.steps.plans import selection_of
 
 _STAGES: tuple[tuple[str, Step], ...] = (
     ("instructions", "instructions"),

@@ -11,7 +11,6 @@ from operator import add
 from typing import Any
 
 from ensemble_instruct.budget import cost_of
-from ensemble_instruct.card_facts import published_name
 from ensemble_instruct.config import Config
 from ensemble_instruct.config_models import ModelSection, Price
 from ensemble_instruct.records import STEPS, Kind, Step
@@ -150,7 +149,7 @@ def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
 
 
 def _published(section: ModelSection) -> str:
-    return published_name(section) or (section.path.name if section.path else "") or section.provider
+    return section.public_name or (section.path.name if section.path else "") or section.provider
 
 
 def _roles(name: str, config: Config) -> tuple[str, ...]:

@@ -24,8 +24,9 @@ from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, 
 from ensemble_instruct.jsonl import whole_file
 from ensemble_instruct.licences import require_admitted
 from ensemble_instruct.models import open_models
-from ensemble_instruct.pipeline import Monitor, Summary, prepare, run_steps, select_again, write_examples
+from ensemble_instruct.pipeline import Monitor, Summary, run_steps, select_again, write_examples
 from ensemble_instruct.report_page import write_report
+from ensemble_instruct.steps.plans import prepare
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
 from ensemble_instruct.store import Store, opened_store
 

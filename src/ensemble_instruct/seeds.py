@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from hashlib import sha256
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -92,3 +94,8 @@ def load_demonstrations(kind: Kind, path: Path | None = None) -> tuple[Demonstra
     if not demonstrations:
         raise InputFileError(f"{path}: holds no demonstrations")
     return tuple(demonstrations)
+
+
+def seed_tasks_digest(tasks: Sequence[SeedTask]) -> str:
+    """What a fingerprint holds of the seed tasks."""
+    return sha256("\n".join(repr(task) for task in tasks).encode()).hexdigest()[:12]

@@ -14,8 +14,6 @@ from functools import cache, lru_cache
 
 from rapidfuzz.distance import LCSseq
 
-from ensemble_instruct.records import Profile
-
 _ROUGE_TOKEN = re.compile(r"[a-z0-9]+")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _UNSPACED = re.compile(
@@ -74,11 +72,6 @@ def word_tokens(text: str, *, stem: bool = False) -> list[str]:
 def word_count(text: str) -> int:
     """How many words a text has: parts between white space, or tokens where it has scripts that put none."""
     return len(text.split()) if text.isascii() else len(word_tokens(text))
-
-
-def tokens_of(profile: Profile) -> Callable[[str], list[str]]:
-    """The words by which a profile compares instructions: rouge-score's in `published`, else those of every script."""
-    return rouge_tokens if profile == "published" else word_tokens
 
 
 @cache

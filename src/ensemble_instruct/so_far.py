@@ -11,9 +11,9 @@ from pathlib import Path
 from ensemble_instruct.config_file import load_config
 from ensemble_instruct.export import Choose
 from ensemble_instruct.formats import Row
-from ensemble_instruct.pipeline import filters_of, selection_of
 from ensemble_instruct.records import Candidate, Example, Instance
 from ensemble_instruct.steps.ensemble import ballots_of, decide
+from ensemble_instruct.steps.plans import filters_of, selection_of
 from ensemble_instruct.store import example_row, read_answer
 
 

@@ -24,7 +24,7 @@ from ensemble_instruct.licences import require_declared_admitted
 from ensemble_instruct.model import Model
 from ensemble_instruct.models import open_models
 from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.pipeline import Monitor, instances_plan, known_texts, outputs_plan, prepare
+from ensemble_instruct.pipeline import Monitor
 from ensemble_instruct.prompts import squeezed
 from ensemble_instruct.quality import Filters
 from ensemble_instruct.records import (
@@ -49,6 +49,7 @@ from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.outputs import Answered, make_outputs
 from ensemble_instruct.steps.parse import UNREADABLE, Parser, parse_completions
+from ensemble_instruct.steps.plans import instances_plan, known_texts, outputs_plan, prepare
 from ensemble_instruct.store import Store, opened_store
 from ensemble_instruct.streams import drawn
 

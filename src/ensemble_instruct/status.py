@@ -16,7 +16,7 @@ import yaml
 from ensemble_instruct.admission import GateStatus
 from ensemble_instruct.budget import cost_of
 from ensemble_instruct.config_models import Price
-from ensemble_instruct.database import is_locked, kept_counts, reading, require_run
+from ensemble_instruct.database import barred_of, kept_counts, reading, require_run, state_of, words_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 from ensemble_instruct.steps.ensemble import words_line
 
@@ -104,25 +104,6 @@ def read_status(folder: Path) -> Status:
     merged = tuple(f"{part['run']} ({part['instances']} instances)" for part in json.loads(meta.get("merged", "[]")))
     words, barred = words_of(meta), barred_of(meta)
     return Status(state, kept, dropped, targets, uses, servers, failures, rate, words, left, merged, barred)
-
-
-def state_of(meta: Mapping[str, str], path: Path) -> str:
-    """`finished`, `running` or `stopped`, by what a database says of its run and whether a process works on it."""
-    if meta.get("state") == "finished":
-        return "finished"
-    return "running" if is_locked(path) else "stopped"
-
-
-def words_of(meta: Mapping[str, str]) -> tuple[float, float] | None:
-    """Mean words of all outputs of a run, and of those kept; None until it has ended, or where nothing was kept."""
-    words: list[float] | None = json.loads(meta.get("words", "null")) if meta.get("state") == "finished" else None
-    return (words[0], words[1]) if words else None
-
-
-def barred_of(meta: Mapping[str, str]) -> dict[str, int]:
-    """Outputs of examples that a quality filter did not let be chosen, by reason; none before a run has ended."""
-    found: dict[str, int] = json.loads(meta.get("barred", "{}")) if meta.get("state") == "finished" else {}
-    return found
 
 
 def status_lines(status: Status) -> list[str]:

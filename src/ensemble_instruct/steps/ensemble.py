@@ -161,7 +161,7 @@ def decide(
     if filters.are_on:
         if hit := filters.task_hit(instance):
             return _rejected(instance, hit.reason, hit.detail, voices)
-        given = replace(given, barred=filters.output_hits(instance, given))
+        given = replace(given, barred=filters.output_hits(instance, given.outputs, given.repetition))
     asked = Question(given, voters_of(row), instance.id, view or View(), selection.threshold)
     choice = choose(asked, selection.strategy)
     if choice.place is None:

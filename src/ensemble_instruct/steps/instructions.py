@@ -18,7 +18,7 @@ from ensemble_instruct import __version__
 from ensemble_instruct.config import InstructionsSection
 from ensemble_instruct.filters import default_reason, published_reason
 from ensemble_instruct.model import Model
-from ensemble_instruct.novelty import NoveltyPool
+from ensemble_instruct.novelty import NoveltyPool, tokens_of
 from ensemble_instruct.prompts import instructions_prompt, instructions_sampling, squeezed
 from ensemble_instruct.records import (
     END_MARKER,
@@ -32,7 +32,6 @@ from ensemble_instruct.records import (
     Response,
     content_id,
 )
-from ensemble_instruct.similarity import tokens_of
 from ensemble_instruct.streams import Tasks, together
 
 ROUND = 5

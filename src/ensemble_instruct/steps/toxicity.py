@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 
-from ensemble_instruct.ballots import Hit
+from ensemble_instruct.hit import Hit
 from ensemble_instruct.judgements import Answered, judgement_request, make_judgements
 from ensemble_instruct.model import Model, request_key
 from ensemble_instruct.prompts import toxicity_prompt
