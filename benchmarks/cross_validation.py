@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_instruct.evaluate import Benchmark, read_benchmark
-from ensemble_instruct.similarity import rouge_l
+from ensemble_instruct.agreement.evaluation import Benchmark, read_benchmark
+from ensemble_instruct.rouge import rouge_l
 
 Numbers = NDArray[np.float64]
 Subsets = Sequence[tuple[int, ...]]

@@ -24,8 +24,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from novelty import GRAMMARS, Maker
 
-from ensemble_instruct.decontamination import FEWEST_WORDS, THRESHOLD, WORDS, Benchmarks
-from ensemble_instruct.similarity import lcs_f1, word_tokens
+from ensemble_instruct.quality.decontamination import FEWEST_WORDS, THRESHOLD, WORDS, Benchmarks
+from ensemble_instruct.rouge import lcs_f1, word_tokens
 
 Example = tuple[str, str, list[str]]
 """Instruction, input, outputs."""

@@ -23,9 +23,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble_instruct.database import connect
 from ensemble_instruct.records import INSTANCE_VOTER, KINDS, Candidate, Example, Instance
-from ensemble_instruct.store import example_row
+from ensemble_instruct.store.database import connect
+from ensemble_instruct.store.store import example_row
 
 COMMAND = Path(sys.executable).with_name("ensemble-instruct")
 VOTERS = (INSTANCE_VOTER, "first", "second", "third")

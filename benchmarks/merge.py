@@ -21,11 +21,11 @@ from contextlib import closing
 from pathlib import Path
 from sqlite3 import Connection
 
-from ensemble_instruct import __version__
-from ensemble_instruct.changes import fingerprint
-from ensemble_instruct.config_file import load_config
-from ensemble_instruct.database import connect, pack_prompt
+from ensemble_instruct.config.load import load_config
 from ensemble_instruct.records import Instance, Instruction, Kind
+from ensemble_instruct.runs.fingerprint import fingerprint
+from ensemble_instruct.store.database import connect, pack_prompt
+from ensemble_instruct.version import __version__
 
 VOTERS = ("a-7b", "b-8b", "c-9b")
 WORDS = [first + second + third for first in "bdfgklmnprst" for second in "aeiou" for third in "dlmnrst"]

@@ -39,8 +39,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.similarity import lcs_f1, rouge_tokens
+from ensemble_instruct.novelty.pool import NoveltyPool
+from ensemble_instruct.rouge import lcs_f1, rouge_tokens
 
 SIZES = (1_000, 5_000, 10_000, 45_000, 100_000, 1_000_000)
 QUESTIONS = {"pool": 2000, "grown": 2000, "rouge-score": 10, "rapidfuzz": 100, "minhash": 500}

@@ -40,9 +40,9 @@ async def serve(name: str, slots: int, latency: float) -> None:
     from aiohttp import web
 
     sys.path.insert(0, ROOT)
-    from ensemble_instruct.prompts import HEADING, squeezed
     from ensemble_instruct.records import Kind, Request, Sampling
-    from ensemble_instruct.seeds import load_seed_tasks
+    from ensemble_instruct.steps.prompts import HEADING, squeezed
+    from ensemble_instruct.steps.seed_tasks import load_seed_tasks
     from tests.simulated import models
 
     model = getattr(models, name)

@@ -24,12 +24,12 @@ from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection
 
-from ensemble_instruct import __version__
-from ensemble_instruct.database import connect, pack_prompt
 from ensemble_instruct.records import Candidate, Example, Instance, Instruction, Kind, Rejected
-from ensemble_instruct.seeds import load_seed_tasks
 from ensemble_instruct.steps.ensemble import Lengths, Selection, ballots_of, decide
-from ensemble_instruct.store import example_row
+from ensemble_instruct.steps.seed_tasks import load_seed_tasks
+from ensemble_instruct.store.database import connect, pack_prompt
+from ensemble_instruct.store.store import example_row
+from ensemble_instruct.version import __version__
 
 COMMAND = Path(sys.executable).with_name("ensemble-instruct")
 LIMITS = {"seconds": 10.0, "megabytes": 300.0, "page_megabytes": 3.0}
@@ -236,8 +236,8 @@ class Maker:
 
 def make_run(folder: Path, examples: int) -> None:
     """A run folder with so many examples, half of each kind."""
-    from ensemble_instruct.changes import fingerprint
-    from ensemble_instruct.config_file import load_config
+    from ensemble_instruct.config.load import load_config
+    from ensemble_instruct.runs.fingerprint import fingerprint
 
     folder.mkdir()
     config = CONFIG.replace("TARGET", str(examples)).replace("PRICED", PRICED)

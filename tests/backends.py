@@ -18,10 +18,10 @@ from typing import Any, Literal, cast
 
 from aiohttp import web
 
-from ensemble_instruct.clients import make_client
-from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RequestRefusedError, TransientError
+from ensemble_instruct.models.clients import make_client
+from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.reply_server import Answering, Reply, prompt_of, refused, said, serving
 from tests.vllm_stand_in import vllm

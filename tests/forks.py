@@ -21,7 +21,7 @@ def tree(folder: Path) -> dict[Path, bytes | None]:
 _FORKING = """
 import gc, json, os, signal, sys
 from ensemble_instruct import cli, export, plan, progress, runs, standalone, status
-from ensemble_instruct.clients import openai, scripted
+from ensemble_instruct.models.clients import openai, scripted
 sys.argv[0] = "ensemble-instruct"
 sys.dont_write_bytecode = True
 gc.freeze()

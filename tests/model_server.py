@@ -19,9 +19,9 @@ from typing import Any
 
 from aiohttp import web
 
-from ensemble_instruct.prompts import HEADING, squeezed
 from ensemble_instruct.records import Kind, Request, Sampling
-from ensemble_instruct.seeds import load_seed_tasks
+from ensemble_instruct.steps.prompts import HEADING, squeezed
+from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from tests.simulated.models import base, voter_a, voter_b
 
 MODELS = {"base": base, "voter_a": voter_a, "voter_b": voter_b}

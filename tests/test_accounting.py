@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import web
 
-from ensemble_instruct.database import APPLICATION_ID, MIGRATIONS, reading
 from ensemble_instruct.records import Kind, Request, Response, Sampling, Step
+from ensemble_instruct.store.database import APPLICATION_ID, MIGRATIONS, reading
 from ensemble_instruct.viewer.queries import ExampleFilter, example_detail, examples_page, overview
 from tests.forks import Forks, tree
 from tests.model_server import MODELS, is_step_1, kind_of, model_config, model_server

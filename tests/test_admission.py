@@ -19,16 +19,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ensemble_instruct.admission import Gate, GateStatus
-from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.concurrency import in_order
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RunError, TransientError
-from ensemble_instruct.model import Model
-from ensemble_instruct.models import open_models
+from ensemble_instruct.models.admission import Gate, GateStatus
+from ensemble_instruct.models.clients.base import Client
+from ensemble_instruct.models.model import Model
+from ensemble_instruct.models.opening import open_models
+from ensemble_instruct.models.retries import Tries
 from ensemble_instruct.records import Answer, Failure, Request, Response, Sampling
-from ensemble_instruct.retries import Tries
-from ensemble_instruct.store import Store, opened_store
-from ensemble_instruct.streams import in_order
+from ensemble_instruct.store.store import Store, opened_store
 from tests.reply_server import Reply, prompt_of, said, serving
 
 START = 1000.0
@@ -153,7 +153,7 @@ def simulated_time() -> Iterator[asyncio.Runner]:
         clock = SimpleNamespace(monotonic=runner.get_loop().time)
         for module in ("admission", "dispatcher", "model", "retries"):
             patch.setattr(f"ensemble_instruct.{module}.time", clock)
-        patch.setattr("ensemble_instruct.model.Tries", lambda: Tries(began=clock.monotonic()))
+        patch.setattr("ensemble_instruct.models.model.Tries", lambda: Tries(began=clock.monotonic()))
         yield runner
 
 

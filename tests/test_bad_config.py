@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble_instruct.config import Config
-from ensemble_instruct.config_file import parse_config, preset_names
+from ensemble_instruct.config.load import parse_config, preset_names
+from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ConfigError
 from tests.forks import Forks, unwritable
 from tests.test_bad_input import COMPLETION, CONFIG, TASK, write

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.jsonl import read_rows
+from ensemble_instruct.files.jsonl import read_rows
 from tests.conftest import COMMAND
 from tests.forks import Forks
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ensemble_instruct.clients.engine import Engine, Row
-from ensemble_instruct.clients.local import LocalClient
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ModelError, TransientError
+from ensemble_instruct.models.clients.local.engine import Engine, Row
+from ensemble_instruct.models.clients.local.local import LocalClient
 from ensemble_instruct.records import Request, Response, Sampling
 
 

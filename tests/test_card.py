@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from ensemble_instruct.card import dataset_card, front_matter, licence_file
-from ensemble_instruct.card_facts import Facts, read_facts
-from ensemble_instruct.croissant import croissant
-from ensemble_instruct.dataset_tables import Column, read_tables, usual_tables
+from ensemble_instruct.export.card import dataset_card, front_matter, licence_file
+from ensemble_instruct.export.croissant import croissant
+from ensemble_instruct.export.facts import Facts, read_facts
+from ensemble_instruct.export.layout import Column, read_tables, usual_tables
 from tests.card_text import front, section, table
 from tests.conftest import SIMULATED, rows
 from tests.forks import Forks, tree

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.card import dataset_card, licence_file
-from ensemble_instruct.card_facts import MergedRun, read_facts, source_files
-from ensemble_instruct.config import Config
-from ensemble_instruct.config_file import parse_config
-from ensemble_instruct.config_models import ModelSection
-from ensemble_instruct.dataset_tables import Column, Split, Table
-from ensemble_instruct.licence_table import licence_called, licence_of_model
-from ensemble_instruct.licences import Part
+from ensemble_instruct.config.load import parse_config
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.export.card import dataset_card, licence_file
+from ensemble_instruct.export.facts import MergedRun, read_facts, source_files
+from ensemble_instruct.export.layout import Column, Split, Table
+from ensemble_instruct.licences.policy import Part
+from ensemble_instruct.licences.table import licence_called, licence_of_model
 from tests.card_text import front, section, table
 from tests.conftest import SIMULATED
 from tests.forks import Forks

@@ -13,10 +13,10 @@ from typing import get_args
 
 import pytest
 
-from ensemble_instruct.clients import CLIENTS
-from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
+from ensemble_instruct.models.clients import CLIENTS
+from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.backends import (
     COUNT,

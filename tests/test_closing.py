@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.config_file import load_config
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.concurrency import in_order
+from ensemble_instruct.config.load import load_config
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import AuthenticationError
-from ensemble_instruct.model import Model
+from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import Kind, Request, Response, Step
-from ensemble_instruct.runs import start_or_resume
-from ensemble_instruct.streams import in_order
+from ensemble_instruct.runs.lifecycle import start_or_resume
 from tests.conftest import SIMULATED
 
 _calls = itertools.count()

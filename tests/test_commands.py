@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ensemble_instruct import __version__
-from ensemble_instruct.config_file import load_config, preset_names
+from ensemble_instruct.config.load import load_config, preset_names
 from ensemble_instruct.records import STEPS
-from ensemble_instruct.seeds import load_seed_tasks
-from ensemble_instruct.similarity import lcs_f1, pairwise_mean, word_tokens
+from ensemble_instruct.rouge import lcs_f1, pairwise_mean, word_tokens
+from ensemble_instruct.steps.seed_tasks import load_seed_tasks
+from ensemble_instruct.version import __version__
 from tests.conftest import COMMAND, SIMULATED, Cli, rows
 from tests.forks import Forks, tree
 from tests.model_server import ModelServer, model_config, model_server, wait_for

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble_instruct import ngrams
-from ensemble_instruct.decontamination import Benchmarks
-from ensemble_instruct.ngrams import NgramIndex, Shared
-from ensemble_instruct.similarity import lcs_f1, word_tokens
+from ensemble_instruct.quality import ngrams
+from ensemble_instruct.quality.decontamination import Benchmarks
+from ensemble_instruct.quality.ngrams import NgramIndex, Shared
+from ensemble_instruct.rouge import lcs_f1, word_tokens
 from tests.conftest import Cli, rows
 
 WORDS = ["a", "b", "c", "d", "e", "f"]

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.similarity import rouge_tokens
+from ensemble_instruct.novelty.pool import NoveltyPool
+from ensemble_instruct.rouge import rouge_tokens
 from tests.conftest import SIMULATED, Cli, rows
 
 VOCABULARY = "list name write a the poem story about of sea rivers mountains three ten short long for children"

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ensemble_instruct.seeds import load_seed_tasks
+from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from tests.conftest import PUBLISHED_RUN, Cli, needs_shared, rows
 
 COMPLETIONS = PUBLISHED_RUN / "openei.io_instances.jsonl"

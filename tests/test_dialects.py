@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ensemble_instruct.clients.openai import OpenAIClient
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RequestRefusedError, TransientError, UnknownModelError
-from ensemble_instruct.probes import settings_followed
+from ensemble_instruct.models.clients.openai.client import OpenAIClient
+from ensemble_instruct.models.probes import settings_followed
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.reply_server import Reply, prompt_of, refused, said, serving
 

@@ -6,14 +6,14 @@ import random
 import re
 from itertools import islice
 
-from ensemble_instruct.data.toy import FAMILIES, answer_of
-from ensemble_instruct.data.toy.families import held_out, read_instruction
-from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.prompts import HEADING
+from ensemble_instruct.demo.tasks import FAMILIES, answer_of
+from ensemble_instruct.demo.tasks.families import held_out, read_instruction
+from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import KINDS, Completion
-from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
-from ensemble_instruct.similarity import word_tokens
+from ensemble_instruct.rouge import word_tokens
 from ensemble_instruct.steps.parse import Parser
+from ensemble_instruct.steps.prompts import HEADING
+from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
 from tools.embedded_models.corpus import SHARES, Share, answer_pairs, documents
 from tools.embedded_models.evaluate import unseen_tasks
 from tools.embedded_models.seeds import TOY, as_lines, demonstration_rows, seed_rows

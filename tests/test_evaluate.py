@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from ensemble_instruct.ballots import ballot
-from ensemble_instruct.evaluate import Picks, evaluate_file, kept_means, part_of
-from ensemble_instruct.evaluation_text import as_json, table_lines
+from ensemble_instruct.agreement.ballots import ballot
+from ensemble_instruct.agreement.evaluation import Picks, evaluate_file, kept_means, part_of
+from ensemble_instruct.agreement.strategies import Standing, balanced
+from ensemble_instruct.cli.commands.evaluate import as_json, table_lines
 from ensemble_instruct.records import DEFAULT_STRATEGY
-from ensemble_instruct.similarity import normalised
-from ensemble_instruct.strategies import Standing, balanced
+from ensemble_instruct.rouge import normalised
 from tests.conftest import SHARED, Cli, needs_shared
 
 USER_TASKS = SHARED / "golden" / "user-tasks" / "dev.jsonl"

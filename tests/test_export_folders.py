@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from ensemble_instruct import folders
-from ensemble_instruct.store import example_row
+from ensemble_instruct.files import atomic_folder as folders
+from ensemble_instruct.store.store import example_row
 from tests.conftest import COMMAND, rows
 from tests.forks import Forks, tree
 from tests.made_run import made_examples, make_run

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.tables import open_table
+from ensemble_instruct.files.dataset import open_table
 
 
 def test_parquet_without_pyarrow_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "data.parquet"
     path.write_bytes(b"PAR1 and more")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.setattr("ensemble_instruct.tables.find_spec", lambda name: None if name == "pyarrow" else object())
+    monkeypatch.setattr(
+        "ensemble_instruct.files.dataset.find_spec", lambda name: None if name == "pyarrow" else object()
+    )
     with pytest.raises(UsageError, match=r"ensemble-instruct\[parquet\]") as caught:
         open_table(path)
     assert "\n" not in str(caught.value)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from ensemble_instruct.clients.openai import OpenAIClient
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import TransientError
+from ensemble_instruct.models.clients.openai.client import OpenAIClient
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.raw_server import (
     CHUNKED,

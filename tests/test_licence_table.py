@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ensemble_instruct.licence_table import Licence, licence_called, licence_of_model, licences
-from ensemble_instruct.model_names import is_named
+from ensemble_instruct.licences.model_names import is_named
+from ensemble_instruct.licences.table import Licence, licence_called, licence_of_model, licences
 
 ON_THE_HUB = [
     "apache-2.0",

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ensemble_instruct.config import Config
-from ensemble_instruct.config_file import parse_config
+from ensemble_instruct.config.load import parse_config
+from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.licence_table import licence_called, licence_of_model, licences
-from ensemble_instruct.licences import derive, notes, parts_of, require_admitted, table_lines
+from ensemble_instruct.licences.policy import derive, notes, parts_of, require_admitted, table_lines
+from ensemble_instruct.licences.table import licence_called, licence_of_model, licences
 from tests.conftest import PUBLISHED_RUN, needs_shared
 from tests.forks import Forks
 from tests.reply_server import Served, said, serving

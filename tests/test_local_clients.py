@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from ensemble_instruct.clients import make_client
-from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config_file import parse_config
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config.load import parse_config
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RequestRefusedError, TransientError
-from ensemble_instruct.plan import ask_one_word
+from ensemble_instruct.models.clients import make_client
+from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.records import Request, Response, Sampling
+from ensemble_instruct.runs.estimate import ask_one_word
 from tests.conftest import Folders
 from tests.tiny_models import CONTEXT, DIGITS, LETTERS, MARKER
 
@@ -271,7 +271,9 @@ def test_every_local_client_keeps_every_promise(
 ) -> None:
     local = LOCAL[name]
     if local.largest_small is not None:
-        monkeypatch.setattr("ensemble_instruct.clients.ctranslate2_folder.SMALL_MODEL", local.largest_small)
+        monkeypatch.setattr(
+            "ensemble_instruct.models.clients.local.ctranslate2_folder.SMALL_MODEL", local.largest_small
+        )
 
     async def held() -> None:
         async with asyncio.timeout(_PATIENCE), opened(local, folders) as client:
@@ -287,7 +289,9 @@ def test_it_says_whether_seeds_are_honoured(
 ) -> None:
     local = LOCAL[name]
     if local.largest_small is not None:
-        monkeypatch.setattr("ensemble_instruct.clients.ctranslate2_folder.SMALL_MODEL", local.largest_small)
+        monkeypatch.setattr(
+            "ensemble_instruct.models.clients.local.ctranslate2_folder.SMALL_MODEL", local.largest_small
+        )
 
     async def asked() -> tuple[str, Response]:
         async with opened(local, folders) as client:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ensemble_instruct.clients import make_client
-from ensemble_instruct.config_file import parse_config
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config.load import parse_config
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ConfigError, ModelError
+from ensemble_instruct.models.clients import make_client
 from tests.conftest import Folders
 
 _ROLES = "roles: {instructions: m, instances: m, outputs: [m]}\n"
@@ -95,7 +95,7 @@ def test_a_model_that_cannot_be_loaded_ends_with_one_line(folders: Folders, tmp_
 
 
 def test_a_missing_package_is_named(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ensemble_instruct.clients.local.find_spec", lambda package: None)
+    monkeypatch.setattr("ensemble_instruct.models.clients.local.local.find_spec", lambda package: None)
     with pytest.raises(ConfigError) as error:
         make_client("m", ModelSection(provider="ctranslate2", path=folders["drawn"]), None)
     assert str(error.value).startswith("models.m.provider: needs ctranslate2")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from ensemble_instruct.status import read_status
+from ensemble_instruct.runs.status import read_status
 from tests.conftest import rows
 from tests.forks import Forks, tree, unwritable
 from tests.model_server import model_config, model_server, wait_for

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from ensemble_instruct.cli.logs import LogFormat, logging_to
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.logs import LogFormat, logging_to
 from tests.conftest import rows
 from tests.forks import unwritable
 
@@ -236,6 +236,6 @@ def test_lines_and_a_live_display_do_not_break_each_other(tmp_path: Path) -> Non
 
 
 def test_importing_the_module_loads_nothing_heavy() -> None:
-    code = "import ensemble_instruct.logs, sys; print([m for m in ('rich', 'aiohttp', 'pydantic') if m in sys.modules])"
+    code = "import ensemble_instruct.cli.logs, sys; print([m for m in ('rich', 'aiohttp', 'pydantic') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

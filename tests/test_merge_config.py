@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ensemble_instruct.changes import fingerprint
-from ensemble_instruct.config import Config, InstancesSection
-from ensemble_instruct.config_file import parse_config
+from ensemble_instruct.config.load import parse_config
+from ensemble_instruct.config.schema import Config, InstancesSection
 from ensemble_instruct.errors import ConfigError, UsageError
-from ensemble_instruct.licences import derive, parts_of
-from ensemble_instruct.merge_config import Merged, Source, merged_config
+from ensemble_instruct.licences.policy import derive, parts_of
+from ensemble_instruct.runs.fingerprint import fingerprint
+from ensemble_instruct.runs.merging.config import Merged, Source, merged_config
 
 ALL_FREE = {"base": "Apache-2.0", "one": "Apache-2.0", "two": "MIT"}
 

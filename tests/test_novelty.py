@@ -18,10 +18,10 @@ from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 from rouge_score.rouge_scorer import RougeScorer
 
-from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.novelty_bounds import bounds, needed, prefix_length
-from ensemble_instruct.novelty_index import _f1
-from ensemble_instruct.similarity import f1_from_lcs, lcs_f1, pairwise_mean, rouge_tokens
+from ensemble_instruct.novelty.bounds import bounds, needed, prefix_length
+from ensemble_instruct.novelty.index import _f1
+from ensemble_instruct.novelty.pool import NoveltyPool
+from ensemble_instruct.rouge import f1_from_lcs, lcs_f1, pairwise_mean, rouge_tokens
 
 SCORER = RougeScorer(["rougeL"], use_stemmer=False)
 PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -273,7 +273,7 @@ def test_many_copies_of_a_text_are_one_answer() -> None:
 
 def test_numpy_is_loaded_by_a_large_pool_alone() -> None:
     lines = (
-        "import sys, ensemble_instruct.cli, ensemble_instruct.novelty as n, ensemble_instruct.similarity as s",
+        "import sys, ensemble_instruct.cli.app, ensemble_instruct.novelty.pool as n, ensemble_instruct.rouge as s",
         "pool = n.NoveltyPool(s.rouge_tokens, map(str, range(400)))",
         "assert pool.above('7', 0.7) == (1.0, 7) and 'numpy' not in sys.modules",
         "pool = n.NoveltyPool(s.rouge_tokens, map(str, range(600)))",

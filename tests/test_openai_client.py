@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ensemble_instruct.clients.openai import OpenAIClient
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ModelError, RequestRefusedError, TransientError
-from ensemble_instruct.models import open_models
+from ensemble_instruct.models.clients.openai.client import OpenAIClient
+from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.records import Request, Response, Sampling
-from ensemble_instruct.store import opened_store
+from ensemble_instruct.store.store import opened_store
 from tests.reply_server import Answering, Reply, Served, refused, said, serving
 
 SAMPLING = Sampling(max_tokens=256, min_tokens=15, temperature=0.7, top_k=50, top_p=0.9, stop=("\n\n", "|EoS|"), seed=7)

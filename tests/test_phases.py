@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from ensemble_instruct.clients.engine import Engine, Row
-from ensemble_instruct.clients.local import LocalClient
-from ensemble_instruct.config_file import parse_config
-from ensemble_instruct.config_models import ModelSection
-from ensemble_instruct.progress import Watch
+from ensemble_instruct.cli.progress import Watch
+from ensemble_instruct.config.load import parse_config
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.models.clients.local.engine import Engine, Row
+from ensemble_instruct.models.clients.local.local import LocalClient
 from ensemble_instruct.records import Request, Sampling
-from ensemble_instruct.runs import start_or_resume
+from ensemble_instruct.runs.lifecycle import start_or_resume
 from tests.conftest import rows
 from tests.model_server import kind_of
 from tests.simulated import models as demo_models
@@ -83,7 +83,7 @@ def made(
     def client(name: str, section: ModelSection, api_key: str | None) -> LocalClient:
         return LocalClient(name, section, ScriptedEngine(name, happened))
 
-    monkeypatch.setattr("ensemble_instruct.clients.ctranslate2.CTranslate2Client", client)
+    monkeypatch.setattr("ensemble_instruct.models.clients.local.ctranslate2.CTranslate2Client", client)
     watch = Watch()
     asyncio.run(start_or_resume(parse_config(config(unloads, voters), "test", folder), folder / "run", watch))
     return happened, rows(folder / "run" / "examples.jsonl"), watch

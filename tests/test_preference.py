@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ensemble_instruct.formats import preference_row
+from ensemble_instruct.export.formats import preference_row
 from tests.conftest import rows
 from tests.forks import Forks
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from ensemble_instruct.similarity import rouge_l
+from ensemble_instruct.rouge import rouge_l
 from tests.conftest import PUBLISHED_RUN, Cli, needs_shared, published_config, replay_server, rows, stats
 
 INSTRUCTIONS = PUBLISHED_RUN / "openei.io_instructions.jsonl"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ensemble_instruct.config_quality import QualitySection
-from ensemble_instruct.quality import Filters
+from ensemble_instruct.config.quality import QualitySection
+from ensemble_instruct.quality.filters import Filters
 from ensemble_instruct.records import Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import Selection, select
 from tests.conftest import Cli, rows

@@ -21,10 +21,10 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble_instruct.clients.base import Client
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import TransientError
-from ensemble_instruct.model import Model
+from ensemble_instruct.models.clients.base import Client
+from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import Request, Response
 from tests.conftest import SHARED, needs_shared, rows, stats
 from tests.forks import Forks

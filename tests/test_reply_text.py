@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensemble_instruct.clients.reply_text import ReplyText
+from ensemble_instruct.models.clients.local.reply_text import ReplyText
 
 TEXTS = st.text(st.sampled_from("ab\n é🦜漢|E"), max_size=30)
 STOPS = st.lists(st.text(st.sampled_from("ab\né🦜|"), min_size=1, max_size=3), max_size=3)

@@ -17,15 +17,15 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from ensemble_instruct.database import connect
-from ensemble_instruct.quality import REASONS as QUALITY_REASONS
-from ensemble_instruct.report import as_json, read_report
-from ensemble_instruct.report_charts import sunburst
-from ensemble_instruct.report_numbers import series, shown, unit_edges, visible, word_edges, words_of
-from ensemble_instruct.report_page import REASONS, write_report
-from ensemble_instruct.report_verbs import count_verbs, root_of
-from ensemble_instruct.seeds import load_seed_tasks
-from ensemble_instruct.similarity import lcs_f1, word_count, word_tokens
+from ensemble_instruct.quality.filters import REASONS as QUALITY_REASONS
+from ensemble_instruct.report.charts import sunburst
+from ensemble_instruct.report.histograms import series, shown, unit_edges, visible, word_edges, words_of
+from ensemble_instruct.report.page import REASONS, write_report
+from ensemble_instruct.report.report import as_json, read_report
+from ensemble_instruct.report.verbs import count_verbs, root_of
+from ensemble_instruct.rouge import lcs_f1, word_count, word_tokens
+from ensemble_instruct.steps.seed_tasks import load_seed_tasks
+from ensemble_instruct.store.database import connect
 from tests.conftest import SIMULATED, Cli, rows
 from tests.made_run import made_examples, make_run
 from tests.test_viewer import HOSTILE, hostile_config, run_folder, table

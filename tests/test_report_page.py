@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ensemble_instruct.records import Candidate, Example
-from ensemble_instruct.report_page import write_report
+from ensemble_instruct.report.page import write_report
 from tests.conftest import SIMULATED
 from tests.made_run import made_examples, make_run
 from tests.test_viewer import hostile_config, run_folder

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.prompts import instances_template
+from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import KINDS, Kind, Profile
-from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
-from ensemble_instruct.similarity import rouge_tokens
+from ensemble_instruct.rouge import rouge_tokens
+from ensemble_instruct.steps.prompts import instances_template
+from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
 from tests.conftest import PUBLISHED_RUN, Cli, needs_shared, rows
 
 Row = dict[str, Any]

@@ -15,11 +15,11 @@ from typing import get_args
 
 import pytest
 
-from ensemble_instruct.config_quality import QualitySection
-from ensemble_instruct.quality import NO_FILTERS, REASONS, Filters
+from ensemble_instruct.config.quality import QualitySection
+from ensemble_instruct.quality.filters import NO_FILTERS, REASONS, Filters
 from ensemble_instruct.records import OF_THREE, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import Row, Selection, select
-from ensemble_instruct.store import Store
+from ensemble_instruct.store.store import Store
 
 MANY = 10_000
 """Records: more than a store writes in one go."""

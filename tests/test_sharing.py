@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.admission import Gate
-from ensemble_instruct.clients import make_clients
-from ensemble_instruct.config_file import load_config
-from ensemble_instruct.config_models import ModelSection
-from ensemble_instruct.dispatcher import Dispatcher
-from ensemble_instruct.model import Model
-from ensemble_instruct.rates import Rates
+from ensemble_instruct.config.load import load_config
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.models.admission import Gate
+from ensemble_instruct.models.clients import make_clients
+from ensemble_instruct.models.dispatcher import Dispatcher
+from ensemble_instruct.models.model import Model
+from ensemble_instruct.models.rates import Rates
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.plans import prepare
-from ensemble_instruct.store import opened_store
+from ensemble_instruct.store.store import opened_store
 from tests.conftest import SIMULATED, Cli
 from tests.model_server import is_step_1, model_config, model_server
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from ensemble_instruct.similarity import lcs_f1, pairwise_mean, rouge_l, rouge_tokens, word_tokens
+from ensemble_instruct.rouge import lcs_f1, pairwise_mean, rouge_l, rouge_tokens, word_tokens
 
 SCORERS = {stem: RougeScorer(["rougeL"], use_stemmer=stem) for stem in (False, True)}
 PAIRS = 10_000

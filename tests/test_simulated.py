@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.config_file import load_config
-from ensemble_instruct.filters import default_reason
-from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.prompts import (
+from ensemble_instruct.config.load import load_config
+from ensemble_instruct.novelty.pool import NoveltyPool
+from ensemble_instruct.records import KINDS, Completion, Instance, Kind, Rejected, Request, Response
+from ensemble_instruct.rouge import word_tokens
+from ensemble_instruct.steps.parse import Parser
+from ensemble_instruct.steps.prompts import (
     instances_sampling,
     instances_template,
     instructions_prompt,
@@ -21,10 +23,8 @@ from ensemble_instruct.prompts import (
     outputs_prompt,
     outputs_sampling,
 )
-from ensemble_instruct.records import KINDS, Completion, Instance, Kind, Rejected, Request, Response
-from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
-from ensemble_instruct.similarity import word_tokens
-from ensemble_instruct.steps.parse import Parser
+from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
+from ensemble_instruct.steps.usable import default_reason
 from tests.conftest import SIMULATED
 from tests.simulated.models import FAMILIES, base, family_answer, is_right, voter_a, voter_b
 

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble_instruct.database import APPLICATION_ID, MIGRATIONS
 from ensemble_instruct.errors import InputFileError, RunLockedError, StoreError
-from ensemble_instruct.prompts import instances_sampling, instances_template
 from ensemble_instruct.records import KINDS, Answer, Failure, Instruction, Request, Response, Sampling
-from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks
-from ensemble_instruct.store import Store
+from ensemble_instruct.steps.prompts import instances_sampling, instances_template
+from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
+from ensemble_instruct.store.database import APPLICATION_ID, MIGRATIONS
+from ensemble_instruct.store.store import Store
 from tests.conftest import SIMULATED, Cli
 
 SAMPLING = Sampling(256)
@@ -63,7 +63,7 @@ def test_a_committed_answer_and_the_records_before_it_outlive_a_kill_right_after
 import asyncio, os, pathlib, signal, sys
 from tests.test_store import key_of, request
 from ensemble_instruct.records import Instruction, Response
-from ensemble_instruct.store import Store
+from ensemble_instruct.store.store import Store
 
 async def work():
     store = Store(pathlib.Path(sys.argv[1]))

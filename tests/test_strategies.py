@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from ensemble_instruct.ballots import ballot
-from ensemble_instruct.strategies import Choice
-from ensemble_instruct.strategies import consensus as consensus_of
+from ensemble_instruct.agreement.ballots import ballot
+from ensemble_instruct.agreement.strategies import Choice
+from ensemble_instruct.agreement.strategies import consensus as consensus_of
 from tests.conftest import Cli, rows
 
 SCORER = RougeScorer(["rougeL"], use_stemmer=True)

@@ -25,8 +25,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, Metri
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.models.telemetry import Telemetry, telemetry_from_environment
 from ensemble_instruct.records import Request, Response, Sampling
-from ensemble_instruct.telemetry import Telemetry, telemetry_from_environment
 
 PROMPT, REPLY, KEY = "the secret prompt of this test", "the secret reply of this test", "sk-Zq81-never-to-be-seen"
 SERVER = "http://me:pass-w0rd@models.example:8000/v1?token=hidden-t0ken"
@@ -278,7 +278,7 @@ def test_the_environment_says_what_is_sent_and_where(
 )
 def test_without_being_asked_for_nothing_of_it_is_imported(environment: dict[str, str]) -> None:
     code = (
-        "import sys; from ensemble_instruct.telemetry import telemetry_from_environment as found; "
+        "import sys; from ensemble_instruct.models.telemetry import telemetry_from_environment as found; "
         "print(found(), [name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     assert child(code, **environment) == "None []\n"
@@ -368,7 +368,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from ensemble_instruct.telemetry import telemetry_from_environment
+from ensemble_instruct.models.telemetry import telemetry_from_environment
 from tests.test_telemetry import tried
 
 exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()

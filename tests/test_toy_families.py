@@ -7,12 +7,12 @@ from collections import Counter
 
 import pytest
 
-from ensemble_instruct.data.toy import FAMILIES, answer_of, families_of, is_right
-from ensemble_instruct.data.toy.families import Family, held_out, make_task, read_instruction
-from ensemble_instruct.filters import default_reason
-from ensemble_instruct.novelty import NoveltyPool
+from ensemble_instruct.demo.tasks import FAMILIES, answer_of, families_of, is_right
+from ensemble_instruct.demo.tasks.families import Family, held_out, make_task, read_instruction
+from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import KINDS, Kind
-from ensemble_instruct.similarity import normalised, word_tokens
+from ensemble_instruct.rouge import normalised, word_tokens
+from ensemble_instruct.steps.usable import default_reason
 
 each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 

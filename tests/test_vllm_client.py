@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ensemble_instruct.clients import make_client
-from ensemble_instruct.config_models import ModelSection
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.models.clients import make_client
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.vllm_stand_in import AsyncEngineArgs, AsyncLLM, RequestOutputKind, SamplingParams, vllm
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.export import export_run
-from ensemble_instruct.export_order import Given, ordered
-from ensemble_instruct.folders import whole_folder
-from ensemble_instruct.jsonl import whole_file
+from ensemble_instruct.export.exporter import export_run
+from ensemble_instruct.export.options import Given, ordered
+from ensemble_instruct.files.atomic_folder import whole_folder
+from ensemble_instruct.files.jsonl import whole_file
 from tests.made_run import made_examples, make_run
 
 
@@ -56,7 +56,7 @@ def test_of_two_that_write_one_folder_the_last_stays_whole(tmp_path: Path) -> No
 
 def test_many_processes_that_write_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from ensemble_instruct.folders import whole_folder\n"
+        "import sys; from pathlib import Path; from ensemble_instruct.files.atomic_folder import whole_folder\n"
         "for _ in range(40):\n"
         "    with whole_folder(Path('out')) as made:\n"
         "        (made / 'train.jsonl').write_text(sys.argv[1])"

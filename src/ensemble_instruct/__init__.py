@@ -1,3 +1,3 @@
 """Instruction-tuning data from a mixture of open language models, kept where they agree."""
 
-__version__ = "0.1.0"
+from ensemble_instruct.version import __version__ as __version__

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ensemble_instruct.data.toy import FAMILIES
+from ensemble_instruct.demo.tasks import FAMILIES
 from tools.embedded_models.corpus import RARE, SHARES
 from tools.embedded_models.evaluate import table
 from tools.embedded_models.shapes import SHAPES, SHIPPED, Shape
@@ -47,7 +47,7 @@ and it is often wrong, as small as it is and as briefly as it was trained.
 | parameters | {parameters:,} ({size:.1f} MB as int8) |
 | tokenizer | byte-level BPE, 2,560 tokens, digits one by one |
 | training | from random weights, {steps:,} steps, {tokens} M tokens{what_tokens}, {minutes} minutes of one CPU core |
-| data | made by `tools/embedded_models/` from `ensemble_instruct.data.toy` alone; no other text, no other model |
+| data | made by `tools/embedded_models/` from `ensemble_instruct.demo.tasks` alone; no other text, no other model |
 | its share of it | {share} |
 
 ## How often it is right

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from ensemble_instruct.data.toy import FAMILIES, families_of
-from ensemble_instruct.data.toy.families import Family, Task, make_task
-from ensemble_instruct.prompts import HEADING, instances_template, outputs_prompt
+from ensemble_instruct.demo.tasks import FAMILIES, families_of
+from ensemble_instruct.demo.tasks.families import Family, Task, make_task
 from ensemble_instruct.records import KINDS, Demonstration
+from ensemble_instruct.steps.prompts import HEADING, instances_template, outputs_prompt
 
 LISTS = 0.4
 """Share of the documents of `tiny-base` that are lists of step 1; the others are blocks of step 2."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ensemble_instruct.data.toy import families_of
-from ensemble_instruct.data.toy.families import Task, make_task
+from ensemble_instruct.demo.tasks import families_of
+from ensemble_instruct.demo.tasks.families import Task, make_task
 from ensemble_instruct.records import KINDS, Kind
 
 TOY = Path(__file__).parents[2] / "src" / "ensemble_instruct" / "data" / "toy"

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ensemble_instruct.data.toy import words
+from ensemble_instruct.demo.tasks import words
 from tools.embedded_models.corpus import SHARES, answer_pairs, documents
 from tools.embedded_models.shapes import BEGIN, END, PAD, SEED, SPECIAL, UNKNOWN, VOCABULARY
 

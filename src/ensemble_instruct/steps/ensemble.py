@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, I
 from dataclasses import dataclass, field, replace
 from itertools import compress, islice
 
-from ensemble_instruct.ballots import (
+from ensemble_instruct.agreement.ballots import (
     Ballot,
     Matrix,
     ballot,
@@ -22,7 +22,19 @@ from ensemble_instruct.ballots import (
     source_of,
     triangle,
 )
-from ensemble_instruct.quality import NO_FILTERS, REASONS, Filters
+from ensemble_instruct.agreement.strategies import Question, Standing, View, choose
+from ensemble_instruct.agreement.utilities import (
+    LEAST,
+    LEAST_BALANCED,
+    PURE,
+    ROUGE_L,
+    Comparer,
+    Weights,
+    is_pure,
+    mixed,
+)
+from ensemble_instruct.concurrency import drawn
+from ensemble_instruct.quality.filters import NO_FILTERS, REASONS, Filters
 from ensemble_instruct.records import (
     DEFAULT_STRATEGY,
     INSTANCE_VOTER,
@@ -36,10 +48,7 @@ from ensemble_instruct.records import (
     Strategy,
     Utility,
 )
-from ensemble_instruct.similarity import word_count
-from ensemble_instruct.strategies import Question, Standing, View, choose
-from ensemble_instruct.streams import drawn
-from ensemble_instruct.utilities import LEAST, LEAST_BALANCED, PURE, ROUGE_L, Comparer, Weights, is_pure, mixed
+from ensemble_instruct.rouge import word_count
 
 _WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "single")
 _TOGETHER = 64

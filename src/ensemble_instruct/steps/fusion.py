@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 
-from ensemble_instruct.candidates import read_candidate
-from ensemble_instruct.config_base import SamplingOverrides
-from ensemble_instruct.model import Model
-from ensemble_instruct.prompts import fusion_prompt, outputs_sampling
+from ensemble_instruct.concurrency import in_order
+from ensemble_instruct.config.section import SamplingOverrides
+from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
     FUSION_VOTER,
     Answer,
@@ -17,7 +16,8 @@ from ensemble_instruct.records import (
     Rejected,
     Request,
 )
-from ensemble_instruct.streams import in_order
+from ensemble_instruct.steps.candidates import read_candidate
+from ensemble_instruct.steps.prompts import fusion_prompt, outputs_sampling
 
 Answered = tuple[Instance, tuple[Candidate, ...]]
 

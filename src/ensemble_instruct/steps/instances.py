@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from ensemble_instruct.config_base import SamplingOverrides
-from ensemble_instruct.model import Model
-from ensemble_instruct.prompts import InstancesTemplate, instances_sampling
+from ensemble_instruct.concurrency import in_order
+from ensemble_instruct.config.section import SamplingOverrides
+from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
     Answer,
     Completion,
@@ -23,7 +23,7 @@ from ensemble_instruct.records import (
     Request,
     content_id,
 )
-from ensemble_instruct.streams import in_order
+from ensemble_instruct.steps.prompts import InstancesTemplate, instances_sampling
 
 
 @dataclass(frozen=True, slots=True)

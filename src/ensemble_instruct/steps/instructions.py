@@ -14,12 +14,10 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from ensemble_instruct import __version__
-from ensemble_instruct.config import InstructionsSection
-from ensemble_instruct.filters import default_reason, published_reason
-from ensemble_instruct.model import Model
-from ensemble_instruct.novelty import NoveltyPool, tokens_of
-from ensemble_instruct.prompts import instructions_prompt, instructions_sampling, squeezed
+from ensemble_instruct.concurrency import Tasks, together
+from ensemble_instruct.config.schema import InstructionsSection
+from ensemble_instruct.models.model import Model
+from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
 from ensemble_instruct.records import (
     END_MARKER,
     Answer,
@@ -32,7 +30,9 @@ from ensemble_instruct.records import (
     Response,
     content_id,
 )
-from ensemble_instruct.streams import Tasks, together
+from ensemble_instruct.steps.prompts import instructions_prompt, instructions_sampling, squeezed
+from ensemble_instruct.steps.usable import default_reason, published_reason
+from ensemble_instruct.version import __version__
 
 ROUND = 5
 """Prompts that the original builds before it folds any of their replies."""

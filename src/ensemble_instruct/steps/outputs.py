@@ -9,10 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from ensemble_instruct.candidates import read_candidate
-from ensemble_instruct.config_base import SamplingOverrides
-from ensemble_instruct.model import Model
-from ensemble_instruct.prompts import outputs_prompt, outputs_sampling
+from ensemble_instruct.concurrency import in_order, together
+from ensemble_instruct.config.section import SamplingOverrides
+from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
     Answer,
     Candidate,
@@ -23,7 +22,8 @@ from ensemble_instruct.records import (
     Voter,
     content_id,
 )
-from ensemble_instruct.streams import in_order, together
+from ensemble_instruct.steps.candidates import read_candidate
+from ensemble_instruct.steps.prompts import outputs_prompt, outputs_sampling
 
 Answered = tuple[Instance, tuple[Candidate, ...]]
 Voters = Sequence[tuple[Voter, Model]]

@@ -10,11 +10,11 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from dataclasses import dataclass, field
 
-from ensemble_instruct.filters import default_reason
-from ensemble_instruct.novelty import NoveltyPool
-from ensemble_instruct.prompts import squeezed
+from ensemble_instruct.concurrency import drawn
+from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Profile, Rejected
-from ensemble_instruct.streams import drawn
+from ensemble_instruct.steps.prompts import squeezed
+from ensemble_instruct.steps.usable import default_reason
 
 UNREADABLE = ("unreadable", "no_output", "empty_output")
 """Reasons that mean: no example stood there. All others drop an example that was read."""

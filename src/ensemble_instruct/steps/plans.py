@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from ensemble_instruct.config import Config
-from ensemble_instruct.embeddings import Embedder, require_encoder
-from ensemble_instruct.novelty import NoveltyPool, tokens_of
-from ensemble_instruct.prompts import InstancesTemplate, instances_template
-from ensemble_instruct.quality import Filters, require_quality
+from ensemble_instruct.agreement.embeddings import Embedder, require_encoder
+from ensemble_instruct.agreement.utilities import PURE, normalised_weights
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.files.dataset import open_table
+from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
+from ensemble_instruct.quality.filters import Filters, require_quality
 from ensemble_instruct.records import KINDS, Kind, Profile
-from ensemble_instruct.seeds import load_demonstrations, load_seed_tasks, require_seed_tasks
 from ensemble_instruct.steps.ensemble import Comparers, Selection
 from ensemble_instruct.steps.instances import InstancesPlan
 from ensemble_instruct.steps.instructions import InstructionsPlan
+from ensemble_instruct.steps.judge import Verdicts
 from ensemble_instruct.steps.outputs import OutputsPlan
+from ensemble_instruct.steps.prompts import InstancesTemplate, instances_template
+from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, require_seed_tasks
 from ensemble_instruct.steps.toxicity import AnswerOf, ToxicityVerdicts
-from ensemble_instruct.steps.verdicts import Verdicts
-from ensemble_instruct.store import Store
-from ensemble_instruct.tables import open_table
-from ensemble_instruct.utilities import PURE, normalised_weights
+from ensemble_instruct.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

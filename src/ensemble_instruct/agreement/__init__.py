@@ -1,0 +1,1 @@
+"""Which output the models agree on."""

@@ -1,0 +1,349 @@
+"""The command line: each command reads its arguments, calls one function and prints.
+
+What a user asked for goes to stdout, progress and messages to stderr. Modules are imported inside the commands, so
+that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from ensemble_instruct.cli.commands import card as cli_card
+from ensemble_instruct.cli.commands import export as cli_export
+from ensemble_instruct.cli.commands import merge as cli_merge
+from ensemble_instruct.cli.commands import report as cli_report
+from ensemble_instruct.cli.commands import steps as cli_steps
+from ensemble_instruct.cli.commands.steps import (
+    PATH,
+    Share,
+    against_option,
+    asking,
+    config_argument,
+    decontaminate_option,
+    embedding_option,
+    retry_option,
+    set_option,
+    to_option,
+    utility_option,
+)
+from ensemble_instruct.cli.logs import LogFormat
+from ensemble_instruct.errors import ConfigError, EnsembleInstructError, InputFileError, RunError, UsageError
+from ensemble_instruct.records import KINDS, Kind, Utility
+from ensemble_instruct.version import __version__
+
+if TYPE_CHECKING:
+    from ensemble_instruct.config.schema import Config
+
+
+_GARBAGE_THRESHOLDS = 50_000, 50, 50
+"""Requests leave hardly any cycles behind; at Python's own threshold of 700 objects the search for them costs more than
+a quarter of the time of a run."""
+
+
+class _Commands(click.Group):
+    """Turns the errors of the package into one line and an exit code; lists commands in the order of a run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def main(self, *args: Any, **settings: Any) -> NoReturn:
+        settings["standalone_mode"] = False
+        gc.set_threshold(*_GARBAGE_THRESHOLDS)
+        try:
+            code = super().main(*args, **settings)
+        except EnsembleInstructError as error:
+            _complain(str(error), error.exit_code)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            context = getattr(error, "ctx", None)
+            hint = f"; see `{context.command_path} --help`" if context else ""
+            _complain(error.format_message().rstrip(".") + hint, error.exit_code)
+        except Exception as error:
+            if os.environ.get("ENSEMBLE_INSTRUCT_TRACEBACK"):
+                raise
+            where = "set ENSEMBLE_INSTRUCT_TRACEBACK=1 to see where, and please report it"
+            _complain(f"internal error: {type(error).__name__}: {error}; {where}", 1)
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise RunError("stopped; what was answered is kept: run the same command again to go on") from None
+
+
+def _complain(message: str, exit_code: int) -> NoReturn:
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    sys.exit(exit_code)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ensemble-instruct")
+def main() -> None:
+    """Make instruction-tuning data with your own mixture of open language models."""
+
+
+@main.command()
+@click.argument("config_path", metavar="[CONFIG]", type=PATH, required=False)
+@click.option("--out", type=PATH, required=True, help="Run folder: made, or resumed where it exists.")
+@click.option("--preset", metavar="NAME", help="A bundled config instead of CONFIG.")
+@click.option("--force", is_flag=True, help="Resume although the config has changed.")
+@click.option("--dry-run", is_flag=True, help="Check everything, print the plan, ask nothing.")
+@click.option(
+    "--budget",
+    metavar="USD",
+    type=Share(0, 1e9, min_open=True),
+    help="Stop before all starts have cost more.",
+)
+@against_option
+@decontaminate_option
+@retry_option
+@asking
+def run(
+    config_path: Path | None,
+    out: Path,
+    preset: str | None,
+    against: tuple[Path, ...],
+    decontaminate: tuple[Path, ...],
+    overrides: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    budget: float | None,
+    retry_failed: bool,
+    log_file: Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Start a run, or resume it: what was answered is not asked again."""
+    from ensemble_instruct.cli.terminal import watched
+    from ensemble_instruct.demo.answers import demo_lines, is_demo
+    from ensemble_instruct.runs.lifecycle import start_or_resume
+    from ensemble_instruct.runs.status import read_status, status_lines
+    from ensemble_instruct.store.database import reading
+
+    config = _config_for_run(config_path, out, preset, overrides).with_against(against)
+    config = config.with_decontaminate(decontaminate)
+    if dry_run:
+        _print_plan(config)
+        return
+    _require_licences(config)
+    summary = watched(
+        lambda monitor: start_or_resume(config, out, monitor, force=force, retry_failed=retry_failed, budget=budget),
+        log_file,
+        log_format,
+    )
+    status = read_status(out)
+    click.echo("\n".join(status_lines(status)))
+    if failures := status.failures:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in failures.most_common())
+        click.echo(f"{failures.total()} requests failed for good ({reasons}); --retry-failed asks them again")
+    for kind in KINDS:
+        _warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
+    _print_licence_notes(config)
+    simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
+    if simulated:
+        click.echo(f"note: {', '.join(simulated)} are scripted: simulated models, not real ones", err=True)
+    if is_demo(config):
+        with reading(out / "run.db") as connection:
+            click.echo("\n".join(demo_lines(connection, config)))
+    click.echo(f"{summary.examples} examples in {out / 'examples.jsonl'} after {summary.seconds:.1f} s")
+
+
+def _warn_if_short(config: Config, kind: Kind, made: int) -> None:
+    target = config.instructions.target.of(kind)
+    if made < target:
+        click.echo(
+            f"note: step 1 ended at {made} of {target} {kind} instructions: the last "
+            f"{config.instructions.patience} replies in a row gave nothing new (instructions.patience)",
+            err=True,
+        )
+
+
+def _config_for_run(config_path: Path | None, out: Path, preset: str | None, overrides: tuple[str, ...]) -> Config:
+    from ensemble_instruct.config.load import load_config, parse_config, preset_text
+
+    if config_path is not None and preset is not None:
+        raise UsageError("give either CONFIG or --preset, not both")
+    if preset is not None:
+        return parse_config(preset_text(preset), f"preset {preset}", Path.cwd(), overrides)
+    if config_path is not None:
+        return load_config(config_path, overrides)
+    if (out / "config.yaml").is_file():
+        return load_config(out / "config.yaml", overrides)
+    raise UsageError("give a CONFIG or --preset NAME; `ensemble-instruct init my.yaml` writes a config to start from")
+
+
+@main.command()
+@click.argument("file", type=PATH)
+@click.option("--preset", metavar="NAME", default="servers", show_default=True, help="Which config to start from.")
+def init(file: Path, preset: str) -> None:
+    """Write a commented config to start from."""
+    from ensemble_instruct.config.load import preset_text
+    from ensemble_instruct.files.jsonl import require_folder_of, whole_file
+
+    text = preset_text(preset)
+    require_folder_of(file)
+    if file.exists():
+        raise InputFileError(f"{file}: exists already; name a new file")
+    with whole_file(file) as opened:
+        opened.write(text.encode())
+    click.echo(f"{file} written; edit it, then: ensemble-instruct check {file}")
+
+
+@main.command()
+@config_argument
+@set_option
+def check(config_path: Path, overrides: tuple[str, ...]) -> None:
+    """Validate a config, ask each model one word, print the plan."""
+    import asyncio
+
+    from ensemble_instruct.config.load import load_config
+    from ensemble_instruct.runs.estimate import ask_one_word
+
+    config = load_config(config_path, overrides)
+    _print_plan(config)
+    words = asyncio.run(ask_one_word(config))
+    for word in words:
+        place = f" at {word.server}" if len(config.models[word.model].base_urls) > 1 else ""
+        if isinstance(word.reply, EnsembleInstructError):
+            click.echo(f"model {word.model}{place} failed: {word.reply}")
+        else:
+            traits = f" ({word.traits})" if word.traits else ""
+            click.echo(f"model {word.model}{place} says {' '.join(word.reply.split())!r}{traits}")
+    failed = list(dict.fromkeys(word.model for word in words if isinstance(word.reply, EnsembleInstructError)))
+    if failed:
+        raise ConfigError(f"{config_path}: no answer from {', '.join(failed)}; see above, mend it and check again")
+
+
+def _print_plan(config: Config) -> None:
+    """The licences, then the requests that a run needs; raises `ConfigError` for a licence that is not admitted."""
+    from ensemble_instruct.runs.estimate import ASSUMPTIONS, plan_run
+    from ensemble_instruct.steps.plans import prepare
+
+    planned = plan_run(config, prepare(config))
+    _print_licences(config)
+    click.echo(f"{'step':<13}{'kind':<14}{'model':<24}{'requests':>9}{'tokens in':>12}{'tokens out':>12}{'USD':>9}")
+    for row in planned:
+        click.echo(
+            f"{row.step:<13}{row.kind:<14}{row.model:<24}{row.requests:>9}{row.prompt_tokens:>12}"
+            f"{row.completion_tokens:>12}{row.cost:>9.2f}"
+        )
+    totals = [sum(getattr(row, name) for row in planned) for name in ("requests", "prompt_tokens", "completion_tokens")]
+    click.echo(f"{'all':<51}{totals[0]:>9}{totals[1]:>12}{totals[2]:>12}{sum(row.cost for row in planned):>9.2f}")
+    click.echo(f"estimated: {ASSUMPTIONS}")
+
+
+def _print_licences(config: Config) -> None:
+    from ensemble_instruct.licences.policy import table_lines
+
+    click.echo("\n".join(table_lines(config)))
+    _require_licences(config)
+    _print_licence_notes(config)
+
+
+def _require_licences(config: Config) -> None:
+    """Raise `ConfigError` for a licence that the policy does not admit."""
+    from ensemble_instruct.licences.policy import require_admitted
+
+    require_admitted(config)
+
+
+def _print_licence_notes(config: Config) -> None:
+    """What is to be known of the licences that are admitted."""
+    from ensemble_instruct.licences.policy import notes
+
+    for line in notes(config):
+        click.echo(f"note: {line}", err=True)
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN", type=PATH)
+def status(run_folder: Path) -> None:
+    """Show where a run stands; works while it runs."""
+    from ensemble_instruct.runs.status import read_status, status_lines
+
+    click.echo("\n".join(status_lines(read_status(run_folder))))
+
+
+main.add_command(cli_export.export)
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1 (default: a free one).")
+@click.option("--no-open", is_flag=True, help="Print the address only, open no browser.")
+def view(run_folder: Path, port: int, no_open: bool) -> None:
+    """Look at a run in the browser; works while it runs."""
+    import asyncio
+
+    from ensemble_instruct.viewer.server import serve
+
+    asyncio.run(serve(run_folder, port, click.echo, open_browser=not no_open))
+
+
+@main.command()
+@click.argument("file", type=PATH)
+@to_option
+@click.option("--threshold", type=Share(0, 1, min_open=True), default=0.7, show_default=True)
+@click.option(
+    "--column", metavar="NAME", help="Where the text stands (default: instruction, prompt, text, messages …)."
+)
+@against_option
+@click.option("--report", type=PATH, help="JSONL file of the rows dropped, each with its nearest text and their score.")
+def dedup(
+    file: Path, to: Path, threshold: float, column: str | None, against: tuple[Path, ...], report: Path | None
+) -> None:
+    """Drop near-duplicates from a dataset (JSONL or Parquet), exactly; the first of them stays."""
+    from ensemble_instruct.cli.progress import shown_rows
+    from ensemble_instruct.novelty.dedup import dedup_file
+
+    summary = dedup_file(file, to, threshold, shown_rows, column=column, against=against, report=report)
+    click.echo(f"{summary.kept} rows in {to}")
+    if summary.dropped:
+        where = f", each in {report}" if report else "; --report FILE says what each is close to"
+        click.echo(f"{summary.dropped} dropped as closer than {threshold:g} to an earlier one{where}")
+
+
+@main.command()
+@click.argument("file", type=PATH)
+@click.option("--size", metavar="K", type=int, help="Voters of each subset (default: 3, or all where fewer).")
+@click.option(
+    "--keep",
+    metavar="SHARE",
+    type=Share(0, 1, min_open=True),
+    help="Keep so much of the tasks (default: 0.529; the original's strategies as they decide).",
+)
+@utility_option
+@embedding_option
+@click.option("--json", "for_programs", is_flag=True, help="Print JSON instead of a table.")
+def evaluate(
+    file: Path,
+    size: int | None,
+    keep: float | None,
+    utility: dict[Utility, float],
+    embedding_model: Path | None,
+    for_programs: bool,
+) -> None:
+    """Show how well each strategy and each voter does against references (JSONL)."""
+    from ensemble_instruct.agreement.evaluation import evaluate_file
+    from ensemble_instruct.agreement.utilities import ROUGE_L, normalised_weights
+    from ensemble_instruct.cli.commands.evaluate import as_json, table_lines
+    from ensemble_instruct.files.jsonl import dump
+
+    weights = normalised_weights(utility) if utility else ROUGE_L
+    found = evaluate_file(file, size, keep, weights, embedding_model)
+    click.echo(dump(as_json(found)) if for_programs else "\n".join(table_lines(found)))
+
+
+for _step in (cli_steps.instructions, cli_steps.instances, cli_steps.parse, cli_steps.outputs, cli_steps.ensemble):
+    main.add_command(_step)
+main.add_command(cli_merge.merge)
+main.add_command(cli_card.card)
+main.add_command(cli_report.report)

@@ -1,0 +1,45 @@
+"""The command `card`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ensemble_instruct.cli.commands.steps import PATH
+
+
+@click.command()
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option("--to", type=PATH, help="File to write (default: print it).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["card", "licence", "croissant"]),
+    default="card",
+    show_default=True,
+    help="README.md with YAML front matter, LICENSE.md, or croissant.json.",
+)
+@click.option("--name", help="How the dataset is called, like me/my-data (default: as the folder is).")
+@click.option(
+    "--data", metavar="FOLDER", type=PATH, help="Dataset that was written of it, to tell its files and splits."
+)
+def card(run_folder: Path, to: Path | None, form: str, name: str | None, data: Path | None) -> None:
+    """Tell what a dataset is, how it was made and under which licences: its card for the Hub."""
+    from ensemble_instruct.export.card import dataset_card, licence_file
+    from ensemble_instruct.export.croissant import croissant
+    from ensemble_instruct.export.facts import read_facts
+    from ensemble_instruct.export.layout import read_tables
+    from ensemble_instruct.files.jsonl import require_folder_of, whole_file
+
+    if to is not None:
+        require_folder_of(to, run_folder / "config.yaml", *run_folder.glob("run.db*"))
+    facts = read_facts(run_folder, name, None if data is None else read_tables(data))
+    makers = {"card": dataset_card, "licence": licence_file, "croissant": croissant}
+    text = makers[form](facts)
+    if to is None:
+        click.echo(text, nl=False)
+        return
+    with whole_file(to) as file:
+        file.write(text.encode())
+    click.echo(f"{to} written")

@@ -1,0 +1,71 @@
+"""An evaluation in words: a table for people, an object for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ensemble_instruct.agreement.evaluation import Evaluation, Interval
+
+
+def as_json(found: Evaluation) -> dict[str, Any]:
+    """The object that `evaluate --json` prints; its numbers have four decimals."""
+    values = asdict(found)
+    names = ("size", "keep", "tasks", "default", "strategies", "best_single", "mean_single", "oracle")
+    return {name: _rounded(values[name]) for name in names}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_rounded(inner) for inner in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def table_lines(found: Evaluation) -> list[str]:
+    """The evaluation for people."""
+    subsets = f"{found.subsets} subsets" if found.subsets > 1 else "1 subset"
+    return [
+        f"{found.tasks} tasks, {len(found.voters)} models, {subsets} of {found.size}; scores are ROUGE-L F1 to the "
+        f"reference x 100",
+        "",
+        *_strategy_lines(found),
+        "",
+        *_voter_lines(found),
+        "",
+        f"Kept are {100 * found.keep:g} % of the tasks, unless a strategy decides it. 95 %: bootstrap over tasks.",
+        "Best single and oracle know the references. * is what a config uses that names no strategy.",
+    ]
+
+
+def _strategy_lines(found: Evaluation) -> list[str]:
+    average = sum(voter.words for voter in found.voters.values()) / len(found.voters)
+    lines = [
+        f"{'strategy':<16}{'kept %':>7}{'score':>7}{'95 %':>13}{'words':>7}{'all':>8}{'95 %':>13}{'words':>7}",
+    ]
+    for strategy, result in found.strategies.items():
+        label = strategy + " *" * (strategy == found.default)
+        kept = f"{100 * result.kept_share:>7.1f}{_shown(result.kept_score)}{_range(result.kept_interval)}"
+        every = f"{_shown(result.all_score, 8)}{_range(result.all_interval)}{_shown(result.all_words)}"
+        lines.append(f"{label:<16}{kept}{_shown(result.kept_words)}{every}")
+    baselines = {"best single": found.best_single, "mean single": found.mean_single, "oracle": found.oracle}
+    lines += [f"{label:<16}{'':>34}{_shown(score, 8)}" for label, score in baselines.items()]
+    return [*lines, f"{'average output':<16}{'':>55}{_shown(average)}"]
+
+
+def _voter_lines(found: Evaluation) -> list[str]:
+    width = max(len("voter"), *map(len, found.voters))
+    ranked = sorted(found.voters.items(), key=lambda item: (-item[1].score, item[0]))
+    return [
+        f"{'voter':<{width}}{'score':>7}{'agreement':>11}{'words':>7}",
+        *(f"{name:<{width}}{voter.score:>7.1f}{voter.agreement:>11.3f}{voter.words:>7.1f}" for name, voter in ranked),
+    ]
+
+
+def _shown(value: float | None, width: int = 7) -> str:
+    return f"{'-' if value is None else f'{value:.1f}':>{width}}"
+
+
+def _range(interval: Interval | None) -> str:
+    return f"{'-' if interval is None else f'{interval[0]:.1f}-{interval[1]:.1f}':>13}"

@@ -1,0 +1,121 @@
+"""The command `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ensemble_instruct.cli.commands.steps import PATH
+from ensemble_instruct.errors import UsageError
+from ensemble_instruct.export.options import NAMES, REPO
+
+if TYPE_CHECKING:
+    from ensemble_instruct.export.exporter import Exported, WrittenConfig
+    from ensemble_instruct.export.options import Order
+
+
+@click.command()
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option(
+    "--format",
+    "form",
+    metavar="F",
+    required=True,
+    help="original, alpaca, messages, prompt-completion, preference, parquet, hub.",
+)
+@click.option("--to", metavar="PATH", help="File to write; FOLDER/ for a file of each split, or for Parquet in shards.")
+@click.option("--split", metavar="NAME=SHARE,…", help="Splits, like train=0.95,test=0.05; no row ever changes side.")
+@click.option("--system", metavar="TEXT", help="System message of each row of messages.")
+@click.option(
+    "--rows",
+    metavar="R",
+    help="Rows of parquet and hub: examples (default of parquet), messages (of hub), prompt-completion, alpaca, "
+    "preference.",
+)
+@click.option("--shard-size", metavar="SIZE", help="Most text in a Parquet file of a folder (default: 500MB).")
+@click.option(
+    "--candidates/--no-candidates",
+    default=None,
+    help="A second table with every candidate and its score (default of hub).",
+)
+@click.option("--repo", metavar="NAME", help="Dataset on the Hub to upload to, like me/my-data; HF_TOKEN is the key.")
+@click.option("--public", is_flag=True, help="Make a new dataset on the Hub public; without, it is private.")
+@click.option("--dry-run", is_flag=True, help="Write the folder of --format hub and upload nothing.")
+@click.option("--partial", is_flag=True, help="Take the examples so far of a run that is not finished.")
+def export(
+    run_folder: Path,
+    form: str,
+    to: str | None,
+    split: str | None,
+    system: str | None,
+    rows: str | None,
+    shard_size: str | None,
+    candidates: bool | None,
+    repo: str | None,
+    public: bool,
+    dry_run: bool,
+    partial: bool,
+) -> None:
+    """Write the examples of a run for a trainer, or upload them to the Hub."""
+    from ensemble_instruct.export.exporter import export_run
+    from ensemble_instruct.export.options import Given, ordered
+    from ensemble_instruct.export.unfinished import choose_again
+
+    order = ordered(Given(form, to, rows, system, split, shard_size, candidates, partial), run_folder)
+    _require_hub(form, repo, public=public, dry_run=dry_run)
+    if form != "hub":
+        from ensemble_instruct.export.front_matter import declared
+
+        _say(export_run(run_folder, order, declared, choose_again), order)
+        return
+
+    from ensemble_instruct.export.hub import describing, require_access, upload
+
+    access = None if dry_run or repo is None else require_access(repo)
+    exported = export_run(run_folder, order, describing(access.repo if access else repo), choose_again)
+    _say(exported, order)
+    if access is not None:
+        uploaded = upload(access, order.to, exported, public=public)
+        click.echo(f"{uploaded.url} ({'private' if uploaded.private else 'public'})")
+
+
+def _require_hub(form: str, repo: str | None, *, public: bool, dry_run: bool) -> None:
+    if form == "hub":
+        if repo is None and not dry_run:
+            raise UsageError("--repo: is missing; name the dataset to upload to, or give --dry-run")
+        if repo is not None and not REPO.fullmatch(repo):
+            raise UsageError(f"--repo {repo}: is no name of a dataset; {NAMES}")
+        return
+    for option, is_given in (("--repo", repo is not None), ("--public", public), ("--dry-run", dry_run)):
+        if is_given:
+            raise UsageError(f"{option}: goes with --format hub")
+
+
+def _say(exported: Exported, order: Order) -> None:
+    to = order.to
+    if exported.barred is not None:
+        without = f", without {exported.barred} that its filters leave out" if exported.barred else ""
+        note = f"the run is not finished: these are its examples so far{without}; at its end it may choose others"
+        click.echo(f"note: {note}", err=True)
+    if order.form == "hub" and not exported.main.rows:
+        click.echo("note: no row was written, and `datasets` loads nothing that has none", err=True)
+    left = ""
+    if exported.left_out:
+        left = f"{exported.left_out} left out, as no candidate has another text that is less agreed on; "
+    click.echo(f"{left}{exported.main.rows} examples in {to}{_splits(exported.main)}")
+    for config in exported.configs[1:]:
+        click.echo(f"{config.rows} rows with every candidate in {to / config.folder}{_splits(config)}")
+    there = {split.name for split in exported.main.splits}
+    for name in (split.name for split in order.splits if exported.main.rows and split.name not in there):
+        click.echo(f"note: no example fell to split {name}, so it is left out; give it a larger share", err=True)
+
+
+def _splits(config: WrittenConfig) -> str:
+    """What each split has, where there is more to say than one number of one file."""
+    parts = [
+        f"{split.name} {split.rows}" + (f" in {split.files} files" if split.files > 1 else "")
+        for split in config.splits
+    ]
+    return f": {', '.join(parts)}" if len(parts) > 1 or config.splits[0].files > 1 else ""

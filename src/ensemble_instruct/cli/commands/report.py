@@ -1,0 +1,35 @@
+"""The command `report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ensemble_instruct.cli.commands.steps import PATH
+from ensemble_instruct.errors import UsageError
+
+
+@click.command()
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option("--to", type=PATH, help="File to write (default: report.html in the run folder).")
+@click.option("--json", "for_programs", is_flag=True, help="Print the same numbers as JSON instead.")
+@click.option(
+    "--parser",
+    metavar="MODEL",
+    help="spaCy model that finds verbs, such as en_core_web_sm (extra `verbs`).",
+)
+def report(run_folder: Path, to: Path | None, for_programs: bool, parser: str | None) -> None:
+    """Write what happened in a run as one HTML file; works while it runs."""
+    from ensemble_instruct.files.jsonl import dump, require_folder_of
+    from ensemble_instruct.report.page import write_report
+    from ensemble_instruct.report.report import as_json, read_report
+
+    if for_programs and to is not None:
+        raise UsageError("give either --json, which prints, or --to")
+    if for_programs:
+        click.echo(dump(as_json(read_report(run_folder, parser)), ascii_only=True))
+        return
+    if to is not None:
+        require_folder_of(to, run_folder / "config.yaml", run_folder / "examples.jsonl", *run_folder.glob("run.db*"))
+    click.echo(f"report in {write_report(run_folder, to, parser)}")

@@ -1,0 +1,299 @@
+"""The commands for each step alone, on JSONL files, and the options that commands share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from ensemble_instruct.cli.logs import LogFormat
+from ensemble_instruct.errors import InputFileError, UsageError
+from ensemble_instruct.records import DEFAULT_STRATEGY, KINDS, Kind, Profile, Strategy, Utility
+
+if TYPE_CHECKING:
+    from ensemble_instruct.config.schema import Config
+    from ensemble_instruct.runs.pipeline import Monitor
+    from ensemble_instruct.runs.step_files import FileSummary
+
+PATH = click.Path(path_type=Path)
+config_argument = click.argument("config_path", metavar="CONFIG", type=PATH)
+set_option = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a config key.")
+kind_option = click.option("--kind", type=click.Choice(KINDS), required=True, help="Kind of task.")
+to_option = click.option("--to", type=PATH, required=True, help="File to write.")
+store_option = click.option("--store", type=PATH, help="Where the answers are kept (default: beside the file, .db).")
+retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what failed for good in earlier starts.")
+against_option = click.option(
+    "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSONL, Parquet) to differ from; repeat."
+)
+decontaminate_option = click.option(
+    "--decontaminate", metavar="FILE", type=PATH, multiple=True,
+    help="Benchmark (JSONL, Parquet, a text a line) that no example may hold; repeat.",
+)  # fmt: skip
+utility_option = click.option(
+    "--utility",
+    metavar="NAME[=WEIGHT]",
+    multiple=True,
+    callback=lambda _context, _option, given: _weights(given),
+    help="What agreement means: exact, rouge-l (default), chrf, embedding, judge; repeat for a mixture.",
+)
+embedding_option = click.option(
+    "--embedding-model", metavar="FOLDER", type=PATH, help="Sentence encoder for --utility embedding."
+)
+log_file_option = click.option("--log-file", type=PATH, help="Append the log to this file.")
+log_format_option = click.option(
+    "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_default=True, help="Of the log lines."
+)
+
+
+class Share(click.FloatRange):
+    """A number in a range; NaN, which compares as nothing, is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType.convert`."""
+        number = super().convert(value, param, ctx)
+        if isinstance(number, float) and math.isnan(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
+
+
+def _weights(given: tuple[str, ...]) -> dict[Utility, float]:
+    """`rouge-l` or `rouge-l=1`, `embedding=0.3`, as names with their weights."""
+    names: tuple[Utility, ...] = get_args(Utility)
+    weights: dict[Utility, float] = {}
+    for each in given:
+        word, _, number = each.partition("=")
+        name = next((known for known in names if known == word), None)
+        try:
+            weight = float(number or 1)
+        except ValueError:
+            weight = math.nan
+        if name is None or not 0 < weight < math.inf:
+            raise UsageError(f"--utility {each}: write it as NAME or NAME=WEIGHT, with NAME one of {', '.join(names)}")
+        weights[name] = weight
+    return weights
+
+
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of every command that asks a model."""
+    command = _with_a_log_of_its_own(command)
+    for option in (log_format_option, log_file_option, set_option):
+        command = option(command)
+    return command
+
+
+def _with_a_log_of_its_own(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def checked(log_file: Path | None, **given: object) -> None:
+        paths = [path for value in given.values() for path in (value if isinstance(value, tuple) else (value,))]
+        if log_file is not None and any(
+            isinstance(path, Path) and path.resolve() == log_file.resolve() for path in paths
+        ):
+            raise InputFileError(f"{log_file}: is another file of this command; choose another place for --log-file")
+        command(log_file=log_file, **given)
+
+    return checked
+
+
+@click.command()
+@config_argument
+@kind_option
+@against_option
+@to_option
+@store_option
+@asking
+def instructions(
+    config_path: Path,
+    kind: Kind,
+    against: tuple[Path, ...],
+    to: Path,
+    store: Path | None,
+    overrides: tuple[str, ...],
+    log_file: Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Step 1 alone: make instructions."""
+    from ensemble_instruct.runs.step_files import instructions_to_file
+
+    def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
+        return instructions_to_file(config.with_against(against), kind, to, store, monitor)
+
+    _ask(work, config_path, overrides, to, log_file, log_format)
+
+
+@click.command()
+@config_argument
+@kind_option
+@click.option("--instructions", "instructions_path", type=PATH, required=True, help="File of step 1.")
+@to_option
+@store_option
+@retry_option
+@asking
+def instances(
+    config_path: Path,
+    kind: Kind,
+    instructions_path: Path,
+    to: Path,
+    store: Path | None,
+    retry_failed: bool,
+    overrides: tuple[str, ...],
+    log_file: Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Step 2 alone: complete each instruction."""
+    from ensemble_instruct.runs.step_files import instances_to_file
+
+    def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
+        return instances_to_file(config, kind, instructions_path, to, store, monitor, retry_failed)
+
+    _ask(work, config_path, overrides, to, log_file, log_format)
+
+
+@click.command()
+@click.option("--instances", "instances_paths", type=PATH, required=True, multiple=True, help="File of step 2; repeat.")
+@to_option
+@click.option("--profile", type=click.Choice(get_args(Profile)), default="default", show_default=True)
+@click.option("--seed-tasks", type=PATH, help="Seed tasks that a further task must differ from (default: bundled).")
+@click.option("--novelty-threshold", type=Share(0, 1, min_open=True), default=0.7, show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), help="Kind of all tasks (default: as each completion shows).")
+@against_option
+def parse(
+    instances_paths: tuple[Path, ...],
+    to: Path,
+    profile: Profile,
+    seed_tasks: Path | None,
+    novelty_threshold: float,
+    kind: Kind | None,
+    against: tuple[Path, ...],
+) -> None:
+    """Step 3 alone: read instances out of completions."""
+    from ensemble_instruct.cli.terminal import watched
+    from ensemble_instruct.runs.step_files import parse_files
+
+    summary = watched(
+        lambda monitor: parse_files(instances_paths, to, profile, seed_tasks, novelty_threshold, monitor, kind, against)
+    )
+    _report(to, summary)
+
+
+@click.command()
+@config_argument
+@click.option("--model", "model_name", metavar="NAME", required=True, help="Model of the config.")
+@click.option("--instances", "instances_path", type=PATH, required=True, help="File of step 3.")
+@to_option
+@store_option
+@retry_option
+@click.option("--sample", type=click.IntRange(1), default=1, help="Which of the model's outputs.samples (default: 1).")
+@asking
+def outputs(
+    config_path: Path,
+    model_name: str,
+    instances_path: Path,
+    to: Path,
+    store: Path | None,
+    retry_failed: bool,
+    sample: int,
+    overrides: tuple[str, ...],
+    log_file: Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Step 4 alone: let one model answer each instance."""
+    from ensemble_instruct.runs.step_files import outputs_to_file
+
+    def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
+        return outputs_to_file(config, model_name, instances_path, to, store, monitor, retry_failed, sample)
+
+    _ask(work, config_path, overrides, to, log_file, log_format)
+
+
+@click.command()
+@click.option("--run", "run_folder", metavar="RUN", type=PATH, help="Select anew in a finished run, without files.")
+@click.option("--instances", "instances_path", type=PATH, help="File of step 3.")
+@click.option("--outputs", "outputs_paths", type=PATH, multiple=True, help="File of step 4; repeat.")
+@click.option("--to", type=PATH, help="File to write.")
+@click.option("--strategy", type=click.Choice(get_args(Strategy)), help=f"Default: {DEFAULT_STRATEGY}, or the run's.")
+@utility_option
+@embedding_option
+@click.option("--threshold", type=Share(0, 1), help="Of the original's rules; default: 0.01, or the run's.")
+@click.option("--min-agreement", type=Share(0, 1), help="Least agreement of an example.")
+@click.option("--keep", type=Share(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
+@decontaminate_option
+@click.option("--set", "overrides", metavar="quality.KEY=VALUE", multiple=True, help="Switch on a filter.")
+def ensemble(
+    run_folder: Path | None,
+    instances_path: Path | None,
+    outputs_paths: tuple[Path, ...],
+    to: Path | None,
+    strategy: Strategy | None,
+    utility: dict[Utility, float],
+    embedding_model: Path | None,
+    threshold: float | None,
+    min_agreement: float | None,
+    keep: float | None,
+    decontaminate: tuple[Path, ...],
+    overrides: tuple[str, ...],
+) -> None:
+    """Step 5 alone: keep the outputs that the models agree on; of files, or of a finished run."""
+    from ensemble_instruct.agreement.utilities import ROUGE_L, normalised_weights
+    from ensemble_instruct.cli.terminal import watched
+    from ensemble_instruct.config.load import quality_of
+    from ensemble_instruct.runs.lifecycle import select_anew
+    from ensemble_instruct.runs.step_files import ensemble_files
+    from ensemble_instruct.steps.ensemble import Selection
+
+    if run_folder is not None:
+        if instances_path or outputs_paths or to:
+            raise UsageError("give either --run, or --instances, --outputs and --to")
+        settings = {
+            "strategy": strategy, "utility": utility or None, "threshold": threshold, "min_agreement": min_agreement,
+            "keep": keep, "embedding_model": str(embedding_model.absolute()) if embedding_model else None,
+        }  # fmt: skip
+        changed = {name: value for name, value in settings.items() if value is not None}
+        summary = watched(lambda monitor: select_anew(run_folder, monitor, changed, overrides, decontaminate))
+        dropped = sum(summary.counts.values()) - summary.examples
+        if summary.words:
+            click.echo(summary.words)
+        click.echo(f"{summary.examples} examples in {run_folder / 'examples.jsonl'}; {dropped} rows dropped by step 5")
+        return
+    if instances_path is None or not outputs_paths or to is None:
+        raise UsageError("give --instances, --outputs and --to, or --run; see `ensemble-instruct ensemble --help`")
+    least = Selection().threshold if threshold is None else threshold
+    weights = normalised_weights(utility) if utility else ROUGE_L
+    chosen = Selection(strategy or DEFAULT_STRATEGY, least, min_agreement, keep, (weights, weights))
+    filters = quality_of(overrides).with_benchmarks(decontaminate)
+    _report(
+        to,
+        watched(
+            lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor, embedding_model, filters)
+        ),
+    )
+
+
+def _ask(
+    work: Callable[[Config, Monitor], Coroutine[Any, Any, FileSummary]],
+    config_path: Path,
+    overrides: tuple[str, ...],
+    to: Path,
+    log_file: Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Do the work of a step that asks a model, and say what it wrote to `to`."""
+    from ensemble_instruct.cli.terminal import watched
+    from ensemble_instruct.config.load import load_config
+    from ensemble_instruct.files.jsonl import require_folder_of
+
+    config = load_config(config_path, overrides)
+    require_folder_of(to, config_path)
+    _report(to, watched(lambda monitor: work(config, monitor), log_file, log_format))
+
+
+def _report(to: Path, summary: FileSummary) -> None:
+    if summary.note:
+        click.echo(summary.note)
+    click.echo(f"{summary.written} rows in {to}")
+    if summary.dropped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in summary.dropped.most_common())
+        click.echo(f"{summary.dropped.total()} dropped ({reasons}), each in {to}.rejected.jsonl")

@@ -1,0 +1,1 @@
+"""What a user sets: sections, defaults, and what makes a config valid."""

@@ -1,0 +1,61 @@
+"""Seed tasks known by their content: a file that has no others needs no licence in the config."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.config.section import is_users
+from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.jsonl import Row, read_rows
+
+LICENCE = "Apache-2.0"
+"""Of the bundled seed tasks, and of Self-Instruct's: https://github.com/yizhongw/self-instruct/blob/main/LICENSE"""
+_DIGITS = 12
+
+
+def with_known_licence(config: Config) -> Config:
+    """The config, with the licence of its seed tasks where it declares none and knows all of them.
+
+    Known are the bundled ones and Self-Instruct's. The file may hold some of them alone, in any order; one other task,
+    or a file that cannot be read, and the config stays as it is.
+    """
+    path = config.seed_tasks
+    if path is None or not is_users(path) or config.licenses.seed_tasks is not None or not are_known(path):
+        return config
+    licenses = config.licenses.model_copy(update={"seed_tasks": LICENCE})
+    return config.model_copy(update={"licenses": licenses})
+
+
+def are_known(path: Path) -> bool:
+    """Whether a regular file holds seed tasks, and known ones alone; stops at the first other one."""
+    if not path.is_file():
+        return False
+    known, some = _known(), False
+    try:
+        for _, row in read_rows(path, {}):
+            if fingerprint(row) not in known:
+                return False
+            some = True
+    except InputFileError:
+        return False
+    return some
+
+
+@cache
+def _known() -> frozenset[str]:
+    data = files("ensemble_instruct") / "data"
+    lines = (data / "self_instruct.txt").read_text(encoding="utf-8").splitlines()
+    ours = (data / "seed_tasks.jsonl").read_text(encoding="utf-8").splitlines()
+    theirs = (line for line in lines if not line.startswith("#"))
+    return frozenset((*theirs, *(fingerprint(json.loads(row)) for row in ours)))
+
+
+def fingerprint(row: Row) -> str:
+    """The first twelve hexadecimal digits of the SHA-256 of a task's instruction and instances."""
+    text = json.dumps([row.get("instruction"), row.get("instances")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -1,0 +1,188 @@
+"""Configs as users write them: YAML files, presets and `--set`; every mistake with file, line, key and what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from ensemble_instruct.config.known_tasks import with_known_licence
+from ensemble_instruct.config.quality import QualitySection
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.config.section import BUNDLED, Section
+from ensemble_instruct.errors import ConfigError
+
+_DEEPEST = 20
+
+
+def preset_names() -> list[str]:
+    """The presets that `--preset` takes."""
+    folder = files("ensemble_instruct") / "data" / "presets"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def preset_text(name: str) -> str:
+    """The commented YAML of a preset; raises `ConfigError` for an unknown name."""
+    if name not in preset_names():
+        raise ConfigError(f"--preset {name}: no such preset; there are {', '.join(preset_names())}")
+    return (files("ensemble_instruct") / "data" / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """The config in a YAML file, with `key=value` overrides. Raises `ConfigError`.
+
+    Paths in the file are relative to its folder, those of overrides to the working folder.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8; save the file as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; check the path") from error
+    return parse_config(text, str(path), path.resolve().parent, overrides)
+
+
+def parse_config(text: str, source: str, folder: Path, overrides: Sequence[str] = ()) -> Config:
+    """The config in a YAML text; `source` names it in errors, relative paths start at `folder`."""
+    lines: dict[tuple[str, ...], int] = {}
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{source}:{line}: not YAML: {error.problem}; check indentation and quotes") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}; check the values") from error
+    _note_lines(node, (), lines, source)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{source}: expected keys and values; `ensemble-instruct init` writes an example")
+    _anchor_paths(values, folder)
+    for override in overrides:
+        _override(values, override)
+    _anchor_paths(values, Path.cwd())
+    return with_known_licence(validated(values, source, lines))
+
+
+def validated(values: dict[str, Any], source: str, lines: dict[tuple[str, ...], int] | None = None) -> Config:
+    """The config with these values; raises `ConfigError`, which names the source and, if known, the line of the key."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, source, lines or {})) from error
+
+
+class _QualityAlone(Section):
+    quality: QualitySection = Field(default_factory=QualitySection)
+
+
+def quality_of(overrides: Sequence[str]) -> QualitySection:
+    """The filters that `quality.key=value` overrides switch on, without a config. Raises `ConfigError`."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        if not override.strip().startswith(("quality.", "quality=")):
+            raise ConfigError(f"--set {override}: step 5 of files takes filters alone, such as quality.refusals=true")
+        _override(values, override)
+    _anchor_paths(values, Path.cwd())
+    try:
+        section = _QualityAlone.model_validate(values).quality
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, "--set", {})) from error
+    if section.toxicity is not None:
+        raise ConfigError("--set quality.toxicity: asks a model while step 4 goes on; switch it on in a run's config")
+    return section
+
+
+def _note_lines(node: yaml.Node | None, at: tuple[str, ...], lines: dict[tuple[str, ...], int], source: str) -> None:
+    if len(at) > _DEEPEST:
+        raise ConfigError(f"{source}: {'.'.join(at[:3])}: goes on for ever; write it out without aliases")
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = (*at, str(key.value))
+            if path in lines:
+                raise ConfigError(
+                    f"{source}:{key.start_mark.line + 1}: {'.'.join(path)}: stands already in line {lines[path]}"
+                )
+            lines[path] = key.start_mark.line + 1
+            _note_lines(value, path, lines, source)
+
+
+def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
+    """Make the paths of a config absolute."""
+    models = values.get("models")
+    instances = values.get("instances")
+    files_of = instances.get("demonstrations") if isinstance(instances, dict) else None
+    holders: list[tuple[Any, str]] = [(values, "seed_tasks"), (files_of, "input_output"), (files_of, "output_only")]
+    holders.append((values.get("ensemble"), "embedding_model"))
+    sections = models.values() if isinstance(models, dict) else ()
+    holders += [(model, key) for model in sections for key in ("replies", "path")]
+    for holder, key in holders:
+        if isinstance(holder, dict) and isinstance(holder.get(key), str) and not holder[key].startswith(BUNDLED):
+            holder[key] = _anchored(holder[key], key, folder)
+    for section, key in (("instructions", "against"), ("quality", "decontaminate")):
+        lists = values.get(section)
+        if isinstance(lists, dict) and isinstance(paths := lists.get(key), list):
+            lists[key] = [
+                _anchored(path, f"{section}.{key}", folder) if isinstance(path, str) else path for path in paths
+            ]
+
+
+def _anchored(path: str, key: str, folder: Path) -> str:
+    if "\0" in path:
+        raise ConfigError(f"{key}: a path cannot hold a zero byte; write the path of the file")
+    return str(folder / os.path.expanduser(path))  # noqa: PTH111 - leaves an unknown ~user
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    dotted, equals, text = override.partition("=")
+    names = _split_key(dotted.strip(), values)
+    if not equals or not all(names):
+        raise ConfigError(f"--set {override}: write it as key=value, such as instructions.window=32")
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"--set {override}: the value is not YAML") from error
+    holder = values
+    for name in names[:-1]:
+        inner = holder.get(name)
+        if inner is None:
+            inner = holder[name] = {}
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {override}: '{name}' has no keys below it")
+        holder = inner
+    holder[names[-1]] = value
+
+
+def _split_key(dotted: str, values: dict[str, Any]) -> list[str]:
+    """The parts of a dotted key; the name of a model may have dots of its own."""
+    first, _, rest = dotted.partition(".")
+    models = values.get("models")
+    if first == "models" and isinstance(models, dict):
+        for name in sorted(map(str, models), key=len, reverse=True):
+            if rest.startswith(f"{name}."):
+                return ["models", name, *rest[len(name) + 1 :].split(".")]
+    return dotted.split(".")
+
+
+def _one_line(error: ValidationError, source: str, lines: dict[tuple[str, ...], int]) -> str:
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    context = first.get("ctx") or {}
+    location = [str(part) for part in first["loc"]]
+    if location[-1:] in (["str"], ["list[str]"]) and tuple(location) not in lines:
+        location.pop()  # which branch of a union
+    if "key" in context:
+        location = [*location, *str(context["key"]).split(".")] if first["type"] == "unknown_key" else str(
+            context["key"]
+        ).split(".")  # fmt: skip
+    line = next((lines[key] for end in range(len(location), 0, -1) if (key := tuple(location[:end])) in lines), None)
+    where = f"{source}:{line}" if line else source
+    message = first["msg"].removeprefix("Value error, ")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    if message[1:2].islower():
+        message = message[0].lower() + message[1:]
+    return f"{where}: {'.'.join(location) or 'config'}: {message}{more}"

@@ -1,0 +1,232 @@
+"""The config of a run: its sections, what each key means, and what makes a config valid."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from ensemble_instruct.config.licenses import LicensesSection
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.config.quality import QualitySection
+from ensemble_instruct.config.section import PerKind, SamplingOverrides, Section
+from ensemble_instruct.config.steps import EnsembleSection
+from ensemble_instruct.records import (
+    DEFAULT_STRATEGY,
+    FUSION_VOTER,
+    INSTANCE_VOTER,
+    OF_THREE,
+    Kind,
+    Profile,
+    Strategy,
+    Voter,
+)
+
+MOST_VOTERS = 16
+"""That can answer one instance, samples and all."""
+
+
+class InstructionsSection(Section):
+    """Step 1."""
+
+    target: PerKind = Field(default_factory=lambda: PerKind(input_output=100, output_only=100))
+    demonstrations: PerKind = Field(default_factory=lambda: PerKind(input_output=24, output_only=10))
+    machine_demonstrations: int = Field(default=4, ge=0)
+    novelty_threshold: float = Field(default=0.7, gt=0, le=1)
+    against: list[Annotated[Path, Field(strict=False)]] = Field(default_factory=list)
+    """Datasets (JSONL or Parquet) that instructions must differ from too."""
+    mean_similarity: bool = False
+    """Record each instruction's mean score to the pool: a comparison with every one. `published` always does."""
+    window: int = Field(default=64, ge=1)
+    patience: int = Field(default=500, ge=1)
+    """Step 1 ends early when so many replies in a row gave nothing new."""
+    sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
+
+    @field_validator("target", "demonstrations", mode="before")
+    @classmethod
+    def _fill(cls, value: Any, info: ValidationInfo) -> Any:
+        default = cls.model_fields[info.field_name or ""].get_default(call_default_factory=True)
+        return {**default.model_dump(), **value} if isinstance(value, dict) else value
+
+
+class DemonstrationFiles(Section):
+    """Files with a user's own demonstrations for step 2."""
+
+    input_output: Path | None = Field(default=None, strict=False)
+    output_only: Path | None = Field(default=None, strict=False)
+
+    def of(self, kind: Kind) -> Path | None:
+        """The file for one kind, or None for the bundled demonstrations."""
+        return self.input_output if kind == "input_output" else self.output_only
+
+
+class InstancesSection(Section):
+    """Step 2."""
+
+    demonstrations: DemonstrationFiles = Field(default_factory=DemonstrationFiles)
+    sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
+
+
+class OutputsSection(Section):
+    """Step 4."""
+
+    samples: int | dict[str, int] = 1
+    """Outputs of a model for an instance, each a voter; or so many of each model that is named."""
+    sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
+
+    @field_validator("samples")
+    @classmethod
+    def _at_least_one(cls, value: int | dict[str, int]) -> int | dict[str, int]:
+        if not all(1 <= count <= MOST_VOTERS for count in ([value] if isinstance(value, int) else value.values())):
+            raise ValueError(f"must be from 1 to {MOST_VOTERS}")
+        return value
+
+    def samples_of(self, model: str) -> int:
+        """How many outputs a model gives for an instance."""
+        return self.samples if isinstance(self.samples, int) else self.samples.get(model, 1)
+
+
+class Roles(Section):
+    """Which model does which step."""
+
+    instructions: str
+    instances: str
+    outputs: list[str] = Field(min_length=1, max_length=MOST_VOTERS)
+    judge: str | None = None
+    """Which compares outputs, where the utility is `judge`."""
+    fusion: str | None = None
+    """Which makes one output out of the others, with `ensemble.fusion`."""
+    merged: list[str] = Field(default_factory=list)
+    """Which did other steps of the runs that `merge` made one of; written by it."""
+
+
+class Config(Section):
+    """A whole run."""
+
+    seed: int = 42
+    profile: Profile = "default"
+    seed_tasks: Path | None = Field(default=None, strict=False)
+    instructions: InstructionsSection = Field(default_factory=InstructionsSection)
+    instances: InstancesSection = Field(default_factory=InstancesSection)
+    outputs: OutputsSection = Field(default_factory=OutputsSection)
+    models: dict[str, ModelSection] = Field(min_length=1)
+    roles: Roles
+    ensemble: EnsembleSection = Field(default_factory=EnsembleSection)
+    quality: QualitySection = Field(default_factory=QualitySection)
+    licenses: LicensesSection = Field(default_factory=LicensesSection)
+
+    @property
+    def strategy(self) -> Strategy:
+        """The strategy named, or the profile's own: `balanced`, and `released` for `published`."""
+        return self.ensemble.strategy or ("released" if self.profile == "published" else DEFAULT_STRATEGY)
+
+    def with_against(self, paths: Iterable[Path]) -> Config:
+        """The same config, with further datasets that instructions must differ from."""
+        known = dict.fromkeys([*self.instructions.against, *(path.absolute() for path in paths)])
+        section = self.instructions.model_copy(update={"against": list(known)})
+        return self.model_copy(update={"instructions": section})
+
+    def with_decontaminate(self, paths: Iterable[Path]) -> Config:
+        """The same config, with further benchmarks that examples must not hold."""
+        return self.model_copy(update={"quality": self.quality.with_benchmarks(paths)})
+
+    @property
+    def used_models(self) -> tuple[str, ...]:
+        """Names of the models that have a role, each once, generator first."""
+        return tuple(dict.fromkeys(name for _, name in self._named()))
+
+    @property
+    def voters(self) -> tuple[Voter, ...]:
+        """Who answers each instance in step 4, in the order of the roles; samples of one model after each other."""
+        return tuple(voter for name in self.roles.outputs for voter in voters_of(name, self.outputs.samples_of(name)))
+
+    @property
+    def voter_names(self) -> tuple[str, ...]:
+        """The names of all whose outputs step 5 compares with the instance's own."""
+        return (*(voter.name for voter in self.voters), *([FUSION_VOTER] if self.ensemble.fusion else []))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        for role, name in self._named(unused=True):
+            if name not in self.models:
+                near = difflib.get_close_matches(name, self.models, n=1, cutoff=0.0)[0]
+                raise PydanticCustomError(
+                    "role", "no model is called '{name}'; did you mean '{near}'?",
+                    {"key": role if "." in role else f"roles.{role}", "name": name, "near": near},
+                )  # fmt: skip
+        self._require_free_names()
+        self._require_helpers()
+        self._require_samples()
+        for name in self.voter_names:
+            if self.voter_names.count(name) > 1:
+                raise PydanticCustomError(
+                    "role", "voter '{name}' is named twice; each votes once", {"key": "roles.outputs", "name": name}
+                )
+        if self.strategy in OF_THREE and len(self.voter_names) != 2:
+            raise PydanticCustomError(
+                "strategy", "strategy '{name}' needs exactly two voters beside the instance; use balanced or consensus",
+                {"key": "roles.outputs", "name": self.strategy},
+            )  # fmt: skip
+        return self
+
+    def _require_free_names(self) -> None:
+        taken = {INSTANCE_VOTER: "the instance's own output", FUSION_VOTER: "what is made out of the others"}
+        for name in self.models:
+            if name in taken:
+                raise PydanticCustomError(
+                    "role", "the name is taken: so {what} is called; choose another",
+                    {"key": f"models.{name}", "what": taken[name]},
+                )  # fmt: skip
+
+    def _require_helpers(self) -> None:
+        """A judge and a model for fusion, where they are needed."""
+        if self.ensemble.fusion and self.profile == "published":
+            raise PydanticCustomError(
+                "fusion", "the profile 'published' has no fusion; take the default profile", {"key": "ensemble.fusion"}
+            )
+        needed = {"judge": "judge" in self.ensemble.utility.names, "fusion": self.ensemble.fusion}
+        for role, is_needed in needed.items():
+            if is_needed and getattr(self.roles, role) is None:
+                raise PydanticCustomError(
+                    "role", "'ensemble' needs a model for it; name one of {models}",
+                    {"key": f"roles.{role}", "models": ", ".join(self.models)},
+                )  # fmt: skip
+
+    def _require_samples(self) -> None:
+        samples = self.outputs.samples
+        unknown = sorted(set(samples) - set(self.roles.outputs)) if isinstance(samples, dict) else []
+        problem = ""
+        if unknown:
+            problem = f"'{unknown[0]}' is none of roles.outputs"
+        elif len(self.voters) > MOST_VOTERS:
+            problem = f"{len(self.voters)} voters in all; at most {MOST_VOTERS} can vote"
+        elif self.outputs.sampling.temperature == 0 and any(voter.of > 1 for voter in self.voters):
+            problem = "samples at temperature 0 are all the same; set outputs.sampling.temperature above 0"
+        if problem:
+            raise PydanticCustomError("samples", "{problem}", {"key": "outputs.samples", "problem": problem})
+
+    def _named(self, *, unused: bool = False) -> Iterator[tuple[str, str]]:
+        """Roles and models, with `unused` also those that the settings of step 5 have no use for."""
+        yield "instructions", self.roles.instructions
+        yield "instances", self.roles.instances
+        for name in self.roles.outputs:
+            yield "outputs", name
+        if (unused or self.ensemble.fusion) and self.roles.fusion is not None:
+            yield "fusion", self.roles.fusion
+        if (unused or "judge" in self.ensemble.utility.names) and self.roles.judge is not None:
+            yield "judge", self.roles.judge
+        if self.quality.toxicity is not None:
+            yield "quality.toxicity.model", self.quality.toxicity.model
+        for name in self.roles.merged:
+            yield "merged", name
+
+
+def voters_of(model: str, samples: int) -> tuple[Voter, ...]:
+    """The voters that a model is: itself, or each of its samples."""
+    if samples == 1:
+        return (Voter(model, model),)
+    return tuple(Voter(f"{model}#{number + 1}", model, number, samples) for number in range(samples))

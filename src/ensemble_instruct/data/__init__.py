@@ -1,1 +1,0 @@
-"""Bundled data: seed tasks, demonstrations, presets, and the simulated models of the demo."""

@@ -1,0 +1,34 @@
+"""Toy tasks with one computable answer each: what the embedded models are trained on and judged by."""
+
+from __future__ import annotations
+
+from ensemble_instruct.demo.tasks.families import Family, answer_in
+from ensemble_instruct.demo.tasks.number_questions import NUMBER_FAMILIES
+from ensemble_instruct.demo.tasks.order_questions import ORDER_FAMILIES
+from ensemble_instruct.demo.tasks.text_tasks import TEXT_FAMILIES
+from ensemble_instruct.demo.tasks.value_tasks import VALUE_FAMILIES
+from ensemble_instruct.demo.tasks.word_questions import WORD_FAMILIES
+from ensemble_instruct.records import Kind
+
+FAMILIES: tuple[Family, ...] = (*TEXT_FAMILIES, *VALUE_FAMILIES, *NUMBER_FAMILIES, *WORD_FAMILIES, *ORDER_FAMILIES)
+
+
+def families_of(kind: Kind) -> tuple[Family, ...]:
+    """The families of one kind, in order."""
+    return tuple(family for family in FAMILIES if family.kind == kind)
+
+
+def answer_of(instruction: str, given: str = "") -> str | None:
+    """The right answer to an instruction in any known wording; None for any other, or an input that does not fit."""
+    return answer_in(FAMILIES, instruction, given)
+
+
+def is_right(instruction: str, given: str, output: str) -> bool | None:
+    """Whether an output is the right answer, a full stop at its end aside; None where that is not known."""
+    answer = answer_of(instruction, given)
+    return None if answer is None else plain(output) == plain(answer)
+
+
+def plain(text: str) -> str:
+    """The text with white space squeezed and without a full stop at its end."""
+    return " ".join(text.split()).removesuffix(".")

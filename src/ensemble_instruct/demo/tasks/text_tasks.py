@@ -1,0 +1,395 @@
+"""Families whose input is a text: words in a row, or a sentence."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+
+from ensemble_instruct.demo.tasks.families import Family, Values, one_of
+from ensemble_instruct.demo.tasks.words import ANIMALS, CITIES, NAMES, OPPOSITES, STATES, THINGS, WORDS
+
+SEPARATORS = {"hyphens": "-", "slashes": "/", "plus signs": "+", "commas": ", ", "the word and": " and "}
+_WHICH = {"second": 1, "third": 2}
+
+
+def _some_words(rng: Random, _values: Values) -> str:
+    return " ".join(rng.sample(WORDS, rng.randint(3, 5)))
+
+
+def _state(rng: Random, _values: Values) -> str:
+    return f"The {rng.choice(ANIMALS)} {rng.choice(('is', 'was'))} {rng.choice(STATES)}."
+
+
+def _report(rng: Random, _values: Values) -> str:
+    name, city, amount, things = rng.choice(NAMES), rng.choice(CITIES), rng.randint(2, 99), rng.choice(THINGS)
+    return rng.choice((
+        f"{name} bought {amount} {things} in {city}.",
+        f"In {city}, {name} sold {amount} {things}.",
+        f"A shop in {city} sent {amount} {things} to {name}.",
+        f"{amount} {things} were left in {city} by {name}.",
+    ))  # fmt: skip
+
+
+def _found(pattern: str, given: str) -> str:
+    (only,) = re.findall(pattern, given)
+    return str(only)
+
+
+def _question(given: str) -> str:
+    the, animal, verb, state = given.rstrip(".").split()
+    return f"{verb.title()} {the.lower()} {animal} {state}?"
+
+
+def _with_old(rng: Random, values: Values) -> str:
+    words = rng.sample(WORDS, rng.randint(2, 4))
+    if values["old"] not in words:
+        words[rng.randrange(len(words))] = values["old"]
+    return " ".join(words)
+
+
+def _replaced(values: Values, given: str) -> str:
+    words = given.split()
+    if values["new"] in words or values["old"] not in words:
+        raise ValueError
+    return " ".join(values["new"] if word == values["old"] else word for word in words)
+
+
+def _perhaps_with(rng: Random, values: Values) -> str:
+    return _with_old(rng, {"old": values["word"]}) if rng.random() < 0.5 else _some_words(rng, values)
+
+
+def _opposed(given: str) -> str:
+    *start, state = given.rstrip(".").split()
+    return f"{' '.join(start)} {OPPOSITES[state]}."
+
+
+TEXT_FAMILIES = (
+    Family(
+        "reverse_words",
+        (
+            "Write the words in reverse order.",
+            "Turn the order of the words around.",
+            "Begin with the final word and end with the first one.",
+            "Read this line from right to left, word by word.",
+            "List everything backwards, but keep each word whole.",
+            "Swap the sequence so that what came last comes first.",
+            "Start from the end and repeat each word of the text.",
+            "Flip the given row of words.",
+            "What do you get when the words stand the other way round?",
+            "Put the words below into the opposite order.",
+        ),
+        ("Give me these words in backward order.", "Write the line again, from its last word to its first word."),
+        lambda _, given: " ".join(reversed(given.split())),
+        _some_words,
+    ),
+    Family(
+        "first_word",
+        (
+            "Write only the first word.",
+            "With which word does the text start?",
+            "Copy the word that stands at the beginning.",
+            "Keep the opening word and drop all others.",
+            "Tell me the word on the far left.",
+            "Which of these words comes before all the rest?",
+            "Name the initial word of this line.",
+            "Leave out everything after word number one.",
+            "Pick the word that a reader sees at the very start.",
+            "Find what is written first here.",
+        ),
+        ("Say the first word of the line and nothing more.", "What is the word at the start of this text?"),
+        lambda _, given: given.split()[0],
+        _some_words,
+    ),
+    Family(
+        "last_word",
+        (
+            "Write only the last word.",
+            "With which word does the text end?",
+            "Copy the word that stands at the end.",
+            "Keep the final word and drop all others.",
+            "Tell me the word on the far right.",
+            "Which of these words comes after all the rest?",
+            "Name the closing word of this line.",
+            "Remove every word except the one that is last.",
+            "Pick the word that a reader reaches at the very end.",
+            "How does this row of words finish?",
+        ),
+        ("Say the last word of the line and nothing more.", "What is the word at the end of this text?"),
+        lambda _, given: given.split()[-1],
+        _some_words,
+    ),
+    Family(
+        "nth_word",
+        (
+            "Write only the {which} word.",
+            "Which word is the {which} one in this text?",
+            "Count from the left and give the {which} word.",
+            "Copy the word in {which} place.",
+            "What stands at the {which} position?",
+            "From this line, choose the {which} word.",
+            "I need just the {which} of the words below.",
+            "Look at the row and name its {which} word.",
+            "Leave everything out but the {which} word.",
+            "Say the {which} word aloud.",
+        ),
+        ("What is the {which} word of the line?", "Please pick out the {which} word here."),
+        lambda values, given: given.split()[_WHICH[values["which"]]],
+        _some_words,
+        {"which": one_of(_WHICH)},
+    ),
+    Family(
+        "without_first_word",
+        (
+            "Leave out the first word.",
+            "Delete the word at the beginning and keep the rest.",
+            "Repeat the text from its second word on.",
+            "Drop the opening word of the line.",
+            "Everything but the first word should stay.",
+            "Cut the leftmost word away.",
+            "Skip one word, then copy what follows.",
+            "Write what comes after the initial word.",
+            "Remove the start of this row, exactly one word.",
+            "How does the line read without its first word?",
+        ),
+        ("Copy the text but omit its first word.", "Take away the word on the left and write the others."),
+        lambda _, given: " ".join(given.split()[1:]),
+        _some_words,
+    ),
+    Family(
+        "without_last_word",
+        (
+            "Leave out the last word.",
+            "Delete the word at the end and keep the rest.",
+            "Repeat the text but stop before its final word.",
+            "Drop the closing word of the line.",
+            "Everything but the last word should stay.",
+            "Cut the rightmost word away.",
+            "Copy all words up to the one before the end.",
+            "Write what comes ahead of the ending word.",
+            "Shorten this row at its end by exactly one word.",
+            "How does the line read without its last word?",
+        ),
+        ("Copy the text but omit its last word.", "Take away the word on the right and write the others."),
+        lambda _, given: " ".join(given.split()[:-1]),
+        _some_words,
+    ),
+    Family(
+        "count_words",
+        (
+            "Count the words in this text.",
+            "How many words are there?",
+            "Give the number of words as a figure.",
+            "Tell me how long the line is, measured in words.",
+            "What is the word count of the row below?",
+            "Find out how many words were written here.",
+            "State the total of words.",
+            "Of how many words does this line consist?",
+            "Put down a number that says how many words you see.",
+            "Determine the amount of words given.",
+        ),
+        ("How many words does the text have?", "Write the number of words that stand in the line."),
+        lambda _, given: str(len(given.split())),
+        lambda rng, _: " ".join(rng.sample(WORDS, rng.randint(2, 6))),
+    ),
+    Family(
+        "join_words",
+        (
+            "Join the words with {mark} between them.",
+            "Put {mark} where the spaces are.",
+            "Connect all words by {mark}.",
+            "Write the row again, using {mark} instead of blanks.",
+            "Between two words there should be {mark}.",
+            "Separate these words by {mark}.",
+            "Replace each gap with {mark}.",
+            "Use {mark} to link what is written here.",
+            "I want {mark} in all the places between words.",
+            "Make one chain of the words with the help of {mark}.",
+        ),
+        ("Link the words of the text with {mark}.", "Write the words with {mark} in place of spaces."),
+        lambda values, given: SEPARATORS[values["mark"]].join(given.split()),
+        lambda rng, _: " ".join(rng.sample(WORDS, rng.randint(2, 4))),
+        {"mark": one_of(SEPARATORS)},
+    ),
+    Family(
+        "replace_word",
+        (
+            "Replace the word {old} with {new}.",
+            "Write {new} wherever {old} stands.",
+            "Change {old} to {new} and keep the other words.",
+            "Put {new} in the place of {old}.",
+            "Instead of {old} the text should say {new}.",
+            "Exchange {old} for {new} in this line.",
+            "The word {old} is wrong; correct it to {new}.",
+            "Take out {old} and insert {new} there.",
+            "Copy the row, but let {new} stand for {old}.",
+            "Use {new} where you find {old}.",
+        ),
+        ("Swap the word {old} for the word {new}.", "Write the text with {new} instead of {old}."),
+        _replaced,
+        _with_old,
+        {"old": one_of(WORDS), "new": one_of(WORDS)},
+    ),
+    Family(
+        "contains_word",
+        (
+            "Does the word {word} occur in the text? Answer yes or no.",
+            "Say yes if you find {word} here, otherwise no.",
+            "Is {word} one of these words? Reply yes or no.",
+            "Check whether the line has {word} in it, yes or no.",
+            "Yes or no: {word} is among the words below.",
+            "Look for {word} and tell me yes or no.",
+            "Can {word} be seen in this row? Yes or no?",
+            "Was {word} written here? A yes or a no is enough.",
+            "Search the words for {word}; respond yes or no.",
+            "If {word} is part of the list write yes, if not write no.",
+        ),
+        ("Yes or no, does this line contain {word}?", "Is the word {word} in the text? Write yes or no."),
+        lambda values, given: "yes" if values["word"] in given.split() else "no",
+        _perhaps_with,
+        {"word": one_of(WORDS)},
+    ),
+    Family(
+        "extract_number",
+        (
+            "Which number occurs in the sentence?",
+            "Extract the figure from this message.",
+            "How many pieces are mentioned?",
+            "Copy the digits that you find in the text.",
+            "Give the quantity that the report speaks of.",
+            "Write down only the number.",
+            "Tell me how much was moved, as a figure.",
+            "Find the amount in the line below.",
+            "What number does the writer name?",
+            "State the count that is given here.",
+        ),
+        ("Write the number that stands in the sentence.", "What is the figure in this text?"),
+        lambda _, given: _found(r"\d+", given),
+        _report,
+    ),
+    Family(
+        "extract_name",
+        (
+            "Which person is named in the sentence?",
+            "Extract the first name from this message.",
+            "Who is mentioned here?",
+            "Copy the name of the human being in the text.",
+            "Give the name of the man or woman that the report speaks of.",
+            "Write down only who it was.",
+            "Tell me the name of the person.",
+            "Find somebody's name in the line below.",
+            "What is the person in this note called?",
+            "About whom does the writer tell us?",
+        ),
+        ("Write the name of the person in the sentence.", "Who is the person in this text?"),
+        lambda _, given: _found("|".join(NAMES), given),
+        _report,
+    ),
+    Family(
+        "extract_city",
+        (
+            "Which city is named in the sentence?",
+            "Extract the town from this message.",
+            "Where did it happen?",
+            "Copy the name of the city in the text.",
+            "Give the place that the report speaks of.",
+            "Write down only the town.",
+            "Tell me in which city this took place.",
+            "Find the location in the line below.",
+            "What is the town in this note called?",
+            "At what place is the story set?",
+        ),
+        ("Write the name of the city in the sentence.", "What town is it in this text?"),
+        lambda _, given: _found("|".join(CITIES), given),
+        _report,
+    ),
+    Family(
+        "negate",
+        (
+            "Make the sentence negative.",
+            "Say the contrary by adding the word not.",
+            "Insert not at the right place.",
+            "Deny what the statement says.",
+            "Rewrite this so that it claims it is untrue.",
+            "Negate what is said here.",
+            "Put a not behind the verb.",
+            "Form the negative of the line.",
+            "Express that the fact below does not hold.",
+            "Change the claim into its denial with not.",
+        ),
+        ("Write the sentence with not in it.", "Make a negative statement of this text."),
+        lambda _, given: re.sub(r" (is|was) (\w+)\.$", r" \1 not \2.", given),
+        _state,
+    ),
+    Family(
+        "question",
+        (
+            "Turn the sentence into a question.",
+            "Ask whether this is so.",
+            "Make a yes-or-no question out of the statement.",
+            "Rewrite the line as something that one asks.",
+            "How would you ask for this fact?",
+            "Form the matching question.",
+            "Change the statement so that it ends in a question mark.",
+            "Put the verb first and ask.",
+            "Express the same thing as a question.",
+            "You are not sure that it is true; ask about it.",
+        ),
+        ("Write the sentence as a question.", "Make the statement in this text a question."),
+        lambda _, given: _question(given),
+        _state,
+    ),
+    Family(
+        "opposite_sentence",
+        (
+            "Replace the describing word by its opposite.",
+            "Exchange the adjective for its antonym.",
+            "Say the reverse, without using the word not.",
+            "Give the animal the contrary quality.",
+            "Let the last word become its opposite.",
+            "Write the sentence so that the adjective means the contrary.",
+            "Tell it the other way: keep all but the adjective, which is turned round.",
+            "Change how the animal is described to the exact opposite.",
+            "Swap the quality named here for the one that is its counterpart.",
+            "Use the antonym of the adjective.",
+        ),
+        ("Write the sentence with the opposite adjective.", "Put an antonym in place of the last word."),
+        lambda _, given: _opposed(given),
+        _state,
+    ),
+    Family(
+        "subject",
+        (
+            "Which animal is described?",
+            "Name the creature in the sentence.",
+            "What kind of animal is it about?",
+            "Copy the noun of the statement.",
+            "Of which animal do we hear something?",
+            "Write down only the animal.",
+            "Tell me what creature the writer saw.",
+            "Find the beast in the line below.",
+            "Give the subject without the article.",
+            "Extract the animal from this remark.",
+        ),
+        ("Write the animal that is named in the sentence.", "What is the animal in this text?"),
+        lambda _, given: given.split()[1],
+        _state,
+    ),
+    Family(
+        "tense",
+        (
+            "Move the sentence to the other tense: is becomes was, and was becomes is.",
+            "Change the verb from present to past, or from past to present.",
+            "Swap is and was.",
+            "If it is told of today tell it of yesterday, and the other way about.",
+            "Shift the time of the statement between now and then.",
+            "Exchange the verb form for that of the other time.",
+            "Write was for is, or is for was.",
+            "Use the past instead of the present, or the present instead of the past.",
+            "Put the remark into the tense that it does not have.",
+            "Alter the tense and nothing else.",
+        ),
+        ("Write the sentence in the other tense.", "Change is to was or was to is in this text."),
+        lambda _, given: re.sub(r" (is|was) ", lambda verb: {"is": " was ", "was": " is "}[verb[1]], given),
+        _state,
+    ),
+)

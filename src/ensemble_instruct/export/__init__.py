@@ -1,0 +1,1 @@
+"""Examples as datasets: files, Parquet, the Hub, and the card."""

@@ -1,0 +1,277 @@
+"""The card of a dataset (`README.md`) and its licence file, out of the facts of a run.
+
+Every value is escaped where it is printed, unless it is `_Made` here: names, reasons and texts of models stay text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.export.facts import CITATION, TAGS, Facts
+from ensemble_instruct.export.front_matter import declaration
+from ensemble_instruct.licences.policy import LICENCE_FILE, Part
+from ensemble_instruct.licences.table import licences_named
+from ensemble_instruct.quality.decontamination import CONTAMINATED, THRESHOLD, WORDS
+from ensemble_instruct.records import OF_THREE, STEPS, Kind
+from ensemble_instruct.steps.plans import selection_of
+
+_SIZES = (
+    (10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"),
+    (10**8, "10M<n<100M"), (10**9, "100M<n<1B"),
+)  # fmt: skip
+_SPECIAL = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+"""What Markdown reads as its own; an underscore only where it is not inside a word."""
+_HUB = "https://huggingface.co"
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_SHOWN_TEXT = 600
+_REASON = {
+    "yes": "yes", "conditions": "with conditions", "no": "no", "non-commercial": "not commercially",
+    "unknown": "unknown", "your own": "a function of its owner's",
+}  # fmt: skip
+
+
+class _Made(str):
+    """Markdown that was made here, and is printed as it is."""
+
+    __slots__ = ()
+
+
+def dataset_card(facts: Facts) -> str:
+    """The card: YAML front matter that the Hub reads, and Markdown."""
+    config = facts.config
+    text = _environment().get_template("card.md.j2").render(
+        facts=facts,
+        config=config,
+        front=_Made(f"---\n{_yaml(front_matter(facts))}---\n"),
+        steps=STEPS,
+        samples=[{"kind": row["kind"], "block": _Made(_block(row))} for row in facts.samples],
+        settings=_settings(facts),
+        columns={column.name for table in facts.tables for column in table.columns},
+        words=(WORDS, THRESHOLD),
+        models=[_model(facts, name) for name in facts.models],
+        contaminated=sum(drop.count for drop in facts.dropped if drop.reason == CONTAMINATED),
+        benchmarks=[file.name for file in facts.files if file.what == "benchmarks"],
+        filters=_filters(config),
+        licences=_Made(_licence_table(facts.parts)),
+        citation=_Made(CITATION),
+        cited=_cited(facts),
+    )  # fmt: skip
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
+
+
+def front_matter(facts: Facts) -> dict[str, Any]:
+    """What the Hub reads of a card."""
+    licence = facts.licence
+    values: dict[str, Any] = {"pretty_name": _plain(facts.title), "license": licence.hub}
+    if licence.name:
+        values |= {"license_name": licence.name, "license_link": LICENCE_FILE}
+    if languages := facts.languages:
+        values["language"] = list(languages)
+    return values | {
+        "task_categories": ["text-generation"],
+        "size_categories": [next((name for end, name in _SIZES if facts.rows < end), "1B<n<10B")],
+        "tags": list(TAGS),
+        **declaration(facts.tables),
+    }
+
+
+def licence_file(facts: Facts) -> str:
+    """`LICENSE.md`: under which licence the dataset is, by which rule, and what was declared for all it is made of."""
+    licence = facts.licence
+    of_parts = [one.source for part in facts.parts if part.licence for one in part.licence.parts if licence.links]
+    texts = "".join(f"* <{link}>\n" for link in dict.fromkeys([*licence.links, *of_parts]))
+    return (
+        f"# Licence of {_escaped(facts.title)}\n\n"
+        f"{licence.name or licence.hub}: {_escaped(licence.reason)}.\n\n"
+        "It is derived from what the owner of the dataset declared, and repeats that. It is no legal advice.\n\n"
+        + (f"The texts that hold:\n\n{texts}\n" if texts else "")
+        + f"## What was declared\n\n{_licence_table(facts.parts)}\n"
+    )
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("ensemble_instruct.export", ""),
+        autoescape=False,  # noqa: S701 - that is for HTML; `finalize` escapes for Markdown
+        finalize=_escaped,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": "{:,}".format, "sampling": _sampling, "code": _code}
+    return environment
+
+
+def _escaped(value: object) -> object:
+    """A value as one line of Markdown that shows it as it is."""
+    return value if isinstance(value, _Made) else _SPECIAL.sub(r"\\\1", _plain(str(value)))
+
+
+def _code(value: object) -> _Made:
+    """A value as code, also in a table."""
+    text = _plain(str(value)).replace("|", "\\|")
+    fence = "`" * (max([0, *map(len, re.findall("`+", text))]) + 1)
+    space = " " if text.startswith("`") or text.endswith("`") else ""
+    return _Made(f"{fence}{space}{text}{space}{fence}")
+
+
+def _plain(text: str) -> str:
+    """The text on one line, without characters that control how it is shown."""
+    seen = "".join(letter if unicodedata.category(letter)[0] != "C" else " " for letter in text)
+    return " ".join(seen.split())
+
+
+def _block(row: Mapping[str, Any]) -> str:
+    """An example as JSON in a block of code that none of its texts can end."""
+    shown = {name: row[name] for name in ("id", "instruction", "input", "output", "winners", "agreement")}
+    shown |= {name: _cut(shown[name]) for name in ("instruction", "input", "output")}
+    text = re.sub(r"[^\n\x20-\x7e]", _visible, json.dumps(shown, ensure_ascii=False, indent=2))
+    fence = "`" * (max([2, *map(len, re.findall("`+", text))]) + 1)
+    return f"{fence}json\n{text}\n{fence}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]} …"
+
+
+def _visible(found: re.Match[str]) -> str:
+    """A letter as it is; what is not seen, or turns others round, as JSON escapes it."""
+    letter = found[0]
+    return json.dumps(letter)[1:-1] if unicodedata.category(letter)[0] in "CZ" else letter
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    import yaml
+
+    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+
+
+def _sampling(settings: Mapping[str, Any]) -> str:
+    """Sampling settings as words."""
+    temperature = settings["temperature"]
+    words = ["greedy"] if temperature == 0 else [f"temperature {temperature:g}"]
+    if temperature and settings.get("top_k"):
+        words.append(f"top-k {settings['top_k']}")
+    if temperature and settings.get("top_p", 1.0) != 1.0:
+        words.append(f"top-p {settings['top_p']:g}")
+    words.append(f"{settings.get('min_tokens', 0)} to {settings['max_tokens']} tokens")
+    if settings.get("stop"):
+        words.append(f"stops at {', '.join(json.dumps(stop) for stop in settings['stop'])}")
+    return ", ".join(words)
+
+
+def _settings(facts: Facts) -> list[tuple[str, str]]:
+    config, ensemble = facts.config, facts.config.ensemble
+    utilities = "; ".join(f"{kind}: {_mixture(ensemble.utility.of(kind))}" for kind in facts.kinds)
+    return [
+        ("seed of the random choices", str(config.seed)),
+        ("profile", config.profile),
+        ("seed tasks", "those of ensemble-instruct" if facts.has_bundled_seeds else "of its owner"),
+        ("demonstrations in a prompt of step 1", _per_kind(facts.kinds, config.instructions.demonstrations)),
+        ("of them machine-made, at most", str(config.instructions.machine_demonstrations)),
+        ("novelty threshold (ROUGE-L F1)", f"{config.instructions.novelty_threshold:g}"),
+        ("instructions wanted", _per_kind(facts.kinds, config.instructions.target)),
+        ("voters", ", ".join(["instance", *config.voter_names])),
+        ("strategy", config.strategy),
+        ("utility", utilities),
+        *([("sentence encoder", ensemble.embedding_model.name)] if ensemble.embedding_model else []),
+        ("kept", _kept(facts)),
+        *([("threshold", f"{ensemble.threshold:g}")] if config.strategy in OF_THREE else []),
+    ]
+
+
+def _kept(facts: Facts) -> str:
+    """What an example must reach, also where the config leaves it to the strategy."""
+    if facts.config.ensemble.keep is not None:
+        return f"the {100 * facts.config.ensemble.keep:g} % most agreed-on"
+    selection = selection_of(facts.config)
+    least = {kind: f"{selection.least(kind):.3g}" for kind in facts.kinds}
+    if not any(map(float, least.values())):
+        return "no least agreement"
+    if len(set(least.values())) == 1:
+        return f"an agreement of {next(iter(least.values()))} or more"
+    return "an agreement of " + ", ".join(f"{value} or more ({kind})" for kind, value in least.items())
+
+
+def _mixture(weights: Mapping[Any, float]) -> str:
+    return " + ".join(name if len(weights) == 1 else f"{weight:g} {name}" for name, weight in weights.items())
+
+
+def _per_kind(kinds: Sequence[Kind], numbers: Any) -> str:
+    return ", ".join(f"{kind} {numbers.of(kind)}" for kind in kinds)
+
+
+def _model(facts: Facts, name: str) -> dict[str, str]:
+    config, section = facts.config, facts.config.models[name]
+    roles = [role for role, value in config.roles if name == value or (isinstance(value, list) and name in value)]
+    roles += ["filter"] if config.quality.toxicity and config.quality.toxicity.model == name else []
+    steps = dict.fromkeys(asked.step for asked in facts.asked if asked.model == name)
+    return {
+        "name": name,
+        "published": section.public_name,
+        "revision": f"ensemble-instruct {facts.version}" if section.is_bundled else section.revision or "not declared",
+        "provider": f"{section.provider}, {section.endpoint}" if section.provider == "openai" else section.provider,
+        "roles": ", ".join(roles or steps),
+    }
+
+
+def _filters(config: Config) -> list[tuple[str, str]]:
+    """The quality filters that were on, with their settings, decontamination aside."""
+    values = config.quality.model_dump(mode="json")
+    on = {name: value for name, value in values.items() if value not in (None, False, []) and name != "decontaminate"}
+    return [(name.replace("_", " "), "" if value is True else _setting(value)) for name, value in on.items()]
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {inner}" for name, inner in value.items() if inner is not None)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _licence_table(parts: Sequence[Part]) -> str:
+    """What was declared for each part and what it says of outputs, as a table of Markdown."""
+    lines = [
+        "| of | declared | outputs may train other models | what it says of outputs | source |",
+        "|---|---|---|---|---|",
+    ]
+    for part in parts:
+        known = part.licence or part.published
+        each = known.each if known else ()
+        cells = [
+            _escaped(part.title),
+            f"{_escaped(part.declared or 'not declared')}{_by_name(part)}",
+            _REASON[part.verdict],
+            _escaped(known.says) if known else "",
+            "; ".join(f"[{_escaped(one.title)}]({one.source}), {one.date}" for one in each),
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def _by_name(part: Part) -> str:
+    """What the name of a model tells of its licence, where that is not what was declared."""
+    if part.published is None or part.published.id in licences_named(part.declared or ""):
+        return ""
+    return f" (published under {_escaped(part.published.id)}, as far as its name tells)"
+
+
+def _cited(facts: Facts) -> list[_Made]:
+    """The language models by their names, with a link to those that have a page on the Hub."""
+    sections = [facts.config.models[name] for name in facts.models]
+    named = {section.public_name: section for section in sections if section.provider != "scripted"}
+    return [_Made(_cite(name, section)) for name, section in named.items()]
+
+
+def _cite(name: str, section: ModelSection) -> str:
+    shown = f"[{_escaped(name)}]({_HUB}/{name})" if _HUB_NAME.fullmatch(section.model) else str(_escaped(name))
+    at = f" at {_escaped(section.revision)}" if section.revision else ""
+    return f"{shown}{at}"

@@ -1,0 +1,355 @@
+"""What a dataset card tells of a run: read once, from its database and its config, and changing neither.
+
+Addresses of servers and paths of files stay out: they are the owner's own, and of no use to a reader.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ensemble_instruct.config.known_tasks import are_known
+from ensemble_instruct.config.load import load_config
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.config.section import is_users
+from ensemble_instruct.errors import UsageError
+from ensemble_instruct.export.layout import Table, usual_tables
+from ensemble_instruct.licences.policy import DerivedLicence, Part, derive, parts_of
+from ensemble_instruct.records import KINDS, STEPS, Kind, Step
+from ensemble_instruct.store.database import kept_counts, reading, require_run
+from ensemble_instruct.version import __version__
+
+TAGS = ("instruction-tuning", "synthetic", "ensemble-instruct")
+CITATION = """\
+@inproceedings{lee-etal-2023-ensemble,
+  title     = {Ensemble-Instruct: Instruction Tuning Data Generation with a Heterogeneous Mixture of {LM}s},
+  author    = {Lee, Young-Suk and Sultan, Md Arafat and El-Kurdi, Yousef and Naseem, Tahira and Munawar, Asim and
+               Florian, Radu and Roukos, Salim and Astudillo, Ram{\\'o}n Fernandez},
+  booktitle = {Findings of the Association for Computational Linguistics: EMNLP 2023},
+  year      = {2023},
+  url       = {https://arxiv.org/abs/2310.13961},
+}"""
+BINS = 10
+"""Of the distribution of the agreement, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one model was asked in one step for one kind, all with the same sampling settings."""
+
+    step: Step
+    kind: Kind
+    model: str
+    sampling: Mapping[str, Any]
+    requests: int
+    failures: int
+    prompt_tokens: int
+    completion_tokens: int
+    is_estimated: bool
+    """Whether a server did not count the tokens of some of them."""
+    unseeded: int
+    """How many were drawn without the seed that was asked for, as far as the client knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The text that the prompts of a step draw on, by its SHA-256."""
+
+    step: Step
+    kind: Kind
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """How many records a step dropped for a reason."""
+
+    step: Step
+    kind: Kind | None
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The agreement of the examples of a kind: its mean, and how many examples lie in each tenth from 0 to 1."""
+
+    kind: Kind
+    mean: float
+    tenths: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that the run read: what for, its name without the folder, its SHA-256 if it is still there."""
+
+    what: str
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergedRun:
+    """A run that was merged with others into this one."""
+
+    name: str
+    seed: int | None
+    instructions: int
+    instances: int
+    """What it gave."""
+    dropped: int
+    """Instances that an earlier one of the runs had already, or that were too close to those of one."""
+    seed_tasks: str | None
+    """The digest of its seed tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the card, its licence file and `croissant.json` say."""
+
+    name: str
+    version: str
+    """Of this package, when the run was made."""
+    state: str
+    days: tuple[str, str]
+    """The first and the last day of an answer, in UTC; empty where there is none."""
+    config: Config
+    kept: Mapping[tuple[Kind, Step], int]
+    dropped: tuple[Dropped, ...]
+    asked: tuple[Asked, ...]
+    templates: tuple[Template, ...]
+    agreement: tuple[Agreement, ...]
+    wins: tuple[tuple[str, int], ...]
+    """How often each voter gave the output that was chosen, the most frequent first."""
+    words: tuple[float, float] | None
+    """Mean words of all outputs, and of those kept."""
+    samples: tuple[Mapping[str, Any], ...]
+    """The first example of each kind."""
+    files: tuple[SourceFile, ...]
+    parts: tuple[Part, ...]
+    tables: tuple[Table, ...]
+    merged: tuple[MergedRun, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of task that the run was to make."""
+        return tuple(kind for kind in KINDS if self.config.instructions.target.of(kind))
+
+    @property
+    def examples(self) -> int:
+        """The examples of the run."""
+        return sum(self.kept.get((kind, "ensemble"), 0) for kind in KINDS)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of all that had a role, in each of the runs where several were merged."""
+        return _models(self.config, self.asked, bool(self.merged))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the dataset: of its first table."""
+        return self.tables[0].rows if self.tables else self.examples
+
+    @property
+    def has_bundled_seeds(self) -> bool:
+        """Whether the seed tasks are the bundled ones."""
+        return not is_users(self.config.seed_tasks) and self._has_one_set_of_seeds
+
+    @property
+    def _has_one_set_of_seeds(self) -> bool:
+        return len({run.seed_tasks for run in self.merged}) < 2
+
+    @property
+    def licence(self) -> DerivedLicence:
+        """What follows for the dataset from what was declared."""
+        return derive(self.parts)
+
+    @property
+    def title(self) -> str:
+        """The name for people to read: without the owner, with spaces."""
+        return " ".join(self.name.rpartition("/")[2].replace("_", " ").replace("-", " ").split()) or "Dataset"
+
+    @property
+    def summary(self) -> str:
+        """What the dataset is, in two sentences."""
+        voters = len(self.config.voter_names) + 1
+        return (
+            f"{self.examples:,} examples for instruction tuning, made by language models with Ensemble-Instruct. "
+            f"Each has the output that was chosen out of {voters} by their agreement ({self.config.strategy})."
+        )
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether a model was none: a function, or replies in a file."""
+        return any(self.config.models[name].provider == "scripted" for name in self.models)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO codes: those that the language filter let pass, else that of the seed tasks if these are known."""
+        seeds = self.config.seed_tasks
+        is_english = self._has_one_set_of_seeds and (seeds is None or not is_users(seeds) or are_known(seeds))
+        return tuple(self.config.quality.languages or (["en"] if is_english else []))
+
+
+def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | None = None) -> Facts:
+    """The facts of a run folder; the dataset is called as the folder is, unless named.
+
+    `tables` are those that were written (`read_tables`); without, those that an upload to the Hub writes by itself.
+
+    Raises `InputFileError` for a folder that is no run, `ConfigError` for a config that cannot be read.
+    """
+    path = require_run(folder)
+    config = load_config(folder / "config.yaml")
+    with reading(path) as connection:
+        connection.execute("BEGIN")
+        meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+        _require_unchanged(folder, config, json.loads(meta.get("config", "{}")))
+        kept = kept_counts(connection)
+        asked, templates = _asked(connection)
+        agreement, wins = _agreement(connection)
+        merged = tuple(_merged_run(entry) for entry in json.loads(meta.get("merged", "[]")))
+        words: list[float] | None = json.loads(meta.get("words", "null"))
+        return Facts(
+            name or folder.resolve().name,
+            meta.get("version", __version__),
+            meta.get("state", ""),
+            _days(connection),
+            config,
+            kept,
+            _dropped(connection),
+            asked,
+            templates,
+            agreement,
+            wins,
+            (words[0], words[1]) if words else None,
+            _samples(connection),
+            source_files(config),
+            parts_of(config, _models(config, asked, bool(merged))),
+            _usual_tables(kept, bool(merged)) if tables is None else tuple(tables),
+            merged,
+        )
+
+
+def _usual_tables(kept: Mapping[tuple[Kind, Step], int], is_merged: bool) -> tuple[Table, ...]:
+    return usual_tables(sum(kept.get((kind, "ensemble"), 0) for kind in KINDS), is_merged=is_merged)
+
+
+def _models(config: Config, asked: Sequence[Asked], is_merged: bool) -> tuple[str, ...]:
+    further = (one.model for one in asked if is_merged and one.model in config.models)
+    return tuple(dict.fromkeys([*config.used_models, *further]))
+
+
+def _require_unchanged(folder: Path, config: Config, made: Mapping[str, Any]) -> None:
+    """Raise `UsageError` where the config was edited, and is not that by which the examples were chosen any more."""
+    now: dict[str, Any] = {"seed": config.seed, "profile": config.profile, "ensemble.strategy": config.strategy}
+    now |= {f"ensemble.{name}": getattr(config.ensemble, name) for name in ("threshold", "min_agreement", "keep")}
+    now["instructions.novelty_threshold"] = config.instructions.novelty_threshold
+    now["roles.outputs"] = config.roles.outputs
+    for key, value in now.items():
+        if key in made and made[key] != value:
+            raise UsageError(
+                f"{folder / 'config.yaml'}: {key} is {json.dumps(value)}, but the examples were made with "
+                f"{json.dumps(made[key])}; set it back, or let the run follow: ensemble-instruct run --out {folder}"
+            )
+
+
+def _merged_run(entry: Mapping[str, Any]) -> MergedRun:
+    made = entry.get("config") or {}
+    counts = entry["instructions"], entry["instances"], sum(entry["dropped"].values())
+    return MergedRun(entry["run"], made.get("seed"), *counts, made.get("seed_tasks"))
+
+
+def source_files(config: Config) -> tuple[SourceFile, ...]:
+    """The user's files that decided what the run made."""
+    named = [("seed tasks", [config.seed_tasks])]
+    named += [(f"demonstrations, {kind}", [config.instances.demonstrations.of(kind)]) for kind in KINDS]
+    named.append(("datasets to differ from", [*config.instructions.against]))
+    named.append(("benchmarks", [*config.quality.decontaminate]))
+    own = [(what, path) for what, paths in named for path in paths if path and is_users(path)]
+    return tuple(SourceFile(what, path.name, _digest(path)) for what, path in own)
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _days(connection: sqlite3.Connection) -> tuple[str, str]:
+    first, last = connection.execute("SELECT MIN(answered_at), MAX(answered_at) FROM request").fetchone()
+    if first is None:
+        return "", ""
+    return time.strftime("%Y-%m-%d", time.gmtime(first)), time.strftime("%Y-%m-%d", time.gmtime(last))
+
+
+def _dropped(connection: sqlite3.Connection) -> tuple[Dropped, ...]:
+    rows = connection.execute("SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY step, kind, reason")
+    found = [Dropped(*row) for row in rows]
+    return tuple(sorted(found, key=lambda drop: (STEPS.index(drop.step), drop.kind or "", -drop.count, drop.reason)))
+
+
+def _asked(connection: sqlite3.Connection) -> tuple[tuple[Asked, ...], tuple[Template, ...]]:
+    """Both in one reading: the table of the requests is the largest by far."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    estimated = "SUM(estimated)" if version >= 2 else "0"
+    drawn = "SUM(seed IS NOT NULL AND NOT seed_honoured)" if version >= 4 else "0"
+    sums: dict[tuple[Step, Kind, str, str], list[int]] = {}
+    templates: set[Template] = set()
+    rows = connection.execute(
+        "SELECT step, kind, model, settings, shared.text, counted.* FROM (SELECT step, kind, model, sampling, shared,"  # noqa: S608
+        " COUNT(*), COUNT(failure), SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)),"
+        f" {estimated}, {drawn} FROM request GROUP BY step, kind, model, sampling, shared) AS counted"
+        " JOIN sampling ON sampling.id = counted.sampling JOIN shared ON shared.id = counted.shared"
+    )
+    for step, kind, model, settings, text, *row in rows:
+        before = sums.get((step, kind, model, settings), [0] * 6)
+        sums[step, kind, model, settings] = [one + other for one, other in zip(before, row[5:], strict=True)]
+        if text:
+            templates.add(Template(step, kind, sha256(text.encode("utf-8", "surrogatepass")).hexdigest()))
+    asked = [
+        Asked(step, kind, model, json.loads(settings), count, failed, given, written, guessed > 0, unseeded)
+        for (step, kind, model, settings), (count, failed, given, written, guessed, unseeded) in sums.items()
+    ]
+    return (
+        tuple(sorted(asked, key=lambda one: (STEPS.index(one.step), one.kind, one.model, -one.requests))),
+        tuple(sorted(templates, key=lambda one: (STEPS.index(one.step), one.kind, one.sha256))),
+    )
+
+
+def _agreement(connection: sqlite3.Connection) -> tuple[tuple[Agreement, ...], tuple[tuple[str, int], ...]]:
+    """Both in one reading: the rows of a large run are many."""
+    counts: dict[Kind, list[int]] = {}
+    sums: dict[Kind, float] = {}
+    wins: Counter[str] = Counter()
+    rows = connection.execute(
+        "SELECT kind, MAX(0, MIN(CAST(agreement * ? AS INTEGER), ?)) AS tenth, winners, COUNT(*), SUM(agreement) FROM"
+        " (SELECT kind, json_extract(row, '$.agreement') AS agreement, json_extract(row, '$.winners') AS winners"
+        " FROM example) GROUP BY kind, tenth, winners",
+        (BINS, BINS - 1),
+    )
+    for kind, tenth, winners, count, total in rows:
+        counts.setdefault(kind, [0] * BINS)[tenth] += count
+        sums[kind] = sums.get(kind, 0.0) + total
+        wins.update(dict.fromkeys(json.loads(winners), count))
+    found = tuple(Agreement(kind, sums[kind] / sum(bins), tuple(bins)) for kind, bins in sorted(counts.items()))
+    return found, tuple(sorted(wins.items(), key=lambda win: (-win[1], win[0])))
+
+
+def _samples(connection: sqlite3.Connection) -> tuple[Mapping[str, Any], ...]:
+    rows = connection.execute(
+        "SELECT row FROM example AS one WHERE position ="
+        " (SELECT MIN(position) FROM example AS other WHERE other.kind = one.kind) ORDER BY kind"
+    )
+    return tuple(json.loads(row) for (row,) in rows)

@@ -1,0 +1,46 @@
+"""What tells a reader of a dataset which of its files belong together: a part of the front matter of `README.md`.
+
+It has the sizes too. `datasets` keeps what it has loaded, and of a folder with such a declaration looks at nothing else
+to see whether it is the same: without them, a folder of that name that was loaded once would be loaded for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ensemble_instruct.export.exporter import Exported
+from ensemble_instruct.export.layout import Table, lines_table, read_tables
+
+_KNOWN = {"train", "validation", "test"}
+"""Names by which `datasets` tells files of JSON lines apart without a declaration."""
+
+
+def declaration(tables: Sequence[Table]) -> dict[str, Any]:
+    """`configs`, the first table as the default, and `dataset_info` where the files are written already."""
+    configs = [
+        {
+            "config_name": table.name,
+            **({"default": True} if place == 0 else {}),
+            "data_files": [{"split": split.name, "path": table.pattern(split)} for split in table.splits],
+        }
+        for place, table in enumerate(tables)
+    ]
+    if not all(split.files for table in tables for split in table.splits):
+        return {"configs": configs}
+    return {"configs": configs, "dataset_info": [table.sizes for table in tables]}
+
+
+def declared(_run: Path, folder: Path, exported: Exported) -> dict[str, str]:
+    """`README.md` of a folder that `datasets` would not load as what it is, or nothing."""
+    import yaml
+
+    rows = {split.name: split.rows for split in exported.main.splits}
+    if (folder / "data").is_dir():
+        tables = read_tables(folder) if len(exported.configs) > 1 else ()
+    else:
+        tables = () if rows.keys() <= _KNOWN else (lines_table(folder, rows),)
+    if not tables:
+        return {}
+    return {"README.md": f"---\n{yaml.safe_dump(declaration(tables), sort_keys=False)}---\n"}

@@ -1,0 +1,43 @@
+"""The examples so far of a run that goes on or was stopped, with what its quality filters have against them.
+
+A run applies its filters at its end. Who takes examples before must not get what they are there to keep out.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from ensemble_instruct.config.load import load_config
+from ensemble_instruct.export.exporter import Choose
+from ensemble_instruct.export.formats import Row
+from ensemble_instruct.records import Candidate, Example, Instance
+from ensemble_instruct.steps.ensemble import ballots_of, decide
+from ensemble_instruct.steps.plans import filters_of, selection_of
+from ensemble_instruct.store.store import example_row, read_answer
+
+
+def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:
+    """Decides an example of the run anew, as step 5 does a row by itself, but with the filters of the config.
+
+    Raises `InputFileError` for a benchmark that cannot be read.
+    """
+    config = load_config(folder / "config.yaml")
+    filters = filters_of(config, lambda key: read_answer(connection, key))
+    if not filters.are_on:
+        return lambda row: row
+    selection = selection_of(config).provisional
+
+    def chosen(row: Row) -> Row | None:
+        instance, *candidates = (Candidate(row["id"], each["voter"], each["output"]) for each in row["candidates"])
+        asked = (
+            Instance(
+                row["kind"], row["instruction"], row["input"], instance.text, follow_on=row["follow_on"],
+                run=row.get("run", ""),
+            ),
+            tuple(candidates),
+        )  # fmt: skip
+        record = decide(asked, selection, ballots_of([asked], selection)[0], None, filters)
+        return example_row(record) if isinstance(record, Example) else None
+
+    return chosen

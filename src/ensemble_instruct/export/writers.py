@@ -1,0 +1,165 @@
+"""Files that take rows some at a time: lines of JSON, a JSON array, Parquet, and Parquet in shards.
+
+What they write follows from the rows, and from how they came in portions: the same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any, Protocol
+
+from ensemble_instruct.errors import UsageError
+from ensemble_instruct.export.formats import ColumnType, Row
+from ensemble_instruct.files.jsonl import dump
+
+_GROUP_ROWS, _GROUP_BYTES = 10_000, 32 * 2**20
+"""A row group is written when it has so many rows or bytes: it is what a reader needs memory for."""
+
+
+class Writer(Protocol):
+    """Takes rows until it is closed."""
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Put rows behind the others."""
+
+    def close(self) -> None:
+        """Write what is still to be written."""
+
+
+class LinesWriter:
+    """One JSON object a line."""
+
+    def __init__(self, file: IO[bytes], *, ascii_only: bool) -> None:
+        self._file, self._ascii_only = file, ascii_only
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """See `Writer`."""
+        self._file.writelines((dump(row, ascii_only=self._ascii_only) + "\n").encode() for row in rows)
+
+    def close(self) -> None:
+        """See `Writer`."""
+
+
+class ArrayWriter:
+    """One JSON array, an object a line."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._begin = file, b"[\n"
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """See `Writer`."""
+        for row in rows:
+            self._file.write(self._begin + dump(row).encode())
+            self._begin = b",\n"
+
+    def close(self) -> None:
+        """See `Writer`."""
+        self._file.write(b"[\n]\n" if self._begin == b"[\n" else b"\n]\n")
+
+
+class ParquetWriter:
+    """One Parquet file, in row groups of `_GROUP_ROWS` rows, or fewer where they are large."""
+
+    def __init__(self, file: IO[bytes], columns: Mapping[str, ColumnType]) -> None:
+        _, parquet = arrow()
+        self._schema = _schema(columns)
+        self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
+        self._waiting: list[Any] = []
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """See `Writer`."""
+        self.add_table(table_of(rows, self._schema))
+
+    def add_table(self, table: Any) -> None:
+        """Put the rows of an Arrow table behind the others."""
+        self._waiting.append(table)
+        if (
+            sum(part.num_rows for part in self._waiting) >= _GROUP_ROWS
+            or sum(part.nbytes for part in self._waiting) >= _GROUP_BYTES
+        ):
+            self._write_group()
+
+    def close(self) -> None:
+        """See `Writer`."""
+        self._write_group()
+        self._writer.close()
+
+    def _write_group(self) -> None:
+        pa, _ = arrow()
+        if any(part.num_rows for part in self._waiting):
+            self._writer.write_table(pa.concat_tables(self._waiting))
+        self._waiting = []
+
+
+class ShardWriter:
+    """Parquet files `NAME-00000-of-0000N.parquet` in a folder, each with at most `most_bytes` before compression.
+
+    Rows that came together stay together, even where they alone are more. There is at least one file.
+    """
+
+    def __init__(self, folder: Path, name: str, columns: Mapping[str, ColumnType], most_bytes: int) -> None:
+        self._folder, self._name, self._columns, self._most_bytes = folder, name, columns, most_bytes
+        self._schema = _schema(columns)
+        self._open = ExitStack()
+        self.shards = 0
+        self._start()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """See `Writer`."""
+        table = table_of(rows, self._schema)
+        if self._bytes and self._bytes + table.nbytes > self._most_bytes:
+            self._open.close()
+            self._start()
+        self._writer.add_table(table)
+        self._bytes += table.nbytes
+
+    def close(self) -> None:
+        """See `Writer`; names each file by its number and theirs."""
+        self._open.close()
+        for number in range(self.shards):
+            name = f"{self._name}-{number:05}-of-{self.shards:05}.parquet"
+            self._path(number).rename(self._folder / name)
+
+    def _start(self) -> None:
+        file = self._open.enter_context(self._path(self.shards).open("wb"))
+        self._writer = ParquetWriter(file, self._columns)
+        self._open.callback(self._writer.close)
+        self.shards += 1
+        self._bytes = 0
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{self._name}-{number:05}.parquet"
+
+
+def arrow() -> tuple[ModuleType, ModuleType]:
+    """`pyarrow` and `pyarrow.parquet`; raises `UsageError` where they are not installed."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise UsageError("Parquet needs pyarrow: pip install 'ensemble-instruct[parquet]'") from error
+    return pa, pq
+
+
+def _schema(columns: Mapping[str, ColumnType]) -> Any:
+    pa, _ = arrow()
+    text, number = pa.string(), pa.float64()
+    types: dict[ColumnType, Any] = {
+        "text": text,
+        "number": number,
+        "texts": pa.list_(text),
+        "messages": pa.list_(pa.struct([("role", text), ("content", text)])),
+        "candidates": pa.list_(pa.struct([("voter", text), ("output", text), ("score", number), ("barred", text)])),
+        "matrix": pa.list_(pa.list_(number)),
+    }
+    return pa.schema([(name, types[kind]) for name, kind in columns.items()])
+
+
+def table_of(rows: Sequence[Row], schema: Any) -> Any:
+    """The rows as an Arrow table with the columns of a schema; what else they hold is left out."""
+    pa, _ = arrow()
+    columns = [pa.array([row[field.name] for row in rows], type=field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)

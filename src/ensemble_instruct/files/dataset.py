@@ -1,0 +1,159 @@
+"""A user's own dataset, JSON Lines or Parquet: the texts of one column, and the rows that shall stay.
+
+A column holds strings, or conversations (lists of messages), of which the text is the first message of a user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from ensemble_instruct.errors import InputFileError, UsageError
+from ensemble_instruct.files.jsonl import read_rows, whole_file
+
+COLUMNS = ("instruction", "prompt", "question", "text", "messages", "conversations")
+"""Where the text of a task stands in common formats; the first that a dataset has is taken."""
+_PARQUET = b"PAR1"
+_BATCH = 8192
+
+
+class Table(Protocol):
+    """A dataset in a file, read as often as it is asked."""
+
+    path: Path
+    column: str
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def texts(self) -> Iterator[str]:
+        """The text of each row, in order; empty where a row has none. Raises `InputFileError`."""
+
+    def save(self, keep: Sequence[int], to: Path) -> None:
+        """Write the rows whose place in `keep` is not 0, unchanged, in the same format; whole or not at all."""
+
+
+def open_table(path: Path, column: str | None = None) -> Table:
+    """The dataset in a file; without a column, the first of `COLUMNS` that it has.
+
+    Raises `InputFileError` when the file cannot be read or has no such column.
+    """
+    if not is_parquet(path):
+        return _JsonlTable(path, column)
+    require_pyarrow(path)
+    return _ParquetTable(path, column)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by how it begins; raises `InputFileError` when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_PARQUET)) == _PARQUET
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
+
+
+def require_pyarrow(path: Path) -> None:
+    """Raise `UsageError` where the extra that reads and writes Parquet is not installed."""
+    if find_spec("pyarrow") is None:
+        raise UsageError(f"{path}: Parquet needs pyarrow; pip install 'ensemble-instruct[parquet]', or use JSONL")
+
+
+class _JsonlTable:
+    def __init__(self, path: Path, column: str | None) -> None:
+        self.path = path
+        if not path.is_file():
+            raise InputFileError(f"{path}: is no regular file, and it has to be read twice; save it to a file first")
+        first = next(read_rows(path, {}), None)
+        names = list(first[1]) if first else []
+        self.column = _chosen(path, names, column) if first else column or COLUMNS[0]
+
+    def __len__(self) -> int:
+        with self.path.open("rb") as file:
+            return sum(1 for line in file if line.strip())
+
+    def texts(self) -> Iterator[str]:
+        for number, row in read_rows(self.path, {}):
+            if self.column not in row:
+                raise InputFileError(f"{self.path}:{number}: field {self.column!r} is missing; each row needs it")
+            yield _text(f"{self.path}:{number}", self.column, row[self.column])
+
+    def save(self, keep: Sequence[int], to: Path) -> None:
+        with self.path.open("rb") as file, whole_file(to) as kept:
+            rows = (line for line in file if line.strip())
+            for wanted, line in zip(keep, rows, strict=True):
+                if wanted:
+                    kept.write(line if line.endswith(b"\n") else line + b"\n")
+
+
+class _ParquetTable:
+    def __init__(self, path: Path, column: str | None) -> None:
+        self.path = path
+        with arrow_errors(path):
+            import pyarrow.parquet as pq
+
+            self._file = pq.ParquetFile(path)
+        self.column = _chosen(path, self._file.schema_arrow.names, column)
+
+    def __len__(self) -> int:
+        rows: int = self._file.metadata.num_rows
+        return rows
+
+    def texts(self) -> Iterator[str]:
+        number = 0
+        with arrow_errors(self.path):
+            for batch in self._file.iter_batches(_BATCH, columns=[self.column]):
+                for value in batch.column(0).to_pylist():
+                    number += 1
+                    yield _text(f"{self.path}: row {number}", self.column, value)
+
+    def save(self, keep: Sequence[int], to: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema, number = self._file.schema_arrow, 0
+        with (
+            arrow_errors(self.path),
+            whole_file(to) as file,
+            pq.ParquetWriter(file, schema, compression="zstd") as writer,
+        ):
+            for batch in self._file.iter_batches(_BATCH):
+                wanted = pa.array([bool(flag) for flag in keep[number : number + len(batch)]])
+                writer.write_batch(batch.filter(wanted))
+                number += len(batch)
+
+
+@contextmanager
+def arrow_errors(path: Path) -> Iterator[None]:
+    """What pyarrow cannot read becomes an `InputFileError`."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise InputFileError(f"{path}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
+
+
+def _chosen(path: Path, names: Sequence[str], column: str | None) -> str:
+    found = [name for name in ([column] if column else COLUMNS) if name in names]
+    if not found:
+        there = ", ".join(names[:20]) or "none"
+        wanted = f"column {column!r}" if column else f"column of {', '.join(COLUMNS)}"
+        raise InputFileError(f"{path}: has no {wanted}; there are {there}: name one with --column, or rename it")
+    return found[0]
+
+
+def _text(where: str, column: str, value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, list):
+        for message in value:
+            if isinstance(message, dict):
+                role, content = message.get("role", message.get("from")), message.get("content", message.get("value"))
+                if role in ("user", "human") and isinstance(content, str):
+                    return content
+        return ""
+    raise InputFileError(f"{where}: {column!r} holds no text; name another column with --column")

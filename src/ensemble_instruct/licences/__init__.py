@@ -1,0 +1,1 @@
+"""Which licences may be used, and what follows for the dataset."""

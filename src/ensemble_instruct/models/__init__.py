@@ -1,0 +1,1 @@
+"""Asking language models: everything between a question and its committed answer."""

@@ -1,0 +1,53 @@
+"""A sum of money that a run may spend on its models, and never more."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ensemble_instruct.config.models import Price
+from ensemble_instruct.errors import RunError
+
+
+def cost_of(price: Price, prompt_tokens: float, completion_tokens: float) -> float:
+    """US dollars for so many tokens."""
+    return (prompt_tokens * price.input + completion_tokens * price.output) / 1e6
+
+
+class Budget:
+    """The budget of a run over all its models and starts, in US dollars.
+
+    Before a request is sent, the most that it can cost is set aside; when its answer is there, what it did cost is
+    counted instead. So the sum is never passed, and as much of it as possible is used.
+    """
+
+    def __init__(self, limit: float, spent: float) -> None:
+        self._limit, self._spent = limit, spent
+        self._set_aside, self._number = 0.0, 0
+        self._turn, self._settled = asyncio.Lock(), asyncio.Event()
+        self._is_used_up = False
+
+    async def reserve(self, most: float) -> None:
+        """Set the most that a request can cost aside, waiting for others where needed; first come, first served.
+
+        Raises `RunError` when it does not fit any more and nothing is in flight.
+        """
+        async with self._turn:
+            while self._is_used_up or self._spent + self._set_aside + most > self._limit:
+                if self._is_used_up or not self._number:
+                    self._is_used_up = True
+                    raise RunError(
+                        f"the budget of {self._limit:g} USD is used up: {self._spent:.6f} USD spent, and the next "
+                        f"request may cost {most:.6f}; all answers are kept: run the same command again with a "
+                        f"higher --budget"
+                    )
+                self._settled.clear()
+                await self._settled.wait()
+            self._set_aside += most
+            self._number += 1
+
+    def settle(self, most: float, cost: float) -> None:
+        """A request for which `most` was set aside is over and cost so much."""
+        self._number -= 1
+        self._set_aside = self._set_aside - most if self._number else 0.0
+        self._spent += cost
+        self._settled.set()

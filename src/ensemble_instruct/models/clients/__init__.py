@@ -1,0 +1,35 @@
+"""The backends. A new one is a module here with one class, and one line in the table below."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from ensemble_instruct.config.models import ModelSection, api_key
+from ensemble_instruct.models.clients.base import Client
+
+CLIENTS = {
+    "openai": "ensemble_instruct.models.clients.openai.client:OpenAIClient",
+    "ctranslate2": "ensemble_instruct.models.clients.local.ctranslate2:CTranslate2Client",
+    "transformers": "ensemble_instruct.models.clients.local.transformers:TransformersClient",
+    "vllm": "ensemble_instruct.models.clients.local.vllm:VllmClient",
+    "scripted": "ensemble_instruct.models.clients.scripted:ScriptedClient",
+}
+
+
+def make_client(name: str, section: ModelSection, api_key: str | None) -> Client:
+    """The client for a model of the config; its module is imported only now."""
+    module, _, attribute = CLIENTS[section.provider].partition(":")
+    client: Client = getattr(import_module(module), attribute)(name, section, api_key)
+    return client
+
+
+def make_clients(name: str, section: ModelSection) -> list[tuple[str, Client]]:
+    """A client for each address of a model of the config, under the name of its server.
+
+    Raises `ConfigError` for a missing key or script.
+    """
+    key = api_key(name, section)
+    if section.provider != "openai":
+        return [(section.provider, make_client(name, section, key))]
+    replicas = [section.model_copy(update={"base_url": url}) for url in section.base_urls]
+    return [(replica.base_urls[0], make_client(name, replica, key)) for replica in replicas]

@@ -1,0 +1,1 @@
+"""Clients of models that run in this process."""

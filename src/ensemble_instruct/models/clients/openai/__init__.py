@@ -1,0 +1,1 @@
+"""The client of any server that speaks the OpenAI protocol."""

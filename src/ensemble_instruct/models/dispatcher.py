@@ -1,0 +1,185 @@
+"""Which server a request goes to, and when.
+
+A `Dispatcher` stands before the gates of one model's servers (one, or several replicas): each request goes to the least
+loaded server that has room, in the order in which they asked; those that are tried again go first, and to another
+server if there is one.
+
+All other requests of a run wait, in the end, for those of step 1: each of these hangs on earlier ones, so the time that
+they lose cannot be made up. Of three requests that are let in while both wait, two are of step 1; and it has places set
+aside, as many as it uses, but not more than two thirds. What is left keeps the later steps and the voters at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ensemble_instruct.models.admission import Gate
+
+_SET_ASIDE, _IN_A_ROW = 2 / 3, 2
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request that asked for a place."""
+
+    turn: asyncio.Future[int]
+    tokens: float
+    avoid: int | None
+    first: bool
+
+
+class Dispatcher:
+    """Hands out places at the gates of a model's servers."""
+
+    def __init__(self, gates: Sequence[Gate]) -> None:
+        self.gates = tuple(gates)
+        self._numbered = tuple(enumerate(self.gates))
+        self._first: deque[_Waiting] = deque()
+        self._others: deque[_Waiting] = deque()
+        self._in_a_row = 0
+        """Requests that went first, since another one was let in."""
+        self._set_aside: dict[str, int] = {}
+        self._others_at = [0] * len(self.gates)
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_stopped = False
+        self._all_home: asyncio.Future[None] | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are at a server now, or answered and on their way to the disk."""
+        return sum(gate.in_flight for gate in self.gates)
+
+    def set_aside(self, name: str, places: int) -> None:
+        """Keep so many places for requests that go `first`, beside those kept under other names; 0 ends it."""
+        before = self._set_aside.pop(name, 0)
+        if places:
+            self._set_aside[name] = places
+        if places < before and self._others:
+            self._admit()
+
+    async def enter(self, tokens: float, *, first: bool = False, again: bool = False, avoid: int | None = None) -> int:
+        """Wait for a place for a request of so many tokens; returns the number of the server.
+
+        Each `enter` is followed by one `leave`. With `again`, it goes before those that ask for the first time, and
+        not to the server with the number `avoid` while another one is there.
+        """
+        asked = _Waiting(asyncio.get_running_loop().create_future(), tokens, avoid, first)
+        if not self._first and not self._others and (number := self._place(asked)) is not None:
+            return number
+        waiting = self._first if first else self._others
+        if again:
+            waiting.appendleft(asked)
+        else:
+            waiting.append(asked)
+        if len(waiting) == 1 or again:
+            self._admit()
+        try:
+            return await asked.turn
+        except asyncio.CancelledError:
+            if asked.turn.done() and not asked.turn.cancelled():
+                self.leave(asked.turn.result(), first=first)
+            raise
+
+    def leave(self, number: int, hold: float = 0.0, *, first: bool = False) -> None:
+        """Give the place at a server back, after `hold` seconds."""
+        gate = self.gates[number]
+        gate.leave(time.monotonic())
+        self._others_at[number] -= not first
+        if hold:
+            gate.held += 1
+            asyncio.get_running_loop().call_later(hold, self._let_go, gate)
+        if self._all_home is not None and not self._all_home.done() and not self.in_flight:
+            self._all_home.set_result(None)
+        self._admit()
+        if not self._first and (not self._others or self._set_aside):
+            for gate in self.gates:
+                gate.has_spare = True
+
+    async def stop(self) -> None:
+        """Send nothing more; return once all that is in flight has come home."""
+        self._is_stopped = True
+        if self._all_home is None:
+            self._all_home = asyncio.get_running_loop().create_future()
+            if not self.in_flight:
+                self._all_home.set_result(None)
+        await self._all_home
+
+    def _let_go(self, gate: Gate) -> None:
+        gate.held -= 1
+        self._admit()
+
+    def _place(self, asked: _Waiting) -> int | None:
+        if self._is_stopped or not (asked.first or self._is_left_over()):
+            return None
+        now = time.monotonic()
+        best, load = None, math.inf
+        for number, gate in self._open_to(asked.avoid):
+            if gate.wait(now, asked.tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
+                best, load = number, (gate.in_flight + gate.held) / gate.limit
+        if best is not None:
+            self.gates[best].enter(now, asked.tokens)
+            self._others_at[best] += not asked.first
+            self._in_a_row = self._in_a_row + 1 if asked.first else 0
+        return best
+
+    def _is_left_over(self) -> bool:
+        """Whether a request that does not go first finds a place that is not set aside."""
+        if not self._set_aside:
+            return True
+        there = [number for number, gate in self._numbered if not gate.is_away]
+        limit = sum(int(self.gates[number].limit) for number in there)
+        kept = min(sum(self._set_aside.values()), int(_SET_ASIDE * limit))
+        return sum(self._others_at[number] for number in there) < max(1, limit - kept)
+
+    def _open_to(self, avoid: int | None) -> Sequence[tuple[int, Gate]]:
+        """The gates for a request that avoids a server, if another one is there."""
+        if avoid is None:
+            return self._numbered
+        others = [(number, gate) for number, gate in self._numbered if number != avoid]
+        return others if any(not gate.is_away for _, gate in others) else self._numbered
+
+    def _admit(self) -> None:
+        while (waiting := self._whose_turn()) is not None and self._admit_from(waiting):
+            pass
+        if waiting:
+            self._set_timer(waiting[0])
+
+    def _whose_turn(self) -> deque[_Waiting] | None:
+        """Those of whom the next one may go; None when nobody waits but for places that are set aside."""
+        for waiting in (self._first, self._others):
+            while waiting and waiting[0].turn.done():
+                waiting.popleft()
+        others = self._others if self._others and self._is_left_over() else None
+        return self._first if self._first and (others is None or self._in_a_row < _IN_A_ROW) else others
+
+    def _admit_from(self, waiting: deque[_Waiting]) -> bool:
+        """Let the first go for whom there is room; whether there was one."""
+        for place, asked in enumerate(waiting):
+            if asked.turn.done():
+                continue
+            if (number := self._place(asked)) is not None:
+                asked.turn.set_result(number)
+                del waiting[place]
+                return True
+            if asked.avoid is None or not self._has_room(asked.tokens):
+                return False
+        return False
+
+    def _has_room(self, tokens: float) -> bool:
+        now = time.monotonic()
+        return not self._is_stopped and any(gate.wait(now, tokens) == 0 for gate in self.gates)
+
+    def _set_timer(self, asked: _Waiting) -> None:
+        """Look again when the first gate opens by itself for the first that waits."""
+        now = time.monotonic()
+        waits = [wait for _, gate in self._open_to(asked.avoid) if (wait := gate.wait(now, asked.tokens)) is not None]
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if waits and not self._is_stopped:
+            self._timer = asyncio.get_running_loop().call_later(max(0.001, min(waits)), self._admit)

@@ -1,0 +1,360 @@
+"""Between a step and a language model: replay from the store → admit → retry → client → commit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.errors import (
+    RequestError,
+    RequestRefusedError,
+    RunError,
+    ServerUnreachableError,
+    TransientError,
+)
+from ensemble_instruct.models.admission import Gate, GateStatus
+from ensemble_instruct.models.budget import Budget, cost_of
+from ensemble_instruct.models.clients.base import Client
+from ensemble_instruct.models.dispatcher import Dispatcher
+from ensemble_instruct.models.rates import Rates
+from ensemble_instruct.models.retries import Retries, Tries
+from ensemble_instruct.models.telemetry import Telemetry
+from ensemble_instruct.records import Answer, Failure, Request, Response, estimated_tokens
+from ensemble_instruct.store.store import Store
+
+_WINDOW_FACTOR, _SMALLEST_WINDOW, _LARGEST_WINDOW = 16, 64, 2048
+_GRACE = 0.5
+"""Seconds for which the servers of a model that have not answered yet are waited for, once one has."""
+_TEMPLATE_TOKENS = 64
+"""What a chat template may add to a prompt."""
+_WITHOUT_REPLY = ("connection", "timeout", "unreachable")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Usage:
+    """What one model did in this process."""
+
+    asked: int = 0
+    replayed: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    retries: Counter[str] = field(default_factory=Counter)
+
+    def add(self, prompt: str, outcome: Response | Failure) -> None:
+        """Count one answer."""
+        self.asked += 1
+        if isinstance(outcome, Failure):
+            self.failed += 1
+        else:
+            used, made = outcome.used_tokens(prompt)
+            self.prompt_tokens += used
+            self.completion_tokens += made
+
+
+@dataclass(slots=True)
+class _Sent:
+    """One try, and how many requests and tokens its server had been sent by then."""
+
+    gate: Gate
+    began: float
+    requests: int
+    tokens: float
+
+    @property
+    def seconds(self) -> float:
+        """Since it was sent."""
+        return time.monotonic() - self.began
+
+
+def request_key(identity: Sequence[str], request: Request) -> str:
+    """32 hexadecimal digits over everything that can change the answer of a model, and nothing else."""
+    sampling = request.sampling
+    parts = [
+        *identity, request.prompt, sampling.max_tokens, sampling.min_tokens, sampling.temperature,
+        sampling.top_k, sampling.top_p, sampling.stop, sampling.seed, request.repeat,
+    ]  # fmt: skip
+    return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+
+class Model:
+    """One model of the config, on one server or several replicas: asks for what the store does not know yet.
+
+    `ask` is safe to call from many tasks; a request that is already on its way is not sent twice.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        section: ModelSection,
+        clients: Sequence[tuple[str, Client]],
+        store: Store,
+        budget: Budget | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        self.name = name
+        self.usage = Usage()
+        self._section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
+        self._clients = tuple(client for _, client in clients)
+        self._identity = section.identity
+        rates = section.requests_per_minute, section.tokens_per_minute
+        patience = section.give_up_after / 4
+        self._gates = tuple(Gate(server, section.max_in_flight, Rates(*rates), patience) for server, _ in clients)
+        self._dispatcher = Dispatcher(self._gates)
+        self._retries = Retries(name, section)
+        self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
+        self._sleeping: dict[asyncio.Future[None], Tries] = {}
+        self._opening: asyncio.Task[None] | None = None
+        self._late: set[asyncio.Future[None]] = set()
+        self._is_open = False
+        self._completion_tokens = 0.0
+
+    @property
+    def window(self) -> int:
+        """How many requests a step shall have under way, so that one that is tried again holds up nothing."""
+        in_flight = (self._section.max_in_flight or _LARGEST_WINDOW // _WINDOW_FACTOR) * len(self._clients)
+        return max(_SMALLEST_WINDOW, min(_LARGEST_WINDOW, _WINDOW_FACTOR * in_flight), 2 * in_flight)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are at a server, or answered and on their way to the disk."""
+        return self._dispatcher.in_flight
+
+    @property
+    def servers(self) -> list[GateStatus]:
+        """The state of each server at this moment."""
+        return [gate.status() for gate in self._gates]
+
+    def key(self, request: Request) -> str:
+        """See `request_key`."""
+        return request_key(self._identity, request)
+
+    async def open(self) -> None:
+        """Open the clients, once; raises `ModelError` when the model cannot be reached at all."""
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+        await asyncio.shield(self._opening)
+
+    async def _open(self) -> None:
+        """Open all clients at the same time, and go on with the first that is there; the others may come later."""
+        opening = {
+            asyncio.ensure_future(client.open()): gate for client, gate in zip(self._clients, self._gates, strict=True)
+        }
+        self._late = set(opening)
+        away: list[ServerUnreachableError] = []
+        done: set[asyncio.Task[None]] = set()
+        while opening and (done or not self._is_open):
+            grace = _GRACE if self._is_open else None
+            done, _ = await asyncio.wait(opening, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                gate, error = opening.pop(task), task.exception()
+                if isinstance(error, ServerUnreachableError):
+                    away.append(error)
+                    self._leave_out(gate, error)
+                elif error is not None:
+                    raise error
+                self._is_open |= error is None
+        if not self._is_open:
+            others = ", ".join(gate.server for gate in self._gates[1:])
+            raise ServerUnreachableError(f"{away[0]}" + (f"; nor is one at {others}" if others else ""))
+        for lost in away:
+            log.warning("%s; the other servers go on", lost, extra={"model": self.name})
+        for gate in opening.values():
+            gate.leave_alone(time.monotonic())
+
+    def _leave_out(self, gate: Gate, error: ServerUnreachableError) -> None:
+        gone = TransientError(str(error), cause="unreachable", server_down=True)
+        gate.failed(0, gone, 0.0, time.monotonic())
+
+    def set_aside(self, name: str, places: int) -> None:
+        """Keep so many places for requests of step 1, on which all others wait; 0 ends it."""
+        self._dispatcher.set_aside(name, places)
+
+    async def stop(self) -> None:
+        """Send nothing more; return once all that is in flight has come home."""
+        await self._dispatcher.stop()
+
+    async def unload(self) -> None:
+        """Free what the clients hold; the next request that the store cannot answer opens them again."""
+        if self._is_open:
+            self._opening, self._is_open = None, False
+            await asyncio.gather(*(client.close() for client in self._clients))
+            log.info("model %s: its role is over, its memory is free", self.name, extra={"model": self.name})
+
+    async def close(self) -> None:
+        """Close the clients."""
+        if self._opening is not None:
+            self._opening.cancel()
+            with suppress(asyncio.CancelledError, RunError):
+                await self._opening
+            for task in self._late:
+                task.cancel()
+            await asyncio.gather(*self._late, return_exceptions=True)
+        await asyncio.gather(*(client.close() for client in self._clients))
+
+    async def ask(self, request: Request) -> Answer:
+        """The committed answer to a request: from the store, or from the model once it is on disk.
+
+        Raises `RunError` when the run cannot go on.
+        """
+        key = self.key(request)
+        while (earlier := self._on_the_way.get(key)) is not None:
+            await asyncio.wait([earlier])
+            if not earlier.cancelled():
+                return earlier.result()
+        if (answer := self._store.answer(key)) is not None:
+            self.usage.replayed += 1
+            self._retries.replayed(succeeded=isinstance(answer.outcome, Response))
+            return answer
+        mine = self._on_the_way[key] = asyncio.get_running_loop().create_future()
+        try:
+            answer = await self._ask_servers(key, request)
+            mine.set_result(answer)
+            return answer
+        finally:
+            mine.cancel()
+            del self._on_the_way[key]
+
+    async def _ask_servers(self, key: str, request: Request) -> Answer:
+        """Try until there is an outcome; no try is begun that the budget does not cover."""
+        tries = Tries()
+        tokens = estimated_tokens(request.prompt) + (self._completion_tokens or request.sampling.max_tokens)
+        while True:
+            most = cost = 0.0
+            if self._budget is not None:
+                most = self._most(request)
+                await self._budget.reserve(most)
+            try:
+                outcome = await self._ask_once(key, request, tries, tokens)
+                if self._budget is not None and isinstance(outcome, Response):
+                    cost = cost_of(self._section.price, *outcome.used_tokens(request.prompt))
+            finally:
+                if self._budget is not None:
+                    self._budget.settle(most, cost)
+            if outcome is not None:
+                return Answer(key, outcome)
+            await self._sleep(tries)
+            self._retries.require_hope(tries)
+
+    async def _ask_once(self, key: str, request: Request, tries: Tries, tokens: float) -> Response | Failure | None:
+        """One try; an outcome is committed before the place at the server is given back."""
+        first = request.step == "instructions"
+        number = await self._dispatcher.enter(tokens, first=first, again=tries.made > 0, avoid=tries.server)
+        tries.hold, tries.server = 0.0, number
+        try:
+            self._retries.require_hope(tries)
+            if not self._is_open:
+                await self.open()
+            began = time.monotonic()
+            outcome = await self._try(number, key, request, tries, tokens)
+            if outcome is not None:
+                await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
+                self.usage.add(request.prompt, outcome)
+            return outcome
+        finally:
+            self._dispatcher.leave(number, tries.hold, first=first)
+
+    def _most(self, request: Request) -> float:
+        """The most that a request can cost, in US dollars: a token is a byte at least."""
+        tokens = len(request.prompt.encode("utf-8", "surrogatepass")) + _TEMPLATE_TOKENS
+        return cost_of(self._section.price, tokens, request.sampling.max_tokens)
+
+    async def _try(
+        self, number: int, key: str, request: Request, tries: Tries, tokens: float
+    ) -> Response | Failure | None:
+        """One try at one server: the outcome, or None when the request shall be tried again after `tries.delay`.
+
+        Raises `RunError` after `give_up_after` seconds without any success.
+        """
+        gate, client = self._gates[number], self._clients[number]
+        sent = _Sent(gate, time.monotonic(), gate.rates.used_requests, gate.rates.used_tokens)
+        problem: RequestError | None = None
+        outcome: Response | Failure | None
+        try:
+            outcome = await client.answer(request)
+        except RequestRefusedError as error:
+            gate.answered(sent.requests, sent.seconds, time.monotonic())
+            problem, outcome = error, self._retries.refused(key, error)
+        except TransientError as error:
+            problem, outcome = error, self._after_failure(sent, key, error, tries)
+        else:
+            self._after_success(sent, key, request, outcome, tokens)
+        if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
+            gate.rates.told(time.monotonic(), client.limits, sent.requests, sent.tokens)
+        self._report(sent, request, outcome, problem)
+        return outcome
+
+    def _after_success(self, sent: _Sent, key: str, request: Request, response: Response, tokens: float) -> None:
+        now = time.monotonic()
+        sent.gate.answered(sent.requests, sent.seconds, now)
+        used, made = response.used_tokens(request.prompt)
+        sent.gate.rates.correct(now, used + made - tokens)
+        self._completion_tokens += 0.1 * (made - self._completion_tokens) if self._completion_tokens else made
+        if self._retries.succeeded(key, sent.began):
+            for sleeper, tries in self._sleeping.items():
+                if not tries.is_told:
+                    _wake(sleeper)
+
+    def _after_failure(self, sent: _Sent, key: str, error: TransientError, tries: Tries) -> Failure | None:
+        gate, now = sent.gate, time.monotonic()
+        was_away = gate.is_away
+        tries.hold = gate.failed(sent.requests, error, sent.seconds, now)
+        self.usage.retries[error.cause] += 1
+        elsewhere = any(other is not gate and not other.is_away for other in self._gates)
+        failure = self._retries.failed(key, error, tries, sent.began, elsewhere=elsewhere)
+        if self._retries.is_outage:
+            gate.leave_alone(now)
+        place = {"model": self.name, "server": gate.server, "cause": error.cause}
+        if gate.retries[error.cause] == 1:
+            log.warning("model %s at %s: %s; trying again", self.name, gate.server, error, extra=place)
+        if gate.is_away and not was_away:
+            log.info("model %s: left %s alone for a while", self.name, gate.server, extra=place)
+        return failure
+
+    def _report(
+        self, sent: _Sent, request: Request, outcome: Response | Failure | None, problem: RequestError | None
+    ) -> None:
+        if self._telemetry is None:
+            return
+        seconds = sent.seconds
+        cause = getattr(problem, "cause", None) or getattr(problem, "type", None)
+        self._telemetry.tried(
+            model=self._section.model or self.name,
+            provider=self._section.provider,
+            operation="chat" if self._section.endpoint == "chat" else "text_completion",
+            server=sent.gate.server,
+            request=request,
+            began=time.time() - seconds,
+            seconds=seconds,
+            response=outcome if isinstance(outcome, Response) else None,
+            error=cause,
+        )
+
+    async def _sleep(self, tries: Tries) -> None:
+        """Wait until a request may be tried again, or until the server works again."""
+        if tries.delay <= 0:
+            return
+        loop = asyncio.get_running_loop()
+        sleeper: asyncio.Future[None] = loop.create_future()
+        self._sleeping[sleeper] = tries
+        timer = loop.call_later(tries.delay, _wake, sleeper)
+        try:
+            await sleeper
+        finally:
+            timer.cancel()
+            del self._sleeping[sleeper]
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)

@@ -1,0 +1,84 @@
+"""The models of a run: opened together, watched while they work, closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+
+from ensemble_instruct.concurrency import together
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.models.budget import Budget, cost_of
+from ensemble_instruct.models.clients import make_clients
+from ensemble_instruct.models.model import Model
+from ensemble_instruct.models.telemetry import telemetry_from_environment
+from ensemble_instruct.store.store import Store
+
+_STATUS_EVERY = 2.0
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_models(
+    sections: Mapping[str, ModelSection], store: Store, *, check: bool, budget: float | None = None
+) -> AsyncIterator[dict[str, Model]]:
+    """The models by name, closed at the end. With `check`, each is opened now, else when it is first asked.
+
+    Where one says `unload: true`, those that run in this process are opened when they are first asked, all the same.
+
+    `budget` is what all starts together may spend, in US dollars. Raises `ConfigError` for a missing key or script,
+    `ModelError` for a server that cannot be reached.
+    """
+    shared = None if budget is None else Budget(budget, _spent(sections, store))
+    clients = {name: make_clients(name, section) for name, section in sections.items()}
+    telemetry = telemetry_from_environment()
+    models = {name: Model(name, section, clients[name], store, shared, telemetry) for name, section in sections.items()}
+    keeper = asyncio.ensure_future(_keep_status(models, store))
+    try:
+        if check:
+            shares = any(section.unload for section in sections.values())
+            now = [name for name, section in sections.items() if not (shares and section.is_local)]
+            await together(models[name].open() for name in now)
+        yield models
+    finally:
+        keeper.cancel()
+        await asyncio.gather(keeper, *(model.close() for model in models.values()), return_exceptions=True)
+        _write_status(models, store)
+        _log_totals(models)
+        if telemetry is not None:
+            await asyncio.to_thread(telemetry.close)
+
+
+def _spent(sections: Mapping[str, ModelSection], store: Store) -> float:
+    used = store.used_tokens()
+    return sum(cost_of(section.price, *used.get(name, (0, 0))) for name, section in sections.items())
+
+
+async def _keep_status(models: Mapping[str, Model], store: Store) -> None:
+    """Let the store know how the servers are doing, for `status`, every few seconds."""
+    while True:
+        await asyncio.sleep(_STATUS_EVERY)
+        _write_status(models, store)
+        await store.flush()
+
+
+def _write_status(models: Mapping[str, Model], store: Store) -> None:
+    servers = {name: [asdict(server) for server in model.servers] for name, model in models.items()}
+    store.set_meta(servers=json.dumps({"process": os.getpid(), "at": time.time(), "models": servers}))
+
+
+def _log_totals(models: Mapping[str, Model]) -> None:
+    """One line for each model, and one for each server and cause of retries, with their numbers."""
+    for name, model in models.items():
+        used = {name: value for name, value in asdict(model.usage).items() if name != "retries"}
+        log.info("model %s: %d answers", name, model.usage.asked, extra={"model": name, **used})
+        for server in model.servers:
+            for cause, count in sorted(server.retries.items()):
+                place = {"model": name, "server": server.server, "cause": cause, "count": count}
+                log.info("model %s at %s: %d tries ended with %s", name, server.server, count, cause, extra=place)

@@ -1,0 +1,60 @@
+"""Which of the settings that not every server knows a server really follows: found out by asking."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from ensemble_instruct.errors import RequestError
+from ensemble_instruct.models.clients.openai.client import OpenAIClient
+from ensemble_instruct.records import Request, Response, Sampling
+
+_PROMPT = "Continue the list of words, one after the other: apple, river, seven, blue,"
+_PLAIN = Sampling(max_tokens=24)
+_HOT = replace(_PLAIN, temperature=1.5)
+
+
+async def settings_followed(client: OpenAIClient) -> str:
+    """What a server makes of `seed`, `top_k` and `min_tokens`, in words; asks it seven times."""
+    try:
+        plain = await _reply(client, _PLAIN)
+        found = {
+            "seed": await _seed(client),
+            "top_k": await _top_k(client, plain),
+            "min_tokens": await _min_tokens(client),
+        }
+    except RequestError as error:
+        return f"could not find out what settings it follows: {error}"
+    verdicts = {name: "refused" if name in client.left_out else verdict for name, verdict in found.items()}
+    return ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items())
+
+
+async def _reply(client: OpenAIClient, sampling: Sampling, prompt: str = _PROMPT) -> Response:
+    return await client.answer(Request(prompt, sampling, "outputs", "output_only"))
+
+
+async def _seed(client: OpenAIClient) -> str:
+    """All at once, as in a run: some servers seed one generator that the requests in flight then share."""
+    replies = await asyncio.gather(*(_reply(client, replace(_HOT, seed=seed)) for seed in (11, 11, 12)))
+    first, again, other = (reply.text for reply in replies)
+    if first != again:
+        return "ignored"
+    return "followed" if first != other else "unclear"
+
+
+async def _top_k(client: OpenAIClient, plain: Response) -> str:
+    """Of the one likeliest token even a hot sample is the plain answer."""
+    only = await _reply(client, replace(_HOT, top_k=1, seed=13))
+    if only.text == plain.text:
+        return "followed"
+    return "ignored"
+
+
+async def _min_tokens(client: OpenAIClient) -> str:
+    """A question with a short answer, and many tokens asked for."""
+    question = "Answer with one word. The capital of France is"
+    short = await _reply(client, _PLAIN, question)
+    long = await _reply(client, replace(_PLAIN, min_tokens=_PLAIN.max_tokens), question)
+    if short.completion_tokens is None or long.completion_tokens is None or short.finish_reason == "length":
+        return "unclear"
+    return "followed" if long.completion_tokens >= _PLAIN.max_tokens else "ignored"

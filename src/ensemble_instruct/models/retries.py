@@ -1,0 +1,172 @@
+"""What a failed try means: try again and when, a failure of this request, or the end of the run."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.errors import ModelError, RequestRefusedError, RunError, TransientError
+from ensemble_instruct.records import Failure
+
+_FIRST_DELAY, _LONGEST_DELAY = 0.25, 30.0
+_FEW, _MANY, _SHARE = 10, 255, 0.25
+"""While nothing succeeds, so many requests may be at fault themselves: ten, or a quarter of all, but not more than 255.
+When more fail together, the server is at fault."""
+_ACCUSED = 2
+"""A request is itself at fault when so many of its tries failed while later ones of others succeeded."""
+_SILENCE = 5.0
+_SECONDS_A_TRY, _SECONDS_A_TRY_OF_MANY = 5.0, 20.0
+"""Where others do not show that the server works, a request is given up after so many seconds for each of its tries."""
+_PATIENT_CAUSES = ("429", "503", "529", "unreachable")
+"""The server has no place or is not there: no fault of the request, however often."""
+_GATEWAY_CAUSES = ("502", "504")
+"""The server behind a gateway is not there, or this request is what brings it down."""
+_SILENT_CAUSES = (*_GATEWAY_CAUSES, "connection", "timeout")
+"""The server did not say itself that it failed."""
+
+
+@dataclass(slots=True)
+class Tries:
+    """What became of a request so far; times are those of `time.monotonic`."""
+
+    began: float = field(default_factory=time.monotonic)
+    made: int = 0
+    proven: int = 0
+    """Those that speak against the request, for another one that was sent later succeeded."""
+    likely: int = 0
+    """Those that speak against it without such a proof."""
+    sent: float = 0.0
+    """When the last one was sent."""
+    delay: float = 0.0
+    """Seconds to wait before the next one."""
+    error: TransientError | None = None
+    server: int | None = None
+    """Number of the server that was tried last."""
+    hold: float = 0.0
+    """Seconds for which the last one keeps its place at the server."""
+    is_told: bool = False
+    """Whether the server asked for that delay."""
+
+
+class Retries:
+    """The failures and successes of one model."""
+
+    def __init__(self, name: str, section: ModelSection) -> None:
+        self._name, self._section = name, section
+        self.last_success = time.monotonic()
+        self._worked_at = -1.0
+        """When the last one was sent of those that succeeded."""
+        self._ever_succeeded = False
+        self._answers = 0
+        self._refused = 0
+        self._failing: set[str] = set()
+        """Requests that failed, and are not known to be at fault themselves."""
+        self._jitter = random.Random()  # noqa: S311 - spreads retries, decides no record
+
+    def replayed(self, *, succeeded: bool) -> None:
+        """An answer was found in the store."""
+        self._answers += 1
+        self._ever_succeeded |= succeeded
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether so many requests fail, and nothing has succeeded for so long, that the server must be at fault."""
+        return not self._may_be_at_fault(_MANY) and time.monotonic() - self.last_success > _SILENCE
+
+    def succeeded(self, key: str, sent: float) -> bool:
+        """A request that was sent then succeeded; whether that ends a time in which nothing did."""
+        now = time.monotonic()
+        had_failed = bool(self._failing) and now - self.last_success > 1.0
+        self.last_success, self._ever_succeeded = now, True
+        self._worked_at = max(self._worked_at, sent)
+        self._answers += 1
+        self._failing.discard(key)
+        return had_failed
+
+    def refused(self, key: str, error: RequestRefusedError) -> Failure:
+        """The failure of a request that the server refused for good.
+
+        Raises `ModelError` when the server refuses everything: then the config is at fault, not the requests.
+        """
+        self._answers += 1
+        self._failing.discard(key)
+        self._refused += 1
+        if error.type == "bad_request" and not self._ever_succeeded and self._refused >= _FEW:
+            raise ModelError(
+                f"model {self._name}: the first {self._refused} requests were all refused, the last one with: {error}; "
+                f"check models.{self._name}"
+            )
+        return Failure(error.type, str(error))
+
+    def failed(self, key: str, error: TransientError, tries: Tries, sent: float, *, elsewhere: bool) -> Failure | None:
+        """The failure of this very request, when it has been tried often enough; None to try it again.
+
+        `sent`: when this try was. With `elsewhere`, another server is there to take it at once. Raises `RunError`
+        after `give_up_after` seconds without any success.
+        """
+        now = time.monotonic()
+        self._judge_the_one_before(key, tries)
+        tries.error, tries.sent = error, sent
+        tries.made += 1
+        self.require_hope(tries)
+        needed = max(2, self._section.max_tries)
+        counted = tries.proven + tries.likely + self._is_likely(error, tries)
+        sure_at = tries.began + self._seconds_a_try(tries, needed) * needed
+        if counted >= needed and now >= sure_at:
+            self._failing.discard(key)
+            self._answers += 1
+            return Failure("server_error", f"each of its tries failed, the last one: {error}")
+        tries.delay = self._delay(error, tries, elsewhere=elsewhere)
+        last_chance = max(tries.began, self.last_success) + self._section.give_up_after
+        for moment in (last_chance, sure_at) if counted + 1 >= needed else (last_chance,):
+            if now < moment:
+                tries.delay = min(tries.delay, moment - now + 0.01)
+        return None
+
+    def _judge_the_one_before(self, key: str, tries: Tries) -> None:
+        """Whether the try before speaks against the request shows only now."""
+        if tries.error is not None and self._worked_at > tries.sent:
+            tries.proven += tries.error.cause not in _PATIENT_CAUSES
+        elif tries.error is not None:
+            tries.likely += self._is_likely(tries.error, tries)
+        if tries.proven < _ACCUSED:
+            self._failing.add(key)
+        else:
+            self._failing.discard(key)
+
+    def _is_likely(self, error: TransientError, tries: Tries) -> bool:
+        """Whether a failed try speaks against the request, though nothing proves it."""
+        if error.cause in _PATIENT_CAUSES:
+            return False
+        if tries.proven:
+            return True
+        return self._may_be_at_fault(_FEW) if error.cause in _SILENT_CAUSES else self._may_be_at_fault(_MANY)
+
+    def _seconds_a_try(self, tries: Tries, needed: int) -> float:
+        if tries.proven >= needed - 1:
+            return 0.0
+        return _SECONDS_A_TRY if tries.proven or self._may_be_at_fault(_FEW) else _SECONDS_A_TRY_OF_MANY
+
+    def _delay(self, error: TransientError, tries: Tries, *, elsewhere: bool) -> float:
+        tries.is_told = bool(error.retry_after)
+        if error.retry_after:
+            return error.retry_after + self._jitter.uniform(0.0, 0.1)
+        if elsewhere and tries.made == 1:
+            return 0.0
+        return min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(tries.made - 1, 10)) * self._jitter.uniform(0.5, 1.5)
+
+    def require_hope(self, tries: Tries) -> None:
+        """Raise `RunError` after `give_up_after` seconds without any success."""
+        waited = time.monotonic() - max(tries.began, self.last_success)
+        if tries.error is not None and waited > self._section.give_up_after:
+            raise RunError(
+                f"model {self._name}: no success for {waited:.0f} s, the last error was: {tries.error}; "
+                f"all answers are kept: see to the server, then run the same command again"
+            )
+
+    def _may_be_at_fault(self, most: int) -> bool:
+        """Whether so few requests fail, and not more than `most`, that it may be they and not the server."""
+        share = _SHARE * (self._answers + len(self._failing))
+        return self._ever_succeeded and len(self._failing) <= max(_FEW, min(most, share))

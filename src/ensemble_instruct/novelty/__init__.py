@@ -1,0 +1,1 @@
+"""Whether anything that is there already is closer than a threshold."""

@@ -1,0 +1,88 @@
+"""Exact near-duplicate removal in a user's own dataset, by the question that step 1 asks of each instruction."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import accumulate, chain
+from pathlib import Path
+
+from ensemble_instruct.files.dataset import Table, open_table
+from ensemble_instruct.files.jsonl import Row, RowSpool, require_folder_of
+from ensemble_instruct.novelty.pool import NoveltyPool
+from ensemble_instruct.rouge import word_tokens
+
+Shown = Callable[[Iterable[str], int, str], Iterable[str]]
+"""Passes texts on while it shows how many of how many have gone by, under a title."""
+
+
+@dataclass(frozen=True, slots=True)
+class DedupSummary:
+    """How many rows stayed, and how many did not."""
+
+    kept: int
+    dropped: int
+
+
+def dedup_file(
+    path: Path,
+    to: Path,
+    threshold: float,
+    shown: Shown,
+    *,
+    column: str | None = None,
+    against: Sequence[Path] = (),
+    report: Path | None = None,
+) -> DedupSummary:
+    """Write the rows of `path` whose text scores no more than `threshold` to each earlier row kept and to `against`.
+
+    Scores are exact ROUGE-L F1; a text without words scores 0. Rows are written unchanged, in the same format.
+    `report` gets a row for each that was dropped: its number, text and score, and the nearest text with file and row.
+    Raises `InputFileError` for a file that cannot be read or written.
+    """
+    table, others = open_table(path, column), [open_table(other) for other in against]
+    require_folder_of(to, path, *against)
+    if report is not None:
+        require_folder_of(report, path, to, *against)
+    origins = _Origins([*others, table])
+    earlier = chain.from_iterable(shown(other.texts(), len(other), f"reading {other.path}") for other in others)
+    pool = NoveltyPool(word_tokens, earlier, threshold)
+    keep = bytearray()
+    with RowSpool(report) if report else nullcontext() as drops:
+        for text in shown(table.texts(), len(table), "dedup"):
+            closest = pool.above(text, threshold)
+            keep.append(closest is None)
+            if closest is None:
+                pool.add(text)
+                origins.add(len(keep))
+            elif drops is not None:
+                score, nearest = closest
+                row = {"row": len(keep), "text": text, "score": score, "nearest": pool[nearest]}
+                drops.add(row | origins.of(nearest))
+        table.save(keep, to)
+        if drops is not None:
+            drops.save()
+    return DedupSummary(sum(keep), len(keep) - sum(keep))
+
+
+class _Origins:
+    """Where the texts of a pool stand: those of whole tables, then the rows kept of the last one."""
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self._tables = tables
+        self._ends = list(accumulate(len(table) for table in tables[:-1]))
+        self._rows = array("Q")
+
+    def add(self, row: int) -> None:
+        """The text that was added last is that of this row of the last table, from 1."""
+        self._rows.append(row)
+
+    def of(self, text_id: int) -> Row:
+        """The file and the row, from 1, of a text."""
+        number = bisect_right(self._ends, text_id)
+        place = text_id - (self._ends[number - 1] if number else 0)
+        row = self._rows[place] if number == len(self._ends) else place + 1
+        return {"nearest_row": row, "nearest_file": str(self._tables[number].path)}

@@ -1,0 +1,92 @@
+"""The quality filters that a config switches on, as step 5 asks them: of a task, and of each of its outputs.
+
+A task that is hit is dropped. An output that is hit votes, but is not chosen while another one can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ensemble_instruct.config.quality import QualitySection
+from ensemble_instruct.quality.code_fences import CODE_FENCES, code_fences_hit
+from ensemble_instruct.quality.decontamination import CONTAMINATED, Benchmarks, require_benchmarks
+from ensemble_instruct.quality.hit import Hit
+from ensemble_instruct.quality.language import LANGUAGE, language_hit, require_languages
+from ensemble_instruct.quality.personal_data import PERSONAL_DATA, personal_data_hit
+from ensemble_instruct.quality.refusals import REFUSAL, refusal_hit
+from ensemble_instruct.records import Instance
+
+REPETITION, TOXIC, TOXICITY_UNKNOWN = "repetition", "toxic", "toxicity_unknown"
+REASONS = (
+    CONTAMINATED, LANGUAGE, PERSONAL_DATA, REPETITION, REFUSAL, CODE_FENCES, TOXIC, TOXICITY_UNKNOWN
+)  # fmt: skip
+"""The reasons of the drops that quality filters make."""
+
+ToxicityOf = Callable[[Instance, str], Hit | None]
+
+
+def require_quality(section: QualitySection) -> None:
+    """Raise `InputFileError` or `ConfigError` where a filter could not do its work, before any model is asked."""
+    require_benchmarks(section.decontaminate)
+    if section.languages:
+        require_languages(section.languages)
+
+
+class Filters:
+    """The filters of a config; `toxicity` looks up what a model has said of an output, if one was to be asked."""
+
+    def __init__(self, section: QualitySection, toxicity: ToxicityOf | None = None) -> None:
+        """Read the benchmarks; raises as `require_quality` does."""
+        self._section, self._toxicity = section, toxicity
+        self._benchmarks = Benchmarks(section.decontaminate) if section.decontaminate else None
+        if section.languages:
+            require_languages(section.languages)
+
+    @property
+    def are_on(self) -> bool:
+        """Whether there is any filter."""
+        return self._section.is_on
+
+    def task_hit(self, instance: Instance) -> Hit | None:
+        """What there is against instruction or input, so that the row is dropped whatever was answered."""
+        return next(filter(None, self._task_hits(instance)), None)
+
+    def output_hits(
+        self, instance: Instance, outputs: Sequence[str], repetition: Sequence[float]
+    ) -> tuple[Hit | None, ...]:
+        """What there is against each output, with the share that each repeats; equal ones are looked at once."""
+        known: dict[str, Hit | None] = {}
+        for text, share in zip(outputs, repetition, strict=True):
+            if text not in known:
+                hits = self._output_hits(instance, text, share)
+                known[text] = next(filter(None, hits), None) if text.strip() else None
+        return tuple(known[text] for text in outputs)
+
+    def _task_hits(self, instance: Instance) -> Iterator[Hit | None]:
+        section = self._section
+        if self._benchmarks is not None:
+            yield self._benchmarks.task_hit(instance.instruction, instance.input)
+        if section.personal_data:
+            yield personal_data_hit(instance.instruction) or personal_data_hit(instance.input)
+        if section.languages:
+            yield language_hit(instance.instruction, section.languages)
+
+    def _output_hits(self, instance: Instance, text: str, repetition: float) -> Iterator[Hit | None]:
+        section = self._section
+        if section.refusals:
+            yield refusal_hit(text, f"{instance.instruction}\n{instance.input}")
+        if section.code_fences:
+            yield code_fences_hit(text)
+        if section.repetition is not None and repetition > section.repetition:
+            yield Hit(REPETITION, f"{repetition:.3f} of its runs of four words stood before, > {section.repetition:g}")
+        if section.personal_data:
+            yield personal_data_hit(text)
+        if section.languages:
+            yield language_hit(text, section.languages)
+        if self._benchmarks is not None:
+            yield self._benchmarks.output_hit(text)
+        if self._toxicity is not None:
+            yield self._toxicity(instance, text)
+
+
+NO_FILTERS = Filters(QualitySection())

@@ -1,0 +1,195 @@
+"""What the report says of the requests of a run, in one pass: tokens, cost and time by model, and answers over time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from operator import add
+from typing import Any
+
+from ensemble_instruct.config.models import ModelSection, Price
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.models.budget import cost_of
+from ensemble_instruct.records import STEPS, Kind, Step
+from ensemble_instruct.report.histograms import round_seconds
+
+_BARS = 90
+_ENDS = """
+    SELECT MIN(answered_at), MAX(answered_at) FROM request
+    WHERE rowid IN ((SELECT MIN(rowid) FROM request), (SELECT MAX(rowid) FROM request))
+"""
+"""When answers began and ended to come: rows are written in that order."""
+_FINEST, _MOST_BUCKETS = 0.1, 20_000
+"""Seconds of the shortest bucket (times are kept in tenths of a second), and how many there are at most."""
+_PAUSE = 600.0
+"""Seconds without an answer that count as a pause between two starts."""
+_ROUNDING = 1e-6
+_REQUESTS = """
+    SELECT model, step, kind, sampling, CAST((answered_at - :first) / :width + 0.001 AS INTEGER), COUNT(*),
+        COUNT(failure), SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM({estimated}),
+        SUM(seconds), MIN(answered_at), MAX(answered_at)
+    FROM request GROUP BY 1, 2, 3, 4, 5
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What one model has answered in a run, all starts together."""
+
+    name: str
+    model: str
+    """Its name on the server or on the Hub, else that of its folder; a function of its own."""
+    license: str | None
+    roles: tuple[str, ...]
+    answers: int
+    failures: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: int
+    """Answers whose tokens are estimated."""
+    seconds: float
+    """Mean time of an answer."""
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time without answers that is left out: before which bar, and how long."""
+
+    before: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Answers over time, in bars of equal length; pauses between starts are left out."""
+
+    first: float
+    last: float
+    """When the first and the last answer came, in seconds since 1970."""
+    active_seconds: float
+    bar_seconds: float
+    counts: Mapping[str, tuple[int, ...]]
+    """By model."""
+    pauses: tuple[Pause, ...]
+
+    @property
+    def totals(self) -> tuple[int, ...]:
+        """Answers of all models in each bar."""
+        return tuple(map(sum, zip(*self.counts.values(), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """All that the table of requests tells."""
+
+    models: tuple[ModelUse, ...]
+    replies: Counter[tuple[Kind, Step]]
+    throughput: Throughput | None
+    sampling: Mapping[Step, tuple[Mapping[str, Any], ...]]
+    """How the answers of each step were drawn."""
+
+
+def read_requests(connection: sqlite3.Connection, config: Config | None) -> Requests:
+    """One pass over the requests."""
+    knows_estimates = connection.execute("PRAGMA user_version").fetchone()[0] >= 2
+    first, last = connection.execute(_ENDS).fetchone()
+    order = list(config.used_models) if config else []
+    if first is None:
+        return Requests(tuple(_use(name, [0] * 6, config) for name in order), Counter(), None, {})
+    width = round_seconds(max(_FINEST, (last - first) / _MOST_BUCKETS))
+    sums: dict[str, list[float]] = {}
+    replies: Counter[tuple[Kind, Step]] = Counter()
+    buckets: Counter[tuple[str, int]] = Counter()
+    sampled: set[tuple[Step, int]] = set()
+    for model, step, kind, sampling, bucket, *numbers, earliest, latest in connection.execute(
+        _REQUESTS.format(estimated="estimated" if knows_estimates else "0"), {"first": first, "width": width}
+    ):
+        first, last = min(first, earliest), max(last, latest)
+        sums[model] = list(map(add, sums.get(model, [0] * len(numbers)), numbers))
+        replies[kind, step] += numbers[0] - numbers[1]
+        buckets[model, bucket] += numbers[0]
+        sampled.add((step, sampling))
+    order = list(dict.fromkeys([*order, *sorted(sums)]))
+    models = tuple(_use(name, sums.get(name, [0] * 6), config) for name in order)
+    throughput = _throughput([name for name in order if name in sums], buckets, width, first, last)
+    return Requests(models, replies, throughput, _sampling(connection, sampled))
+
+
+def _sampling(
+    connection: sqlite3.Connection, sampled: Iterable[tuple[Step, int]]
+) -> dict[Step, tuple[Mapping[str, Any], ...]]:
+    settings = {number: json.loads(text) for number, text in connection.execute("SELECT id, settings FROM sampling")}
+    found: dict[Step, dict[str, Mapping[str, Any]]] = {}
+    for step, number in sorted(sampled, key=lambda one: (STEPS.index(one[0]), one[1])):
+        given = {name: value for name, value in settings.get(number, {}).items() if name != "stop"}
+        found.setdefault(step, {})[json.dumps(given, sort_keys=True)] = given
+    return {step: tuple(given.values()) for step, given in found.items()}
+
+
+def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
+    answers, failures, given, made, estimated, seconds = sums
+    section = config.models.get(name) if config else None
+    return ModelUse(
+        name,
+        _published(section) if section else "",
+        section.license if section else None,
+        _roles(name, config) if config else (),
+        int(answers),
+        int(failures),
+        int(given),
+        int(made),
+        int(estimated),
+        seconds / answers if answers else 0.0,
+        cost_of(section.price if section else Price(), given, made),
+    )
+
+
+def _published(section: ModelSection) -> str:
+    return section.public_name or (section.path.name if section.path else "") or section.provider
+
+
+def _roles(name: str, config: Config) -> tuple[str, ...]:
+    given = config.roles.model_dump()
+    return tuple(role for role, names in given.items() if names == name or (isinstance(names, list) and name in names))
+
+
+def _throughput(
+    models: Iterable[str], buckets: Mapping[tuple[str, int], int], width: float, first: float, last: float
+) -> Throughput:
+    places, gaps, active = _without_pauses({bucket for _, bucket in buckets}, width)
+    bar_seconds = round_seconds(max(width, active / _BARS))
+    bars = int(active / bar_seconds + _ROUNDING) + 1
+    counts = {model: [0] * bars for model in models}
+    for (model, bucket), count in buckets.items():
+        counts[model][min(bars - 1, int(places[bucket] / bar_seconds + _ROUNDING))] += count
+    return Throughput(
+        first,
+        last,
+        active,
+        bar_seconds,
+        {model: tuple(column) for model, column in counts.items()},
+        tuple(Pause(int(at / bar_seconds + _ROUNDING), seconds) for at, seconds in gaps),
+    )
+
+
+def _without_pauses(buckets: Iterable[int], width: float) -> tuple[dict[int, float], list[tuple[float, float]], float]:
+    """For each bucket its time since the first without the pauses; where these were; the sum of the rest."""
+    longest = max(_PAUSE, 4 * width)
+    places: dict[int, float] = {}
+    gaps: list[tuple[float, float]] = []
+    at, before = 0.0, None
+    for bucket in sorted(buckets):
+        if before is not None:
+            gap = (bucket - before) * width
+            if gap > longest:
+                at += width
+                gaps.append((at, gap))
+            else:
+                at += gap
+        places[bucket] = at
+        before = bucket
+    return places, gaps, at

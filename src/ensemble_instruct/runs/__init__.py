@@ -1,0 +1,1 @@
+"""A run folder from start to finish."""

@@ -1,0 +1,121 @@
+"""What a run will ask for, before it asks: requests, tokens and cost, with the assumptions they rest on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.errors import EnsembleInstructError, ModelError, RequestError
+from ensemble_instruct.models.budget import cost_of
+from ensemble_instruct.models.clients import make_clients
+from ensemble_instruct.models.clients.base import Client
+from ensemble_instruct.models.clients.openai.client import OpenAIClient
+from ensemble_instruct.models.probes import settings_followed
+from ensemble_instruct.records import BYTES_PER_TOKEN, Kind, Request, Sampling, Step
+from ensemble_instruct.steps.instances import instances_request
+from ensemble_instruct.steps.plans import KindPlan
+from ensemble_instruct.steps.prompts import instructions_prompt
+
+YIELD_INSTRUCTIONS = 0.6
+"""Kept instructions a request of step 1: 0.8 in the published run, less as the pool grows."""
+YIELD_INSTANCES = 0.8
+"""Instances an instruction of step 2 (published run: 86 of 101 hold a usable one)."""
+INSTRUCTION_TOKENS, INSTANCE_TOKENS, INSTANCE_PROMPT_TOKENS, OUTPUT_TOKENS, VERDICT_TOKENS = 30, 120, 90, 60, 2
+ASSUMPTIONS = (
+    f"{BYTES_PER_TOKEN} bytes a token; {YIELD_INSTRUCTIONS:g} instructions kept a request of step 1; "
+    f"{YIELD_INSTANCES:g} instances a completion; replies of {INSTRUCTION_TOKENS}, {INSTANCE_TOKENS} and "
+    f"{OUTPUT_TOKENS} tokens in steps 1, 2 and 4"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequests:
+    """What one model will be asked in one step, estimated."""
+
+    step: Step
+    kind: Kind
+    model: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+
+
+def plan_run(config: Config, plans: Mapping[Kind, KindPlan]) -> list[PlannedRequests]:
+    """The requests of a run by step, kind and model; see `ASSUMPTIONS`."""
+    planned = []
+    for kind, plan in plans.items():
+        target = config.instructions.target.of(kind)
+        seeds = plan.instructions.seeds[: config.instructions.demonstrations.of(kind)]
+        shown = len(instructions_prompt(seeds, config.profile)) // BYTES_PER_TOKEN
+        asked = round(target / YIELD_INSTRUCTIONS)
+        planned.append(_planned(config, "instructions", kind, config.roles.instructions, asked, shown))
+        template = len(instances_request(plan.instances, plan.instructions.seeds[0]).prompt) // BYTES_PER_TOKEN
+        planned.append(_planned(config, "instances", kind, config.roles.instances, target, template))
+        instances = round(target * YIELD_INSTANCES)
+        for model in config.roles.outputs:
+            asked = instances * config.outputs.samples_of(model)
+            planned.append(_planned(config, "outputs", kind, model, asked, INSTANCE_PROMPT_TOKENS))
+        planned += _planned_helpers(config, kind, instances)
+    return planned
+
+
+def _planned_helpers(config: Config, kind: Kind, instances: int) -> list[PlannedRequests]:
+    """What fusion, a judge and a model for toxicity are asked about the outputs, which all stand in their prompts."""
+    voters = len(config.voter_names) + 1
+    planned = []
+    if config.ensemble.fusion and config.roles.fusion is not None:
+        shown = INSTANCE_PROMPT_TOKENS + (voters - 1) * OUTPUT_TOKENS
+        planned.append(_planned(config, "outputs", kind, config.roles.fusion, instances, shown))
+    if "judge" in config.ensemble.utility.of(kind) and config.roles.judge is not None:
+        pairs = instances * voters * (voters - 1) // 2
+        shown = INSTANCE_PROMPT_TOKENS + 2 * OUTPUT_TOKENS
+        planned.append(_planned(config, "ensemble", kind, config.roles.judge, pairs, shown))
+    if config.quality.toxicity is not None:
+        shown = INSTANCE_PROMPT_TOKENS + OUTPUT_TOKENS
+        planned.append(_planned(config, "ensemble", kind, config.quality.toxicity.model, instances * voters, shown))
+    return planned
+
+
+def _planned(config: Config, step: Step, kind: Kind, model: str, requests: int, prompt: int) -> PlannedRequests:
+    replies = {"instructions": INSTRUCTION_TOKENS, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
+    completion = replies.get(step, VERDICT_TOKENS)
+    cost = requests * cost_of(config.models[model].price, prompt, completion)
+    return PlannedRequests(step, kind, model, requests, requests * prompt, requests * completion, cost)
+
+
+@dataclass(frozen=True, slots=True)
+class OneWord:
+    """What a server of a model said when it was asked for one word, or the error; and what is known of it then."""
+
+    model: str
+    server: str
+    reply: str | EnsembleInstructError
+    traits: str = ""
+
+
+async def ask_one_word(config: Config) -> list[OneWord]:
+    """Ask each server of each model that has a role for one word; one model after the other where they run here.
+
+    A server that answers is asked a few times more, to find out which settings it follows.
+    """
+    made = [(name, *each) for name in config.used_models for each in make_clients(name, config.models[name])]
+    remote = [(name, server, client) for name, server, client in made if not config.models[name].is_local]
+    words = list(await asyncio.gather(*(_one_word(*each) for each in remote)))
+    words += [await _one_word(*each) for each in made if config.models[each[0]].is_local]
+    return sorted(words, key=lambda word: config.used_models.index(word.model))
+
+
+async def _one_word(name: str, server: str, client: Client) -> OneWord:
+    question = "Answer with one word. The capital of France is"
+    try:
+        await client.open()
+        reply = await client.answer(Request(question, Sampling(max_tokens=8), "outputs", "output_only"))
+        traits = await settings_followed(client) if isinstance(client, OpenAIClient) else client.traits
+        return OneWord(name, server, reply.text, traits)
+    except (RequestError, ModelError) as error:
+        return OneWord(name, server, error)
+    finally:
+        await client.close()

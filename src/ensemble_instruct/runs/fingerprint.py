@@ -1,0 +1,188 @@
+"""What differs between the config a run was started with and the one it is resumed with, and what that costs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ensemble_instruct.agreement.utilities import normalised_weights
+from ensemble_instruct.config.models import content_of
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.records import KINDS, Kind
+from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, seed_tasks_digest
+
+_WITHOUT_EFFECT = (
+    "api_key_env", "batch_size", "batch_tokens", "device", "give_up_after", "license", "max_in_flight", "max_tries",
+    "price", "requests_per_minute", "threads", "timeout", "tokens_per_minute", "unload",
+)  # fmt: skip
+"""Settings of a model that change no answer."""
+_HELPERS = {
+    "ensemble.fusion": "the model for fusion", "roles.fusion": "the model for fusion", "roles.judge": "the judge",
+    "quality.toxicity": "the model about toxicity",
+}  # fmt: skip
+_BEGINNING = 2**20
+SELECTING = ("ensemble.", "quality.")
+"""What the keys of step 5 begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting that differs, and its consequence in words."""
+
+    key: str
+    old: Any
+    new: Any
+    effect: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {json.dumps(self.old)} → {json.dumps(self.new)} ({self.effect})"
+
+
+def fingerprint(config: Config) -> dict[str, Any]:
+    """The settings that decide a run's records, by dotted key, with digests of the files they name."""
+    values = config.model_dump(mode="json", exclude={"quality", "licenses"})
+    del values["instructions"]["mean_similarity"]  # asks nothing again, and each start makes the records anew
+    against = [_file_digest(path) for path in config.instructions.against]
+    del values["instructions"]["against"]
+    if against:
+        values["instructions"]["against"] = against
+    values["models"] = {name: _model(config, name) for name in config.used_models}
+    values["seed_tasks"] = seed_tasks_digest(load_seed_tasks(config.seed_tasks))
+    values["instances"]["demonstrations"] = {
+        kind: _digest([repr(row) for row in load_demonstrations(kind, config.instances.demonstrations.of(kind))])
+        for kind in _kinds(config)
+    }
+    values["ensemble"] = _selection(config)
+    values |= _quality(config)
+    values["roles"] |= _helpers(config)
+    if not config.roles.merged:
+        del values["roles"]["merged"]  # as it was before runs could be merged
+    values["outputs"]["samples"] = {voter.model: voter.of for voter in config.voters if voter.of > 1}
+    return dict(_flat(values, ""))
+
+
+def with_selection(fingerprint_before: dict[str, Any], config: Config) -> dict[str, Any]:
+    """A fingerprint as it is when nothing but the selection of step 5 is that of the config."""
+    gone = {f"models.{name}." for name in config.models if name not in config.used_models}
+    others = {key: value for key, value in fingerprint_before.items() if not key.startswith((*SELECTING, *gone))}
+    came = {name: _model(config, name) for name in config.used_models if f"models.{name}.provider" not in others}
+    selected = {"ensemble": _selection(config), **_quality(config), "roles": _helpers(config), "models": came}
+    return others | dict(_flat(selected, ""))
+
+
+def _model(config: Config, name: str) -> dict[str, Any]:
+    """What of a model changes its answers."""
+    section = config.models[name]
+    values = section.model_dump(mode="json")
+    for setting in _WITHOUT_EFFECT:
+        del values[setting]
+    if section.provider == "openai":
+        values["base_url"] = section.base_urls[0]
+    values["replies"] = _file_digest(section.replies)
+    if section.folder is not None:
+        values["path"] = content_of(section.folder)
+    return values
+
+
+def _helpers(config: Config) -> dict[str, Any]:
+    """The models that step 5 has use for."""
+    fuser = config.roles.fusion if config.ensemble.fusion else None
+    judge = config.roles.judge if "judge" in config.ensemble.utility.names else None
+    return {"fusion": fuser, "judge": judge}
+
+
+def _selection(config: Config) -> dict[str, Any]:
+    """The section of step 5, without what is as it was before there was a choice."""
+    values = config.ensemble.model_dump(mode="json") | {"strategy": config.strategy}
+    values["utility"] = {kind: dict(normalised_weights(config.ensemble.utility.of(kind))) for kind in KINDS}
+    if all(list(config.ensemble.utility.of(kind)) == ["rouge-l"] for kind in KINDS):
+        del values["utility"]
+    encoder = config.ensemble.embedding_model
+    values["embedding_model"] = None if encoder is None else _folder_digest(encoder)
+    if not config.ensemble.fusion:
+        del values["fusion"]
+    return values
+
+
+def _quality(config: Config) -> dict[str, Any]:
+    """The quality filters that are on, or nothing, as it was before there were any."""
+    values = {name: value for name, value in config.quality.model_dump(mode="json").items() if value not in (None, [])}
+    values = {name: value for name, value in values.items() if value is not False}
+    if config.quality.decontaminate:
+        values["decontaminate"] = [_file_digest(path) for path in config.quality.decontaminate]
+    return {"quality": values} if values else {}
+
+
+def changes(old: dict[str, Any], new: dict[str, Any], answered: dict[str, int]) -> list[Change]:
+    """The settings that differ; `answered` counts the answers that the run has, by model."""
+    keys = sorted(old.keys() | new.keys())
+    return [
+        Change(key, old.get(key), new.get(key), _effect(key, answered))
+        for key in keys
+        if old.get(key) != new.get(key) and not _only_added(key, old)
+    ]
+
+
+def _only_added(key: str, old: dict[str, Any]) -> bool:
+    """Whether a model is new: the role that names it says so already."""
+    parts = key.split(".")
+    return parts[0] == "models" and not any(known.startswith(f"models.{parts[1]}.") for known in old)
+
+
+def _effect(key: str, answered: dict[str, int]) -> str:
+    section, _, rest = key.partition(".")
+    total = sum(answered.values())
+    if section == "models":
+        name = rest.rpartition(".")[0]
+        return f"asks model {name} again: {answered.get(name, 0)} answers"
+    helper = next((who for beginning, who in _HELPERS.items() if key.startswith(beginning)), None)
+    if helper is not None:
+        return f"asks {helper}, if there is to be one; step 5 selects anew"
+    if key.startswith(SELECTING):
+        return "asks nothing again; step 5 selects anew"
+    if key.startswith("instructions.target"):
+        return "asks for what is missing, and at most a window of step 1 again"
+    if key.startswith(("instructions.patience", "instructions.window")):
+        return f"step 1 goes another way: up to {total} answers are asked again"
+    if key.startswith("outputs.samples"):
+        return "asks for the samples that are missing"
+    if key == "roles.outputs" or section == "outputs":
+        return "asks the voters that have not answered so"
+    if section == "instances" or key == "roles.instances":
+        return "asks steps 2 and 4 again"
+    return f"asks every step again: {total} answers"
+
+
+def _kinds(config: Config) -> list[Kind]:
+    return [kind for kind in KINDS if config.instructions.target.of(kind)]
+
+
+def _digest(rows: list[str]) -> str:
+    return sha256("\n".join(rows).encode()).hexdigest()[:12]
+
+
+def _folder_digest(folder: Path) -> str:
+    """By the names and sizes of all files below a folder, and how each begins."""
+    digest = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            begins = sha256(file.read(_BEGINNING)).hexdigest()
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_size} {begins}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _file_digest(path: Path | None) -> str | None:
+    return None if path is None or not path.is_file() else sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat += _flat(value, f"{prefix}{key}.")
+        else:
+            flat.append((f"{prefix}{key}", value))
+    return flat

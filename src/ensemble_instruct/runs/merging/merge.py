@@ -1,0 +1,142 @@
+"""Several finished runs become one: a run folder of its own, with what is new in each and where it comes from.
+
+What an earlier run has already, by the novelty question of step 1, is dropped with the run that has it. All else is
+copied: answers, records and drops of steps 1 to 4. Step 5 then selects anew over all rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ensemble_instruct.config.load import load_config
+from ensemble_instruct.errors import InputFileError, RunError, StoreError, UsageError
+from ensemble_instruct.files.atomic_folder import whole_folder
+from ensemble_instruct.files.jsonl import writing
+from ensemble_instruct.quality.filters import require_quality
+from ensemble_instruct.report.page import write_report
+from ensemble_instruct.runs.lifecycle import SELECTING_ANEW, write_config
+from ensemble_instruct.runs.merging.config import Merged, Source, merged_config
+from ensemble_instruct.runs.merging.records import Copied, Copier, Known
+from ensemble_instruct.runs.pipeline import Monitor, Summary, select_again, write_examples
+from ensemble_instruct.store.database import reading, require_run
+from ensemble_instruct.store.store import Store
+from ensemble_instruct.version import __version__
+
+
+async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tuple[Summary, list[Copied]]:
+    """Merge finished runs into a new run folder; the first has precedence over the second, and so on.
+
+    The folder appears when all is done: a merge that is interrupted leaves nothing that looks like a run. Raises
+    `InputFileError` for a folder that is no run, or for a place that is taken, `RunError` for a run that is not
+    finished, `UsageError` for settings that cannot be merged.
+    """
+    _require_several(folders)
+    _require_free(to)
+    with _snapshots(folders) as connections:
+        sources = [
+            _source(folder, label, connection)
+            for folder, label, connection in zip(folders, _labels(folders), connections, strict=True)
+        ]
+        merged = merged_config(sources, to)
+        require_quality(merged.config.quality)
+        with _made(to) as folder:
+            copied = _copy(folder / "run.db", sources, connections, merged, monitor)
+            with Store(folder / "run.db") as store:
+                provenance = [part.as_json() for part in copied]
+                meta = {"config": json.dumps(merged.fingerprint), "merged": json.dumps(provenance)}
+                summary = await select_again(merged.config, store, monitor, {**meta, "version": __version__})
+                write_config(merged.config, folder)
+                write_examples(store, folder / "examples.jsonl")
+                store.set_meta(state="finished")
+                await store.flush()
+            _require_free(to)  # another merge to the same place may have been faster
+    await asyncio.to_thread(write_report, to)
+    return summary, copied
+
+
+def _copy(
+    path: Path,
+    sources: Sequence[Source],
+    connections: Sequence[sqlite3.Connection],
+    merged: Merged,
+    monitor: Monitor,
+) -> list[Copied]:
+    """Write what the runs have into a new database."""
+    known = Known(merged.config.profile, merged.config.instructions.novelty_threshold)
+    copied: list[Copied] = []
+    try:
+        with Copier(path, known, monitor.counted) as copier:
+            for number, (source, connection) in enumerate(zip(sources, connections, strict=True)):
+                copied.append(copier.copy(source, connection, merged.names[number], merged.voters(number, source)))
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:  # what was just made is not
+            raise _damaged(sources[len(copied)].folder, error) from error
+        raise StoreError(f"{path.parent}: cannot be written: {error}; free some space, then merge again") from error
+    return copied
+
+
+def _require_several(folders: Sequence[Path]) -> None:
+    if len(folders) < 2:
+        raise UsageError("give two runs or more to merge")
+    ((folder, count),) = Counter(folder.resolve() for folder in folders).most_common(1)
+    if count > 1:
+        raise UsageError(f"{folder}: is named twice; each run is merged once")
+
+
+def _require_free(to: Path) -> None:
+    if to.exists() and not (to.is_dir() and not any(to.iterdir())):
+        raise InputFileError(f"{to}: exists already; name a new folder with --to")
+
+
+@contextmanager
+def _made(to: Path) -> Iterator[Path]:
+    """The folder that `to` becomes."""
+    with writing(to):
+        to.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(to) as folder:
+        yield folder
+
+
+def _labels(folders: Sequence[Path]) -> list[str]:
+    """A name for each run: its folder's, with that above it or a number where it is not the only one."""
+    paths = [folder.resolve() for folder in folders]
+    names = [path.name for path in paths]
+    longer = [path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}" for path in paths]
+    return [
+        label if longer.count(label) == 1 else f"{label}#{longer[: at + 1].count(label)}"
+        for at, label in enumerate(longer)
+    ]
+
+
+@contextmanager
+def _snapshots(folders: Sequence[Path]) -> Iterator[list[sqlite3.Connection]]:
+    """A read-only connection to each run, all of which see it as it is now."""
+    if not folders:
+        yield []
+        return
+    with reading(require_run(folders[0])) as connection:
+        connection.execute("BEGIN")
+        with _snapshots(folders[1:]) as others:
+            yield [connection, *others]
+
+
+def _source(folder: Path, label: str, connection: sqlite3.Connection) -> Source:
+    try:
+        meta = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('config', 'state')").fetchall())
+    except sqlite3.Error as error:
+        raise _damaged(folder, error) from error
+    state = meta.get("state")
+    if state != "finished":
+        command = "ensemble --run" if state == SELECTING_ANEW else "run --out"
+        raise RunError(f"{folder}: is not finished; let it end first: ensemble-instruct {command} {folder}")
+    return Source(label, folder, load_config(folder / "config.yaml"), json.loads(meta["config"]))
+
+
+def _damaged(folder: Path, error: sqlite3.Error) -> StoreError:
+    return StoreError(f"{folder}: run.db cannot be read: {error}; it may be damaged, so leave this run out")

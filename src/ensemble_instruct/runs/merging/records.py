@@ -1,0 +1,253 @@
+"""Copies the answers and records of runs into one database, one run after the other."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
+from ensemble_instruct.records import KINDS, Kind, Profile, Step
+from ensemble_instruct.runs.merging.config import Fingerprint, Source
+from ensemble_instruct.store.database import connect
+
+NOT_NOVEL, DUPLICATE = "not_novel", "duplicate"
+
+
+@dataclass(slots=True)
+class Copied:
+    """What came of one run."""
+
+    run: str
+    """How the merged run calls it."""
+    config: Fingerprint
+    models: dict[str, str]
+    """Its models by the names that they have in the merged run."""
+    instructions: int = 0
+    instances: int = 0
+    """How many were taken over."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Instances that an earlier run has, by reason."""
+    rejected: tuple[int, int] = (0, 0)
+    """First and last id of its drops in the table `rejected`."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry of the run in the merged run's `meta`."""
+        return {
+            "run": self.run, "instructions": self.instructions, "instances": self.instances,
+            "dropped": dict(self.dropped), "rejected": list(self.rejected), "models": self.models,
+            "config": self.config,
+        }  # fmt: skip
+
+
+class Known:
+    """The instructions of the runs so far: whether another run's is new to them, as step 1 asks it, each kind apart."""
+
+    def __init__(self, profile: Profile, threshold: float) -> None:
+        self._threshold = threshold
+        self._pools: dict[Kind, NoveltyPool] = {kind: NoveltyPool(tokens_of(profile), (), threshold) for kind in KINDS}
+        self._runs: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
+        self._texts: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
+
+    def old(self, kind: Kind, text: str) -> tuple[str, str] | None:
+        """(reason, detail) where an earlier run has an instruction or one that is closer than the threshold."""
+        if (run := self._texts[kind].get(text)) is not None:
+            return NOT_NOVEL, f"the same in run {run}"
+        closest = self._pools[kind].above(text, self._threshold)
+        if closest is None:
+            return None
+        score, number = closest
+        return NOT_NOVEL, f"{score:.3f} to (run {self._runs[kind][number]}): {self._pools[kind][number]}"
+
+    def add(self, kind: Kind, texts: Sequence[str], run: str) -> None:
+        """Remember the instructions of a run, once all of them were asked about."""
+        for text in texts:
+            self._pools[kind].add(text)
+            self._runs[kind].append(run)
+            self._texts[kind].setdefault(text, run)
+
+
+class Copier:
+    """A new run's database and what it is filled with, in one transaction. Use it as a context manager.
+
+    `counted` is told of each instruction and instance: its kind, its step, and why it is dropped, if it is.
+    """
+
+    def __init__(self, path: Path, known: Known, counted: Callable[[Kind, Step, str], None]) -> None:
+        self._connection, self._known, self._counted = connect(path), known, counted
+        self._columns = _columns(self._connection, "request")
+        self._positions: Counter[tuple[str, Kind]] = Counter()
+
+    def __enter__(self) -> Copier:
+        self._connection.execute("BEGIN IMMEDIATE")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with closing(self._connection) as connection:
+            connection.execute("COMMIT" if kind is None else "ROLLBACK")
+
+    def copy(
+        self, source: Source, given: sqlite3.Connection, models: dict[str, str], voters: Mapping[str, str]
+    ) -> Copied:
+        """Take over what a run has and the earlier ones have not."""
+        made = Copied(source.label, source.fingerprint, models)
+        old = self._old_instructions(given, source.label)
+        last = self._one("SELECT COALESCE(MAX(id), 0) FROM rejected")
+        keys = self._copy_requests(given, models)
+        origins = _Origins(given, source.label)
+        self._copy_instructions(given, made, old, keys, origins)
+        kept = self._copy_instances(given, made, old, keys, origins)
+        for instance, voter, text, reason, key in given.execute("SELECT * FROM candidate"):
+            if instance in kept:
+                values = (instance, voters.get(voter, voter), text, reason, keys.get(key, key))
+                self._insert("candidate", values)
+        drops = (
+            "SELECT step, kind, reason, text, source, request, detail FROM rejected"
+            " WHERE step != 'ensemble' ORDER BY id"
+        )
+        for step, kind, reason, text, from_, key, detail in given.execute(drops):
+            if step == "outputs" and from_ not in kept:
+                continue  # goes with its instance, as the candidates do
+            named = voters.get(detail, models.get(detail, detail)) if step == "outputs" else detail
+            self._reject(step, reason, text, kind, from_, keys.get(key, key), named)
+        made.rejected = (last + 1, self._one("SELECT COALESCE(MAX(id), 0) FROM rejected"))
+        return made
+
+    def _old_instructions(self, given: sqlite3.Connection, run: str) -> dict[tuple[Kind, str], tuple[str, str]]:
+        """The instructions that earlier runs have, with reason and detail; the others are known from now on."""
+        old: dict[tuple[Kind, str], tuple[str, str]] = {}
+        for kind in KINDS:
+            read = (
+                "SELECT text FROM (SELECT text, 0 AS part, position FROM instruction WHERE kind = :kind UNION ALL"
+                " SELECT instruction, 1, position FROM instance WHERE kind = :kind) ORDER BY part, position"
+            )
+            texts = dict.fromkeys(text for (text,) in given.execute(read, {"kind": kind}))
+            found = {text: why for text in texts if (why := self._known.old(kind, text))}
+            self._known.add(kind, [text for text in texts if text not in found], run)
+            old |= {(kind, text): why for text, why in found.items()}
+        return old
+
+    def _copy_requests(self, given: sqlite3.Connection, models: Mapping[str, str]) -> dict[bytes, bytes]:
+        """Copy the answers; return the new keys of those whose key stands for another answer in an earlier run."""
+        columns = [name for name in _columns(given, "request") if name in self._columns]
+        at = {name: place for place, name in enumerate(columns)}
+        shared, sampling = self._ids(given, "shared", "text"), self._ids(given, "sampling", "settings")
+        keys: dict[bytes, bytes] = {}
+        for values in given.execute(f"SELECT {', '.join(columns)} FROM request ORDER BY rowid"):  # noqa: S608
+            row = list(values)
+            row[at["model"]] = models.get(row[at["model"]], row[at["model"]])
+            row[at["shared"]], row[at["sampling"]] = shared[row[at["shared"]]], sampling[row[at["sampling"]]]
+            key, said = row[at["key"]], (row[at["text"]], row[at["failure"]])
+            there = self._connection.execute("SELECT text, failure FROM request WHERE key = ?", (key,)).fetchone()
+            if there is not None and there != said:
+                row[at["key"]] = keys[key] = blake2b(key + json.dumps(said).encode(), digest_size=16).digest()
+            if there is None or there != said:
+                marks = ", ".join("?" * len(columns))
+                into = f"INSERT OR IGNORE INTO request ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+                self._connection.execute(into, row)
+        return keys
+
+    def _ids(self, given: sqlite3.Connection, table: str, column: str) -> dict[int, int]:
+        """The new ids of the texts of a table that requests point to."""
+        ids: dict[int, int] = {}
+        for number, text in given.execute(f"SELECT id, {column} FROM {table} ORDER BY id"):  # noqa: S608
+            self._connection.execute(f"INSERT OR IGNORE INTO {table} ({column}) VALUES (?)", (text,))  # noqa: S608
+            ids[number] = self._one(f"SELECT id FROM {table} WHERE {column} = ?", text)  # noqa: S608
+        return ids
+
+    def _copy_instructions(
+        self,
+        given: sqlite3.Connection,
+        made: Copied,
+        old: Mapping[tuple[Kind, str], tuple[str, str]],
+        keys: Mapping[bytes, bytes],
+        origins: _Origins,
+    ) -> None:
+        for kind, _, record, text, key, *rest in given.execute("SELECT * FROM instruction ORDER BY kind, position"):
+            why = old.get((kind, text))
+            self._counted(kind, "instructions", why[0] if why else "")
+            if why is not None:
+                self._reject("instructions", why[0], text, kind, "", keys.get(key, key), why[1])
+                continue
+            self._insert(
+                "instruction", (kind, self._next("instruction", kind), record, text, keys.get(key, key), *rest)
+            )
+            self._originate(record, origins)
+            made.instructions += 1
+
+    def _copy_instances(
+        self,
+        given: sqlite3.Connection,
+        made: Copied,
+        old: Mapping[tuple[Kind, str], tuple[str, str]],
+        keys: Mapping[bytes, bytes],
+        origins: _Origins,
+    ) -> set[str]:
+        """Copy the instances and return the ids of those taken over."""
+        kept: set[str] = set()
+        for row in given.execute("SELECT * FROM instance ORDER BY kind, position"):
+            kind, _, record, instruction, text, output, follow_on, completion, key = row
+            key, why = keys.get(key, key), old.get((kind, instruction))
+            if why is None and record not in kept:
+                there = self._connection.execute("SELECT run FROM origin WHERE record = ?", (record,)).fetchone()
+                why = (DUPLICATE, f"the same in run {there[0]}") if there else None
+            self._counted(kind, "parse", why[0] if why else "")
+            if why is not None:
+                self._reject("parse", why[0], f"{instruction}\n{text}".strip(), kind, completion, key, why[1])
+                made.dropped[why[0]] += 1
+                continue
+            place = self._next("instance", kind)
+            self._insert("instance", (kind, place, record, instruction, text, output, follow_on, completion, key))
+            self._originate(record, origins)
+            kept.add(record)
+            made.instances += 1
+        return kept
+
+    def _next(self, table: str, kind: Kind) -> int:
+        self._positions[table, kind] += 1
+        return self._positions[table, kind] - 1
+
+    def _originate(self, record: str, origins: _Origins) -> None:
+        into = "INSERT OR IGNORE INTO origin VALUES (?, ?)"
+        self._connection.execute(into, (record, origins.of(record)))
+
+    def _reject(
+        self, step: Step, reason: str, text: str, kind: Kind | None, source: str, key: bytes, detail: str
+    ) -> None:
+        into = "INSERT INTO rejected (step, kind, reason, text, source, request, detail) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        self._connection.execute(into, (step, kind, reason, text, source, key, detail))
+
+    def _insert(self, table: str, values: Sequence[Any]) -> None:
+        marks = ", ".join("?" * len(values))
+        self._connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608 - constant names
+
+    def _one(self, sql: str, *values: Any) -> int:
+        (number,) = self._connection.execute(sql, values).fetchone()
+        return int(number)
+
+
+class _Origins:
+    """Where the records of a run come from: from itself, or from those that it was merged from."""
+
+    def __init__(self, given: sqlite3.Connection, run: str) -> None:
+        self._given, self._run = given, run
+        self._is_merged = bool(_columns(given, "origin"))
+
+    def of(self, record: str) -> str:
+        found = None
+        if self._is_merged:
+            found = self._given.execute("SELECT run FROM origin WHERE record = ?", (record,)).fetchone()
+        return self._run if found is None else f"{self._run}/{found[0]}"
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]

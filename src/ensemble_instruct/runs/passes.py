@@ -1,0 +1,70 @@
+"""Models that share a memory, one after the other: which of them must be done before others begin.
+
+A run works in passes over the same steps. Each pass but the last is that of one role whose model says `unload: true`;
+when it is over, that model is freed. The next pass finds its answers in the store, so nothing is asked twice and
+nothing has to be held in between. Without such a model there is one pass, in which all models work at the same time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.models.model import Model
+from ensemble_instruct.records import Kind, Step
+
+
+class Counting(Protocol):
+    """Who is told of records and of the models."""
+
+    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
+        """The models of the run, and how many instructions each kind shall have."""
+
+    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
+        """A record was made (`reason` is empty) or dropped for a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One pass before the last."""
+
+    voters: tuple[str, ...]
+    """The voter that is asked; none: it ends before step 4."""
+    unloaded: tuple[str, ...]
+    """The models that are freed after it."""
+
+
+def phases_of(config: Config) -> list[Phase]:
+    """The passes before the last one."""
+    roles, unloads = config.roles, [name for name in config.used_models if config.models[name].unload]
+    writers = tuple(dict.fromkeys(name for name in (roles.instructions, roles.instances) if name in unloads))
+    first = [Phase((), tuple(name for name in writers if name not in roles.outputs))] if writers else []
+    return first + [Phase((name,), (name,)) for name in roles.outputs if name in unloads]
+
+
+class Once:
+    """Tells of each record once, in whichever pass it was made first."""
+
+    def __init__(self, told: Counting) -> None:
+        self._told = told
+        self._before: Counter[tuple[Kind | None, Step, str]] = Counter()
+        self._now: Counter[tuple[Kind | None, Step, str]] = Counter()
+
+    def next_pass(self) -> None:
+        """All that was told of is made once more."""
+        self._before |= self._now
+        self._now.clear()
+
+    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
+        """See `Counting.started`."""
+        self._told.started(models, targets)
+
+    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
+        """See `Counting.counted`."""
+        record = kind, step, reason
+        self._now[record] += 1
+        if self._now[record] > self._before[record]:
+            self._told.counted(kind, step, reason)

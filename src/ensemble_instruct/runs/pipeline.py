@@ -1,0 +1,276 @@
+"""A run: the five steps composed, each kind of task a stream of its own, all models at work at the same time.
+
+    seeds → make_instructions → make_instances → parse_completions → make_outputs → make_examples → examples.jsonl
+
+Each step draws from the one before as fast as its window allows. Between two steps every record passes `_Recorder`,
+which hands it to the store and counts it; only records that were not dropped go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from ensemble_instruct.concurrency import drained, drawn, together
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.errors import RunError
+from ensemble_instruct.files.jsonl import write_rows
+from ensemble_instruct.models.model import Model
+from ensemble_instruct.novelty.pool import NoveltyPool
+from ensemble_instruct.records import (
+    KINDS,
+    Candidate,
+    Completion,
+    Example,
+    Instance,
+    Instruction,
+    Kind,
+    Rejected,
+    Step,
+)
+from ensemble_instruct.rouge import word_tokens
+from ensemble_instruct.runs.passes import Once, phases_of
+from ensemble_instruct.steps.ensemble import Lengths, make_examples, select
+from ensemble_instruct.steps.fusion import make_fusions
+from ensemble_instruct.steps.instances import make_instances
+from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
+from ensemble_instruct.steps.judge import make_verdicts
+from ensemble_instruct.steps.outputs import Answered, make_outputs
+from ensemble_instruct.steps.parse import Parser, parse_completions
+from ensemble_instruct.steps.plans import KindPlan, comparers_of, filters_of, outputs_plan, selection_of
+from ensemble_instruct.steps.toxicity import make_toxicity_verdicts
+from ensemble_instruct.store.database import read_examples
+from ensemble_instruct.store.store import Store
+from ensemble_instruct.version import __version__
+
+_ROWS_BETWEEN_TURNS = 256
+"""Of step 5 with all rows in view, until signals and others have their turn."""
+Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
+
+
+class Monitor(Protocol):
+    """Who watches a run."""
+
+    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
+        """The models of the run, and how many instructions each kind shall have."""
+
+    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
+        """A record was made (`reason` is empty) or dropped for a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run made: records by (kind, step, reason), the reason empty for those kept."""
+
+    counts: Counter[tuple[Kind | None, Step, str]]
+    examples: int
+    seconds: float
+    words: str
+    """Mean words of all outputs, and of those kept, as a sentence."""
+
+
+async def run_steps(
+    config: Config, plans: Mapping[Kind, KindPlan], models: Mapping[str, Model], store: Store, monitor: Monitor
+) -> Summary:
+    """Make all records of a run and hand them to the store; answers that it has are not asked again.
+
+    Raises `RunError` when the run cannot go on or ends without any instruction.
+    """
+    began = time.monotonic()
+    earlier = {kind: _earlier(store, plan.instructions) for kind, plan in plans.items()}
+    store.forget_records()
+    store.set_meta(state="running", version=__version__)
+    told = Once(monitor)
+    recorder = _Recorder(store, told)
+    told.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
+    for phase in phases_of(config):
+        await together(
+            _stream(config, plan, models, recorder, earlier[kind], phase.voters) for kind, plan in plans.items()
+        )
+        for name in phase.unloaded:
+            await models[name].unload()
+        await store.flush()
+        earlier = {kind: store.instructions(kind) for kind in plans}
+        store.forget_records()
+        told.next_pass()
+        recorder = _Recorder(store, told)
+    await together(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
+    if selection_of(config).needs_all or config.quality.is_on:
+        await _select_all(config, store, recorder)
+    if not any(step == "instructions" and not reason for _, step, reason in recorder.counts):
+        raise RunError(
+            "step 1 gave no instruction: see why with `ensemble-instruct status`; a base model (not a chat model) "
+            "should continue the list of tasks"
+        )
+    return await recorder.summary(began)
+
+
+def _earlier(store: Store, plan: InstructionsPlan) -> Iterator[Instruction]:
+    """What the start before made in step 1, if it began with the same pool."""
+    name, pool_id = f"pool_{plan.kind}", plan.pool_id
+    found = store.instructions(plan.kind) if store.meta(name) == pool_id else iter(())
+    store.set_meta(**{name: pool_id})
+    return found
+
+
+async def _stream(
+    config: Config,
+    plan: KindPlan,
+    models: Mapping[str, Model],
+    recorder: _Recorder,
+    earlier: Iterator[Instruction],
+    only: Sequence[str] | None = None,
+) -> None:
+    """The five steps for one kind; with `only`, those before step 4, and then no other voters than these.
+
+    Where step 5 needs all rows, its examples are only those so far, and not counted.
+    """
+    roles, selection = config.roles, selection_of(config)
+    generator, writer = models[roles.instructions], models[roles.instances]
+    threshold = config.instructions.novelty_threshold
+    pool = NoveltyPool(word_tokens, plan.instructions.seeds, threshold, base=plan.instructions.known)
+    parser = Parser(config.profile, pool, threshold)
+    made = recorder.kept(make_instructions(generator, plan.instructions, earlier))
+    completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))
+    instances = recorder.kept(parse_completions(completions, parser))
+    if only is not None:
+        voters = [(voter, models[voter.model]) for voter in config.voters if voter.model in only]
+        window = max((model.window for _, model in voters), default=1)
+        await drained(make_outputs(instances, voters, outputs_plan(config), window) if voters else instances)
+        return
+    answered = recorder.kept(_answered(config, plan.instructions.kind, models, instances))
+    note = recorder.note_provisional if selection.needs_all or config.quality.is_on else recorder.note
+    async with aclosing(make_examples(answered, selection)) as examples:
+        async for example in examples:
+            note(example)
+
+
+def _answered(
+    config: Config, kind: Kind, models: Mapping[str, Model], instances: AsyncIterable[Instance]
+) -> AsyncIterable[Answered | Rejected]:
+    """Step 4, and what models say of its outputs: fusion, verdicts, toxicity, where the config wants them."""
+    voters = [(voter, models[voter.model]) for voter in config.voters]
+    plan, window = outputs_plan(config), max(model.window for _, model in voters)
+    answered = make_outputs(instances, voters, plan, window)
+    if config.ensemble.fusion and config.roles.fusion is not None:
+        fuser = models[config.roles.fusion]
+        answered = make_fusions(answered, fuser, config.outputs.sampling, fuser.window)
+    if "judge" in config.ensemble.utility.of(kind) and config.roles.judge is not None:
+        judge = models[config.roles.judge]
+        answered = make_verdicts(answered, judge)
+    if config.quality.toxicity is not None:
+        model = models[config.quality.toxicity.model]
+        answered = make_toxicity_verdicts(answered, model)
+    return answered
+
+
+async def _select_all(config: Config, store: Store, recorder: _Recorder) -> None:
+    """Step 5 over all rows of the store, in place of what it made so far: with the next commit, or not at all."""
+    await store.flush()
+    comparers, filters = comparers_of(config, store), filters_of(config, store.answer)
+    records = select(lambda: store.answered(config.voter_names), selection_of(config), comparers, filters)
+    with store.whole():
+        recorder.forget_selected()
+        for number, record in enumerate(records, start=1):
+            recorder.note(record)
+            if number % _ROWS_BETWEEN_TURNS == 0:
+                await asyncio.sleep(0)
+
+
+async def select_again(config: Config, store: Store, monitor: Monitor, meta: Mapping[str, str]) -> Summary:
+    """Step 5 alone, from the records of a finished run, and `meta` with it, in one transaction; no model is asked."""
+    began = time.monotonic()
+    recorder = _Recorder(store, monitor)
+    await _select_all(config, store, recorder)
+    store.set_meta(**meta)
+    return await recorder.summary(began)
+
+
+class _Recorder:
+    """Between two steps: hands every record to the store, counts it, and lets pass what was not dropped."""
+
+    def __init__(self, store: Store, monitor: Monitor) -> None:
+        self.counts: Counter[tuple[Kind | None, Step, str]] = Counter()
+        self.lengths = Lengths()
+        self.barred: Counter[str] = Counter()
+        self._store, self._monitor = store, monitor
+        self._positions: Counter[tuple[type, Kind]] = Counter()
+
+    def counts_of(self, step: Step) -> int:
+        """How many records a step kept."""
+        return sum(count for (_, at, reason), count in self.counts.items() if at == step and not reason)
+
+    async def summary(self, began: float) -> Summary:
+        """What was made since a time, once all of it is on disk."""
+        self._store.set_meta(words=json.dumps(self.lengths.means), barred=json.dumps(self.barred))
+        await self._store.flush()
+        seconds = time.monotonic() - began
+        return Summary(self.counts, self.counts_of("ensemble"), seconds, str(self.lengths))
+
+    async def kept(self, records: AsyncIterable[Record | Rejected]) -> AsyncGenerator[Record, None]:
+        """Note each record; yield those that are not drops."""
+        async with drawn(records) as source:
+            async for record in source:
+                self.note(record)
+                if not isinstance(record, Rejected):
+                    yield record
+
+    def forget_selected(self) -> None:
+        """Drop what step 5 made so far; none of it was counted."""
+        self._store.forget_selected()
+        for kind in KINDS:
+            self._positions.pop((Example, kind), None)
+
+    def note_provisional(self, record: Example | Rejected) -> None:
+        """Store, and not count, what step 5 makes again at the end."""
+        self._store.add(record, self._position(record, record.instance.kind) if isinstance(record, Example) else 0)
+
+    def note(self, record: Instruction | Completion | Instance | Answered | Example | Rejected) -> None:
+        """Store and count one record."""
+        if isinstance(record, Example) or (isinstance(record, Rejected) and record.step == "ensemble"):
+            self.lengths.add(record)
+        match record:
+            case Rejected():
+                self._store.add(record)
+                self._count(record.kind, record.step, record.reason)
+            case Instruction():
+                self._store.add(record, self._position(record, record.kind))
+                self._count(record.kind, "instructions")
+            case Completion():
+                self._count(record.kind, "instances")
+            case Instance():
+                self._store.add(record, self._position(record, record.kind))
+                self._count(record.kind, "parse")
+            case Example():
+                self.barred.update(filter(None, record.barred))
+                self._store.add(record, self._position(record, record.instance.kind))
+                self._count(record.instance.kind, "ensemble")
+            case (Instance() as instance, candidates):
+                self._note_candidates(candidates)
+                self._count(instance.kind, "outputs")
+
+    def _note_candidates(self, candidates: tuple[Candidate, ...]) -> None:
+        for candidate in candidates:
+            self._store.add(candidate)
+
+    def _position(self, record: object, kind: Kind) -> int:
+        place = (type(record), kind)
+        self._positions[place] += 1
+        return self._positions[place] - 1
+
+    def _count(self, kind: Kind | None, step: Step, reason: str = "") -> None:
+        self.counts[kind, step, reason] += 1
+        self._monitor.counted(kind, step, reason)
+
+
+def write_examples(store: Store, path: Path) -> int:
+    """Write `examples.jsonl` from the store; the file is complete or untouched. Returns the number of rows."""
+    connection = store.reader
+    return write_rows(path, read_examples(connection))

@@ -1,0 +1,348 @@
+"""Each step alone, from JSONL file to JSONL file, in the original's formats.
+
+What a step drops is written beside its file, to `FILE.rejected.jsonl`. A step that asks a model keeps the answers in
+a store (`FILE.db`), so that the same command resumes. Input files are checked whole before anything is asked or
+written, then read a second time as the step goes on; rows wait on disk until all are made. So memory does not grow with
+their number, except for what a step must know of the earlier rows: steps 1 and 3 their pool, step 5 the outputs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from ensemble_instruct.agreement.embeddings import comparers_for
+from ensemble_instruct.concurrency import drawn
+from ensemble_instruct.config.quality import QualitySection
+from ensemble_instruct.config.schema import Config, voters_of
+from ensemble_instruct.errors import ConfigError, UsageError
+from ensemble_instruct.files.jsonl import NumberedRow, Row, RowSpool, checked_rows, read_rows, require_folder_of
+from ensemble_instruct.licences.policy import require_declared_admitted
+from ensemble_instruct.models.model import Model
+from ensemble_instruct.models.opening import open_models
+from ensemble_instruct.novelty.pool import NoveltyPool
+from ensemble_instruct.quality.filters import Filters
+from ensemble_instruct.records import (
+    END_MARKER,
+    INSTANCE_VOTER,
+    OF_THREE,
+    Candidate,
+    Completion,
+    Example,
+    Failure,
+    Instance,
+    Instruction,
+    Kind,
+    Profile,
+    Rejected,
+    Step,
+)
+from ensemble_instruct.rouge import word_tokens
+from ensemble_instruct.runs.pipeline import Monitor
+from ensemble_instruct.steps.ensemble import Lengths, Selection, select
+from ensemble_instruct.steps.instances import make_instances
+from ensemble_instruct.steps.instructions import make_instructions
+from ensemble_instruct.steps.outputs import Answered, make_outputs
+from ensemble_instruct.steps.parse import UNREADABLE, Parser, parse_completions
+from ensemble_instruct.steps.plans import instances_plan, known_texts, outputs_plan, prepare
+from ensemble_instruct.steps.prompts import squeezed
+from ensemble_instruct.steps.seed_tasks import load_seed_tasks
+from ensemble_instruct.store.store import Store, opened_store
+
+Record = TypeVar("Record")
+_INSTANCE = {"instruction": str, "input": str, "output": str}
+
+
+@dataclass(slots=True)
+class FileSummary:
+    """What a step on files did: rows written, and drops by reason."""
+
+    written: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    note: str = ""
+
+
+async def instructions_to_file(
+    config: Config, kind: Kind, to: Path, store_path: Path | None, monitor: Monitor
+) -> FileSummary:
+    """Step 1 → `{instruction, most_similar, avg_similarity_score, metadata, request_idx}`."""
+    plan = prepare(config, [kind]).get(kind)
+    if plan is None:
+        raise ConfigError(f"instructions.target.{kind}: is 0; set it to the number of instructions wanted")
+    async with _opened(config, config.roles.instructions, to, store_path) as (store, model):
+        monitor.started({model.name: model}, {kind: config.instructions.target.of(kind)})
+
+        def row(made: Instruction) -> Row:
+            answer = store.answer(made.request_key)
+            reply = "" if answer is None or isinstance(answer.outcome, Failure) else answer.outcome.text
+            return {
+                "instruction": made.text,
+                "most_similar": dict(made.most_similar),
+                "avg_similarity_score": made.mean_similarity,
+                "metadata": {
+                    "prompt": store.prompt(made.request_key),
+                    "response": reply,
+                    "seed": store.seed(made.request_key),
+                },
+                "request_idx": made.round,
+            }
+
+        records = make_instructions(model, plan.instructions)
+        return await _write(records, row, to, monitor, "instructions", ascii_only=True)
+
+
+async def instances_to_file(
+    config: Config,
+    kind: Kind,
+    instructions: Path,
+    to: Path,
+    store_path: Path | None,
+    monitor: Monitor,
+    retry_failed: bool = False,
+) -> FileSummary:
+    """Step 2 → `{instruction, raw_instances}`, and `finish_reason` where the token limit cut a completion off."""
+    require_folder_of(to, instructions)
+    with checked_rows(instructions, {"instruction": str}) as given:
+        plan = instances_plan(config, kind)
+        async with _opened(config, config.roles.instances, to, store_path, retry_failed) as (_, model):
+            monitor.started({model.name: model}, {})
+
+            def row(completion: Completion) -> Row:
+                columns = {"instruction": completion.instruction, "raw_instances": completion.text}
+                if config.profile == "default" and completion.finish_reason == "length":
+                    columns["finish_reason"] = "length"
+                return columns
+
+            wanted = _each(Instruction(kind, _without_marker(row["instruction"], config)) for _, row in given)
+            records = make_instances(wanted, model, plan, model.window)
+            return await _write(records, row, to, monitor, "instances")
+
+
+def _without_marker(instruction: str, config: Config) -> str:
+    return instruction if config.profile == "published" else squeezed(instruction.replace(END_MARKER, " "))
+
+
+async def parse_files(
+    instances: Sequence[Path],
+    to: Path,
+    profile: Profile,
+    seed_tasks: Path | None,
+    novelty_threshold: float,
+    monitor: Monitor,
+    kind: Kind | None = None,
+    against: Sequence[Path] = (),
+) -> FileSummary:
+    """Step 3 → `{instruction, input, output}`: the completions of one or more files, in their order.
+
+    Without a kind, a task has an input where its completion states one.
+    """
+    require_folder_of(to, *instances, *against, *filter(None, [seed_tasks]))
+    with ExitStack() as files:
+        fields, optional = {"instruction": str, "raw_instances": str}, {"finish_reason": str}
+        given = [files.enter_context(checked_rows(path, fields, optional)) for path in instances]
+        completions = (
+            Completion(row["instruction"], kind, row["raw_instances"], row.get("finish_reason", "stop"))
+            for rows in given
+            for _, row in rows
+        )
+        tasks = load_seed_tasks(seed_tasks) if profile == "default" else ()
+        seeds = [task.instruction for task in tasks if kind in (None, task.kind)]
+        known = known_texts(against, profile, novelty_threshold)
+        parser = Parser(profile, NoveltyPool(word_tokens, seeds, novelty_threshold, base=known), novelty_threshold)
+        read: Counter[bool] = Counter()
+
+        async def counted() -> AsyncGenerator[Instance | Rejected, None]:
+            async with drawn(parse_completions(_each(completions), parser)) as records:
+                async for record in records:
+                    if isinstance(record, Instance) or record.reason not in (*UNREADABLE, "further_example"):
+                        read[record.follow_on > 0] += 1
+                    yield record
+
+        summary = await _write(counted(), _instance_row, to, monitor, "parse", ascii_only=True)
+    total = sum(len(rows) for rows in given)
+    summary.note = f"read {read[False]} first examples and {read[True]} follow-on tasks in {total} completions"
+    return summary
+
+
+async def outputs_to_file(
+    config: Config,
+    model_name: str,
+    instances: Path,
+    to: Path,
+    store_path: Path | None,
+    monitor: Monitor,
+    retry_failed: bool = False,
+    sample: int = 1,
+) -> FileSummary:
+    """Step 4 for one model → `{instruction, input, output}`, in the order of the instances.
+
+    Where the config wants several samples of the model, `sample` says which, from 1.
+    """
+    require_folder_of(to, instances)
+    voters = voters_of(model_name, config.outputs.samples_of(model_name))
+    if sample > len(voters):
+        raise UsageError(f"--sample {sample}: outputs.samples gives {len(voters)} of {model_name}; choose one of them")
+    with checked_rows(instances, _INSTANCE) as given:
+        async with _opened(config, model_name, to, store_path, retry_failed) as (_, model):
+            monitor.started({model.name: model}, {})
+
+            def row(answered: Answered) -> Row:
+                instance, (candidate,) = answered
+                return {"instruction": instance.instruction, "input": instance.input, "output": candidate.text}
+
+            async def with_candidate() -> AsyncGenerator[Answered | Rejected, None]:
+                window = model.window
+                wanted = _each(_instances(given))
+                made = make_outputs(wanted, [(voters[sample - 1], model)], outputs_plan(config), window)
+                async with drawn(made) as records:
+                    async for record in records:
+                        if isinstance(record, Rejected) or record[1]:
+                            yield record
+
+            return await _write(with_candidate(), row, to, monitor, "outputs")
+
+
+async def ensemble_files(
+    instances: Path,
+    outputs: Sequence[Path],
+    to: Path,
+    selection: Selection,
+    monitor: Monitor,
+    embedding_model: Path | None = None,
+    quality: QualitySection | None = None,
+) -> FileSummary:
+    """Step 5 → `{instruction, input, output}`. Outputs are joined by instruction and input, not by line."""
+    comparers = comparers_for(selection.weights, embedding_model)
+    section = quality or QualitySection()
+    require_folder_of(to, instances, *outputs, *section.decontaminate)
+    filters = Filters(section)
+    if selection.min_agreement is not None and selection.keep is not None:
+        raise UsageError("give either --min-agreement or --keep, not both")
+    if selection.strategy in OF_THREE and len(outputs) != 2:
+        raise UsageError(f"--strategy {selection.strategy}: needs exactly two --outputs; use balanced or consensus")
+    with checked_rows(instances, _INSTANCE) as given:
+        voters = [(_voter_name(path, outputs), _read_outputs(path)) for path in outputs]
+        places: Counter[str] = Counter()
+
+        def answered() -> Iterator[Answered]:
+            places.clear()
+            for instance in _instances(given):
+                place = places[instance.id]
+                places[instance.id] += 1
+                there = ((name, texts.get(instance.id, [])) for name, texts in voters)
+                yield (
+                    instance,
+                    tuple(Candidate(instance.id, name, said[place]) for name, said in there if place < len(said)),
+                )
+
+        lengths = Lengths()
+
+        def counted() -> Iterator[Example | Rejected]:
+            for record in select(answered, selection, comparers, filters):
+                lengths.add(record)
+                yield record
+
+        def row(example: Example) -> Row:
+            return {**_instance_row(example.instance), "output": example.output}
+
+        summary = await _write(_each(counted()), row, to, monitor, "ensemble", ascii_only=True)
+    unmatched = [(name, sum(len(rows[places[at] :]) for at, rows in texts.items())) for name, texts in voters]
+    notes = [f"{name}: {count} rows belong to no instance" for name, count in unmatched if count]
+    summary.note = "; ".join([*notes, *filter(None, [str(lengths)])])
+    return summary
+
+
+def _instances(rows: Iterable[NumberedRow]) -> Iterator[Instance]:
+    for _, row in rows:
+        kind: Kind = "input_output" if row["input"].strip() else "output_only"
+        yield Instance(kind, row["instruction"], row["input"], row["output"])
+
+
+def _read_outputs(path: Path) -> dict[str, list[str]]:
+    """The outputs of one voter by instance id; the same instruction and input may stand several times."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    for instance in _instances(read_rows(path, _INSTANCE)):
+        texts[instance.id].append(instance.output)
+    return texts
+
+
+def _voter_name(path: Path, paths: Sequence[Path]) -> str:
+    if list(paths).count(path) > 1:
+        raise UsageError(f"--outputs {path}: is named twice; each file is one voter")
+    alone = [INSTANCE_VOTER, *(other.stem for other in paths)].count(path.stem) == 1
+    return path.stem if alone else str(path)
+
+
+def _instance_row(instance: Instance) -> Row:
+    return {"instruction": instance.instruction, "input": instance.input, "output": instance.output}
+
+
+@asynccontextmanager
+async def _opened(
+    config: Config, name: str, to: Path, store_path: Path | None, retry_failed: bool = False
+) -> AsyncIterator[tuple[Store, Model]]:
+    """The store beside the file, and the one model that the step asks."""
+    if name not in config.models:
+        raise ConfigError(f"--model {name}: no such model in the config; there are {', '.join(config.models)}")
+    require_declared_admitted(config, name)
+    path = store_path or to.with_name(f"{to.name}.db")
+    demonstrations = config.instances.demonstrations
+    named = (config.seed_tasks, demonstrations.input_output, demonstrations.output_only, config.models[name].replies)
+    require_folder_of(to, path, *config.instructions.against, *filter(None, named))
+    require_folder_of(path)
+    new = not path.exists()
+    with opened_store(path) as store:
+        if retry_failed:
+            store.forget_failures()
+            await store.flush()
+        async with open_models({name: config.models[name]}, store, check=new) as models:
+            yield store, models[name]
+
+
+async def _each(values: Iterable[Record]) -> AsyncGenerator[Record, None]:
+    for value in values:
+        yield value
+
+
+async def _write(
+    records: AsyncIterable[Record | Rejected],
+    row: Callable[[Record], Row],
+    to: Path,
+    monitor: Monitor,
+    step: Step,
+    *,
+    ascii_only: bool = False,
+) -> FileSummary:
+    """Write the kept records to `to` and the drops beside it, both whole; count them."""
+    summary = FileSummary()
+    beside = to.with_name(f"{to.name}.rejected.jsonl")
+    with RowSpool(to, ascii_only=ascii_only) as rows, RowSpool(beside) as drops:
+        async with drawn(records) as source:
+            async for record in source:
+                if isinstance(record, Rejected):
+                    summary.dropped[record.reason] += 1
+                    drops.add(_rejected_row(record))
+                    monitor.counted(None, record.step, record.reason)
+                else:
+                    rows.add(row(record))
+                    monitor.counted(None, step, "")
+        rows.save()
+        if drops.count:
+            drops.save()
+        else:
+            beside.unlink(missing_ok=True)
+    summary.written = rows.count
+    return summary
+
+
+def _rejected_row(record: Rejected) -> Row:
+    row: Row = {"step": record.step, "reason": record.reason, "text": record.text}
+    if record.detail:
+        row["detail"] = record.detail
+    if record.candidates:
+        row["outputs"] = {candidate.voter: candidate.text for candidate in record.candidates}
+    return row

@@ -1,0 +1,32 @@
+"""The output that an answer of step 4 holds, or its drop."""
+
+from __future__ import annotations
+
+from ensemble_instruct.records import END_MARKER, Answer, Candidate, Failure, Instance, Profile, Rejected, Response
+from ensemble_instruct.steps.prompts import squeezed
+
+
+def read_candidate(instance: Instance, voter: str, answer: Answer, profile: Profile) -> Candidate | Rejected:
+    """What a voter said to an instance.
+
+    A drop where it refused the request or, in the default profile, was cut off by the token limit, said nothing, or
+    repeated the input; its detail is the voter. The default profile takes what stands before the end marker.
+    """
+    outcome = answer.outcome
+    if isinstance(outcome, Failure):
+        return Rejected("outputs", outcome.type, outcome.message, instance.kind, instance.id, answer.key, voter)
+    if profile == "published":
+        return Candidate(instance.id, voter, outcome.text, outcome.finish_reason, answer.key)
+    text = outcome.text.partition(END_MARKER)[0].strip()
+    if reason := _reason(instance, text, outcome):
+        return Rejected("outputs", reason, text, instance.kind, instance.id, answer.key, voter)
+    return Candidate(instance.id, voter, text, outcome.finish_reason, answer.key)
+
+
+def _reason(instance: Instance, text: str, response: Response) -> str:
+    """Why the default profile does not let a candidate vote, or the empty string."""
+    if response.finish_reason == "length" and END_MARKER not in response.text:
+        return "cut_off"
+    if not text:
+        return "empty_output"
+    return "output_equals_input" if instance.input and squeezed(text) == squeezed(instance.input) else ""

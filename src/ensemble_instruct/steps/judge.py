@@ -1,0 +1,101 @@
+"""For the utility `judge`: a model says of each two outputs of an instance whether they say the same.
+
+Asked while step 4 goes on; step 5 then takes the verdicts from the store, so that selecting anew asks nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from itertools import combinations
+
+from ensemble_instruct.agreement.ballots import Matrix, answer_form, pairwise, rouge_l_matrix
+from ensemble_instruct.agreement.utilities import Texts
+from ensemble_instruct.errors import RunError
+from ensemble_instruct.models.model import Model, request_key
+from ensemble_instruct.records import Failure, Instance, Rejected, Request
+from ensemble_instruct.steps.judging import Answered, judgement_request, make_judgements
+from ensemble_instruct.steps.prompts import verdict_prompt
+from ensemble_instruct.store.store import Store
+
+_WORD = re.compile(r"\b(?:(same|yes|identical|equivalent)|(partly|partially|somewhat)|(different|no|not|neither))\b")
+_NOT_DIFFERENT = re.compile(r"\b(?:no|not)(?: \w+)? differen(?:t|ce)\b")
+_NEGATED = re.compile(r"\b(?:no|not|never|neither|cannot)\b|n['\u2019]t\b")
+_VALUES = (1.0, 0.5, 0.0)
+NO_VERDICT = "no_verdict"
+
+
+def verdict_request(instance: Instance, one: str, other: str) -> Request:
+    """The question about two outputs, the same whichever comes first."""
+    first, second = sorted((one, other))
+    prompt = verdict_prompt(instance.instruction, instance.input, first, second)
+    return judgement_request(prompt, instance.kind)
+
+
+def verdict_of(text: str) -> float | None:
+    """1 for the same, 0.5 for partly, 0 for different; None for what cannot be read with certainty.
+
+    The first word decides if it is such a word, else the only such words in the reply; "not the same" is different.
+    """
+    said = text.lower().strip()
+    if _NOT_DIFFERENT.search(said):
+        return _VALUES[0]
+    found = [match.lastindex for match in _WORD.finditer(said)]
+    first = _WORD.match(re.sub(r"^\W+", "", said))
+    if first is not None and first.lastindex is not None:
+        return _VALUES[first.lastindex - 1]
+    if _NEGATED.search(said):
+        return _VALUES[2] if set(found) <= {1, 3} else None
+    return _VALUES[(found[0] or 0) - 1] if len(set(found)) == 1 else None
+
+
+def make_verdicts(
+    answered: AsyncIterable[Answered | Rejected], judge: Model
+) -> AsyncGenerator[Answered | Rejected, None]:
+    """See `make_judgements`: a question about each two outputs that are neither blank nor equal as answers."""
+
+    def questions(instance: Instance, outputs: Sequence[str]) -> list[Request]:
+        return [verdict_request(instance, *pair) for pair in _open_pairs(outputs)]
+
+    return make_judgements(answered, judge, questions, lambda said: verdict_of(said) is not None, NO_VERDICT)
+
+
+def _open_pairs(outputs: Sequence[str]) -> list[tuple[str, str]]:
+    """Each two texts about which a judge must be asked, once."""
+    distinct = {form: text for text in sorted(outputs, reverse=True) if (form := answer_form(text))}
+    return list(combinations(sorted(distinct.values()), 2))
+
+
+class Verdicts:
+    """The comparer of the utility `judge`: what the judge has said, from the store.
+
+    Where it has said nothing that can be read, ROUGE-L stands in. Raises `RunError` where it was not asked.
+    """
+
+    def __init__(self, store: Store, identity: Sequence[str]) -> None:
+        self._store, self._identity = store, identity
+
+    def __call__(self, rows: Sequence[Texts]) -> list[Matrix]:
+        """See `utilities.Comparer`."""
+        return [self._matrix(instance, outputs) for instance, outputs in rows]
+
+    def _matrix(self, instance: Instance, outputs: Sequence[str]) -> Matrix:
+        instead = rouge_l_matrix(outputs)
+        forms = [answer_form(text) for text in outputs]
+        asked = {frozenset((answer_form(one), answer_form(other))): (one, other) for one, other in _open_pairs(outputs)}
+
+        def agreement(i: int, j: int) -> float:
+            pair = asked.get(frozenset((forms[i], forms[j])))
+            said = None if pair is None else self._verdict(instance, *pair)
+            return instead[i][j] if said is None else said
+
+        return pairwise(len(outputs), agreement)
+
+    def _verdict(self, instance: Instance, one: str, other: str) -> float | None:
+        answer = self._store.answer(request_key(self._identity, verdict_request(instance, one, other)))
+        if answer is None:
+            raise RunError(
+                f"{self._store.path.parent}: the judge has not compared all outputs; set ensemble.utility and "
+                "roles.judge in its config.yaml, and run it with --force: the judge is asked, and nothing else"
+            )
+        return None if isinstance(answer.outcome, Failure) else verdict_of(answer.outcome.text)

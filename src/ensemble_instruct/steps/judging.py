@@ -1,0 +1,56 @@
+"""What a model is asked about the outputs of an instance, while step 4 goes on, for step 5 to read from the store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from contextlib import aclosing
+
+from ensemble_instruct.concurrency import in_order, together
+from ensemble_instruct.models.model import Model
+from ensemble_instruct.records import Answer, Candidate, Failure, Instance, Kind, Rejected, Request, Sampling
+
+Answered = tuple[Instance, tuple[Candidate, ...]]
+Questions = Callable[[Instance, Sequence[str]], list[Request]]
+"""The requests about an instance and its outputs, its own first; each asked once."""
+
+_SAMPLING = Sampling(max_tokens=16)
+
+
+def judgement_request(prompt: str, kind: Kind) -> Request:
+    """A question that a word answers."""
+    return Request(prompt, _SAMPLING, "ensemble", kind)
+
+
+async def make_judgements(
+    answered: AsyncIterable[Answered | Rejected],
+    model: Model,
+    questions: Questions,
+    is_readable: Callable[[str], bool],
+    reason: str,
+) -> AsyncGenerator[Answered | Rejected, None]:
+    """Yield what comes, in order, each instance once the model has answered all questions about it.
+
+    Before it comes a drop for each that was refused, or whose reply cannot be read (then with `reason`).
+    """
+
+    async def ask(item: Answered | Rejected) -> list[Answer]:
+        if isinstance(item, Rejected):
+            return []
+        instance, candidates = item
+        outputs = [instance.output, *(candidate.text for candidate in candidates)]
+        return await together(model.ask(request) for request in questions(instance, outputs))
+
+    async with aclosing(in_order(answered, ask, model.window)) as judged:
+        async for item, answers in judged:
+            if not isinstance(item, Rejected):
+                for answer in answers:
+                    outcome = answer.outcome
+                    if isinstance(outcome, Failure):
+                        yield _drop(item[0], model, answer, outcome.type, outcome.message)
+                    elif not is_readable(outcome.text):
+                        yield _drop(item[0], model, answer, reason, outcome.text)
+            yield item
+
+
+def _drop(instance: Instance, model: Model, answer: Answer, reason: str, text: str) -> Rejected:
+    return Rejected("outputs", reason, text, instance.kind, instance.id, answer.key, model.name)

@@ -1,0 +1,307 @@
+"""The run's answers and records, every answer committed before it is used.
+
+The event loop reads on a connection of its own; what it hands over is written by `store_writer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ensemble_instruct.errors import EnsembleInstructError, ModelError, RunLockedError, StoreError
+from ensemble_instruct.records import (
+    Answer,
+    Candidate,
+    Example,
+    Failure,
+    Instance,
+    Instruction,
+    Kind,
+    Rejected,
+    Request,
+    Response,
+)
+from ensemble_instruct.store.database import connect, unpack_prompt
+from ensemble_instruct.store.writer import Insert, Put, Writer
+
+RECORD_TABLES = ("instruction", "instance", "candidate", "example", "rejected")
+_LOCK_PATIENCE = 0.5
+"""`status` holds the lock for an instant to see whether it is free."""
+
+
+class Store:
+    """One run's answers and records. Open it inside the event loop; use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        lock_path = path.with_name(f"{path.name}.lock")
+        lock_is_new = not lock_path.exists()
+        self._lock = FileLock(lock_path)
+        try:
+            self._lock.acquire(timeout=_LOCK_PATIENCE, poll_interval=0.02)
+        except Timeout as error:
+            raise RunLockedError(
+                f"{path}: another process is working on it; wait for it, or watch it with `ensemble-instruct status`"
+            ) from error
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written: {error.strerror}; check its permissions") from error
+        try:
+            self.reader = connect(path)
+            self._known = _known_keys(self.reader, path)
+            self._writer = Writer(connect(path))
+        except EnsembleInstructError:
+            self._lock.release()
+            if lock_is_new:
+                lock_path.unlink(missing_ok=True)
+            raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what waits and release the lock; a second call does nothing."""
+        try:
+            self._writer.close()
+        finally:
+            self.reader.close()
+            self._lock.release()
+
+    def answer(self, key: str) -> Answer | None:
+        """The committed answer under a key, or None."""
+        if not self._known[int(key[:5], 16)]:
+            return None
+        return read_answer(self.reader, key)
+
+    def prompt(self, key: str) -> str:
+        """The prompt of an answered request."""
+        text, prompt = self.reader.execute(
+            "SELECT shared.text, prompt FROM request JOIN shared ON shared.id = request.shared WHERE key = ?",
+            (bytes.fromhex(key),),
+        ).fetchone()
+        return unpack_prompt(prompt, text)
+
+    def seed(self, key: str) -> int | None:
+        """The sampling seed of an answered request."""
+        (seed,) = self.reader.execute("SELECT seed FROM request WHERE key = ?", (bytes.fromhex(key),)).fetchone()
+        return None if seed is None else int(seed)
+
+    async def commit(self, key: str, model: str, request: Request, outcome: Response | Failure, seconds: float) -> None:
+        """Return once the answer is on disk. Raises `StoreError`."""
+        done = asyncio.get_running_loop().create_future()
+        self._writer.put(Put(key, model, request, outcome, seconds, done))
+        await done
+        self._known[int(key[:5], 16)] = 1
+
+    def meta(self, name: str) -> str | None:
+        """A value that `set_meta` stored, or None."""
+        row = self.reader.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, **values: str) -> None:
+        """Store values under names."""
+        self._writer.add(*(Insert("INSERT OR REPLACE INTO meta", item) for item in values.items()))
+
+    def forget_records(self) -> None:
+        """Drop all records (not the answers), before they are made again."""
+        self._writer.add(*(f"DELETE FROM {table}" for table in RECORD_TABLES))  # noqa: S608 - constant names
+
+    def forget_selected(self) -> None:
+        """Drop what step 5 made, before it is made again."""
+        self._writer.add("DELETE FROM example", "DELETE FROM rejected WHERE step = 'ensemble'")
+
+    def forget_failures(self) -> None:
+        """Drop the failures, so that their requests are asked again.
+
+        Those of step 1 stay where it made something: every later prompt of step 1 hangs on what came before.
+        """
+        made_something = self.reader.execute("SELECT 1 FROM instruction LIMIT 1").fetchone()
+        stays = " AND step != 'instructions'" if made_something else ""
+        self._writer.add(f"DELETE FROM request WHERE failure IS NOT NULL{stays}")  # noqa: S608
+
+    async def flush(self) -> None:
+        """Return once everything handed over so far is on disk. Raises `StoreError`."""
+        done = asyncio.get_running_loop().create_future()
+        self._writer.tell(done)
+        await done
+
+    def whole(self) -> AbstractContextManager[None]:
+        """A block whose records are all committed with the next commit after it, or none if it fails; any number."""
+        return self._writer.whole()
+
+    def add(self, record: Instruction | Instance | Candidate | Example | Rejected, position: int = 0) -> None:
+        """Hand over a record; `position` is its place among those of its kind. Written with the next commit."""
+        self._writer.add(_row(record, position))
+
+    def instructions(self, kind: Kind) -> Iterator[Instruction]:
+        """The instructions of one kind as they stand in the file at this moment, in order, one at a time."""
+        connection = connect(self.path, read_only=True)
+        rows = connection.execute(
+            "SELECT text, lower(hex(request)), round, most_similar, mean_similarity FROM instruction"
+            " WHERE kind = ? ORDER BY position",
+            (kind,),
+        )
+
+        def records() -> Iterator[Instruction]:
+            with closing(connection), _errors_of_reading(self.path):
+                for text, key, number, similar, mean in rows:
+                    yield Instruction(kind, text, key, number, tuple(map(tuple, json.loads(similar))), mean)
+
+        return records()
+
+    def answered(self, voters: Sequence[str]) -> Iterator[tuple[Instance, tuple[Candidate, ...]]]:
+        """Each instance of the file, in order, with what these voters said to it."""
+        with _errors_of_reading(self.path):
+            rows = self.reader.execute(
+                "SELECT kind, instruction, input, output, completion, lower(hex(request)), follow_on,"
+                " COALESCE(run, ''), id FROM instance LEFT JOIN origin ON record = id ORDER BY kind, position"
+            )
+            for *fields, instance_id in rows:
+                said = {
+                    row[0]: Candidate(instance_id, *row)
+                    for row in self.reader.execute(
+                        "SELECT voter, text, finish_reason, lower(hex(request)) FROM candidate WHERE instance = ?",
+                        (instance_id,),
+                    )
+                }
+                yield Instance(*fields), tuple(said[voter] for voter in voters if voter in said)
+
+    def answered_by_model(self) -> dict[str, int]:
+        """How many answers each model of the run has given."""
+        return dict(self.reader.execute("SELECT model, COUNT(*) FROM request GROUP BY model"))
+
+    def used_tokens(self) -> dict[str, tuple[int, int]]:
+        """Tokens in and out that each model of the run has used, estimates among them."""
+        rows = self.reader.execute(
+            "SELECT model, SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0))"
+            " FROM request GROUP BY model"
+        )
+        return {model: (prompt_tokens, completion_tokens) for model, prompt_tokens, completion_tokens in rows}
+
+
+def read_answer(connection: sqlite3.Connection, key: str) -> Answer | None:
+    """The committed answer under a key, or None."""
+    row = connection.execute(
+        "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured"
+        " FROM request WHERE key = ?",
+        (bytes.fromhex(key),),
+    ).fetchone()
+    return None if row is None else Answer(key, _outcome(row))
+
+
+def _known_keys(connection: sqlite3.Connection, path: Path) -> bytearray:
+    """For each beginning of a key (five digits) whether there is an answer: most questions end here."""
+    known = bytearray(2**20)
+    with _errors_of_reading(path):
+        for (key,) in connection.execute("SELECT key FROM request"):
+            known[int.from_bytes(key[:3], "big") >> 4] = 1
+    return known
+
+
+@contextmanager
+def _errors_of_reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be read: {error}; the file may be damaged") from error
+
+
+@contextmanager
+def opened_store(path: Path) -> Iterator[Store]:
+    """The store at `path`, closed at the end.
+
+    When the block fails before any answer was committed to a new store, nothing of it is left behind, and a
+    `ModelError` counts as wrong usage (exit code 2): there is nothing to resume.
+    """
+    new = not path.exists()
+    store = Store(path)
+    try:
+        yield store
+    except EnsembleInstructError as error:
+        store.close()
+        if new and not _has_answers(path):
+            _remove(path)
+            if isinstance(error, ModelError):
+                error.exit_code = 2
+        raise
+    finally:
+        store.close()
+
+
+def _has_answers(path: Path) -> bool:
+    with closing(connect(path)) as connection:
+        return connection.execute("SELECT 1 FROM request LIMIT 1").fetchone() is not None
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def example_row(example: Example) -> dict[str, Any]:
+    """An example as the object of `examples.jsonl`: nothing in it depends on server or timing."""
+    instance = example.instance
+    return {
+        "id": instance.id,
+        **({"run": instance.run} if instance.run else {}),
+        "kind": instance.kind,
+        "instruction": instance.instruction,
+        "input": instance.input,
+        "output": example.output,
+        "winners": list(example.winners),
+        "agreement": example.agreement,
+        "matrix": [list(row) for row in example.matrix],
+        "follow_on": instance.follow_on,
+        "candidates": [
+            {"voter": candidate.voter, "output": candidate.text, "score": score} | ({"barred": why} if why else {})
+            for candidate, score, why in zip(
+                example.candidates, example.scores, example.barred or repeat(""), strict=False
+            )
+        ],
+    }
+
+
+def _row(record: Instruction | Instance | Candidate | Example | Rejected, position: int) -> Insert:
+    match record:
+        case Instruction():
+            return Insert("INSERT INTO instruction", (
+                record.kind, position, record.id, record.text, bytes.fromhex(record.request_key), record.round,
+                json.dumps(record.most_similar), record.mean_similarity,
+            ))  # fmt: skip
+        case Instance():
+            return Insert("INSERT INTO instance", (
+                record.kind, position, record.id, record.instruction, record.input, record.output, record.follow_on,
+                record.completion_id, bytes.fromhex(record.request_key),
+            ))  # fmt: skip
+        case Candidate():
+            return Insert("INSERT OR REPLACE INTO candidate", (
+                record.instance_id, record.voter, record.text, record.finish_reason, bytes.fromhex(record.request_key)
+            ))  # fmt: skip
+        case Example():
+            values = (record.instance.kind, position, record.instance.id, json.dumps(example_row(record)))
+            return Insert("INSERT INTO example", values)
+        case Rejected():
+            into = "INSERT INTO rejected (step, kind, reason, text, source, request, detail)"
+            return Insert(into, (
+                record.step, record.kind, record.reason, record.text, record.source,
+                bytes.fromhex(record.request_key), record.detail,
+            ))  # fmt: skip
+
+
+def _outcome(row: tuple[Any, ...]) -> Response | Failure:
+    text, finish_reason, prompt_tokens, completion_tokens, failure, is_estimated, seed_honoured = row
+    if failure is not None:
+        return Failure(failure, text)
+    if is_estimated:
+        prompt_tokens = completion_tokens = None
+    return Response(text, finish_reason, prompt_tokens, completion_tokens, bool(seed_honoured))

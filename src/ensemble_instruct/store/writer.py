@@ -1,0 +1,322 @@
+"""How a run's file is written: many rows with one fsync, and the event loop goes on meanwhile.
+
+While nothing is being committed, the event loop writes all rows that wait into one transaction and hands its COMMIT,
+which waits for the disk, to a thread; what comes meanwhile waits for the next one. A thread that wrote the rows too
+would have to win the interpreter back from the event loop after each statement, and the answers would wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import queue
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ensemble_instruct.errors import StoreError
+from ensemble_instruct.records import Failure, Request, Response, Sampling
+from ensemble_instruct.store.database import pack_prompt
+
+_MAX_BATCH = 4096
+_LOCK_PATIENCE, _LOOK_AGAIN = 30.0, 0.02
+"""Seconds for which the file may be locked by another program, and between two looks."""
+_ROWS = 32
+"""Of one statement at the most: SQLite takes 999 values at least."""
+_INTO_REQUEST = "INSERT OR REPLACE INTO request"
+
+
+class Insert(NamedTuple):
+    """A row to be written; `into` is the statement up to its values."""
+
+    into: str
+    values: tuple[Any, ...]
+
+
+Statement = Insert | str
+"""A row, or SQL without values that must see all rows handed over before it."""
+
+
+@dataclass(slots=True, eq=False)
+class Put:
+    """An answer on its way to the disk, and the future of the one who waits for it."""
+
+    key: str
+    model: str
+    request: Request
+    outcome: Response | Failure
+    seconds: float
+    done: asyncio.Future[None]
+
+
+class Writer:
+    """Commits what it is handed, in groups and in order, and tells those who wait.
+
+    It belongs to the event loop in which it is used. After a failure it writes nothing more.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA busy_timeout = 0")  # the event loop does not stand still for a lock
+        self._connection = connection
+        self._thread = _Committer(connection, self._committed)
+        self._items: list[Statement | Put] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._told_next: list[asyncio.Future[None]] = []
+        self._is_busy = self._is_closed = self._is_whole = False
+        self._has_part = False
+        """Whether some of what shall be committed stands in the open transaction already."""
+        self._locked_until: float | None = None
+        self._rows: dict[str, list[tuple[Any, ...]]] = {}
+        self._ids: dict[tuple[str, str], int] = {}
+        self.failed: StoreError | None = None
+
+    def add(self, *statements: Statement) -> None:
+        """Hand over what shall be written with the next commit."""
+        self._items += statements
+        if len(self._items) < _MAX_BATCH or self._is_busy:
+            return
+        if not self._is_whole:
+            self._begin_soon()
+        elif self._is_begun(asyncio.get_running_loop().time()):
+            self._has_part = self._insert()
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Commit nothing before the block ends, and nothing of it if it fails; the next commit has all of it.
+
+        What is handed over in the block is written meanwhile, so that it takes no memory.
+        """
+        self._is_whole = True
+        is_done = False
+        try:
+            yield
+            is_done = True
+        finally:
+            self._is_whole = False
+            if not is_done:
+                self._items.clear()
+                self._roll_back()
+            if self._waiting and not self._is_busy:
+                self._begin_soon()
+
+    def put(self, answer: Put) -> None:
+        """Commit an answer and all that was handed over before it."""
+        self._items.append(answer)
+        self.tell(answer.done)
+
+    def tell(self, done: asyncio.Future[None]) -> None:
+        """Commit all that was handed over, then let `done` have its result, or a `StoreError`."""
+        if self._is_closed:
+            raise StoreError("run.db: is closed; open the run again to write to it")
+        self._waiting.append(done)
+        if not self._is_busy and not self._is_whole:
+            self._begin_soon()
+
+    def close(self) -> None:
+        """Commit what waits, tell, end the thread and close the connection; a second call does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._thread.end()
+        self._note(self._thread.failure)
+        if self._has_part:
+            self._items.clear()
+        self._roll_back()  # interrupted: nobody was told of it
+        self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * _LOCK_PATIENCE)}")
+        if self._items and self._is_begun(math.inf) and self._insert():
+            self._note(_commit(self._connection))
+        self._told_next += self._waiting
+        self._tell()
+        self._connection.close()
+
+    def _begin_soon(self) -> None:
+        """What the event loop still has to do in this round may be written too."""
+        self._is_busy = True
+        asyncio.get_running_loop().call_soon(self._begin)
+
+    def _begin(self) -> None:
+        """Write what waits into a transaction and let the thread commit it."""
+        loop = asyncio.get_running_loop()
+        if self._is_closed:
+            return
+        if self._is_whole:
+            self._is_busy = False  # the end of the block begins anew
+            return
+        if (self._items or self._has_part) and not self._is_begun(loop.time()):
+            loop.call_later(_LOOK_AGAIN, self._begin)
+            return
+        self._told_next, self._waiting = self._waiting, []
+        is_written = False
+        try:
+            is_written = bool(self._items or self._has_part) and self._insert()
+        finally:
+            if not is_written:
+                self._committed(None)
+        if is_written:
+            self._has_part = False
+            self._thread.commit(loop)
+
+    def _is_begun(self, now: float) -> bool:
+        """Begin a transaction; False while another program has locked the file and there is patience left."""
+        if self.failed is None and not self._connection.in_transaction:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                self._locked_until = self._locked_until or now + _LOCK_PATIENCE
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY and now < self._locked_until:
+                    return False
+                self._note(error)
+        self._locked_until = None
+        return True
+
+    def _insert(self) -> bool:
+        """Write what waits into the transaction that was begun; whether there is something to commit."""
+        items, self._items = self._items, []
+        if self.failed is not None:
+            return False
+        is_written = False
+        try:
+            self._take(items)
+            self._insert_rows()
+            is_written = True
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            self._note(error)
+        finally:
+            if not is_written:
+                self._note(sys.exception())
+                self._roll_back()
+        return is_written
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._has_part = False
+        self._rows.clear()
+        self._ids.clear()
+
+    def _committed(self, error: sqlite3.Error | None) -> None:
+        if self._is_closed:
+            return
+        self._note(error)
+        self._tell()
+        self._is_busy = False
+        if self._waiting:
+            self._begin_soon()
+
+    def _tell(self) -> None:
+        for done in self._told_next:
+            if not done.done() and not done.get_loop().is_closed():
+                if self.failed is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(StoreError(str(self.failed)))
+        self._told_next = []
+
+    def _note(self, error: BaseException | None) -> None:
+        if error is not None and self.failed is None:
+            self.failed = StoreError(
+                f"run.db: an answer could not be written: {error}; free some space and run the same command again"
+            )
+
+    def _take(self, items: Sequence[Statement | Put]) -> None:
+        for item in items:
+            if isinstance(item, Put):
+                self._rows.setdefault(_INTO_REQUEST, []).append(self._request_row(item))
+            elif isinstance(item, str):
+                self._insert_rows()
+                self._connection.execute(item)
+            else:
+                self._rows.setdefault(item.into, []).append(item.values)
+
+    def _insert_rows(self) -> None:
+        for into, rows in self._rows.items():
+            for part in _parts(rows):
+                marks = f"({', '.join('?' * len(part[0]))})"
+                values = [value for row in part for value in row]
+                self._connection.execute(f"{into} VALUES {', '.join([marks] * len(part))}", values)
+        self._rows.clear()
+
+    def _request_row(self, item: Put) -> tuple[Any, ...]:
+        request, outcome, sampling = item.request, item.outcome, item.request.sampling
+        prompt = pack_prompt(request.prompt, request.shared)
+        is_estimated, seed_honoured = False, True
+        if isinstance(outcome, Failure):
+            said: tuple[Any, ...] = (outcome.message, None, None, None, outcome.type)
+        else:
+            said = (outcome.text, outcome.finish_reason, *outcome.used_tokens(request.prompt), None)
+            is_estimated = outcome.prompt_tokens is None or outcome.completion_tokens is None
+            seed_honoured = outcome.seed_honoured
+        shared = self._id("shared", "text", request.shared)
+        settings = self._id("sampling", "settings", _settings(sampling))
+        return (
+            bytes.fromhex(item.key), request.step, request.kind, item.model, shared, prompt, settings, sampling.seed,
+            request.repeat, *said, round(item.seconds, 3), round(time.time(), 1), is_estimated, seed_honoured,
+        )  # fmt: skip
+
+    def _id(self, table: str, column: str, text: str) -> int:
+        known = self._ids.get((table, text))
+        if known is None:
+            self._connection.execute(f"INSERT OR IGNORE INTO {table} ({column}) VALUES (?)", (text,))  # noqa: S608
+            row = self._connection.execute(f"SELECT id FROM {table} WHERE {column} = ?", (text,)).fetchone()  # noqa: S608
+            known = self._ids[table, text] = int(row[0])
+        return known
+
+
+class _Committer(threading.Thread):
+    """Commits when it is told to, and lets the event loop know how that ended."""
+
+    def __init__(self, connection: sqlite3.Connection, committed: Callable[[sqlite3.Error | None], None]) -> None:
+        super().__init__(name="store-writer", daemon=True)
+        self._connection, self._then = connection, committed
+        self.failure: sqlite3.Error | None = None
+        self._asked: queue.SimpleQueue[asyncio.AbstractEventLoop | None] = queue.SimpleQueue()
+        self.start()
+
+    def commit(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._asked.put(loop)
+
+    def end(self) -> None:
+        self._asked.put(None)
+        self.join()
+
+    def run(self) -> None:
+        while (loop := self._asked.get()) is not None:
+            self.failure = _commit(self._connection)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._then, self.failure)
+
+
+def _commit(connection: sqlite3.Connection) -> sqlite3.Error | None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return error
+    return None
+
+
+def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Cut into powers of two, largest first: so few statements differ, and each is prepared only once."""
+    at, size = 0, _ROWS
+    while at < len(rows):
+        while size > len(rows) - at:
+            size //= 2
+        yield rows[at : at + size]
+        at += size
+
+
+def _settings(sampling: Sampling) -> str:
+    return _settings_without_seed(sampling if sampling.seed is None else replace(sampling, seed=None))
+
+
+@lru_cache(64)
+def _settings_without_seed(sampling: Sampling) -> str:
+    return json.dumps({name: value for name, value in asdict(sampling).items() if name != "seed"})
