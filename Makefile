@@ -25,13 +25,13 @@ test: .venv/installed-dev
 	$(BIN)/python -m pytest
 
 test-local: .venv/installed-local
-	$(BIN)/python -m pytest tests/test_local_clients.py
+	$(BIN)/python -m pytest tests/models/clients/test_local_clients.py
 
 test-servers: .venv/installed-servers
-	$(BIN)/python -m pytest --override-ini addopts= -s tests/real_servers.py
+	$(BIN)/python -m pytest --override-ini addopts= -s tests/promises/real_servers.py
 
 test-trainers: .venv-trainers/installed
-	.venv-trainers/bin/python -m pytest tests/trainers/loads.py -W ignore
+	.venv-trainers/bin/python -m pytest tests/promises/trainers/loads.py -W ignore
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

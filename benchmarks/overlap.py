@@ -43,7 +43,7 @@ async def serve(name: str, slots: int, latency: float) -> None:
     from ensemble_instruct.records import Kind, Request, Sampling
     from ensemble_instruct.steps.prompts import HEADING, squeezed
     from ensemble_instruct.steps.seed_tasks import load_seed_tasks
-    from tests.simulated import models
+    from tests.support.simulated import models
 
     model = getattr(models, name)
     with_input = {squeezed(task.instruction).rstrip(":") for task in load_seed_tasks() if task.kind == "input_output"}

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from tests.forks import Forks, forking
+from tests.support.forks import Forks, forking
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 PUBLISHED_RUN = SHARED / "golden" / "published-run"
 COMMAND = Path(sys.executable).with_name("ensemble-instruct")
 
-SIMULATED = str(ROOT / "tests" / "simulated" / "config.yaml")
+SIMULATED = str(ROOT / "tests" / "support" / "simulated" / "config.yaml")
 """A config whose models are the simulated ones: a whole run in less than a second."""
 
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the golden data is not here (../shared)")
@@ -134,7 +134,7 @@ class Folders:
 
     def __getitem__(self, model: str) -> Path:
         """The folder of a model in the form of CTranslate2."""
-        from tests import tiny_models
+        from tests.support import tiny_models
 
         made = {"alphabet": tiny_models.alphabet, "drawn": tiny_models.drawn, "read": tiny_models.read}
         folder = self._place / model
@@ -145,7 +145,7 @@ class Folders:
         for package in ("torch", "transformers"):
             if find_spec(package) is None:
                 pytest.skip(f"{package} is not installed; `make test-local` runs this")
-        from tests.tiny_torch_models import MODELS
+        from tests.support.tiny_torch_models import MODELS
 
         folder = self._place / f"{model}-torch"
         return folder if folder.is_dir() else MODELS[model](folder)

@@ -1,0 +1,213 @@
+"""Preference pairs out of a run, read back as a trainer would: who won, who was rejected, and what was left out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ensemble_instruct.export.formats import preference_row
+from tests.conftest import rows
+from tests.support.forks import Forks
+
+CASES = {
+    "Clear": {
+        "instance": "red green blue",
+        "a": "red green blue",
+        "b": "red green pink",
+        "c": "red lime",
+        "d": "mauve",
+    },
+    "Longer": {"instance": "red green", "a": "red green", "b": "grey", "c": "violet cream", "d": "red green"},
+    "Alphabet": {"instance": "red green", "a": "red green", "b": "olive", "c": "azure", "d": "red green"},
+    "Shared": {"instance": "grün\n\n日本", "a": "olive 😀", "b": "olive 😀", "c": "grün\n\n日本", "d": "grün\n\n日本"},
+    "Outvoted": {"instance": "violet cream", "a": "red green", "b": "red green", "c": "red green", "d": "red green"},
+    "Same": dict.fromkeys(("instance", "a", "b", "c", "d"), "red green"),
+    "Cased": {"instance": "red green", "a": "Red green", "b": "red green.", "c": "Red Green", "d": "red  green"},
+    "Blank": {"instance": "red green", "a": "red green", "b": "   ", "c": "red green", "d": ""},
+}
+"""What is answered to an instruction that begins with the word, by the instance and each voter."""
+PAIRS = {
+    "Clear": ("red green blue", "mauve", (1 + 2 / 3 + 2 / 5 + 0) / 4, ["a", "instance"], ["d"]),
+    "Longer": ("red green", "violet cream", 1 / 2, ["a", "d", "instance"], ["c"]),
+    "Alphabet": ("red green", "azure", 1 / 2, ["a", "d", "instance"], ["c"]),
+    "Shared": ("grün\n\n日本", "olive 😀", 1 / 2 - 1 / 4, ["c", "d", "instance"], ["a", "b"]),
+    "Outvoted": ("red green", "violet cream", 3 / 4, ["a", "b", "c", "d"], ["instance"]),
+}
+"""The chosen and the rejected text, the margin, and the voters of each; the other cases have no pair."""
+SCRIPTS = '''
+"""Models that answer by the first word of the instruction."""
+import random
+from ensemble_instruct.records import Request
+
+WORDS = "amber birch cedar delta ember flint grove haven inlet jade kelp larch north opal pine river".split()
+CASES = {cases}
+
+def case(prompt: str) -> str:
+    return max(CASES, key=lambda word: prompt.rfind(word + " words"))
+
+def base(request: Request) -> str:
+    if request.step == "instructions":
+        chosen = random.Random(request.sampling.seed).sample([*WORDS, *WORDS], 10)
+        return f" {{random.Random(request.sampling.seed).choice(sorted(CASES))}} words {{' '.join(chosen)}}."
+    given = "input: ein Wert\\n" if request.kind == "input_output" else ""
+    return f"{{given}}output: {{CASES[case(request.prompt)]['instance']}}"
+''' + "".join(f"\ndef {voter}(request): return CASES[case(request.prompt)]['{voter}']\n" for voter in "abcd")
+CONFIG = """
+profile: {profile}
+instructions: {{target: {{input_output: 12, output_only: 12}}, window: 4}}
+models:
+  base: {{provider: scripted, function: "case_scripts:base"}}
+  a: {{provider: scripted, function: "case_scripts:a"}}
+  b: {{provider: scripted, function: "case_scripts:b"}}
+  c: {{provider: scripted, function: "case_scripts:c"}}
+  d: {{provider: scripted, function: "case_scripts:d"}}
+roles: {{instructions: base, instances: base, outputs: [{voters}]}}
+ensemble: {{strategy: consensus, min_agreement: 0}}
+"""
+COLUMNS = ["prompt", "chosen", "rejected", "margin", "chosen_voters", "rejected_voters", "id"]
+
+
+def run(
+    forks: Forks, folder: Path, *cases: str, voters: str = "a, b, c, d", profile: str = "default"
+) -> list[dict[str, Any]]:
+    """The examples of a run of these cases; its folder is `run`."""
+    (folder / "case_scripts.py").write_text(SCRIPTS.format(cases={case: CASES[case] for case in cases}))
+    (folder / "config.yaml").write_text(CONFIG.format(voters=voters, profile=profile))
+    done = forks.run(folder, ["run", "config.yaml", "--out", "run"], {"PYTHONPATH": str(folder)})
+    assert done.returncode == 0, done.stderr
+    made = rows(folder / "run" / "examples.jsonl")
+    assert {case_of(row["instruction"]) for row in made} == set(cases)
+    return made
+
+
+def case_of(text: str) -> str:
+    return text.partition(" ")[0]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
+    """A folder with a finished run that has examples of every case but the blank one, of both kinds."""
+    folder = tmp_path_factory.mktemp("finished")
+    made = run(forks, folder, *PAIRS, "Same", "Cased")
+    assert {row["input"] for row in made} == {"", "ein Wert"}
+    return folder
+
+
+def exported(forks: Forks, folder: Path, name: str) -> str:
+    """What the command says of the pairs that it wrote to a file."""
+    done = forks.run(folder, ["export", "run", "--format", "preference", "--to", name])
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_each_pair_is_the_winner_against_the_least_agreed_on_other_text(forks: Forks, finished: Path) -> None:
+    exported(forks, finished, "pairs.jsonl")
+    pairs = rows(finished / "pairs.jsonl")
+    assert {case_of(pair["prompt"]) for pair in pairs} == set(PAIRS)
+    for pair in pairs:
+        chosen, rejected, margin, winners, losers = PAIRS[case_of(pair["prompt"])]
+        assert list(pair) == COLUMNS
+        assert (pair["chosen"], pair["rejected"]) == (chosen, rejected)
+        assert pair["margin"] == pytest.approx(margin)
+        assert (pair["chosen_voters"], pair["rejected_voters"]) == (winners, losers)
+
+
+def test_prompts_are_those_of_prompt_completion_and_rows_keep_their_order(forks: Forks, finished: Path) -> None:
+    exported(forks, finished, "pairs.jsonl")
+    forks.run(finished, ["export", "run", "--format", "prompt-completion", "--to", "single.jsonl"])
+    ids = [row["id"] for row in rows(finished / "run" / "examples.jsonl")]
+    expected = [
+        (row_id, row["prompt"], row["completion"])
+        for row_id, row in zip(ids, rows(finished / "single.jsonl"), strict=True)
+        if case_of(row["prompt"]) in PAIRS
+    ]
+    pairs = rows(finished / "pairs.jsonl")
+    assert [(pair["id"], pair["prompt"], pair["chosen"]) for pair in pairs] == expected
+    assert {pair["prompt"].endswith("\n\nein Wert") for pair in pairs} == {True, False}
+
+
+def test_rows_without_another_text_are_left_out_and_counted_in_one_line(forks: Forks, finished: Path) -> None:
+    made = rows(finished / "run" / "examples.jsonl")
+    left = sum(case_of(row["instruction"]) in ("Same", "Cased") for row in made)
+    assert exported(forks, finished, "pairs.jsonl") == (
+        f"{left} left out, as no candidate has another text that is less agreed on; "
+        f"{len(made) - left} examples in pairs.jsonl\n"
+    )
+
+
+def test_nothing_is_said_of_left_out_rows_where_there_are_none(forks: Forks, tmp_path: Path) -> None:
+    made = run(forks, tmp_path, "Clear", "Longer")
+    assert exported(forks, tmp_path, "pairs.jsonl") == f"{len(made)} examples in pairs.jsonl\n"
+
+
+def test_a_blank_candidate_is_never_rejected_against_the_winner(forks: Forks, tmp_path: Path) -> None:
+    made = run(forks, tmp_path, "Blank", "Longer", profile="published")
+    outputs = {candidate["output"] for row in made for candidate in row["candidates"]}
+    assert {"", "   "} <= outputs
+    exported(forks, tmp_path, "pairs.jsonl")
+    assert {case_of(pair["prompt"]) for pair in rows(tmp_path / "pairs.jsonl")} == {"Longer"}
+
+
+def test_white_space_at_the_ends_makes_no_other_text() -> None:
+    """It may lower an agreement that a model measures."""
+    said = [("a", "red green", 0.9), ("b", "red green\n", 0.4), ("c", "red", 0.5)]
+    candidates = [dict(zip(("voter", "output", "score"), each, strict=True)) for each in said]
+    example = {"id": "1", "instruction": "Say.", "input": "", "output": "red green", "candidates": candidates}
+    pair = preference_row(example)
+    assert pair is not None
+    assert (pair["chosen"], pair["rejected"]) == ("red green", "red")
+    assert preference_row(example | {"candidates": candidates[:2]}) is None
+
+
+def test_parquet_holds_the_same_pairs(forks: Forks, finished: Path) -> None:
+    said = exported(forks, finished, "pairs.jsonl")
+    assert exported(forks, finished, "pairs.parquet") == said.replace("jsonl", "parquet")
+    table = pq.read_table(finished / "pairs.parquet")
+    assert table.column_names == COLUMNS
+    assert table.to_pylist() == rows(finished / "pairs.jsonl")
+
+
+def test_a_run_without_any_pair_gives_an_empty_file_with_all_columns(
+    forks: Forks, finished: Path, tmp_path: Path
+) -> None:
+    made = run(forks, tmp_path, "Same")
+    for name in ("pairs.jsonl", "pairs.parquet"):
+        assert exported(forks, tmp_path, name) == (
+            f"{len(made)} left out, as no candidate has another text that is less agreed on; 0 examples in {name}\n"
+        )
+    assert (tmp_path / "pairs.jsonl").read_bytes() == b""
+    exported(forks, finished, "pairs.parquet")
+    schema: pa.Schema = pq.read_schema(tmp_path / "pairs.parquet")
+    assert schema.names == COLUMNS
+    assert schema.equals(pq.read_schema(finished / "pairs.parquet"))
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.parquet"])
+def test_the_order_of_the_voters_changes_no_byte(forks: Forks, finished: Path, tmp_path: Path, name: str) -> None:
+    run(forks, tmp_path, *PAIRS, "Same", "Cased", voters="c, d, b, a")
+    made = [row["candidates"] for row in rows(tmp_path / "run" / "examples.jsonl")]
+    assert [candidate["voter"] for candidate in made[0]] == ["instance", "c", "d", "b", "a"]
+    assert exported(forks, tmp_path, name) == exported(forks, finished, name)
+    assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.parquet"])
+def test_an_older_file_is_replaced_as_a_whole(forks: Forks, finished: Path, name: str) -> None:
+    exported(forks, finished, name)
+    once = (finished / name).read_bytes()
+    (finished / name).write_bytes(b"old content " * 100_000)
+    exported(forks, finished, name)
+    assert (finished / name).read_bytes() == once
+    assert not [path for path in finished.iterdir() if path.name.startswith(".")]
+
+
+def test_text_beyond_ascii_stands_in_the_lines_as_it_is(forks: Forks, finished: Path) -> None:
+    exported(forks, finished, "pairs.jsonl")
+    lines = (finished / "pairs.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.dumps(json.loads(line), ensure_ascii=False) for line in lines] == lines
+    assert any("olive 😀" in line for line in lines)

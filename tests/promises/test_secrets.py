@@ -1,0 +1,106 @@
+"""A key or password from the environment stays there: it is in no file of a run and in nothing that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+from tests.support.servers.model import model_config, model_server
+
+KEY = "sk-Zq81-never-to-be-seen"
+ENVIRONMENT = {"MODEL_KEY": KEY}
+KEY_SETTINGS = [f"--set=models.{name}.api_key_env=MODEL_KEY" for name in ("base", "careful", "talkative")]
+
+
+def places_with(secret: str, folder: Path) -> Iterator[Path]:
+    """The files below a folder that hold a text."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and secret.encode() in path.read_bytes():
+            yield path
+
+
+def test_the_key_is_sent_and_written_nowhere(tmp_path: Path, cli: Cli) -> None:
+    with model_server() as server:
+        (tmp_path / "config.yaml").write_text(model_config(server.base_url), encoding="utf-8")
+        done = cli("run", "config.yaml", "--out", "run", *KEY_SETTINGS, env=ENVIRONMENT)
+        assert done.returncode == 0, done.stderr
+        assert {request.authorization for request in server.asked} == {f"Bearer {KEY}"}
+    assert KEY not in done.stdout + done.stderr
+    assert list(places_with(KEY, tmp_path)) == []
+    assert "MODEL_KEY" in (tmp_path / "run" / "config.yaml").read_text(encoding="utf-8")
+    for command in (("status", "run"), ("export", "run", "--format", "original", "--to", "out.jsonl")):
+        assert cli(*command).returncode == 0
+    assert list(places_with(KEY, tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, 0), (429, 0), (500, 0), (401, 1), (404, 1), (418, 1)],
+)
+def test_a_server_that_repeats_the_key_in_an_error_does_not_give_it_away(
+    tmp_path: Path, cli: Cli, status: int, code: int
+) -> None:
+    def fault(number: int, authorization: str) -> tuple[int, str] | None:
+        problem = "Malformed header" if status == 400 else "Incorrect API key provided"
+        text = f"{problem}: {authorization.removeprefix('Bearer ')} (Authorization: {authorization})"
+        return (status, text) if number in (3, 4) else None
+
+    with model_server(fault=fault) as server:
+        (tmp_path / "config.yaml").write_text(model_config(server.base_url), encoding="utf-8")
+        done = cli("run", "config.yaml", "--out", "run", *KEY_SETTINGS, env=ENVIRONMENT)
+    assert done.returncode == code, done.stderr
+    assert KEY not in done.stdout + done.stderr
+    assert list(places_with(KEY, tmp_path)) == []
+    if code:
+        assert done.stderr.count("\n") == 1, done.stderr
+    if status == 400:
+        assert tmp_path / "run" / "run.db" in places_with("Malformed header", tmp_path)
+
+
+def test_check_does_not_give_the_key_away(tmp_path: Path, cli: Cli) -> None:
+    with model_server(fault=lambda _, authorization: (400, f"bad header {authorization}")) as server:
+        (tmp_path / "config.yaml").write_text(model_config(server.base_url), encoding="utf-8")
+        done = cli("check", "config.yaml", *KEY_SETTINGS, env=ENVIRONMENT)
+    assert done.returncode == 2
+    assert "failed" in done.stdout
+    assert KEY not in done.stdout + done.stderr
+
+
+def test_a_password_in_the_address_from_the_environment_is_refused(tmp_path: Path, cli: Cli) -> None:
+    with model_server() as server:
+        address = server.base_url.replace("http://", "http://me:s3cr3t-word@")
+        config = model_config(server.base_url).replace(f"base_url: {server.base_url}, ", "")
+        (tmp_path / "config.yaml").write_text(config, encoding="utf-8")
+        done = cli("run", "config.yaml", "--out", "run", env={"OPENAI_BASE_URL": address})
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "OPENAI_BASE_URL" in done.stderr
+    assert "s3cr3t-word" not in done.stdout + done.stderr
+    assert list(places_with("s3cr3t-word", tmp_path)) == []
+
+
+def test_a_key_that_no_header_can_hold_is_one_line_without_the_key(tmp_path: Path, cli: Cli) -> None:
+    with model_server() as server:
+        (tmp_path / "config.yaml").write_text(model_config(server.base_url), encoding="utf-8")
+        done = cli("run", "config.yaml", "--out", "run", *KEY_SETTINGS, env={"MODEL_KEY": f"{KEY}\nsecond-line"})
+        assert server.asked == []
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "MODEL_KEY" in done.stderr
+    assert KEY not in done.stderr
+    assert "second-line" not in done.stderr
+    assert list(places_with(KEY, tmp_path)) == []
+
+
+def test_a_key_variable_that_is_not_set_is_one_line_and_leaves_nothing(tmp_path: Path, cli: Cli) -> None:
+    with model_server() as server:
+        (tmp_path / "config.yaml").write_text(model_config(server.base_url), encoding="utf-8")
+        done = cli("run", "config.yaml", "--out", "run", *KEY_SETTINGS)
+        assert server.asked == []
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "MODEL_KEY" in done.stderr
+    assert not (tmp_path / "run").exists()
