@@ -19,9 +19,10 @@ from ensemble_instruct.cli.commands import export as cli_export
 from ensemble_instruct.cli.commands import merge as cli_merge
 from ensemble_instruct.cli.commands import report as cli_report
 from ensemble_instruct.cli.commands import steps as cli_steps
-from ensemble_instruct.cli.commands.steps import (
+from ensemble_instruct.cli.logs import LogFormat
+from ensemble_instruct.cli.options import (
     PATH,
-    Share,
+    ShareRange,
     against_option,
     asking,
     config_argument,
@@ -32,7 +33,6 @@ from ensemble_instruct.cli.commands.steps import (
     to_option,
     utility_option,
 )
-from ensemble_instruct.cli.logs import LogFormat
 from ensemble_instruct.errors import ConfigError, EnsembleInstructError, InputFileError, RunError, UsageError
 from ensemble_instruct.records import KINDS, Kind, Utility
 from ensemble_instruct.version import __version__
@@ -100,7 +100,7 @@ def main() -> None:
 @click.option(
     "--budget",
     metavar="USD",
-    type=Share(0, 1e9, min_open=True),
+    type=ShareRange(0, 1e9, min_open=True),
     help="Stop before all starts have cost more.",
 )
 @against_option
@@ -291,7 +291,7 @@ def view(run_folder: Path, port: int, no_open: bool) -> None:
 @main.command()
 @click.argument("file", type=PATH)
 @to_option
-@click.option("--threshold", type=Share(0, 1, min_open=True), default=0.7, show_default=True)
+@click.option("--threshold", type=ShareRange(0, 1, min_open=True), default=0.7, show_default=True)
 @click.option(
     "--column", metavar="NAME", help="Where the text stands (default: instruction, prompt, text, messages …)."
 )
@@ -317,7 +317,7 @@ def dedup(
 @click.option(
     "--keep",
     metavar="SHARE",
-    type=Share(0, 1, min_open=True),
+    type=ShareRange(0, 1, min_open=True),
     help="Keep so much of the tasks (default: 0.529; the original's strategies as they decide).",
 )
 @utility_option

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ensemble_instruct.cli.commands.steps import PATH
+from ensemble_instruct.cli.options import PATH
 
 
 @click.command()

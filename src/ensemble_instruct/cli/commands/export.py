@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ensemble_instruct.cli.commands.steps import PATH
+from ensemble_instruct.cli.options import PATH
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.options import NAMES, REPO
 

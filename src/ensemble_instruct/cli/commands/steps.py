@@ -2,100 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Coroutine
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from ensemble_instruct.cli.logs import LogFormat
-from ensemble_instruct.errors import InputFileError, UsageError
+from ensemble_instruct.cli.options import (
+    PATH,
+    ShareRange,
+    against_option,
+    asking,
+    config_argument,
+    decontaminate_option,
+    embedding_option,
+    kind_option,
+    retry_option,
+    store_option,
+    to_option,
+    utility_option,
+)
+from ensemble_instruct.errors import UsageError
 from ensemble_instruct.records import DEFAULT_STRATEGY, KINDS, Kind, Profile, Strategy, Utility
 
 if TYPE_CHECKING:
     from ensemble_instruct.config.schema import Config
     from ensemble_instruct.runs.pipeline import Monitor
     from ensemble_instruct.runs.step_files import FileSummary
-
-PATH = click.Path(path_type=Path)
-config_argument = click.argument("config_path", metavar="CONFIG", type=PATH)
-set_option = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a config key.")
-kind_option = click.option("--kind", type=click.Choice(KINDS), required=True, help="Kind of task.")
-to_option = click.option("--to", type=PATH, required=True, help="File to write.")
-store_option = click.option("--store", type=PATH, help="Where the answers are kept (default: beside the file, .db).")
-retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what failed for good in earlier starts.")
-against_option = click.option(
-    "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSONL, Parquet) to differ from; repeat."
-)
-decontaminate_option = click.option(
-    "--decontaminate", metavar="FILE", type=PATH, multiple=True,
-    help="Benchmark (JSONL, Parquet, a text a line) that no example may hold; repeat.",
-)  # fmt: skip
-utility_option = click.option(
-    "--utility",
-    metavar="NAME[=WEIGHT]",
-    multiple=True,
-    callback=lambda _context, _option, given: _weights(given),
-    help="What agreement means: exact, rouge-l (default), chrf, embedding, judge; repeat for a mixture.",
-)
-embedding_option = click.option(
-    "--embedding-model", metavar="FOLDER", type=PATH, help="Sentence encoder for --utility embedding."
-)
-log_file_option = click.option("--log-file", type=PATH, help="Append the log to this file.")
-log_format_option = click.option(
-    "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_default=True, help="Of the log lines."
-)
-
-
-class Share(click.FloatRange):
-    """A number in a range; NaN, which compares as nothing, is in none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """See `click.ParamType.convert`."""
-        number = super().convert(value, param, ctx)
-        if isinstance(number, float) and math.isnan(number):
-            self.fail(f"{value} is no number", param, ctx)
-        return number
-
-
-def _weights(given: tuple[str, ...]) -> dict[Utility, float]:
-    """`rouge-l` or `rouge-l=1`, `embedding=0.3`, as names with their weights."""
-    names: tuple[Utility, ...] = get_args(Utility)
-    weights: dict[Utility, float] = {}
-    for each in given:
-        word, _, number = each.partition("=")
-        name = next((known for known in names if known == word), None)
-        try:
-            weight = float(number or 1)
-        except ValueError:
-            weight = math.nan
-        if name is None or not 0 < weight < math.inf:
-            raise UsageError(f"--utility {each}: write it as NAME or NAME=WEIGHT, with NAME one of {', '.join(names)}")
-        weights[name] = weight
-    return weights
-
-
-def asking(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of every command that asks a model."""
-    command = _with_a_log_of_its_own(command)
-    for option in (log_format_option, log_file_option, set_option):
-        command = option(command)
-    return command
-
-
-def _with_a_log_of_its_own(command: Callable[..., None]) -> Callable[..., None]:
-    @wraps(command)
-    def checked(log_file: Path | None, **given: object) -> None:
-        paths = [path for value in given.values() for path in (value if isinstance(value, tuple) else (value,))]
-        if log_file is not None and any(
-            isinstance(path, Path) and path.resolve() == log_file.resolve() for path in paths
-        ):
-            raise InputFileError(f"{log_file}: is another file of this command; choose another place for --log-file")
-        command(log_file=log_file, **given)
-
-    return checked
 
 
 @click.command()
@@ -157,7 +91,7 @@ def instances(
 @to_option
 @click.option("--profile", type=click.Choice(get_args(Profile)), default="default", show_default=True)
 @click.option("--seed-tasks", type=PATH, help="Seed tasks that a further task must differ from (default: bundled).")
-@click.option("--novelty-threshold", type=Share(0, 1, min_open=True), default=0.7, show_default=True)
+@click.option("--novelty-threshold", type=ShareRange(0, 1, min_open=True), default=0.7, show_default=True)
 @click.option("--kind", type=click.Choice(KINDS), help="Kind of all tasks (default: as each completion shows).")
 @against_option
 def parse(
@@ -217,9 +151,9 @@ def outputs(
 @click.option("--strategy", type=click.Choice(get_args(Strategy)), help=f"Default: {DEFAULT_STRATEGY}, or the run's.")
 @utility_option
 @embedding_option
-@click.option("--threshold", type=Share(0, 1), help="Of the original's rules; default: 0.01, or the run's.")
-@click.option("--min-agreement", type=Share(0, 1), help="Least agreement of an example.")
-@click.option("--keep", type=Share(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
+@click.option("--threshold", type=ShareRange(0, 1), help="Of the original's rules; default: 0.01, or the run's.")
+@click.option("--min-agreement", type=ShareRange(0, 1), help="Least agreement of an example.")
+@click.option("--keep", type=ShareRange(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
 @decontaminate_option
 @click.option("--set", "overrides", metavar="quality.KEY=VALUE", multiple=True, help="Switch on a filter.")
 def ensemble(

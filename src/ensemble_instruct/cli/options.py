@@ -1,0 +1,93 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from ensemble_instruct.cli.logs import LogFormat
+from ensemble_instruct.errors import InputFileError, UsageError
+from ensemble_instruct.records import KINDS, Utility
+
+PATH = click.Path(path_type=Path)
+config_argument = click.argument("config_path", metavar="CONFIG", type=PATH)
+set_option = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a config key.")
+kind_option = click.option("--kind", type=click.Choice(KINDS), required=True, help="Kind of task.")
+to_option = click.option("--to", type=PATH, required=True, help="File to write.")
+store_option = click.option("--store", type=PATH, help="Where the answers are kept (default: beside the file, .db).")
+retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what failed for good in earlier starts.")
+against_option = click.option(
+    "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSONL, Parquet) to differ from; repeat."
+)
+decontaminate_option = click.option(
+    "--decontaminate", metavar="FILE", type=PATH, multiple=True,
+    help="Benchmark (JSONL, Parquet, a text a line) that no example may hold; repeat.",
+)  # fmt: skip
+utility_option = click.option(
+    "--utility",
+    metavar="NAME[=WEIGHT]",
+    multiple=True,
+    callback=lambda _context, _option, given: _weights(given),
+    help="What agreement means: exact, rouge-l (default), chrf, embedding, judge; repeat for a mixture.",
+)
+embedding_option = click.option(
+    "--embedding-model", metavar="FOLDER", type=PATH, help="Sentence encoder for --utility embedding."
+)
+log_file_option = click.option("--log-file", type=PATH, help="Append the log to this file.")
+log_format_option = click.option(
+    "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_default=True, help="Of the log lines."
+)
+
+
+class ShareRange(click.FloatRange):
+    """A number in a range; NaN, which compares as nothing, is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType.convert`."""
+        number = super().convert(value, param, ctx)
+        if isinstance(number, float) and math.isnan(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
+
+
+def _weights(given: tuple[str, ...]) -> dict[Utility, float]:
+    """`rouge-l` or `rouge-l=1`, `embedding=0.3`, as names with their weights."""
+    names: tuple[Utility, ...] = get_args(Utility)
+    weights: dict[Utility, float] = {}
+    for each in given:
+        word, _, number = each.partition("=")
+        name = next((known for known in names if known == word), None)
+        try:
+            weight = float(number or 1)
+        except ValueError:
+            weight = math.nan
+        if name is None or not 0 < weight < math.inf:
+            raise UsageError(f"--utility {each}: write it as NAME or NAME=WEIGHT, with NAME one of {', '.join(names)}")
+        weights[name] = weight
+    return weights
+
+
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of every command that asks a model."""
+    command = _with_a_log_of_its_own(command)
+    for option in (log_format_option, log_file_option, set_option):
+        command = option(command)
+    return command
+
+
+def _with_a_log_of_its_own(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def checked(log_file: Path | None, **given: object) -> None:
+        paths = [path for value in given.values() for path in (value if isinstance(value, tuple) else (value,))]
+        if log_file is not None and any(
+            isinstance(path, Path) and path.resolve() == log_file.resolve() for path in paths
+        ):
+            raise InputFileError(f"{log_file}: is another file of this command; choose another place for --log-file")
+        command(log_file=log_file, **given)
+
+    return checked
