@@ -11,8 +11,8 @@ import pytest
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.export.exporter import export_run
 from ensemble_instruct.export.options import Given, ordered
+from ensemble_instruct.files.atomic import whole_file
 from ensemble_instruct.files.atomic_folder import whole_folder
-from ensemble_instruct.files.jsonl import whole_file
 from tests.support.made_run import made_examples, make_run
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.files.dataset import open_table
+from ensemble_instruct.files.dataset import open_dataset
 
 
 def test_parquet_without_pyarrow_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,5 +19,5 @@ def test_parquet_without_pyarrow_is_one_line(tmp_path: Path, monkeypatch: pytest
         "ensemble_instruct.files.dataset.find_spec", lambda name: None if name == "pyarrow" else object()
     )
     with pytest.raises(UsageError, match=r"ensemble-instruct\[parquet\]") as caught:
-        open_table(path)
+        open_dataset(path)
     assert "\n" not in str(caught.value)

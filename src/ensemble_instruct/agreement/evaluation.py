@@ -20,7 +20,7 @@ from ensemble_instruct.agreement.embeddings import comparers_for
 from ensemble_instruct.agreement.strategies import Choice, Question, Standing, View, choose
 from ensemble_instruct.agreement.utilities import ROUGE_L, Weights, mixed
 from ensemble_instruct.errors import InputFileError, UsageError
-from ensemble_instruct.files.jsonl import Row, read_rows
+from ensemble_instruct.files.jsonl import JsonRow, read_rows
 from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, Instance, Kind, Strategy
 from ensemble_instruct.rouge import rouge_l
 
@@ -151,16 +151,16 @@ def read_benchmark(path: Path, weights: Weights = ROUGE_L, embedding_model: Path
     return Benchmark(models, tuple(tasks))
 
 
-def _instance(row: Row) -> Instance:
+def _instance(row: JsonRow) -> Instance:
     kind: Kind = "input_output" if row["input"].strip() else "output_only"
     return Instance(kind, row["instruction"], row["input"], "")
 
 
-def _read_tasks(path: Path) -> tuple[tuple[str, ...], list[Row]]:
+def _read_tasks(path: Path) -> tuple[tuple[str, ...], list[JsonRow]]:
     """The names of the models, sorted, and the rows."""
     models: tuple[str, ...] = ()
     first = 0
-    rows: list[Row] = []
+    rows: list[JsonRow] = []
     for number, row in read_rows(path, _FIELDS):
         names = _models_of(row, f"{path}:{number}")
         if not rows:
@@ -178,7 +178,7 @@ def _read_tasks(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     return models, rows
 
 
-def _models_of(row: Row, where: str) -> tuple[str, ...]:
+def _models_of(row: JsonRow, where: str) -> tuple[str, ...]:
     outputs = row["outputs"]
     for name, text in outputs.items():
         if not isinstance(text, str):

@@ -186,10 +186,11 @@ def _config_for_run(config_path: Path | None, out: Path, preset: str | None, ove
 def init(file: Path, preset: str) -> None:
     """Write a commented config to start from."""
     from ensemble_instruct.config.load import preset_text
-    from ensemble_instruct.files.jsonl import require_folder_of, whole_file
+    from ensemble_instruct.files.atomic import whole_file
+    from ensemble_instruct.files.places import require_writable
 
     text = preset_text(preset)
-    require_folder_of(file)
+    require_writable(file)
     if file.exists():
         raise InputFileError(f"{file}: exists already; name a new file")
     with whole_file(file) as opened:

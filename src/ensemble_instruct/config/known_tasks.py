@@ -11,7 +11,7 @@ from pathlib import Path
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.section import is_users
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.jsonl import Row, read_rows
+from ensemble_instruct.files.jsonl import JsonRow, read_rows
 
 LICENCE = "Apache-2.0"
 """Of the bundled seed tasks, and of Self-Instruct's: https://github.com/yizhongw/self-instruct/blob/main/LICENSE"""
@@ -55,7 +55,7 @@ def _known() -> frozenset[str]:
     return frozenset((*theirs, *(fingerprint(json.loads(row)) for row in ours)))
 
 
-def fingerprint(row: Row) -> str:
+def fingerprint(row: JsonRow) -> str:
     """The first twelve hexadecimal digits of the SHA-256 of a task's instruction and instances."""
     text = json.dumps([row.get("instruction"), row.get("instances")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

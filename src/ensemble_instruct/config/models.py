@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -15,11 +14,10 @@ from pydantic import Field, field_validator, model_validator
 
 from ensemble_instruct.config.section import BUNDLED, Section, bundled_path
 from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.files.digest import _digest, content_of
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 OPENAI_URL = "https://api.openai.com/v1"
-SMALL_MODEL = 64 * 2**20
-"""Bytes up to which a model's folder is known by its content, and read into memory."""
 _OF_THE_HUB: tuple[str, ...] = ("transformers", "vllm")
 LOCAL_PROVIDERS = ("ctranslate2", *_OF_THE_HUB)
 
@@ -207,19 +205,6 @@ class ModelSection(Section):
         return (f"{self.provider}: {which}", json.dumps(given, sort_keys=True, default=str), self.endpoint)
 
 
-def content_of(folder: Path) -> str:
-    """A digest of a small folder's files, or the path of a larger one."""
-    if not folder.is_dir():
-        return str(folder)
-    paths = sorted(path for path in folder.iterdir() if path.is_file())
-    if sum(path.stat().st_size for path in paths) > SMALL_MODEL:
-        return str(folder)
-    digest = sha256()
-    for path in paths:
-        digest.update(f"{path.name} {sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return f"content {digest.hexdigest()}"
-
-
 def api_key(name: str, model: ModelSection) -> str | None:
     """The key of a model from the environment, or None where none is needed.
 
@@ -250,7 +235,3 @@ def _require_plain_url(url: str, source: str = "an address") -> None:
         raise ValueError(f"{source} needs a host, and a port below 65536 if any, such as http://127.0.0.1:8000/v1")
     if "@" in parts.netloc:
         raise ValueError(f"{source} must not hold a password; name a variable with api_key_env")
-
-
-def _digest(path: Path | None) -> str:
-    return sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else str(path)

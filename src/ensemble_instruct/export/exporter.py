@@ -14,9 +14,11 @@ from ensemble_instruct.errors import InputFileError, RunError
 from ensemble_instruct.export.formats import Format, Row, file_format, table_format
 from ensemble_instruct.export.options import Order
 from ensemble_instruct.export.splits import split_of
-from ensemble_instruct.export.writers import ArrayWriter, LinesWriter, ParquetWriter, ShardWriter, Writer, arrow
-from ensemble_instruct.files.atomic_folder import require_place, whole_folder
-from ensemble_instruct.files.jsonl import UNFINISHED, require_folder_of, whole_file
+from ensemble_instruct.export.writers import ArrayWriter, LinesWriter, ParquetWriter, ShardWriter, Writer
+from ensemble_instruct.files.atomic import UNFINISHED, whole_file
+from ensemble_instruct.files.atomic_folder import whole_folder
+from ensemble_instruct.files.parquet import arrow
+from ensemble_instruct.files.places import require_place, require_writable
 from ensemble_instruct.store.database import reading, require_run
 
 _CHUNK_ROWS, _CHUNK_BYTES = 1_000, 16 * 2**20
@@ -125,7 +127,7 @@ def export_run(
     if order.as_folder:
         require_place(order.to, lambda name: _KNOWN.fullmatch(name) is not None)
     else:
-        require_folder_of(order.to)
+        require_writable(order.to)
         _require_no_file_of_run(order.to, folder)
     if order.is_table:
         arrow()

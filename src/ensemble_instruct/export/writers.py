@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import ModuleType
 from typing import IO, Any, Protocol
 
-from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.formats import ColumnType, Row
 from ensemble_instruct.files.jsonl import dump
+from ensemble_instruct.files.parquet import arrow
 
 _GROUP_ROWS, _GROUP_BYTES = 10_000, 32 * 2**20
 """A row group is written when it has so many rows or bytes: it is what a reader needs memory for."""
@@ -132,16 +131,6 @@ class ShardWriter:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{self._name}-{number:05}.parquet"
-
-
-def arrow() -> tuple[ModuleType, ModuleType]:
-    """`pyarrow` and `pyarrow.parquet`; raises `UsageError` where they are not installed."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise UsageError("Parquet needs pyarrow: pip install 'ensemble-instruct[parquet]'") from error
-    return pa, pq
 
 
 def _schema(columns: Mapping[str, ColumnType]) -> Any:

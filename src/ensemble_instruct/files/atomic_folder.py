@@ -9,44 +9,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.jsonl import UNFINISHED, sync, umask, writing
+from ensemble_instruct.files.atomic import UNFINISHED, sync, umask, writing
 
 _OLD = "old"
 _HERE, _SWAP_ON_LINUX, _SWAP_ON_MACOS = -100, 2, 2
-
-
-def require_place(path: Path, is_known: Callable[[str], bool]) -> None:
-    """Raise `InputFileError` unless a folder can be made at `path`, or replaced there with nothing lost.
-
-    A folder may be replaced when `is_known` knows the path of every file in it.
-    """
-    if path.exists() and not path.is_dir():
-        raise InputFileError(f"{path}: is a file; name a folder with --to, or remove it")
-    if path.is_dir() and (foreign := next((name for name in _files_of(path) if not is_known(name)), None)):
-        raise InputFileError(
-            f"{path}: is a folder that holds something else than an export ({foreign}); name a new one with --to"
-        )
-    parent = path.resolve().parent
-    if not parent.is_dir():
-        raise InputFileError(f"{path}: folder {path.parent} does not exist; create it first")
-    try:
-        tempfile.TemporaryFile(dir=parent).close()
-    except OSError as error:
-        raise InputFileError(f"{path}: cannot be written: {error.strerror}; choose another place") from error
-
-
-def _files_of(folder: Path) -> Iterator[str]:
-    """The paths of the files in a folder, those at its top first: it may be a large one that is none of ours."""
-    for name, folders, files in os.walk(folder):
-        folders.sort()
-        links = [found for found in folders if Path(name, found).is_symlink()]
-        for file in sorted([*files, *links]):
-            yield Path(name, file).relative_to(folder).as_posix()
 
 
 @contextmanager

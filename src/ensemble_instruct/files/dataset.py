@@ -6,21 +6,20 @@ A column holds strings, or conversations (lists of messages), of which the text 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from ensemble_instruct.errors import InputFileError, UsageError
-from ensemble_instruct.files.jsonl import read_rows, whole_file
+from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.atomic import whole_file
+from ensemble_instruct.files.jsonl import read_rows
+from ensemble_instruct.files.parquet import arrow_errors, is_parquet, require_pyarrow
 
 COLUMNS = ("instruction", "prompt", "question", "text", "messages", "conversations")
 """Where the text of a task stands in common formats; the first that a dataset has is taken."""
-_PARQUET = b"PAR1"
 _BATCH = 8192
 
 
-class Table(Protocol):
+class Dataset(Protocol):
     """A dataset in a file, read as often as it is asked."""
 
     path: Path
@@ -36,33 +35,18 @@ class Table(Protocol):
         """Write the rows whose place in `keep` is not 0, unchanged, in the same format; whole or not at all."""
 
 
-def open_table(path: Path, column: str | None = None) -> Table:
+def open_dataset(path: Path, column: str | None = None) -> Dataset:
     """The dataset in a file; without a column, the first of `COLUMNS` that it has.
 
     Raises `InputFileError` when the file cannot be read or has no such column.
     """
     if not is_parquet(path):
-        return _JsonlTable(path, column)
+        return _JsonlDataset(path, column)
     require_pyarrow(path)
-    return _ParquetTable(path, column)
+    return _ParquetDataset(path, column)
 
 
-def is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet, by how it begins; raises `InputFileError` when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_PARQUET)) == _PARQUET
-    except OSError as error:
-        raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
-
-
-def require_pyarrow(path: Path) -> None:
-    """Raise `UsageError` where the extra that reads and writes Parquet is not installed."""
-    if find_spec("pyarrow") is None:
-        raise UsageError(f"{path}: Parquet needs pyarrow; pip install 'ensemble-instruct[parquet]', or use JSONL")
-
-
-class _JsonlTable:
+class _JsonlDataset:
     def __init__(self, path: Path, column: str | None) -> None:
         self.path = path
         if not path.is_file():
@@ -89,7 +73,7 @@ class _JsonlTable:
                     kept.write(line if line.endswith(b"\n") else line + b"\n")
 
 
-class _ParquetTable:
+class _ParquetDataset:
     def __init__(self, path: Path, column: str | None) -> None:
         self.path = path
         with arrow_errors(path):
@@ -124,17 +108,6 @@ class _ParquetTable:
                 wanted = pa.array([bool(flag) for flag in keep[number : number + len(batch)]])
                 writer.write_batch(batch.filter(wanted))
                 number += len(batch)
-
-
-@contextmanager
-def arrow_errors(path: Path) -> Iterator[None]:
-    """What pyarrow cannot read becomes an `InputFileError`."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise InputFileError(f"{path}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
 
 
 def _chosen(path: Path, names: Sequence[str], column: str | None) -> str:

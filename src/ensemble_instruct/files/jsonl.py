@@ -6,8 +6,6 @@ Neither needs memory for more than one line: `checked_rows` reads a file twice, 
 from __future__ import annotations
 
 import codecs
-import errno
-import fcntl
 import json
 import os
 import shutil
@@ -16,17 +14,16 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
-from ensemble_instruct.errors import InputFileError, StoreError
+from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.atomic import whole_file, writing
 
 _ROWS_BETWEEN_LOOKS = 32
 MAX_LINE_BYTES = 16 * 2**20
-UNFINISHED = ".partial"
-"""What the name of a file or folder ends in that will take the place of another."""
 
-Row = dict[str, Any]
-NumberedRow = tuple[int, Row]
+JsonRow = dict[str, Any]
+NumberedRow = tuple[int, JsonRow]
 
 
 def read_rows(path: Path, required: Mapping[str, type]) -> Iterator[NumberedRow]:
@@ -126,7 +123,9 @@ def _rows(
         raise _unreadable(path, error) from error
 
 
-def _object(path: Path, number: int, line: bytes, required: Mapping[str, type], optional: Mapping[str, type]) -> Row:
+def _object(
+    path: Path, number: int, line: bytes, required: Mapping[str, type], optional: Mapping[str, type]
+) -> JsonRow:
     where = f"{path}:{number}"
     try:
         row = json.loads(line.decode("utf-8"))
@@ -211,105 +210,3 @@ class RowSpool:
         with whole_file(self._path) as file:
             self._waiting.seek(0)
             shutil.copyfileobj(self._waiting, file, 2**20)
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that replaces `path` when the block ends without an error, after an fsync.
-
-    Where `path` is a symbolic link, the file that it points to is replaced. What a process that was killed left beside
-    it is removed. Raises `StoreError` when the disk does not take it.
-    """
-    path = path.resolve()
-    with writing(path):
-        _remove_left_behind(path)
-        with _unfinished(path) as file:
-            temporary = Path(file.name)
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.chmod(0o666 & ~umask())
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        sync(path.parent)
-
-
-def _unfinished(path: Path) -> IO[bytes]:
-    """A new file beside `path`, locked until it is closed, so that no other process takes it for left behind."""
-    while True:
-        file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed by the caller
-            dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED, delete=False
-        )
-        with suppress(BlockingIOError):
-            _lock(file)
-            if os.fstat(file.fileno()).st_nlink:
-                return cast("IO[bytes]", file)
-        file.close()
-
-
-def _remove_left_behind(path: Path) -> None:
-    """Remove unfinished files of processes that are no more."""
-    for found in path.parent.iterdir():
-        if found.name.startswith(f".{path.name}.") and found.name.endswith(UNFINISHED) and found.is_file():
-            with suppress(OSError), found.open("rb") as file:
-                if _lock(file):
-                    found.unlink()
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Hold the lock of a file until it is closed; False where the file system has no locks.
-
-    Raises `BlockingIOError` where another process holds it.
-    """
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-            raise
-        return False
-    return True
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """What the disk does not take becomes a `StoreError`."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be written: {error.strerror}; free some space or choose another place"
-        ) from error
-
-
-def umask() -> int:
-    """The permissions that new files and folders shall not have."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def sync(path: Path) -> None:
-    """Return once a file, or the names in a folder, are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def require_folder_of(path: Path, *inputs: Path) -> None:
-    """Raise `InputFileError` unless `path` can be created where it stands and is none of the inputs."""
-    if any(path.resolve() == given.resolve() for given in inputs):
-        raise InputFileError(f"{path}: is an input too, and would be overwritten; name another file with --to")
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise InputFileError(f"{path}: is no regular file; name one with --to")
-    if not path.parent.is_dir():
-        raise InputFileError(f"{path}: folder {path.parent} does not exist; create it first")
-    if path.is_dir():
-        raise InputFileError(f"{path}: is a folder; name a file")
-    try:
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise InputFileError(f"{path}: cannot be written: {error.strerror}; choose another place") from error

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from itertools import accumulate, chain
 from pathlib import Path
 
-from ensemble_instruct.files.dataset import Table, open_table
-from ensemble_instruct.files.jsonl import Row, RowSpool, require_folder_of
+from ensemble_instruct.files.dataset import Dataset, open_dataset
+from ensemble_instruct.files.jsonl import JsonRow, RowSpool
+from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.rouge import word_tokens
 
@@ -43,10 +44,10 @@ def dedup_file(
     `report` gets a row for each that was dropped: its number, text and score, and the nearest text with file and row.
     Raises `InputFileError` for a file that cannot be read or written.
     """
-    table, others = open_table(path, column), [open_table(other) for other in against]
-    require_folder_of(to, path, *against)
+    table, others = open_dataset(path, column), [open_dataset(other) for other in against]
+    require_writable(to, path, *against)
     if report is not None:
-        require_folder_of(report, path, to, *against)
+        require_writable(report, path, to, *against)
     origins = _Origins([*others, table])
     earlier = chain.from_iterable(shown(other.texts(), len(other), f"reading {other.path}") for other in others)
     pool = NoveltyPool(word_tokens, earlier, threshold)
@@ -71,7 +72,7 @@ def dedup_file(
 class _Origins:
     """Where the texts of a pool stand: those of whole tables, then the rows kept of the last one."""
 
-    def __init__(self, tables: Sequence[Table]) -> None:
+    def __init__(self, tables: Sequence[Dataset]) -> None:
         self._tables = tables
         self._ends = list(accumulate(len(table) for table in tables[:-1]))
         self._rows = array("Q")
@@ -80,7 +81,7 @@ class _Origins:
         """The text that was added last is that of this row of the last table, from 1."""
         self._rows.append(row)
 
-    def of(self, text_id: int) -> Row:
+    def of(self, text_id: int) -> JsonRow:
         """The file and the row, from 1, of a text."""
         number = bisect_right(self._ends, text_id)
         place = text_id - (self._ends[number - 1] if number else 0)

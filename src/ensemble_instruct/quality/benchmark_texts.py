@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.dataset import arrow_errors, is_parquet, require_pyarrow
 from ensemble_instruct.files.jsonl import read_rows
+from ensemble_instruct.files.parquet import arrow_errors, is_parquet, require_pyarrow
 
 NumberedText = tuple[int, str]
 """The number of the row or line, from 1, and one of its texts."""

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ensemble_instruct.files.jsonl import whole_file
+from ensemble_instruct.files.atomic import whole_file
 from ensemble_instruct.records import INSTANCE_VOTER
 from ensemble_instruct.report.charts import (
     COLOURS,

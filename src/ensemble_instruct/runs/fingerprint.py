@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.agreement.utilities import normalised_weights
-from ensemble_instruct.config.models import content_of
 from ensemble_instruct.config.schema import Config
+from ensemble_instruct.files.digest import content_of
 from ensemble_instruct.records import KINDS, Kind
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, seed_tasks_digest
 

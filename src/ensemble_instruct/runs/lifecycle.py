@@ -18,7 +18,7 @@ from ensemble_instruct.config.load import load_config, validated
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, RunError, UsageError
-from ensemble_instruct.files.jsonl import whole_file
+from ensemble_instruct.files.atomic import whole_file
 from ensemble_instruct.licences.policy import require_admitted
 from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.report.page import write_report

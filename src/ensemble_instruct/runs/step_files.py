@@ -20,7 +20,8 @@ from ensemble_instruct.concurrency import drawn
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config, voters_of
 from ensemble_instruct.errors import ConfigError, UsageError
-from ensemble_instruct.files.jsonl import NumberedRow, Row, RowSpool, checked_rows, read_rows, require_folder_of
+from ensemble_instruct.files.jsonl import JsonRow, NumberedRow, RowSpool, checked_rows, read_rows
+from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.licences.policy import require_declared_admitted
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.models.opening import open_models
@@ -76,7 +77,7 @@ async def instructions_to_file(
     async with _opened(config, config.roles.instructions, to, store_path) as (store, model):
         monitor.started({model.name: model}, {kind: config.instructions.target.of(kind)})
 
-        def row(made: Instruction) -> Row:
+        def row(made: Instruction) -> JsonRow:
             answer = store.answer(made.request_key)
             reply = "" if answer is None or isinstance(answer.outcome, Failure) else answer.outcome.text
             return {
@@ -105,13 +106,13 @@ async def instances_to_file(
     retry_failed: bool = False,
 ) -> FileSummary:
     """Step 2 → `{instruction, raw_instances}`, and `finish_reason` where the token limit cut a completion off."""
-    require_folder_of(to, instructions)
+    require_writable(to, instructions)
     with checked_rows(instructions, {"instruction": str}) as given:
         plan = instances_plan(config, kind)
         async with _opened(config, config.roles.instances, to, store_path, retry_failed) as (_, model):
             monitor.started({model.name: model}, {})
 
-            def row(completion: Completion) -> Row:
+            def row(completion: Completion) -> JsonRow:
                 columns = {"instruction": completion.instruction, "raw_instances": completion.text}
                 if config.profile == "default" and completion.finish_reason == "length":
                     columns["finish_reason"] = "length"
@@ -140,7 +141,7 @@ async def parse_files(
 
     Without a kind, a task has an input where its completion states one.
     """
-    require_folder_of(to, *instances, *against, *filter(None, [seed_tasks]))
+    require_writable(to, *instances, *against, *filter(None, [seed_tasks]))
     with ExitStack() as files:
         fields, optional = {"instruction": str, "raw_instances": str}, {"finish_reason": str}
         given = [files.enter_context(checked_rows(path, fields, optional)) for path in instances]
@@ -182,7 +183,7 @@ async def outputs_to_file(
 
     Where the config wants several samples of the model, `sample` says which, from 1.
     """
-    require_folder_of(to, instances)
+    require_writable(to, instances)
     voters = voters_of(model_name, config.outputs.samples_of(model_name))
     if sample > len(voters):
         raise UsageError(f"--sample {sample}: outputs.samples gives {len(voters)} of {model_name}; choose one of them")
@@ -190,7 +191,7 @@ async def outputs_to_file(
         async with _opened(config, model_name, to, store_path, retry_failed) as (_, model):
             monitor.started({model.name: model}, {})
 
-            def row(answered: Answered) -> Row:
+            def row(answered: Answered) -> JsonRow:
                 instance, (candidate,) = answered
                 return {"instruction": instance.instruction, "input": instance.input, "output": candidate.text}
 
@@ -218,7 +219,7 @@ async def ensemble_files(
     """Step 5 → `{instruction, input, output}`. Outputs are joined by instruction and input, not by line."""
     comparers = comparers_for(selection.weights, embedding_model)
     section = quality or QualitySection()
-    require_folder_of(to, instances, *outputs, *section.decontaminate)
+    require_writable(to, instances, *outputs, *section.decontaminate)
     filters = Filters(section)
     if selection.min_agreement is not None and selection.keep is not None:
         raise UsageError("give either --min-agreement or --keep, not both")
@@ -246,7 +247,7 @@ async def ensemble_files(
                 lengths.add(record)
                 yield record
 
-        def row(example: Example) -> Row:
+        def row(example: Example) -> JsonRow:
             return {**_instance_row(example.instance), "output": example.output}
 
         summary = await _write(_each(counted()), row, to, monitor, "ensemble", ascii_only=True)
@@ -277,7 +278,7 @@ def _voter_name(path: Path, paths: Sequence[Path]) -> str:
     return path.stem if alone else str(path)
 
 
-def _instance_row(instance: Instance) -> Row:
+def _instance_row(instance: Instance) -> JsonRow:
     return {"instruction": instance.instruction, "input": instance.input, "output": instance.output}
 
 
@@ -292,8 +293,8 @@ async def _opened(
     path = store_path or to.with_name(f"{to.name}.db")
     demonstrations = config.instances.demonstrations
     named = (config.seed_tasks, demonstrations.input_output, demonstrations.output_only, config.models[name].replies)
-    require_folder_of(to, path, *config.instructions.against, *filter(None, named))
-    require_folder_of(path)
+    require_writable(to, path, *config.instructions.against, *filter(None, named))
+    require_writable(path)
     new = not path.exists()
     with opened_store(path) as store:
         if retry_failed:
@@ -310,7 +311,7 @@ async def _each(values: Iterable[Record]) -> AsyncGenerator[Record, None]:
 
 async def _write(
     records: AsyncIterable[Record | Rejected],
-    row: Callable[[Record], Row],
+    row: Callable[[Record], JsonRow],
     to: Path,
     monitor: Monitor,
     step: Step,
@@ -339,8 +340,8 @@ async def _write(
     return summary
 
 
-def _rejected_row(record: Rejected) -> Row:
-    row: Row = {"step": record.step, "reason": record.reason, "text": record.text}
+def _rejected_row(record: Rejected) -> JsonRow:
+    row: JsonRow = {"step": record.step, "reason": record.reason, "text": record.text}
     if record.detail:
         row["detail"] = record.detail
     if record.candidates:

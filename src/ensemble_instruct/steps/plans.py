@@ -10,7 +10,7 @@ from pathlib import Path
 from ensemble_instruct.agreement.embeddings import Embedder, require_encoder
 from ensemble_instruct.agreement.utilities import PURE, normalised_weights
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.files.dataset import open_table
+from ensemble_instruct.files.dataset import open_dataset
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
 from ensemble_instruct.quality.filters import Filters, require_quality
 from ensemble_instruct.records import KINDS, Kind, Profile
@@ -63,7 +63,7 @@ def known_texts(paths: Sequence[Path], profile: Profile, threshold: float) -> No
     """The texts of a user's datasets, from which instructions must differ; raises `InputFileError`."""
     if not paths:
         return None
-    tables = [open_table(path) for path in paths]
+    tables = [open_dataset(path) for path in paths]
     return NoveltyPool(tokens_of(profile), chain.from_iterable(table.texts() for table in tables), threshold)
 
 

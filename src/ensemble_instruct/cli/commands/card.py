@@ -30,10 +30,11 @@ def card(run_folder: Path, to: Path | None, form: str, name: str | None, data: P
     from ensemble_instruct.export.croissant import croissant
     from ensemble_instruct.export.facts import read_facts
     from ensemble_instruct.export.layout import read_tables
-    from ensemble_instruct.files.jsonl import require_folder_of, whole_file
+    from ensemble_instruct.files.atomic import whole_file
+    from ensemble_instruct.files.places import require_writable
 
     if to is not None:
-        require_folder_of(to, run_folder / "config.yaml", *run_folder.glob("run.db*"))
+        require_writable(to, run_folder / "config.yaml", *run_folder.glob("run.db*"))
     facts = read_facts(run_folder, name, None if data is None else read_tables(data))
     makers = {"card": dataset_card, "licence": licence_file, "croissant": croissant}
     text = makers[form](facts)

@@ -21,7 +21,8 @@ from ensemble_instruct.errors import UsageError
 )
 def report(run_folder: Path, to: Path | None, for_programs: bool, parser: str | None) -> None:
     """Write what happened in a run as one HTML file; works while it runs."""
-    from ensemble_instruct.files.jsonl import dump, require_folder_of
+    from ensemble_instruct.files.jsonl import dump
+    from ensemble_instruct.files.places import require_writable
     from ensemble_instruct.report.page import write_report
     from ensemble_instruct.report.report import as_json, read_report
 
@@ -31,5 +32,5 @@ def report(run_folder: Path, to: Path | None, for_programs: bool, parser: str | 
         click.echo(dump(as_json(read_report(run_folder, parser)), ascii_only=True))
         return
     if to is not None:
-        require_folder_of(to, run_folder / "config.yaml", run_folder / "examples.jsonl", *run_folder.glob("run.db*"))
+        require_writable(to, run_folder / "config.yaml", run_folder / "examples.jsonl", *run_folder.glob("run.db*"))
     click.echo(f"report in {write_report(run_folder, to, parser)}")

@@ -217,10 +217,10 @@ def _ask(
     """Do the work of a step that asks a model, and say what it wrote to `to`."""
     from ensemble_instruct.cli.terminal import watched
     from ensemble_instruct.config.load import load_config
-    from ensemble_instruct.files.jsonl import require_folder_of
+    from ensemble_instruct.files.places import require_writable
 
     config = load_config(config_path, overrides)
-    require_folder_of(to, config_path)
+    require_writable(to, config_path)
     _report(to, watched(lambda monitor: work(config, monitor), log_file, log_format))
 
 

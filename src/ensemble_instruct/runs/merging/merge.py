@@ -16,8 +16,8 @@ from pathlib import Path
 
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.errors import InputFileError, RunError, StoreError, UsageError
+from ensemble_instruct.files.atomic import writing
 from ensemble_instruct.files.atomic_folder import whole_folder
-from ensemble_instruct.files.jsonl import writing
 from ensemble_instruct.quality.filters import require_quality
 from ensemble_instruct.report.page import write_report
 from ensemble_instruct.runs.lifecycle import SELECTING_ANEW, write_config

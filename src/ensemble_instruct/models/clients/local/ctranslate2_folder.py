@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ensemble_instruct.config.models import SMALL_MODEL
 from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.files.digest import SMALL_MODEL
 from ensemble_instruct.models.clients.local.local import read_json
 
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")

@@ -1,0 +1,55 @@
+"""Whether something can be written at a place, found out before any work is done."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ensemble_instruct.errors import InputFileError
+
+
+def require_writable(path: Path, *inputs: Path) -> None:
+    """Raise `InputFileError` unless `path` can be created where it stands and is none of the inputs."""
+    if any(path.resolve() == given.resolve() for given in inputs):
+        raise InputFileError(f"{path}: is an input too, and would be overwritten; name another file with --to")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputFileError(f"{path}: is no regular file; name one with --to")
+    if not path.parent.is_dir():
+        raise InputFileError(f"{path}: folder {path.parent} does not exist; create it first")
+    if path.is_dir():
+        raise InputFileError(f"{path}: is a folder; name a file")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be written: {error.strerror}; choose another place") from error
+
+
+def require_place(path: Path, is_known: Callable[[str], bool]) -> None:
+    """Raise `InputFileError` unless a folder can be made at `path`, or replaced there with nothing lost.
+
+    A folder may be replaced when `is_known` knows the path of every file in it.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputFileError(f"{path}: is a file; name a folder with --to, or remove it")
+    if path.is_dir() and (foreign := next((name for name in _files_of(path) if not is_known(name)), None)):
+        raise InputFileError(
+            f"{path}: is a folder that holds something else than an export ({foreign}); name a new one with --to"
+        )
+    parent = path.resolve().parent
+    if not parent.is_dir():
+        raise InputFileError(f"{path}: folder {path.parent} does not exist; create it first")
+    try:
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be written: {error.strerror}; choose another place") from error
+
+
+def _files_of(folder: Path) -> Iterator[str]:
+    """The paths of the files in a folder, those at its top first: it may be a large one that is none of ours."""
+    for name, folders, files in os.walk(folder):
+        folders.sort()
+        links = [found for found in folders if Path(name, found).is_symlink()]
+        for file in sorted([*files, *links]):
+            yield Path(name, file).relative_to(folder).as_posix()
