@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ensemble_instruct.config.load import load_config, preset_names
+from ensemble_instruct.config.bundled import preset_names
+from ensemble_instruct.config.load import load_config
 from ensemble_instruct.records import STEPS
 from ensemble_instruct.rouge import lcs_f1, pairwise_mean, word_tokens
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble_instruct.config.load import parse_config, preset_names
+from ensemble_instruct.config.bundled import preset_names
+from ensemble_instruct.config.load import parse_config
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ConfigError
 from tests.files.test_bad_input import COMPLETION, CONFIG, TASK, write

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.config.load import load_config, preset_text
+from ensemble_instruct.config.bundled import preset_text
+from ensemble_instruct.config.load import load_config
 from tests.conftest import Cli, rows
 
 pytest.importorskip("ctranslate2", reason="the extra `demo` is not installed")

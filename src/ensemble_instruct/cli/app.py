@@ -167,7 +167,8 @@ def _warn_if_short(config: Config, kind: Kind, made: int) -> None:
 
 
 def _config_for_run(config_path: Path | None, out: Path, preset: str | None, overrides: tuple[str, ...]) -> Config:
-    from ensemble_instruct.config.load import load_config, parse_config, preset_text
+    from ensemble_instruct.config.bundled import preset_text
+    from ensemble_instruct.config.load import load_config, parse_config
 
     if config_path is not None and preset is not None:
         raise UsageError("give either CONFIG or --preset, not both")
@@ -185,7 +186,7 @@ def _config_for_run(config_path: Path | None, out: Path, preset: str | None, ove
 @click.option("--preset", metavar="NAME", default="servers", show_default=True, help="Which config to start from.")
 def init(file: Path, preset: str) -> None:
     """Write a commented config to start from."""
-    from ensemble_instruct.config.load import preset_text
+    from ensemble_instruct.config.bundled import preset_text
     from ensemble_instruct.files.atomic import whole_file
     from ensemble_instruct.files.places import require_writable
 

@@ -8,8 +8,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from ensemble_instruct.config.bundled import is_users
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.config.section import is_users
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.jsonl import JsonRow, read_rows
 

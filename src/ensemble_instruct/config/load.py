@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError
 
+from ensemble_instruct.config.bundled import BUNDLED
 from ensemble_instruct.config.known_tasks import with_known_licence
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.config.section import BUNDLED, Section
+from ensemble_instruct.config.section import Section
 from ensemble_instruct.errors import ConfigError
 
 _DEEPEST = 20
-
-
-def preset_names() -> list[str]:
-    """The presets that `--preset` takes."""
-    folder = files("ensemble_instruct") / "data" / "presets"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-
-
-def preset_text(name: str) -> str:
-    """The commented YAML of a preset; raises `ConfigError` for an unknown name."""
-    if name not in preset_names():
-        raise ConfigError(f"--preset {name}: no such preset; there are {', '.join(preset_names())}")
-    return (files("ensemble_instruct") / "data" / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from ensemble_instruct.config.section import BUNDLED, Section, bundled_path
+from ensemble_instruct.config.bundled import BUNDLED, bundled_path
+from ensemble_instruct.config.section import Section
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.files.digest import _digest, content_of
 

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ensemble_instruct.records import Kind, Sampling
-
-BUNDLED = "bundled:"
-"""What a path begins with that comes with this package."""
-
-
-def bundled_path(path: Path) -> Path:
-    """Where a file or folder lies: `bundled:NAME` is NAME in the data of this package."""
-    if not str(path).startswith(BUNDLED):
-        return path
-    return Path(str(files("ensemble_instruct"))) / "data" / str(path).removeprefix(BUNDLED)
-
-
-def is_users(path: Path | None) -> bool:
-    """Whether a file is the user's own, and none that comes with this package."""
-    return path is not None and bundled_path(path) == path
 
 
 class Section(BaseModel):

@@ -15,10 +15,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ensemble_instruct.config.bundled import is_users
 from ensemble_instruct.config.known_tasks import are_known
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.config.section import is_users
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.layout import Table, usual_tables
 from ensemble_instruct.licences.policy import DerivedLicence, Part, derive, parts_of

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ensemble_instruct.config.bundled import is_users
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.config.section import is_users
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.licences.table import Licence, licence_called, licence_of_model, licences_named
 from ensemble_instruct.records import KINDS

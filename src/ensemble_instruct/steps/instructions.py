@@ -15,7 +15,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from ensemble_instruct.concurrency import Tasks, together
-from ensemble_instruct.config.schema import InstructionsSection
+from ensemble_instruct.config.steps import InstructionsSection
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
 from ensemble_instruct.records import (

@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from ensemble_instruct.config.section import bundled_path
+from ensemble_instruct.config.bundled import bundled_path
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.jsonl import read_rows
 from ensemble_instruct.records import Demonstration, Kind, SeedTask

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from ensemble_instruct.config.load import parse_config
-from ensemble_instruct.config.schema import Config, InstancesSection
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.config.steps import InstancesSection
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.licences.policy import derive, parts_of
 from ensemble_instruct.runs.fingerprint import fingerprint
