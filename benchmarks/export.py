@@ -25,7 +25,7 @@ from pathlib import Path
 
 from ensemble_instruct.records import INSTANCE_VOTER, KINDS, Candidate, Example, Instance
 from ensemble_instruct.store.database import connect
-from ensemble_instruct.store.store import example_row
+from ensemble_instruct.store.rows import example_row
 
 COMMAND = Path(sys.executable).with_name("ensemble-instruct")
 VOTERS = (INSTANCE_VOTER, "first", "second", "third")

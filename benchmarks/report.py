@@ -28,7 +28,7 @@ from ensemble_instruct.records import Candidate, Example, Instance, Instruction,
 from ensemble_instruct.steps.ensemble import Lengths, Selection, ballots_of, decide
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from ensemble_instruct.store.database import connect, pack_prompt
-from ensemble_instruct.store.store import example_row
+from ensemble_instruct.store.rows import example_row
 from ensemble_instruct.version import __version__
 
 COMMAND = Path(sys.executable).with_name("ensemble-instruct")

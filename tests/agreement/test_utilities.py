@@ -25,7 +25,7 @@ from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.records import Candidate, Example, Instance, Strategy, Utility
 from ensemble_instruct.steps.ensemble import Selection, select
 from ensemble_instruct.steps.judge import verdict_of
-from ensemble_instruct.store.database import reading
+from ensemble_instruct.store.reading import reading
 from ensemble_instruct.viewer.queries import example_detail
 from tests.conftest import Cli, rows
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from ensemble_instruct.files import atomic_folder as folders
-from ensemble_instruct.store.store import example_row
+from ensemble_instruct.store.rows import example_row
 from tests.conftest import COMMAND, rows
 from tests.support.forks import Forks, tree
 from tests.support.made_run import made_examples, make_run

@@ -19,7 +19,8 @@ import pytest
 from aiohttp import web
 
 from ensemble_instruct.records import Kind, Request, Response, Sampling, Step
-from ensemble_instruct.store.database import APPLICATION_ID, MIGRATIONS, reading
+from ensemble_instruct.store.database import APPLICATION_ID, MIGRATIONS
+from ensemble_instruct.store.reading import reading
 from ensemble_instruct.viewer.queries import ExampleFilter, example_detail, examples_page, overview
 from tests.support.forks import Forks, tree
 from tests.support.servers.model import MODELS, is_step_1, kind_of, model_config, model_server

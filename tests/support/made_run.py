@@ -11,7 +11,7 @@ from typing import Any
 
 from ensemble_instruct.records import KINDS, Candidate, Example, Instance
 from ensemble_instruct.store.database import connect
-from ensemble_instruct.store.store import example_row
+from ensemble_instruct.store.rows import example_row
 
 VOTERS = ("instance", "granite", "qwen")
 COLORS = ("amber", "blue", "coral", "denim", "ebony", "fawn", "green", "hazel", "ivory", "jade", "khaki", "lilac")

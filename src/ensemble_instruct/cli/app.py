@@ -126,7 +126,7 @@ def run(
     from ensemble_instruct.demo.answers import demo_lines, is_demo
     from ensemble_instruct.runs.lifecycle import start_or_resume
     from ensemble_instruct.runs.status import read_status, status_lines
-    from ensemble_instruct.store.database import reading
+    from ensemble_instruct.store.reading import reading
 
     config = _config_for_run(config_path, out, preset, overrides).with_against(against)
     config = config.with_decontaminate(decontaminate)

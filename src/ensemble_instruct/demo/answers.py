@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.demo.tasks import is_right
 from ensemble_instruct.records import INSTANCE_VOTER
-from ensemble_instruct.store.database import read_examples
+from ensemble_instruct.store.reading import read_examples
 
 _NOTE = (
     "These are tiny models on toy tasks, made to show how it works. The tasks have one right answer each, which",

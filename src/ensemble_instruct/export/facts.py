@@ -23,7 +23,7 @@ from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.layout import Table, usual_tables
 from ensemble_instruct.licences.policy import DerivedLicence, Part, derive, parts_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
-from ensemble_instruct.store.database import kept_counts, reading, require_run
+from ensemble_instruct.store.reading import kept_counts, reading, require_run
 from ensemble_instruct.version import __version__
 
 TAGS = ("instruction-tuning", "synthetic", "ensemble-instruct")

@@ -14,7 +14,7 @@ from ensemble_instruct.export.formats import Row
 from ensemble_instruct.records import Candidate, Example, Instance
 from ensemble_instruct.steps.ensemble import ballots_of, decide
 from ensemble_instruct.steps.plans import filters_of, selection_of
-from ensemble_instruct.store.store import example_row, read_answer
+from ensemble_instruct.store.rows import example_row, read_answer
 
 
 def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:

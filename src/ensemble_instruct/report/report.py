@@ -44,7 +44,7 @@ from ensemble_instruct.report.verbs import Verbs, count_verbs
 from ensemble_instruct.steps.ensemble import Selection
 from ensemble_instruct.steps.plans import selection_of
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks, seed_tasks_digest
-from ensemble_instruct.store.database import barred_of, kept_counts, reading, require_run, state_of, words_of
+from ensemble_instruct.store.reading import barred_of, kept_counts, reading, require_run, state_of, words_of
 from ensemble_instruct.version import __version__
 
 _STAGES: tuple[tuple[str, Step], ...] = (

@@ -26,7 +26,7 @@ from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint, 
 from ensemble_instruct.runs.pipeline import Monitor, Summary, run_steps, select_again, write_examples
 from ensemble_instruct.steps.plans import prepare
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
-from ensemble_instruct.store.database import require_run
+from ensemble_instruct.store.reading import require_run
 from ensemble_instruct.store.store import Store, opened_store
 from ensemble_instruct.version import __version__
 

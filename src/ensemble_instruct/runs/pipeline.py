@@ -46,7 +46,7 @@ from ensemble_instruct.steps.outputs import Answered, make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
 from ensemble_instruct.steps.plans import KindPlan, comparers_of, filters_of, outputs_plan, selection_of
 from ensemble_instruct.steps.toxicity import make_toxicity_verdicts
-from ensemble_instruct.store.database import read_examples
+from ensemble_instruct.store.reading import read_examples
 from ensemble_instruct.store.store import Store
 from ensemble_instruct.version import __version__
 

@@ -18,7 +18,7 @@ from ensemble_instruct.models.admission import GateStatus
 from ensemble_instruct.models.budget import cost_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 from ensemble_instruct.steps.ensemble import words_line
-from ensemble_instruct.store.database import barred_of, kept_counts, reading, require_run, state_of, words_of
+from ensemble_instruct.store.reading import barred_of, kept_counts, reading, require_run, state_of, words_of
 
 _RECENT = 60.0
 _USES = """

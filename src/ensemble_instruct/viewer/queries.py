@@ -14,7 +14,8 @@ from typing import Any
 from ensemble_instruct.agreement.ballots import ballot, original_ballot
 from ensemble_instruct.config.schema import voters_of
 from ensemble_instruct.records import FUSION_VOTER, INSTANCE_VOTER, KINDS, OF_THREE, STEPS, Kind, Step, content_id
-from ensemble_instruct.store.database import kept_counts, unpack_prompt
+from ensemble_instruct.store.database import unpack_prompt
+from ensemble_instruct.store.reading import kept_counts
 
 Row = dict[str, Any]
 _LIST_TEXT = 400

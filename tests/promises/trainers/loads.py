@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ensemble_instruct.store.store import example_row
+from ensemble_instruct.store.rows import example_row
 from tests.conftest import COMMAND, rows
 from tests.support.made_run import made_examples, make_run
 

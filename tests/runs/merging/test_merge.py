@@ -25,7 +25,7 @@ from ensemble_instruct.report.report import read_report
 from ensemble_instruct.rouge import lcs_f1, word_tokens
 from ensemble_instruct.runs.lifecycle import start_or_resume
 from ensemble_instruct.runs.merging.merge import merge_runs
-from ensemble_instruct.store.database import reading
+from ensemble_instruct.store.reading import reading
 from ensemble_instruct.viewer.queries import dropped_detail, example_detail
 from tests.conftest import COMMAND, Cli, rows
 
