@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable
 from itertools import combinations
 
-from ensemble_instruct.records import Candidate, Example, Instance, Strategy
-from ensemble_instruct.steps.ensemble import Row, Selection, select
+from ensemble_instruct.agreement.selection import Selection
+from ensemble_instruct.records import Candidate, Example, Instance, Row, Strategy
+from ensemble_instruct.steps.ensemble import select
 
 STRATEGIES: tuple[Strategy, ...] = ("balanced", "consensus", "released", "algorithm1")
 _VOCABULARY = 20_000

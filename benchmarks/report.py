@@ -24,8 +24,8 @@ from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection
 
+from ensemble_instruct.agreement.selection import Lengths, Selection, ballots_of, decide
 from ensemble_instruct.records import Candidate, Example, Instance, Instruction, Kind, Rejected
-from ensemble_instruct.steps.ensemble import Lengths, Selection, ballots_of, decide
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from ensemble_instruct.store.database import connect, pack_prompt
 from ensemble_instruct.store.rows import example_row

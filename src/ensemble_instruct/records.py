@@ -246,3 +246,10 @@ class Rejected:
     follow_on: int = 0
     """For step 3, the number of the task within its completion, as in `Instance`."""
     candidates: tuple[Candidate, ...] = field(default=())
+
+
+class Answered(NamedTuple):
+    """What goes from step 4 to step 5: an instance with what the voters said to it."""
+
+    instance: Instance
+    candidates: tuple[Candidate, ...]

@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble_instruct.agreement.ballots import ballot
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.agreement.strategies import Standing, balanced
 from ensemble_instruct.records import Candidate, Example, Instance, Rejected
 from ensemble_instruct.rouge import rouge_l
-from ensemble_instruct.steps.ensemble import Selection, select
+from ensemble_instruct.steps.ensemble import select
 from tests.conftest import SHARED, SIMULATED, Cli, needs_shared, rows
 
 LOREM = "lorem the of a to in and is that it for as with"

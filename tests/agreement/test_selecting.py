@@ -15,10 +15,11 @@ from typing import get_args
 
 import pytest
 
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.quality.filters import NO_FILTERS, REASONS, Filters
-from ensemble_instruct.records import OF_THREE, Candidate, Example, Instance, Rejected, Strategy
-from ensemble_instruct.steps.ensemble import Row, Selection, select
+from ensemble_instruct.records import OF_THREE, Candidate, Example, Instance, Rejected, Row, Strategy
+from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.store.store import Store
 
 MANY = 10_000

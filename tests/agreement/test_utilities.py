@@ -17,13 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics.chrf import CHRF
 
-from ensemble_instruct.agreement.ballots import Matrix, answer_form, ballot
+from ensemble_instruct.agreement.answers import answer_form
+from ensemble_instruct.agreement.ballots import Matrix, ballot
 from ensemble_instruct.agreement.embeddings import Embedder
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.agreement.strategies import Standing
 from ensemble_instruct.agreement.utilities import PURE, Weights, mixed, normalised_weights
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.records import Candidate, Example, Instance, Strategy, Utility
-from ensemble_instruct.steps.ensemble import Selection, select
+from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.judge import verdict_of
 from ensemble_instruct.store.reading import reading
 from ensemble_instruct.viewer.queries import example_detail

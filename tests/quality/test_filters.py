@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.quality.filters import Filters
 from ensemble_instruct.records import Candidate, Example, Instance, Rejected, Strategy
-from ensemble_instruct.steps.ensemble import Selection, select
+from ensemble_instruct.steps.ensemble import select
 from tests.conftest import Cli, rows
 
 # In the final selection

@@ -17,10 +17,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.demo.tasks import FAMILIES, is_right
 from ensemble_instruct.demo.tasks.families import Task, make_task
-from ensemble_instruct.records import KINDS, Candidate, Example, Instance
-from ensemble_instruct.steps.ensemble import Row, Selection, select
+from ensemble_instruct.records import KINDS, Candidate, Example, Instance, Row
+from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.prompts import instances_template, outputs_prompt, squeezed
 from ensemble_instruct.steps.seed_tasks import load_demonstrations
 from tools.embedded_models.engine import Answerer, Writer

@@ -15,7 +15,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_instruct.agreement.ballots import Ballot, ballot, original_ballot, source_of
+from ensemble_instruct.agreement.answers import source_of
+from ensemble_instruct.agreement.ballots import Ballot, ballot, original_ballot
 from ensemble_instruct.agreement.embeddings import comparers_for
 from ensemble_instruct.agreement.strategies import Choice, Question, Standing, View, choose
 from ensemble_instruct.agreement.utilities import ROUGE_L, Weights, mixed

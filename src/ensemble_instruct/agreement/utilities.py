@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from ensemble_instruct.agreement.ballots import Matrix, answer_form, pairwise, rouge_l_matrix
+from ensemble_instruct.agreement.answers import answer_form
+from ensemble_instruct.agreement.ballots import Matrix, pairwise, rouge_l_matrix
 from ensemble_instruct.records import Instance, Utility
 
 Texts = tuple[Instance, Sequence[str]]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from ensemble_instruct.agreement.selection import ballots_of, decide
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.export.exporter import Choose
 from ensemble_instruct.export.formats import Row
 from ensemble_instruct.records import Candidate, Example, Instance
-from ensemble_instruct.steps.ensemble import ballots_of, decide
 from ensemble_instruct.steps.plans import filters_of, selection_of
 from ensemble_instruct.store.rows import example_row, read_answer
 

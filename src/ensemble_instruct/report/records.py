@@ -17,12 +17,12 @@ from operator import add
 from typing import Any
 from zlib import crc32
 
+from ensemble_instruct.agreement.selection import Selection, ballots_of, voters_of
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.quality.filters import TOXIC
 from ensemble_instruct.quality.personal_data import PERSONAL_DATA
-from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Candidate, Instance, Kind, Step
+from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Candidate, Instance, Kind, Row, Step
 from ensemble_instruct.report.histograms import Series, Shown, series, shown, unit_edges, word_edges, words_of
-from ensemble_instruct.steps.ensemble import Row, Selection, ballots_of, voters_of
 
 SAMPLE = 2500
 """Records of each kind whose texts are looked at."""

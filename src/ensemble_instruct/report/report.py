@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import InputFileError
@@ -41,7 +42,6 @@ from ensemble_instruct.report.records import (
 )
 from ensemble_instruct.report.requests import ModelUse, Requests, Throughput, read_requests
 from ensemble_instruct.report.verbs import Verbs, count_verbs
-from ensemble_instruct.steps.ensemble import Selection
 from ensemble_instruct.steps.plans import selection_of
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks, seed_tasks_digest
 from ensemble_instruct.store.reading import barred_of, kept_counts, reading, require_run, state_of, words_of

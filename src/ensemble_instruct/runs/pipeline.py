@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from ensemble_instruct.agreement.selection import Lengths
 from ensemble_instruct.concurrency import drained, drawn, together
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import RunError
@@ -37,7 +38,7 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.rouge import word_tokens
 from ensemble_instruct.runs.passes import Once, phases_of
-from ensemble_instruct.steps.ensemble import Lengths, make_examples, select
+from ensemble_instruct.steps.ensemble import make_examples, select
 from ensemble_instruct.steps.fusion import make_fusions
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions

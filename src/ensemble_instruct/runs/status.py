@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
+from ensemble_instruct.agreement.selection import words_line
 from ensemble_instruct.config.models import Price
 from ensemble_instruct.models.admission import GateStatus
 from ensemble_instruct.models.budget import cost_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
-from ensemble_instruct.steps.ensemble import words_line
 from ensemble_instruct.store.reading import barred_of, kept_counts, reading, require_run, state_of, words_of
 
 _RECENT = 60.0

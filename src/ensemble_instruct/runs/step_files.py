@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ensemble_instruct.agreement.embeddings import comparers_for
+from ensemble_instruct.agreement.selection import Lengths, Selection
 from ensemble_instruct.concurrency import drawn
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config, voters_of
@@ -44,7 +45,7 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.rouge import word_tokens
 from ensemble_instruct.runs.pipeline import Monitor
-from ensemble_instruct.steps.ensemble import Lengths, Selection, select
+from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.outputs import Answered, make_outputs

@@ -9,7 +9,8 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from itertools import combinations
 
-from ensemble_instruct.agreement.ballots import Matrix, answer_form, pairwise, rouge_l_matrix
+from ensemble_instruct.agreement.answers import answer_form
+from ensemble_instruct.agreement.ballots import Matrix, pairwise, rouge_l_matrix
 from ensemble_instruct.agreement.utilities import Texts
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.models.model import Model, request_key

@@ -8,13 +8,13 @@ from itertools import chain
 from pathlib import Path
 
 from ensemble_instruct.agreement.embeddings import Embedder, require_encoder
+from ensemble_instruct.agreement.selection import Comparers, Selection
 from ensemble_instruct.agreement.utilities import PURE, normalised_weights
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.files.dataset import open_dataset
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
 from ensemble_instruct.quality.filters import Filters, require_quality
 from ensemble_instruct.records import KINDS, Kind, Profile
-from ensemble_instruct.steps.ensemble import Comparers, Selection
 from ensemble_instruct.steps.instances import InstancesPlan
 from ensemble_instruct.steps.instructions import InstructionsPlan
 from ensemble_instruct.steps.judge import Verdicts

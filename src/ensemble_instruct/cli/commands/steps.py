@@ -171,12 +171,12 @@ def ensemble(
     overrides: tuple[str, ...],
 ) -> None:
     """Step 5 alone: keep the outputs that the models agree on; of files, or of a finished run."""
+    from ensemble_instruct.agreement.selection import Selection
     from ensemble_instruct.agreement.utilities import ROUGE_L, normalised_weights
     from ensemble_instruct.cli.terminal import watched
     from ensemble_instruct.config.load import quality_of
     from ensemble_instruct.runs.lifecycle import select_anew
     from ensemble_instruct.runs.step_files import ensemble_files
-    from ensemble_instruct.steps.ensemble import Selection
 
     if run_folder is not None:
         if instances_path or outputs_paths or to:

@@ -1,0 +1,71 @@
+"""When two texts are the same answer."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Sequence
+
+_NUMBER = re.compile(r"(?<![\w.,])([-+]?)(\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(?:\.(\d+))?(?![\w]|[.,]\d)")
+_VALUE = re.compile(r"-?\d+(?:\.\d+)?")
+_DIGIT = re.compile(r"\d")
+_QUOTES = str.maketrans({**dict.fromkeys("\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"), "\u2212": "-"})
+_STOPS = re.compile(r"[.,;:!?\u2026]+(?=[\s)\]}]|$)|(?<!\S)[(\[{]+|[)\]}]+(?=[\s.,;:!?]|$)")
+"""What ends a sentence or stands around a word: no part of what is said."""
+_NO_LETTERS = dict.fromkeys(
+    [
+        *map(ord, string.punctuation + string.digits),
+        *_QUOTES,
+        0x2026,
+        *filter(lambda code: chr(code).isspace(), range(0x3001)),
+    ]
+)
+"""All that two texts can differ in and be the same answer, beside case."""
+
+
+class Answers:
+    """Texts as answers; their forms are made only for those that have the same letters, which is seen fast."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self._letters = [text.lower().translate(_NO_LETTERS) for text in texts]
+        self._forms: dict[int, str] = {}
+
+    def same(self, i: int, j: int) -> bool:
+        """Whether two texts are the same answer, and say anything."""
+        return self._letters[i] == self._letters[j] and self._form(i) == self._form(j) != ""
+
+    def numbers(self, i: int, j: int) -> bool:
+        """Whether both are numbers."""
+        return self._letters[i] == self._letters[j] == "" and all(_VALUE.fullmatch(self._form(at)) for at in (i, j))
+
+    def _form(self, place: int) -> str:
+        if place not in self._forms:
+            self._forms[place] = answer_form(self._texts[place])
+        return self._forms[place]
+
+
+def answer_form(text: str) -> str:
+    """The text as an answer: equal for two that differ only in what makes no difference.
+
+    That is case, white space, quotation marks, brackets around words, punctuation at the end of words, and how a
+    number is put. 1,000 is 1000, 3.50 is 3.5 and .5 is 0.5; but -5 is not 5, 3.5 not 35, 1/2 not 12, a + b not a - b.
+    Empty for a text of white space alone.
+    """
+    plain = text.lower().translate(_QUOTES)
+    if _DIGIT.search(plain):
+        plain = _NUMBER.sub(_number, plain)
+    return " ".join(_STOPS.sub("", plain).split()) or text.strip()
+
+
+def _number(match: re.Match[str]) -> str:
+    """A number without what makes no difference."""
+    sign, whole, decimals = match.groups()
+    decimals = (decimals or "").rstrip("0")
+    value = (whole.replace(",", "") or "0") + (f".{decimals}" if decimals else "")
+    return f"-{value}" if sign == "-" and value.strip("0.") else value
+
+
+def source_of(instruction: str, given: str) -> str:
+    """What an output must not just repeat: the input, or the instruction where there is none."""
+    return given if given.strip() else instruction
