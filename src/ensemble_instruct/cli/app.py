@@ -207,7 +207,7 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     import asyncio
 
     from ensemble_instruct.config.load import load_config
-    from ensemble_instruct.runs.estimate import ask_one_word
+    from ensemble_instruct.models.probes import ask_one_word
 
     config = load_config(config_path, overrides)
     _print_plan(config)

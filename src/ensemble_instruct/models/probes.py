@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ensemble_instruct.errors import RequestError
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.errors import EnsembleInstructError, ModelError, RequestError
+from ensemble_instruct.models.clients import make_clients
+from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.clients.openai.client import OpenAIClient
 from ensemble_instruct.records import Request, Response, Sampling
 
@@ -58,3 +61,38 @@ async def _min_tokens(client: OpenAIClient) -> str:
     if short.completion_tokens is None or long.completion_tokens is None or short.finish_reason == "length":
         return "unclear"
     return "followed" if long.completion_tokens >= _PLAIN.max_tokens else "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class OneWord:
+    """What a server of a model said when it was asked for one word, or the error; and what is known of it then."""
+
+    model: str
+    server: str
+    reply: str | EnsembleInstructError
+    traits: str = ""
+
+
+async def ask_one_word(config: Config) -> list[OneWord]:
+    """Ask each server of each model that has a role for one word; one model after the other where they run here.
+
+    A server that answers is asked a few times more, to find out which settings it follows.
+    """
+    made = [(name, *each) for name in config.used_models for each in make_clients(name, config.models[name])]
+    remote = [(name, server, client) for name, server, client in made if not config.models[name].is_local]
+    words = list(await asyncio.gather(*(_one_word(*each) for each in remote)))
+    words += [await _one_word(*each) for each in made if config.models[each[0]].is_local]
+    return sorted(words, key=lambda word: config.used_models.index(word.model))
+
+
+async def _one_word(name: str, server: str, client: Client) -> OneWord:
+    question = "Answer with one word. The capital of France is"
+    try:
+        await client.open()
+        reply = await client.answer(Request(question, Sampling(max_tokens=8), "outputs", "output_only"))
+        traits = await settings_followed(client) if isinstance(client, OpenAIClient) else client.traits
+        return OneWord(name, server, reply.text, traits)
+    except (RequestError, ModelError) as error:
+        return OneWord(name, server, error)
+    finally:
+        await client.close()

@@ -19,8 +19,8 @@ from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RequestRefusedError, TransientError
 from ensemble_instruct.models.clients import make_client
 from ensemble_instruct.models.clients.base import Client
+from ensemble_instruct.models.probes import ask_one_word
 from ensemble_instruct.records import Request, Response, Sampling
-from ensemble_instruct.runs.estimate import ask_one_word
 from tests.conftest import Folders
 from tests.support.tiny_models import CONTEXT, DIGITS, LETTERS, MARKER
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
-from ensemble_instruct.models.rates import RateLimits
 from ensemble_instruct.records import Request, Response
 
 
@@ -36,3 +36,15 @@ class Client(ABC):
 
     async def close(self) -> None:  # noqa: B027
         """Free connections and memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What a server said of its limits with one reply: how much is left of them, and seconds until they are full."""
+
+    requests_left: int | None = None
+    requests_reset: float | None = None
+    tokens_left: int | None = None
+    tokens_reset: float | None = None
+    requests_limit: int | None = None
+    tokens_limit: int | None = None

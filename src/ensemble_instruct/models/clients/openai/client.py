@@ -20,7 +20,7 @@ from ensemble_instruct.errors import (
 )
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.clients.openai.http import Connections, HttpReply
-from ensemble_instruct.models.rates import rate_limits, retry_after
+from ensemble_instruct.models.clients.openai.rate_headers import rate_limits, retry_after
 from ensemble_instruct.records import END_MARKER, Request, Response, Sampling
 
 OPTIONAL = ("top_k", "min_tokens", "seed")

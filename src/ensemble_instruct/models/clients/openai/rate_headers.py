@@ -1,0 +1,68 @@
+"""What the headers of a reply say of a server's rate limits."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import time
+from collections.abc import Mapping
+
+from ensemble_instruct.models.clients.base import RateLimits
+
+_LONGEST_WAIT = 86_400.0
+_SINCE_1970 = 1e9
+"""A number of seconds above this is a date."""
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST_NUMBER = 15
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Retry-After as seconds from now, from its number or date."""
+    header = headers.get("Retry-After")
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, seconds) if seconds <= _LONGEST_WAIT else None
+
+
+def rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
+    """What the headers of OpenAI, vLLM gateways and others say is left of a rate limit."""
+    requests = headers.get("x-ratelimit-remaining-requests", headers.get("x-ratelimit-remaining"))
+    tokens = headers.get("x-ratelimit-remaining-tokens")
+    if requests is None and tokens is None:
+        return None
+    return RateLimits(
+        _number(requests),
+        _duration(headers.get("x-ratelimit-reset-requests", headers.get("x-ratelimit-reset"))),
+        _number(tokens),
+        _duration(headers.get("x-ratelimit-reset-tokens")),
+        _number(headers.get("x-ratelimit-limit-requests", headers.get("x-ratelimit-limit"))),
+        _number(headers.get("x-ratelimit-limit-tokens")),
+    )
+
+
+def _number(header: str | None) -> int | None:
+    digits = (header or "").strip()[:_LONGEST_NUMBER]
+    return int(digits) if digits.isascii() and digits.isdigit() else None
+
+
+def _duration(header: str | None) -> float | None:
+    """Seconds from now: `6m0s`, `20ms`, `1.5`, or a time since 1970 in seconds or milliseconds."""
+    if header is None:
+        return None
+    if parts := _DURATION.findall(header):
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        seconds = float(header)
+    except ValueError:
+        return None
+    if seconds > _SINCE_1970:
+        seconds = (seconds / 1000 if seconds > 1000 * _SINCE_1970 else seconds) - time.time()
+    return max(0.0, seconds) if seconds <= _LONGEST_WAIT else None
