@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.quality.code_fences import code_fences_hit
+from ensemble_instruct.quality.filters import code_fences_hit
 from ensemble_instruct.quality.language import language_hit, require_languages
 from ensemble_instruct.quality.personal_data import personal_data_hit
 from ensemble_instruct.quality.refusals import refusal_hit
