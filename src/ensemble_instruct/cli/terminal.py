@@ -16,7 +16,7 @@ import uvloop
 from ensemble_instruct.cli.logs import LogFormat, logging_to
 from ensemble_instruct.cli.progress import Watch, shown
 from ensemble_instruct.errors import EnsembleInstructError, RunError
-from ensemble_instruct.runs.pipeline import Monitor
+from ensemble_instruct.runs.recorder import Monitor
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)

@@ -23,7 +23,8 @@ from ensemble_instruct.licences.policy import require_admitted
 from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.report.page import write_report
 from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint, with_selection
-from ensemble_instruct.runs.pipeline import Monitor, Summary, run_steps, select_again, write_examples
+from ensemble_instruct.runs.pipeline import run_steps, select_again, write_examples
+from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.steps.plans import prepare
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
 from ensemble_instruct.store.reading import require_run

@@ -7,7 +7,6 @@ nothing has to be held in between. Without such a model there is one pass, in wh
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -43,28 +42,3 @@ def phases_of(config: Config) -> list[Phase]:
     writers = tuple(dict.fromkeys(name for name in (roles.instructions, roles.instances) if name in unloads))
     first = [Phase((), tuple(name for name in writers if name not in roles.outputs))] if writers else []
     return first + [Phase((name,), (name,)) for name in roles.outputs if name in unloads]
-
-
-class Once:
-    """Tells of each record once, in whichever pass it was made first."""
-
-    def __init__(self, told: Counting) -> None:
-        self._told = told
-        self._before: Counter[tuple[Kind | None, Step, str]] = Counter()
-        self._now: Counter[tuple[Kind | None, Step, str]] = Counter()
-
-    def next_pass(self) -> None:
-        """All that was told of is made once more."""
-        self._before |= self._now
-        self._now.clear()
-
-    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
-        """See `Counting.started`."""
-        self._told.started(models, targets)
-
-    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
-        """See `Counting.counted`."""
-        record = kind, step, reason
-        self._now[record] += 1
-        if self._now[record] > self._before[record]:
-            self._told.counted(kind, step, reason)

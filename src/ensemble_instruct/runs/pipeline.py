@@ -9,35 +9,29 @@ which hands it to the store and counts it; only records that were not dropped go
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from ensemble_instruct.agreement.selection import Lengths
-from ensemble_instruct.concurrency import drained, drawn, together
+from ensemble_instruct.concurrency import drained, together
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.files.jsonl import write_rows
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import (
-    KINDS,
-    Candidate,
     Completion,
     Example,
     Instance,
     Instruction,
     Kind,
     Rejected,
-    Step,
 )
 from ensemble_instruct.rouge import word_tokens
-from ensemble_instruct.runs.passes import Once, phases_of
+from ensemble_instruct.runs.passes import phases_of
+from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary, ToldOnce
 from ensemble_instruct.steps.ensemble import make_examples, select
 from ensemble_instruct.steps.fusion import make_fusions
 from ensemble_instruct.steps.instances import make_instances
@@ -56,27 +50,6 @@ _ROWS_BETWEEN_TURNS = 256
 Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
 
 
-class Monitor(Protocol):
-    """Who watches a run."""
-
-    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
-        """The models of the run, and how many instructions each kind shall have."""
-
-    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
-        """A record was made (`reason` is empty) or dropped for a reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a run made: records by (kind, step, reason), the reason empty for those kept."""
-
-    counts: Counter[tuple[Kind | None, Step, str]]
-    examples: int
-    seconds: float
-    words: str
-    """Mean words of all outputs, and of those kept, as a sentence."""
-
-
 async def run_steps(
     config: Config, plans: Mapping[Kind, KindPlan], models: Mapping[str, Model], store: Store, monitor: Monitor
 ) -> Summary:
@@ -88,8 +61,8 @@ async def run_steps(
     earlier = {kind: _earlier(store, plan.instructions) for kind, plan in plans.items()}
     store.forget_records()
     store.set_meta(state="running", version=__version__)
-    told = Once(monitor)
-    recorder = _Recorder(store, told)
+    told = ToldOnce(monitor)
+    recorder = Recorder(store, told)
     told.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
     for phase in phases_of(config):
         await together(
@@ -101,7 +74,7 @@ async def run_steps(
         earlier = {kind: store.instructions(kind) for kind in plans}
         store.forget_records()
         told.next_pass()
-        recorder = _Recorder(store, told)
+        recorder = Recorder(store, told)
     await together(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
     if selection_of(config).needs_all or config.quality.is_on:
         await _select_all(config, store, recorder)
@@ -125,7 +98,7 @@ async def _stream(
     config: Config,
     plan: KindPlan,
     models: Mapping[str, Model],
-    recorder: _Recorder,
+    recorder: Recorder,
     earlier: Iterator[Instruction],
     only: Sequence[str] | None = None,
 ) -> None:
@@ -172,7 +145,7 @@ def _answered(
     return answered
 
 
-async def _select_all(config: Config, store: Store, recorder: _Recorder) -> None:
+async def _select_all(config: Config, store: Store, recorder: Recorder) -> None:
     """Step 5 over all rows of the store, in place of what it made so far: with the next commit, or not at all."""
     await store.flush()
     comparers, filters = comparers_of(config, store), filters_of(config, store.answer)
@@ -188,87 +161,10 @@ async def _select_all(config: Config, store: Store, recorder: _Recorder) -> None
 async def select_again(config: Config, store: Store, monitor: Monitor, meta: Mapping[str, str]) -> Summary:
     """Step 5 alone, from the records of a finished run, and `meta` with it, in one transaction; no model is asked."""
     began = time.monotonic()
-    recorder = _Recorder(store, monitor)
+    recorder = Recorder(store, monitor)
     await _select_all(config, store, recorder)
     store.set_meta(**meta)
     return await recorder.summary(began)
-
-
-class _Recorder:
-    """Between two steps: hands every record to the store, counts it, and lets pass what was not dropped."""
-
-    def __init__(self, store: Store, monitor: Monitor) -> None:
-        self.counts: Counter[tuple[Kind | None, Step, str]] = Counter()
-        self.lengths = Lengths()
-        self.barred: Counter[str] = Counter()
-        self._store, self._monitor = store, monitor
-        self._positions: Counter[tuple[type, Kind]] = Counter()
-
-    def counts_of(self, step: Step) -> int:
-        """How many records a step kept."""
-        return sum(count for (_, at, reason), count in self.counts.items() if at == step and not reason)
-
-    async def summary(self, began: float) -> Summary:
-        """What was made since a time, once all of it is on disk."""
-        self._store.set_meta(words=json.dumps(self.lengths.means), barred=json.dumps(self.barred))
-        await self._store.flush()
-        seconds = time.monotonic() - began
-        return Summary(self.counts, self.counts_of("ensemble"), seconds, str(self.lengths))
-
-    async def kept(self, records: AsyncIterable[Record | Rejected]) -> AsyncGenerator[Record, None]:
-        """Note each record; yield those that are not drops."""
-        async with drawn(records) as source:
-            async for record in source:
-                self.note(record)
-                if not isinstance(record, Rejected):
-                    yield record
-
-    def forget_selected(self) -> None:
-        """Drop what step 5 made so far; none of it was counted."""
-        self._store.forget_selected()
-        for kind in KINDS:
-            self._positions.pop((Example, kind), None)
-
-    def note_provisional(self, record: Example | Rejected) -> None:
-        """Store, and not count, what step 5 makes again at the end."""
-        self._store.add(record, self._position(record, record.instance.kind) if isinstance(record, Example) else 0)
-
-    def note(self, record: Instruction | Completion | Instance | Answered | Example | Rejected) -> None:
-        """Store and count one record."""
-        if isinstance(record, Example) or (isinstance(record, Rejected) and record.step == "ensemble"):
-            self.lengths.add(record)
-        match record:
-            case Rejected():
-                self._store.add(record)
-                self._count(record.kind, record.step, record.reason)
-            case Instruction():
-                self._store.add(record, self._position(record, record.kind))
-                self._count(record.kind, "instructions")
-            case Completion():
-                self._count(record.kind, "instances")
-            case Instance():
-                self._store.add(record, self._position(record, record.kind))
-                self._count(record.kind, "parse")
-            case Example():
-                self.barred.update(filter(None, record.barred))
-                self._store.add(record, self._position(record, record.instance.kind))
-                self._count(record.instance.kind, "ensemble")
-            case (Instance() as instance, candidates):
-                self._note_candidates(candidates)
-                self._count(instance.kind, "outputs")
-
-    def _note_candidates(self, candidates: tuple[Candidate, ...]) -> None:
-        for candidate in candidates:
-            self._store.add(candidate)
-
-    def _position(self, record: object, kind: Kind) -> int:
-        place = (type(record), kind)
-        self._positions[place] += 1
-        return self._positions[place] - 1
-
-    def _count(self, kind: Kind | None, step: Step, reason: str = "") -> None:
-        self.counts[kind, step, reason] += 1
-        self._monitor.counted(kind, step, reason)
 
 
 def write_examples(store: Store, path: Path) -> int:

@@ -44,7 +44,7 @@ from ensemble_instruct.records import (
     Step,
 )
 from ensemble_instruct.rouge import word_tokens
-from ensemble_instruct.runs.pipeline import Monitor
+from ensemble_instruct.runs.recorder import Monitor
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions

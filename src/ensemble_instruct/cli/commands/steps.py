@@ -28,7 +28,7 @@ from ensemble_instruct.records import DEFAULT_STRATEGY, KINDS, Kind, Profile, St
 
 if TYPE_CHECKING:
     from ensemble_instruct.config.schema import Config
-    from ensemble_instruct.runs.pipeline import Monitor
+    from ensemble_instruct.runs.recorder import Monitor
     from ensemble_instruct.runs.step_files import FileSummary
 
 

@@ -23,7 +23,8 @@ from ensemble_instruct.report.page import write_report
 from ensemble_instruct.runs.lifecycle import SELECTING_ANEW, write_config
 from ensemble_instruct.runs.merging.config import Merged, Source, merged_config
 from ensemble_instruct.runs.merging.records import Copied, Copier, Known
-from ensemble_instruct.runs.pipeline import Monitor, Summary, select_again, write_examples
+from ensemble_instruct.runs.pipeline import select_again, write_examples
+from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.store.reading import reading, require_run
 from ensemble_instruct.store.store import Store
 from ensemble_instruct.version import __version__

@@ -1,0 +1,142 @@
+"""Between two steps: every record stored and counted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ensemble_instruct.agreement.selection import Lengths
+from ensemble_instruct.concurrency import drawn
+from ensemble_instruct.models.model import Model
+from ensemble_instruct.records import KINDS, Candidate, Completion, Example, Instance, Instruction, Kind, Rejected, Step
+from ensemble_instruct.runs.passes import Counting
+from ensemble_instruct.runs.pipeline import Record
+from ensemble_instruct.steps.outputs import Answered
+from ensemble_instruct.store.store import Store
+
+
+class Monitor(Protocol):
+    """Who watches a run."""
+
+    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
+        """The models of the run, and how many instructions each kind shall have."""
+
+    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
+        """A record was made (`reason` is empty) or dropped for a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run made: records by (kind, step, reason), the reason empty for those kept."""
+
+    counts: Counter[tuple[Kind | None, Step, str]]
+    examples: int
+    seconds: float
+    words: str
+    """Mean words of all outputs, and of those kept, as a sentence."""
+
+
+class Recorder:
+    """Between two steps: hands every record to the store, counts it, and lets pass what was not dropped."""
+
+    def __init__(self, store: Store, monitor: Monitor) -> None:
+        self.counts: Counter[tuple[Kind | None, Step, str]] = Counter()
+        self.lengths = Lengths()
+        self.barred: Counter[str] = Counter()
+        self._store, self._monitor = store, monitor
+        self._positions: Counter[tuple[type, Kind]] = Counter()
+
+    def counts_of(self, step: Step) -> int:
+        """How many records a step kept."""
+        return sum(count for (_, at, reason), count in self.counts.items() if at == step and not reason)
+
+    async def summary(self, began: float) -> Summary:
+        """What was made since a time, once all of it is on disk."""
+        self._store.set_meta(words=json.dumps(self.lengths.means), barred=json.dumps(self.barred))
+        await self._store.flush()
+        seconds = time.monotonic() - began
+        return Summary(self.counts, self.counts_of("ensemble"), seconds, str(self.lengths))
+
+    async def kept(self, records: AsyncIterable[Record | Rejected]) -> AsyncGenerator[Record, None]:
+        """Note each record; yield those that are not drops."""
+        async with drawn(records) as source:
+            async for record in source:
+                self.note(record)
+                if not isinstance(record, Rejected):
+                    yield record
+
+    def forget_selected(self) -> None:
+        """Drop what step 5 made so far; none of it was counted."""
+        self._store.forget_selected()
+        for kind in KINDS:
+            self._positions.pop((Example, kind), None)
+
+    def note_provisional(self, record: Example | Rejected) -> None:
+        """Store, and not count, what step 5 makes again at the end."""
+        self._store.add(record, self._position(record, record.instance.kind) if isinstance(record, Example) else 0)
+
+    def note(self, record: Instruction | Completion | Instance | Answered | Example | Rejected) -> None:
+        """Store and count one record."""
+        if isinstance(record, Example) or (isinstance(record, Rejected) and record.step == "ensemble"):
+            self.lengths.add(record)
+        match record:
+            case Rejected():
+                self._store.add(record)
+                self._count(record.kind, record.step, record.reason)
+            case Instruction():
+                self._store.add(record, self._position(record, record.kind))
+                self._count(record.kind, "instructions")
+            case Completion():
+                self._count(record.kind, "instances")
+            case Instance():
+                self._store.add(record, self._position(record, record.kind))
+                self._count(record.kind, "parse")
+            case Example():
+                self.barred.update(filter(None, record.barred))
+                self._store.add(record, self._position(record, record.instance.kind))
+                self._count(record.instance.kind, "ensemble")
+            case (Instance() as instance, candidates):
+                self._note_candidates(candidates)
+                self._count(instance.kind, "outputs")
+
+    def _note_candidates(self, candidates: tuple[Candidate, ...]) -> None:
+        for candidate in candidates:
+            self._store.add(candidate)
+
+    def _position(self, record: object, kind: Kind) -> int:
+        place = (type(record), kind)
+        self._positions[place] += 1
+        return self._positions[place] - 1
+
+    def _count(self, kind: Kind | None, step: Step, reason: str = "") -> None:
+        self.counts[kind, step, reason] += 1
+        self._monitor.counted(kind, step, reason)
+
+
+class ToldOnce:
+    """Tells of each record once, in whichever pass it was made first."""
+
+    def __init__(self, told: Counting) -> None:
+        self._told = told
+        self._before: Counter[tuple[Kind | None, Step, str]] = Counter()
+        self._now: Counter[tuple[Kind | None, Step, str]] = Counter()
+
+    def next_pass(self) -> None:
+        """All that was told of is made once more."""
+        self._before |= self._now
+        self._now.clear()
+
+    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
+        """See `Counting.started`."""
+        self._told.started(models, targets)
+
+    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
+        """See `Counting.counted`."""
+        record = kind, step, reason
+        self._now[record] += 1
+        if self._now[record] > self._before[record]:
+            self._told.counted(kind, step, reason)
