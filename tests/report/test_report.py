@@ -20,9 +20,10 @@ from filelock import FileLock
 from ensemble_instruct.quality.filters import REASONS as QUALITY_REASONS
 from ensemble_instruct.report.charts import sunburst
 from ensemble_instruct.report.histograms import series, shown, unit_edges, visible, word_edges, words_of
-from ensemble_instruct.report.page import REASONS, write_report
+from ensemble_instruct.report.page import write_report
 from ensemble_instruct.report.report import as_json, read_report
 from ensemble_instruct.report.verbs import count_verbs, root_of
+from ensemble_instruct.report.wording import REASONS
 from ensemble_instruct.rouge import lcs_f1, word_count, word_tokens
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from ensemble_instruct.store.database import connect
