@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from ensemble_instruct.export.card import dataset_card, front_matter, licence_file
+from ensemble_instruct.export.card import dataset_card, licence_file
 from ensemble_instruct.export.croissant import croissant
 from ensemble_instruct.export.facts import Facts, read_facts
+from ensemble_instruct.export.front_matter import front_matter
 from ensemble_instruct.export.layout import Column, read_tables, usual_tables
 from tests.conftest import SIMULATED, rows
 from tests.support.card_text import front, section, table

@@ -13,18 +13,14 @@ from typing import Any
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.export.facts import CITATION, TAGS, Facts
-from ensemble_instruct.export.front_matter import declaration
-from ensemble_instruct.licences.policy import LICENCE_FILE, Part
+from ensemble_instruct.export.facts import CITATION, Facts
+from ensemble_instruct.export.front_matter import _yaml, front_matter
+from ensemble_instruct.licences.policy import Part
 from ensemble_instruct.licences.table import licences_named
 from ensemble_instruct.quality.decontamination import CONTAMINATED, THRESHOLD, WORDS
 from ensemble_instruct.records import OF_THREE, STEPS, Kind
 from ensemble_instruct.steps.plans import selection_of
 
-_SIZES = (
-    (10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"),
-    (10**8, "10M<n<100M"), (10**9, "100M<n<1B"),
-)  # fmt: skip
 _SPECIAL = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 """What Markdown reads as its own; an underscore only where it is not inside a word."""
 _HUB = "https://huggingface.co"
@@ -63,22 +59,6 @@ def dataset_card(facts: Facts) -> str:
         cited=_cited(facts),
     )  # fmt: skip
     return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
-
-
-def front_matter(facts: Facts) -> dict[str, Any]:
-    """What the Hub reads of a card."""
-    licence = facts.licence
-    values: dict[str, Any] = {"pretty_name": _plain(facts.title), "license": licence.hub}
-    if licence.name:
-        values |= {"license_name": licence.name, "license_link": LICENCE_FILE}
-    if languages := facts.languages:
-        values["language"] = list(languages)
-    return values | {
-        "task_categories": ["text-generation"],
-        "size_categories": [next((name for end, name in _SIZES if facts.rows < end), "1B<n<10B")],
-        "tags": list(TAGS),
-        **declaration(facts.tables),
-    }
 
 
 def licence_file(facts: Facts) -> str:
@@ -147,12 +127,6 @@ def _visible(found: re.Match[str]) -> str:
     """A letter as it is; what is not seen, or turns others round, as JSON escapes it."""
     letter = found[0]
     return json.dumps(letter)[1:-1] if unicodedata.category(letter)[0] in "CZ" else letter
-
-
-def _yaml(values: Mapping[str, Any]) -> str:
-    import yaml
-
-    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
 
 
 def _sampling(settings: Mapping[str, Any]) -> str:

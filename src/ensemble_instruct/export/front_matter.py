@@ -6,12 +6,15 @@ to see whether it is the same: without them, a folder of that name that was load
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ensemble_instruct.export.card import _plain
 from ensemble_instruct.export.exporter import Exported
+from ensemble_instruct.export.facts import TAGS, Facts
 from ensemble_instruct.export.layout import Table, lines_table, read_tables
+from ensemble_instruct.licences.policy import LICENCE_FILE
 
 _KNOWN = {"train", "validation", "test"}
 """Names by which `datasets` tells files of JSON lines apart without a declaration."""
@@ -44,3 +47,31 @@ def declared(_run: Path, folder: Path, exported: Exported) -> dict[str, str]:
     if not tables:
         return {}
     return {"README.md": f"---\n{yaml.safe_dump(declaration(tables), sort_keys=False)}---\n"}
+
+
+_SIZES = (
+    (10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"),
+    (10**8, "10M<n<100M"), (10**9, "100M<n<1B"),
+)  # fmt: skip
+
+
+def front_matter(facts: Facts) -> dict[str, Any]:
+    """What the Hub reads of a card."""
+    licence = facts.licence
+    values: dict[str, Any] = {"pretty_name": _plain(facts.title), "license": licence.hub}
+    if licence.name:
+        values |= {"license_name": licence.name, "license_link": LICENCE_FILE}
+    if languages := facts.languages:
+        values["language"] = list(languages)
+    return values | {
+        "task_categories": ["text-generation"],
+        "size_categories": [next((name for end, name in _SIZES if facts.rows < end), "1B<n<10B")],
+        "tags": list(TAGS),
+        **declaration(facts.tables),
+    }
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    import yaml
+
+    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
