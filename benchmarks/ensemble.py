@@ -17,14 +17,14 @@ from collections.abc import Callable
 from itertools import combinations
 
 from ensemble_instruct.agreement.selection import Selection
-from ensemble_instruct.records import Candidate, Example, Instance, Row, Strategy
+from ensemble_instruct.records import Answered, Candidate, Example, Instance, Strategy
 from ensemble_instruct.steps.ensemble import select
 
 STRATEGIES: tuple[Strategy, ...] = ("balanced", "consensus", "released", "algorithm1")
 _VOCABULARY = 20_000
 
 
-def made_rows(count: int, words: int, voters: int) -> list[Row]:
+def made_rows(count: int, words: int, voters: int) -> list[Answered]:
     """Distinct instances, the same each time: words by Zipf's law, of which each output has a quarter of its own."""
     chosen = random.Random(7)
     letters = "abcdefghijklmnopqrstuvwxyz"
@@ -37,11 +37,12 @@ def made_rows(count: int, words: int, voters: int) -> list[Row]:
             mine[chosen.randrange(words)] = chosen.choice(vocabulary[:2000])
         return f"{' '.join(mine).capitalize()}."
 
-    rows: list[Row] = []
+    rows: list[Answered] = []
     for number in range(count):
         shared = chosen.choices(vocabulary, weights, k=words)
         instance = Instance("output_only", f"task {number}", "", output(shared))
-        rows.append((instance, tuple(Candidate(instance.id, f"v{voter}", output(shared)) for voter in range(voters))))
+        candidates = tuple(Candidate(instance.id, f"v{voter}", output(shared)) for voter in range(voters))
+        rows.append(Answered(instance, candidates))
     return rows
 
 
@@ -52,7 +53,7 @@ def seconds(work: Callable[[], int]) -> tuple[float, int]:
     return time.process_time() - began, result
 
 
-def with_rouge_score(rows: list[Row]) -> int:
+def with_rouge_score(rows: list[Answered]) -> int:
     """The scores that the original's rule needs; gives how many."""
     from rouge_score.rouge_scorer import RougeScorer
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from ensemble_instruct.agreement.selection import Lengths, Selection, ballots_of, decide
-from ensemble_instruct.records import Candidate, Example, Instance, Instruction, Kind, Rejected
+from ensemble_instruct.records import Answered, Candidate, Example, Instance, Instruction, Kind, Rejected
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from ensemble_instruct.store.database import connect, pack_prompt
 from ensemble_instruct.store.rows import example_row
@@ -122,7 +122,7 @@ class Maker:
         """All records of a kind."""
         self._positions = dict.fromkeys(self._positions, 0)
         while self._positions["example"] < wanted:
-            rows = list(islice(self._instances(kind), 64))
+            rows = [Answered(*each) for each in islice(self._instances(kind), 64)]
             ballots = ballots_of(rows, self._selection)
             for row, given in zip(rows, ballots, strict=True):
                 self._keep(decide(row, self._selection, given), kind, wanted)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["input_output", "output_only"]
 Profile = Literal["default", "published"]
@@ -212,6 +212,13 @@ class Candidate:
     request_key: str = ""
 
 
+class Answered(NamedTuple):
+    """What goes from step 4 to step 5: an instance with what the voters said to it."""
+
+    instance: Instance
+    candidates: tuple[Candidate, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A row of the dataset: the instance with the output that was selected, and how that came about."""
@@ -246,10 +253,3 @@ class Rejected:
     follow_on: int = 0
     """For step 3, the number of the task within its completion, as in `Instance`."""
     candidates: tuple[Candidate, ...] = field(default=())
-
-
-class Answered(NamedTuple):
-    """What goes from step 4 to step 5: an instance with what the voters said to it."""
-
-    instance: Instance
-    candidates: tuple[Candidate, ...]

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from ensemble_instruct.agreement.ballots import ballot
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.agreement.strategies import Standing, balanced
-from ensemble_instruct.records import Candidate, Example, Instance, Rejected
+from ensemble_instruct.records import Answered, Candidate, Example, Instance, Rejected
 from ensemble_instruct.rouge import rouge_l
 from ensemble_instruct.steps.ensemble import select
 from tests.conftest import SHARED, SIMULATED, Cli, needs_shared, rows
@@ -85,7 +85,7 @@ def test_a_voter_that_answers_rubbish_takes_no_more_than_a_point(rubbish: str) -
 
     def quality(voters: list[str], *, with_rubbish: bool) -> float:
         table = [
-            (
+            Answered(
                 Instance("input_output", task["instruction"], task["input"], task["outputs"][voters[0]]),
                 tuple(
                     Candidate("", name, text)
@@ -203,12 +203,12 @@ def test_rows_are_decided_with_all_others_in_view() -> None:
     instances = [
         Instance("output_only", f"task {number}", "", f"answer number {number} is right") for number in range(5)
     ]
-    table: list[tuple[Instance, tuple[Candidate, ...]]] = [
-        (one, (Candidate(one.id, "b", one.output), Candidate(one.id, "odd", "qq ww ee"))) for one in instances
+    table = [
+        Answered(one, (Candidate(one.id, "b", one.output), Candidate(one.id, "odd", "qq ww ee"))) for one in instances
     ]
     last = Instance("output_only", "last", "", "red")
     long = "quite another text " + " ".join(f"w{number}" for number in range(30))
-    table.append((last, (Candidate(last.id, "b", "blue"), Candidate(last.id, "odd", long))))
+    table.append(Answered(last, (Candidate(last.id, "b", "blue"), Candidate(last.id, "odd", long))))
     records = list(select(lambda: table, Selection("balanced", min_agreement=0.0)))
     alone = list(select(lambda: table[-1:], Selection("balanced", min_agreement=0.0)))
     assert isinstance(records[-1], Example | Rejected)

@@ -18,7 +18,7 @@ import pytest
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.quality.filters import NO_FILTERS, REASONS, Filters
-from ensemble_instruct.records import OF_THREE, Candidate, Example, Instance, Rejected, Row, Strategy
+from ensemble_instruct.records import OF_THREE, Answered, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.store.store import Store
 
@@ -26,10 +26,10 @@ MANY = 10_000
 """Records: more than a store writes in one go."""
 
 
-def table(voters: int, rng: random.Random) -> list[Row]:
+def table(voters: int, rng: random.Random) -> list[Answered]:
     """Rows with outputs that are more or less alike; some voters are silent, some outputs repeat themselves."""
     words = ["ash", "bay", "cob", "dew", "elm", "fig", "gum", "hop", "ivy", "jay"]
-    made: list[Row] = []
+    made: list[Answered] = []
     for number in range(120):
         right = [rng.choice(words) for _ in range(rng.randint(0, 12))] * rng.choice((1, 1, 3))
         said = [" ".join(rng.choice((word, word, "oak")) for word in right) for _ in range(voters + 1)]
@@ -38,7 +38,7 @@ def table(voters: int, rng: random.Random) -> list[Row]:
         candidates = [
             Candidate(instance.id, f"v{at}", text) for at, text in enumerate(said[1:]) if rng.random() >= silent
         ]
-        made.append((instance, tuple(candidates)))
+        made.append(Answered(instance, tuple(candidates)))
     return made
 
 
@@ -79,11 +79,12 @@ def plain(record: Example | Rejected) -> Example | Rejected:
 
 @pytest.mark.parametrize("strategy", ["balanced", "consensus"])
 def test_texts_are_not_held_in_memory(strategy: Strategy) -> None:
-    def lines(count: int = 300) -> Iterator[Row]:
+    def lines(count: int = 300) -> Iterator[Answered]:
         for number in range(count):
             text = f"{number} " + "x" * 2000
             instance = Instance("output_only", f"task {number}", "", text)
-            yield instance, tuple(Candidate(instance.id, f"v{voter}", text + "." * voter) for voter in range(2))
+            candidates = tuple(Candidate(instance.id, f"v{voter}", text + "." * voter) for voter in range(2))
+            yield Answered(instance, candidates)
 
     selection = Selection(strategy, keep=0.5)
     assert list(select(lambda: lines(1), selection))  # what is loaded once is not counted

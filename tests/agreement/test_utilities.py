@@ -24,7 +24,7 @@ from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.agreement.strategies import Standing
 from ensemble_instruct.agreement.utilities import PURE, Weights, mixed, normalised_weights
 from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.records import Candidate, Example, Instance, Strategy, Utility
+from ensemble_instruct.records import Answered, Candidate, Example, Instance, Strategy, Utility
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.judge import verdict_of
 from ensemble_instruct.store.reading import reading
@@ -131,7 +131,7 @@ def test_the_order_of_the_voters_never_matters(strategy: Strategy, table: list[l
 
     def made(order: Sequence[str]) -> list[Any]:
         lines = [
-            (
+            Answered(
                 Instance("output_only", f"task {number}", "", texts[0]),
                 tuple(Candidate("", name, texts[int(name[1])]) for name in order),
             )
@@ -147,7 +147,9 @@ def test_the_order_of_the_voters_never_matters(strategy: Strategy, table: list[l
 
 def test_random_draws_each_voter_about_as_often() -> None:
     lines = [
-        (Instance("output_only", f"task {number}", "", "own"), (Candidate("", "a", "one"), Candidate("", "b", "two")))
+        Answered(
+            Instance("output_only", f"task {number}", "", "own"), (Candidate("", "a", "one"), Candidate("", "b", "two"))
+        )
         for number in range(600)
     ]
     records = list(select(lambda: lines, Selection("random", min_agreement=0.0)))

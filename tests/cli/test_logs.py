@@ -236,6 +236,7 @@ def test_lines_and_a_live_display_do_not_break_each_other(tmp_path: Path) -> Non
 
 
 def test_importing_the_module_loads_nothing_heavy() -> None:
-    code = "import sys, ensemble_instruct.cli.logs; print([m for m in ('rich', 'aiohttp', 'pydantic') if m in sys.modules])"
+    heavy = "[m for m in ('rich', 'aiohttp', 'pydantic') if m in sys.modules]"
+    code = f"import sys, ensemble_instruct.cli.logs; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

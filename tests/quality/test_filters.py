@@ -15,7 +15,7 @@ import yaml
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.quality.filters import Filters
-from ensemble_instruct.records import Candidate, Example, Instance, Rejected, Strategy
+from ensemble_instruct.records import Answered, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import select
 from tests.conftest import Cli, rows
 
@@ -30,7 +30,7 @@ def chosen(
     outputs: list[str], strategy: Strategy = "balanced", task: str = "How is tea made?", **switched: Any
 ) -> Example | Rejected:
     filters = Filters(QualitySection(**switched))
-    row = (
+    row = Answered(
         Instance("output_only", task, "", outputs[0]),
         tuple(Candidate("", f"v{number}", text) for number, text in enumerate(outputs[1:])),
     )
@@ -85,7 +85,7 @@ def test_repetition_is_a_share_of_the_words_that_stood_before() -> None:
 
 def test_a_share_is_one_of_the_rows_that_the_filters_leave() -> None:
     lines = [
-        (
+        Answered(
             Instance("output_only", f"task {number}{' of jane@gmail.com' if number < 6 else ''}", "", GOOD),
             (Candidate("", "v", GOOD),),
         )

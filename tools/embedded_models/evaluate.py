@@ -20,7 +20,7 @@ from typing import Any
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.demo.tasks import FAMILIES, is_right
 from ensemble_instruct.demo.tasks.families import Task, make_task
-from ensemble_instruct.records import KINDS, Candidate, Example, Instance, Row
+from ensemble_instruct.records import KINDS, Answered, Candidate, Example, Instance
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.prompts import instances_template, outputs_prompt, squeezed
 from ensemble_instruct.steps.seed_tasks import load_demonstrations
@@ -64,7 +64,7 @@ def unseen_tasks(count: int) -> list[Task]:
 def judged(tasks: Sequence[Task], models: Path) -> list[Judged]:
     """What the models and the agreement say to each task."""
     answers = {name: _voter(tasks, models / name) for name in VOTERS} | {BASE: _base(tasks, models / BASE)}
-    rows: list[Row] = []
+    rows: list[Answered] = []
     for place, task in enumerate(tasks):
         instance = Instance(task.family.kind, task.instruction, task.input, answers[BASE][place])
         texts = {name: answers[name][place] for name in VOTERS}
@@ -73,7 +73,7 @@ def judged(tasks: Sequence[Task], models: Path) -> list[Judged]:
             for name, text in texts.items()
             if text and squeezed(text) != squeezed(task.input)
         ]
-        rows.append((instance, tuple(candidates)))
+        rows.append(Answered(instance, tuple(candidates)))
     chosen = select(lambda: rows, Selection())
     return [
         Judged(

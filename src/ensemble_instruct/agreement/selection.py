@@ -1,4 +1,4 @@
-"""How step 5 decides one row: the selection of a config, the ballot of a row, and the example or the drop that it becomes."""
+"""How step 5 decides a row: the settings of a selection, the ballot of a row, the example or the drop it becomes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ensemble_instruct.records import (
     INSTANCE_VOTER,
     KINDS,
     OF_THREE,
+    Answered,
     Candidate,
     Example,
     Instance,
     Kind,
     Rejected,
-    Row,
     Strategy,
     Utility,
 )
@@ -113,29 +113,31 @@ def words_line(before: float, after: float) -> str:
 Comparers = Mapping[Utility, Comparer]
 
 
-def outputs_of(row: Row) -> tuple[str, ...]:
+def outputs_of(row: Answered) -> tuple[str, ...]:
     """The outputs of an instance, its own first."""
-    return (row[0].output, *(candidate.text for candidate in row[1]))
+    return (row.instance.output, *(candidate.text for candidate in row.candidates))
 
 
-def voters_of(row: Row) -> tuple[str, ...]:
+def voters_of(row: Answered) -> tuple[str, ...]:
     """Who gave each output."""
-    return (INSTANCE_VOTER, *(candidate.voter for candidate in row[1]))
+    return (INSTANCE_VOTER, *(candidate.voter for candidate in row.candidates))
 
 
-def voices_of(row: Row) -> tuple[Candidate, ...]:
+def voices_of(row: Answered) -> tuple[Candidate, ...]:
     """The outputs of an instance with who gave them, its own first."""
-    instance = row[0]
-    return (Candidate(instance.id, INSTANCE_VOTER, instance.output, request_key=instance.request_key), *row[1])
+    instance = row.instance
+    return (Candidate(instance.id, INSTANCE_VOTER, instance.output, request_key=instance.request_key), *row.candidates)
 
 
-def ballots_of(rows: Sequence[Row], selection: Selection, comparers: Comparers = PURE) -> list[Ballot]:
+def ballots_of(rows: Sequence[Answered], selection: Selection, comparers: Comparers = PURE) -> list[Ballot]:
     """The ballot of each row; no output must only repeat its input (or its instruction)."""
     if selection.strategy in OF_THREE:
-        return [original_ballot(outputs_of(row), source_of(row[0].instruction, row[0].input)) for row in rows]
+        return [
+            original_ballot(outputs_of(row), source_of(row.instance.instruction, row.instance.input)) for row in rows
+        ]
     made: dict[int, Ballot] = {}
     for kind in KINDS:
-        places = [place for place, row in enumerate(rows) if row[0].kind == kind]
+        places = [place for place, row in enumerate(rows) if row.instance.kind == kind]
         weights = selection.weights_of(kind)
         texts = [(rows[place][0], outputs_of(rows[place])) for place in places]
         matrices = [None] * len(places) if weights == ROUGE_L else mixed(weights, comparers, texts)
@@ -145,10 +147,10 @@ def ballots_of(rows: Sequence[Row], selection: Selection, comparers: Comparers =
 
 
 def decide(
-    row: Row, selection: Selection, given: Ballot, view: View | None = None, filters: Filters = NO_FILTERS
+    row: Answered, selection: Selection, given: Ballot, view: View | None = None, filters: Filters = NO_FILTERS
 ) -> Example | Rejected:
     """The example that an instance becomes, or its drop; `keep` is applied later, with all rows in view."""
-    instance, voices = row[0], voices_of(row)
+    instance, voices = row.instance, voices_of(row)
     if filters.are_on:
         if hit := filters.task_hit(instance):
             return rejected_row(instance, hit.reason, hit.detail, voices)
@@ -164,13 +166,15 @@ def decide(
     return chosen_example(row, output, choice.agreement, given.matrix, barred)
 
 
-def chosen_example(row: Row, output: str, agreement: float, matrix: Matrix, barred: tuple[str, ...]) -> Example:
+def chosen_example(row: Answered, output: str, agreement: float, matrix: Matrix, barred: tuple[str, ...]) -> Example:
+    """The example that a row becomes with the output that was chosen."""
     voices = voices_of(row)
     winners = tuple(sorted(voice.voter for voice in voices if voice.text == output))
-    return Example(row[0], output, winners, agreement, voices, mean_agreements(matrix), matrix, barred)
+    return Example(row.instance, output, winners, agreement, voices, mean_agreements(matrix), matrix, barred)
 
 
 def rejected_row(instance: Instance, reason: str, detail: str, voices: Sequence[Candidate]) -> Rejected:
+    """The drop that an instance becomes."""
     return Rejected(
         "ensemble", reason, f"{instance.instruction}\n{instance.input}".strip(), instance.kind, instance.id,
         instance.request_key, detail, candidates=tuple(voices),

@@ -12,7 +12,7 @@ from ensemble_instruct.agreement.selection import ballots_of, decide
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.export.exporter import Choose
 from ensemble_instruct.export.formats import Row
-from ensemble_instruct.records import Candidate, Example, Instance
+from ensemble_instruct.records import Answered, Candidate, Example, Instance
 from ensemble_instruct.steps.plans import filters_of, selection_of
 from ensemble_instruct.store.rows import example_row, read_answer
 
@@ -30,7 +30,7 @@ def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:
 
     def chosen(row: Row) -> Row | None:
         instance, *candidates = (Candidate(row["id"], each["voter"], each["output"]) for each in row["candidates"])
-        asked = (
+        asked = Answered(
             Instance(
                 row["kind"], row["instruction"], row["input"], instance.text, follow_on=row["follow_on"],
                 run=row.get("run", ""),

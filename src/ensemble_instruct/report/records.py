@@ -21,7 +21,7 @@ from ensemble_instruct.agreement.selection import Selection, ballots_of, voters_
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.quality.filters import TOXIC
 from ensemble_instruct.quality.personal_data import PERSONAL_DATA
-from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Candidate, Instance, Kind, Row, Step
+from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Answered, Candidate, Instance, Kind, Step
 from ensemble_instruct.report.histograms import Series, Shown, series, shown, unit_edges, word_edges, words_of
 
 SAMPLE = 2500
@@ -272,13 +272,13 @@ def read_instances(
     return Instances(words, sums.matrix())
 
 
-def _sampled(connection: sqlite3.Connection, kind: Kind, count: int, voters: Sequence[str]) -> Iterator[Row]:
+def _sampled(connection: sqlite3.Connection, kind: Kind, count: int, voters: Sequence[str]) -> Iterator[Answered]:
     for instance_id, *fields in _every(connection, "instance", "id, instruction, input, output", kind, count):
         said = dict(
             connection.execute("SELECT voter, text FROM candidate WHERE instance = ?", (instance_id,)).fetchall()
         )
         candidates = tuple(Candidate(instance_id, voter, said[voter]) for voter in voters if voter in said)
-        yield Instance(kind, *fields), candidates
+        yield Answered(Instance(kind, *fields), candidates)
 
 
 def _every(

@@ -22,6 +22,7 @@ from ensemble_instruct.files.jsonl import write_rows
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import (
+    Answered,
     Completion,
     Example,
     Instance,
@@ -37,7 +38,7 @@ from ensemble_instruct.steps.fusion import make_fusions
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
 from ensemble_instruct.steps.judge import make_verdicts
-from ensemble_instruct.steps.outputs import Answered, make_outputs
+from ensemble_instruct.steps.outputs import make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
 from ensemble_instruct.steps.plans import KindPlan, comparers_of, filters_of, outputs_plan, selection_of
 from ensemble_instruct.steps.toxicity import make_toxicity_verdicts

@@ -12,10 +12,20 @@ from typing import Protocol
 from ensemble_instruct.agreement.selection import Lengths
 from ensemble_instruct.concurrency import drawn
 from ensemble_instruct.models.model import Model
-from ensemble_instruct.records import KINDS, Candidate, Completion, Example, Instance, Instruction, Kind, Rejected, Step
+from ensemble_instruct.records import (
+    KINDS,
+    Answered,
+    Candidate,
+    Completion,
+    Example,
+    Instance,
+    Instruction,
+    Kind,
+    Rejected,
+    Step,
+)
 from ensemble_instruct.runs.passes import Counting
 from ensemble_instruct.runs.pipeline import Record
-from ensemble_instruct.steps.outputs import Answered
 from ensemble_instruct.store.store import Store
 
 

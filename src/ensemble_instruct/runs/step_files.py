@@ -32,6 +32,7 @@ from ensemble_instruct.records import (
     END_MARKER,
     INSTANCE_VOTER,
     OF_THREE,
+    Answered,
     Candidate,
     Completion,
     Example,
@@ -48,7 +49,7 @@ from ensemble_instruct.runs.recorder import Monitor
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions
-from ensemble_instruct.steps.outputs import Answered, make_outputs
+from ensemble_instruct.steps.outputs import make_outputs
 from ensemble_instruct.steps.parse import UNREADABLE, Parser, parse_completions
 from ensemble_instruct.steps.plans import instances_plan, known_texts, outputs_plan, prepare
 from ensemble_instruct.steps.prompts import squeezed
@@ -236,7 +237,7 @@ async def ensemble_files(
                 place = places[instance.id]
                 places[instance.id] += 1
                 there = ((name, texts.get(instance.id, [])) for name, texts in voters)
-                yield (
+                yield Answered(
                     instance,
                     tuple(Candidate(instance.id, name, said[place]) for name, said in there if place < len(said)),
                 )

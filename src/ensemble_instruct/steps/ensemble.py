@@ -35,9 +35,9 @@ from ensemble_instruct.agreement.utilities import (
 from ensemble_instruct.concurrency import drawn
 from ensemble_instruct.quality.filters import NO_FILTERS, REASONS, Filters
 from ensemble_instruct.records import (
+    Answered,
     Example,
     Rejected,
-    Row,
 )
 
 _TOGETHER = 64
@@ -47,7 +47,7 @@ _TOGETHER = 64
 class _Looked:
     """A first look at all rows: how the voters stand, and the numbers of each ballot, which take most of the time."""
 
-    def __init__(self, rows: Iterable[Row], selection: Selection, comparers: Comparers) -> None:
+    def __init__(self, rows: Iterable[Answered], selection: Selection, comparers: Comparers) -> None:
         standing = Standing()
         self._numbers = array("d")
         for row, given in _with_ballots(rows, selection, comparers):
@@ -55,7 +55,7 @@ class _Looked:
             self._numbers.extend([*triangle(given.matrix), *given.words, *given.repetition, *given.counts])
         self.view = standing.view()
 
-    def ballots(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Ballot]]:
+    def ballots(self, rows: Iterable[Answered]) -> Iterator[tuple[Answered, Ballot]]:
         """The same rows again, each with its ballot."""
         at = 0
         for row in rows:
@@ -70,7 +70,9 @@ class _Looked:
             yield row, Ballot(outputs, matrix, tuple(map(int, words)), tuple(repetition), tuple(map(bool, counts)))
 
 
-def _with_ballots(rows: Iterable[Row], selection: Selection, comparers: Comparers) -> Iterator[tuple[Row, Ballot]]:
+def _with_ballots(
+    rows: Iterable[Answered], selection: Selection, comparers: Comparers
+) -> Iterator[tuple[Answered, Ballot]]:
     source = iter(rows)
     while some := list(islice(source, _TOGETHER)):
         yield from zip(some, ballots_of(some, selection, comparers), strict=True)
@@ -96,18 +98,18 @@ class _Decided:
             else:
                 self._remember(record)
 
-    def shared(self, rows: Iterable[Row], share: float) -> Iterator[Example | Rejected]:
+    def shared(self, rows: Iterable[Answered], share: float) -> Iterator[Example | Rejected]:
         """The same rows again: the most agreed-on examples up to a share of the rows, the others as drops."""
         stays, number, at = self._staying(share), 0, 0
         for row in compress(rows, self._are_examples):
-            size = 1 + len(row[1])
+            size = 1 + len(row.candidates)
             matrix = from_triangle(size, self._numbers[at : at + _pairs(size)])
             agreement, output = self._agreements[number], outputs_of(row)[self._places[number]]
             if stays[number]:
                 yield chosen_example(row, output, agreement, matrix, self._barred.get(number, ()))
             else:
                 detail = f"agreement {agreement:.3f}, not in {share:g}"
-                yield rejected_row(row[0], "below_share", detail, voices_of(row))
+                yield rejected_row(row.instance, "below_share", detail, voices_of(row))
             number, at = number + 1, at + _pairs(size)
 
     def _remember(self, example: Example) -> None:
@@ -132,7 +134,9 @@ def _pairs(size: int) -> int:
     return size * (size - 1) // 2
 
 
-async def make_examples(answered: AsyncIterable[Row], selection: Selection) -> AsyncGenerator[Example | Rejected, None]:
+async def make_examples(
+    answered: AsyncIterable[Answered], selection: Selection
+) -> AsyncGenerator[Example | Rejected, None]:
     """Yield the example or the drop of each instance, in order, as far as it can be decided by itself."""
     selection = selection.provisional
     async with drawn(answered) as source:
@@ -141,7 +145,7 @@ async def make_examples(answered: AsyncIterable[Row], selection: Selection) -> A
 
 
 def select(
-    rows: Callable[[], Iterable[Row]],
+    rows: Callable[[], Iterable[Answered]],
     selection: Selection,
     comparers: Comparers = PURE,
     filters: Filters = NO_FILTERS,

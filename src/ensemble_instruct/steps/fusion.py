@@ -11,15 +11,12 @@ from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
     FUSION_VOTER,
     Answer,
-    Candidate,
-    Instance,
+    Answered,
     Rejected,
     Request,
 )
 from ensemble_instruct.steps.candidates import read_candidate
 from ensemble_instruct.steps.prompts import fusion_prompt, outputs_sampling
-
-Answered = tuple[Instance, tuple[Candidate, ...]]
 
 
 async def make_fusions(
@@ -56,4 +53,4 @@ async def make_fusions(
                 yield made
                 yield item
             else:
-                yield instance, (*candidates, made)
+                yield Answered(instance, (*candidates, made))

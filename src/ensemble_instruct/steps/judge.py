@@ -14,8 +14,8 @@ from ensemble_instruct.agreement.ballots import Matrix, pairwise, rouge_l_matrix
 from ensemble_instruct.agreement.utilities import Texts
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.models.model import Model, request_key
-from ensemble_instruct.records import Failure, Instance, Rejected, Request
-from ensemble_instruct.steps.judging import Answered, judgement_request, make_judgements
+from ensemble_instruct.records import Answered, Failure, Instance, Rejected, Request
+from ensemble_instruct.steps.judging import judgement_request, make_judgements
 from ensemble_instruct.steps.prompts import verdict_prompt
 from ensemble_instruct.store.store import Store
 

@@ -7,9 +7,8 @@ from contextlib import aclosing
 
 from ensemble_instruct.concurrency import in_order, together
 from ensemble_instruct.models.model import Model
-from ensemble_instruct.records import Answer, Candidate, Failure, Instance, Kind, Rejected, Request, Sampling
+from ensemble_instruct.records import Answer, Answered, Failure, Instance, Kind, Rejected, Request, Sampling
 
-Answered = tuple[Instance, tuple[Candidate, ...]]
 Questions = Callable[[Instance, Sequence[str]], list[Request]]
 """The requests about an instance and its outputs, its own first; each asked once."""
 

@@ -14,7 +14,7 @@ from ensemble_instruct.config.section import SamplingOverrides
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
     Answer,
-    Candidate,
+    Answered,
     Instance,
     Profile,
     Rejected,
@@ -25,7 +25,6 @@ from ensemble_instruct.records import (
 from ensemble_instruct.steps.candidates import read_candidate
 from ensemble_instruct.steps.prompts import outputs_prompt, outputs_sampling
 
-Answered = tuple[Instance, tuple[Candidate, ...]]
 Voters = Sequence[tuple[Voter, Model]]
 
 
@@ -73,4 +72,4 @@ async def make_outputs(
                     yield record
                 else:
                     candidates.append(record)
-            yield instance, tuple(candidates)
+            yield Answered(instance, tuple(candidates))

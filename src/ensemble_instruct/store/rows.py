@@ -45,6 +45,7 @@ def example_row(example: Example) -> dict[str, Any]:
 
 
 def to_row(record: Instruction | Instance | Candidate | Example | Rejected, position: int) -> Insert:
+    """A record as a row of its table."""
     match record:
         case Instruction():
             return Insert("INSERT INTO instruction", (
@@ -72,6 +73,7 @@ def to_row(record: Instruction | Instance | Candidate | Example | Rejected, posi
 
 
 def outcome_of(row: tuple[Any, ...]) -> Response | Failure:
+    """What a row of `request` says came back."""
     text, finish_reason, prompt_tokens, completion_tokens, failure, is_estimated, seed_honoured = row
     if failure is not None:
         return Failure(failure, text)

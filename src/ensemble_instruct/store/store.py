@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from ensemble_instruct.errors import EnsembleInstructError, ModelError, RunLockedError, StoreError
 from ensemble_instruct.records import (
     Answer,
+    Answered,
     Candidate,
     Example,
     Failure,
@@ -158,7 +159,7 @@ class Store:
 
         return records()
 
-    def answered(self, voters: Sequence[str]) -> Iterator[tuple[Instance, tuple[Candidate, ...]]]:
+    def answered(self, voters: Sequence[str]) -> Iterator[Answered]:
         """Each instance of the file, in order, with what these voters said to it."""
         with _errors_of_reading(self.path):
             rows = self.reader.execute(
@@ -173,7 +174,7 @@ class Store:
                         (instance_id,),
                     )
                 }
-                yield Instance(*fields), tuple(said[voter] for voter in voters if voter in said)
+                yield Answered(Instance(*fields), tuple(said[voter] for voter in voters if voter in said))
 
     def answered_by_model(self) -> dict[str, int]:
         """How many answers each model of the run has given."""
