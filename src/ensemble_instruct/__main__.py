@@ -1,5 +1,5 @@
 """`python -m ensemble_instruct` is the command line."""
 
-from ensemble_instruct.cli.app import main
+from ensemble_instruct.cli import main
 
 main(prog_name="ensemble-instruct")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+import click
+
 from ensemble_instruct.agreement.evaluation import Evaluation, Interval
+from ensemble_instruct.cli.options import PATH, ShareRange, embedding_option, utility_option
+from ensemble_instruct.records import Utility
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
@@ -69,3 +74,34 @@ def _shown(value: float | None, width: int = 7) -> str:
 
 def _range(interval: Interval | None) -> str:
     return f"{'-' if interval is None else f'{interval[0]:.1f}-{interval[1]:.1f}':>13}"
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@click.option("--size", metavar="K", type=int, help="Voters of each subset (default: 3, or all where fewer).")
+@click.option(
+    "--keep",
+    metavar="SHARE",
+    type=ShareRange(0, 1, min_open=True),
+    help="Keep so much of the tasks (default: 0.529; the original's strategies as they decide).",
+)
+@utility_option
+@embedding_option
+@click.option("--json", "for_programs", is_flag=True, help="Print JSON instead of a table.")
+def evaluate(
+    file: Path,
+    size: int | None,
+    keep: float | None,
+    utility: dict[Utility, float],
+    embedding_model: Path | None,
+    for_programs: bool,
+) -> None:
+    """Show how well each strategy and each voter does against references (JSONL)."""
+    from ensemble_instruct.agreement.evaluation import evaluate_file
+    from ensemble_instruct.agreement.utilities import ROUGE_L, normalised_weights
+    from ensemble_instruct.cli.commands.evaluate import as_json, table_lines
+    from ensemble_instruct.files.jsonl import dump
+
+    weights = normalised_weights(utility) if utility else ROUGE_L
+    found = evaluate_file(file, size, keep, weights, embedding_model)
+    click.echo(dump(as_json(found)) if for_programs else "\n".join(table_lines(found)))

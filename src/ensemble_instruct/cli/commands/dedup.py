@@ -1,0 +1,32 @@
+"""`dedup`: near-duplicates out of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ensemble_instruct.cli.options import PATH, ShareRange, against_option, to_option
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@to_option
+@click.option("--threshold", type=ShareRange(0, 1, min_open=True), default=0.7, show_default=True)
+@click.option(
+    "--column", metavar="NAME", help="Where the text stands (default: instruction, prompt, text, messages …)."
+)
+@against_option
+@click.option("--report", type=PATH, help="JSONL file of the rows dropped, each with its nearest text and their score.")
+def dedup(
+    file: Path, to: Path, threshold: float, column: str | None, against: tuple[Path, ...], report: Path | None
+) -> None:
+    """Drop near-duplicates from a dataset (JSONL or Parquet), exactly; the first of them stays."""
+    from ensemble_instruct.cli.progress import shown_rows
+    from ensemble_instruct.novelty.dedup import dedup_file
+
+    summary = dedup_file(file, to, threshold, shown_rows, column=column, against=against, report=report)
+    click.echo(f"{summary.kept} rows in {to}")
+    if summary.dropped:
+        where = f", each in {report}" if report else "; --report FILE says what each is close to"
+        click.echo(f"{summary.dropped} dropped as closer than {threshold:g} to an earlier one{where}")

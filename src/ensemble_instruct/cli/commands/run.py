@@ -1,0 +1,200 @@
+"""`run`, `init` and `check`: from a config to a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ensemble_instruct.cli.logs import LogFormat
+from ensemble_instruct.cli.options import (
+    PATH,
+    ShareRange,
+    against_option,
+    asking,
+    config_argument,
+    decontaminate_option,
+    retry_option,
+    set_option,
+)
+from ensemble_instruct.errors import ConfigError, EnsembleInstructError, InputFileError, UsageError
+from ensemble_instruct.records import KINDS, Kind
+
+if TYPE_CHECKING:
+    from ensemble_instruct.config.schema import Config
+
+
+@click.command()
+@click.argument("config_path", metavar="[CONFIG]", type=PATH, required=False)
+@click.option("--out", type=PATH, required=True, help="Run folder: made, or resumed where it exists.")
+@click.option("--preset", metavar="NAME", help="A bundled config instead of CONFIG.")
+@click.option("--force", is_flag=True, help="Resume although the config has changed.")
+@click.option("--dry-run", is_flag=True, help="Check everything, print the plan, ask nothing.")
+@click.option(
+    "--budget",
+    metavar="USD",
+    type=ShareRange(0, 1e9, min_open=True),
+    help="Stop before all starts have cost more.",
+)
+@against_option
+@decontaminate_option
+@retry_option
+@asking
+def run(
+    config_path: Path | None,
+    out: Path,
+    preset: str | None,
+    against: tuple[Path, ...],
+    decontaminate: tuple[Path, ...],
+    overrides: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    budget: float | None,
+    retry_failed: bool,
+    log_file: Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Start a run, or resume it: what was answered is not asked again."""
+    from ensemble_instruct.cli.commands.status import status_lines
+    from ensemble_instruct.cli.terminal import watched
+    from ensemble_instruct.demo.answers import demo_lines, is_demo
+    from ensemble_instruct.runs.lifecycle import start_or_resume
+    from ensemble_instruct.runs.status import read_status
+    from ensemble_instruct.store.reading import reading
+
+    config = _config_for_run(config_path, out, preset, overrides).with_against(against)
+    config = config.with_decontaminate(decontaminate)
+    if dry_run:
+        _print_plan(config)
+        return
+    _require_licences(config)
+    summary = watched(
+        lambda monitor: start_or_resume(config, out, monitor, force=force, retry_failed=retry_failed, budget=budget),
+        log_file,
+        log_format,
+    )
+    status = read_status(out)
+    click.echo("\n".join(status_lines(status)))
+    if failures := status.failures:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in failures.most_common())
+        click.echo(f"{failures.total()} requests failed for good ({reasons}); --retry-failed asks them again")
+    for kind in KINDS:
+        _warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
+    _print_licence_notes(config)
+    simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
+    if simulated:
+        click.echo(f"note: {', '.join(simulated)} are scripted: simulated models, not real ones", err=True)
+    if is_demo(config):
+        with reading(out / "run.db") as connection:
+            click.echo("\n".join(demo_lines(connection, config)))
+    click.echo(f"{summary.examples} examples in {out / 'examples.jsonl'} after {summary.seconds:.1f} s")
+
+
+def _warn_if_short(config: Config, kind: Kind, made: int) -> None:
+    target = config.instructions.target.of(kind)
+    if made < target:
+        click.echo(
+            f"note: step 1 ended at {made} of {target} {kind} instructions: the last "
+            f"{config.instructions.patience} replies in a row gave nothing new (instructions.patience)",
+            err=True,
+        )
+
+
+def _config_for_run(config_path: Path | None, out: Path, preset: str | None, overrides: tuple[str, ...]) -> Config:
+    from ensemble_instruct.config.bundled import preset_text
+    from ensemble_instruct.config.load import load_config, parse_config
+
+    if config_path is not None and preset is not None:
+        raise UsageError("give either CONFIG or --preset, not both")
+    if preset is not None:
+        return parse_config(preset_text(preset), f"preset {preset}", Path.cwd(), overrides)
+    if config_path is not None:
+        return load_config(config_path, overrides)
+    if (out / "config.yaml").is_file():
+        return load_config(out / "config.yaml", overrides)
+    raise UsageError("give a CONFIG or --preset NAME; `ensemble-instruct init my.yaml` writes a config to start from")
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@click.option("--preset", metavar="NAME", default="servers", show_default=True, help="Which config to start from.")
+def init(file: Path, preset: str) -> None:
+    """Write a commented config to start from."""
+    from ensemble_instruct.config.bundled import preset_text
+    from ensemble_instruct.files.atomic import whole_file
+    from ensemble_instruct.files.places import require_writable
+
+    text = preset_text(preset)
+    require_writable(file)
+    if file.exists():
+        raise InputFileError(f"{file}: exists already; name a new file")
+    with whole_file(file) as opened:
+        opened.write(text.encode())
+    click.echo(f"{file} written; edit it, then: ensemble-instruct check {file}")
+
+
+@click.command()
+@config_argument
+@set_option
+def check(config_path: Path, overrides: tuple[str, ...]) -> None:
+    """Validate a config, ask each model one word, print the plan."""
+    import asyncio
+
+    from ensemble_instruct.config.load import load_config
+    from ensemble_instruct.models.probes import ask_one_word
+
+    config = load_config(config_path, overrides)
+    _print_plan(config)
+    words = asyncio.run(ask_one_word(config))
+    for word in words:
+        place = f" at {word.server}" if len(config.models[word.model].base_urls) > 1 else ""
+        if isinstance(word.reply, EnsembleInstructError):
+            click.echo(f"model {word.model}{place} failed: {word.reply}")
+        else:
+            traits = f" ({word.traits})" if word.traits else ""
+            click.echo(f"model {word.model}{place} says {' '.join(word.reply.split())!r}{traits}")
+    failed = list(dict.fromkeys(word.model for word in words if isinstance(word.reply, EnsembleInstructError)))
+    if failed:
+        raise ConfigError(f"{config_path}: no answer from {', '.join(failed)}; see above, mend it and check again")
+
+
+def _print_plan(config: Config) -> None:
+    """The licences, then the requests that a run needs; raises `ConfigError` for a licence that is not admitted."""
+    from ensemble_instruct.runs.estimate import ASSUMPTIONS, plan_run
+    from ensemble_instruct.steps.plans import prepare
+
+    planned = plan_run(config, prepare(config))
+    _print_licences(config)
+    click.echo(f"{'step':<13}{'kind':<14}{'model':<24}{'requests':>9}{'tokens in':>12}{'tokens out':>12}{'USD':>9}")
+    for row in planned:
+        click.echo(
+            f"{row.step:<13}{row.kind:<14}{row.model:<24}{row.requests:>9}{row.prompt_tokens:>12}"
+            f"{row.completion_tokens:>12}{row.cost:>9.2f}"
+        )
+    totals = [sum(getattr(row, name) for row in planned) for name in ("requests", "prompt_tokens", "completion_tokens")]
+    click.echo(f"{'all':<51}{totals[0]:>9}{totals[1]:>12}{totals[2]:>12}{sum(row.cost for row in planned):>9.2f}")
+    click.echo(f"estimated: {ASSUMPTIONS}")
+
+
+def _print_licences(config: Config) -> None:
+    from ensemble_instruct.licences.policy import table_lines
+
+    click.echo("\n".join(table_lines(config)))
+    _require_licences(config)
+    _print_licence_notes(config)
+
+
+def _require_licences(config: Config) -> None:
+    """Raise `ConfigError` for a licence that the policy does not admit."""
+    from ensemble_instruct.licences.policy import require_admitted
+
+    require_admitted(config)
+
+
+def _print_licence_notes(config: Config) -> None:
+    """What is to be known of the licences that are admitted."""
+    from ensemble_instruct.licences.policy import notes
+
+    for line in notes(config):
+        click.echo(f"note: {line}", err=True)
