@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_instruct.agreement.evaluation import Benchmark, read_benchmark
+from ensemble_instruct.agreement.evaluation import LabelledTasks, read_labelled_tasks
 from ensemble_instruct.rouge import rouge_l
 
 Numbers = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Table:
     counts: NDArray[np.bool_]
 
 
-def table_of(benchmark: Benchmark) -> Table:
+def table_of(benchmark: LabelledTasks) -> Table:
     """All that the strategies need."""
     ballots = [task.ballot for task in benchmark.tasks]
     plain = [
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the folds (1)")
     parser.add_argument("--keep", type=float, default=0.529, help="share of the tasks that is kept (0.529)")
     given = parser.parse_args()
-    table = table_of(read_benchmark(given.file))
+    table = table_of(read_labelled_tasks(given.file))
     count = table.scores.shape[1]
     if count <= TRAINING_MODELS:
         parser.error(f"{given.file}: has {count} models; more than {TRAINING_MODELS} are needed")

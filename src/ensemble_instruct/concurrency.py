@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 Result = TypeVar("Result")
 
 
-async def together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+async def gather(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     """The results of all, in order; the first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -22,7 +22,7 @@ async def together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
 
 
 @asynccontextmanager
-async def drawn(source: AsyncIterable[Value]) -> AsyncIterator[AsyncIterable[Value]]:
+async def closing(source: AsyncIterable[Value]) -> AsyncIterator[AsyncIterable[Value]]:
     """A source that is closed when the block ends, so that what it started ends with it."""
     try:
         yield source
@@ -31,9 +31,9 @@ async def drawn(source: AsyncIterable[Value]) -> AsyncIterator[AsyncIterable[Val
             await source.aclose()
 
 
-async def drained(source: AsyncIterable[Any]) -> None:
+async def drain(source: AsyncIterable[Any]) -> None:
     """Take all that a source gives, and keep none of it."""
-    async with drawn(source) as values:
+    async with closing(source) as values:
         async for _ in values:
             pass
 
@@ -76,7 +76,7 @@ class Tasks:
                 other.cancel()
 
 
-async def in_order(
+async def map_in_order(
     source: AsyncIterable[Value], work: Callable[[Value], Coroutine[Any, Any, Result]], window: int
 ) -> AsyncGenerator[tuple[Value, Result], None]:
     """Yield (value, result of `work`) in the order of the source, with up to `window` values at work at once.
@@ -90,7 +90,7 @@ async def in_order(
 
     async def feed() -> None:
         try:
-            async with drawn(source) as values:
+            async with closing(source) as values:
                 async for value in values:
                     await free.acquire()
                     started.put_nowait((value, tasks.start(work(value))))

@@ -17,7 +17,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from ensemble_instruct.agreement.ballots import ballot
 from ensemble_instruct.agreement.evaluation import Picks, evaluate_file, kept_means, part_of
 from ensemble_instruct.agreement.strategies import Standing, balanced
-from ensemble_instruct.cli.commands.evaluate import as_json, table_lines
+from ensemble_instruct.cli.commands.evaluate import evaluation_json, evaluation_lines
 from ensemble_instruct.records import DEFAULT_STRATEGY
 from ensemble_instruct.rouge import normalised
 from tests.conftest import SHARED, Cli, needs_shared
@@ -168,7 +168,7 @@ def expected(rows: list[dict[str, Any]], rule: str, size: int, keep: float | Non
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_equals_a_plain_count(tmp_path: Path, size: int, keep: float | None) -> None:
     rows = tasks()
-    found = as_json(evaluate_file(write(tmp_path / "tasks.jsonl", rows), size, keep))
+    found = evaluation_json(evaluate_file(write(tmp_path / "tasks.jsonl", rows), size, keep))
     rules = {"balanced", "consensus", "single"} | ({"released", "published", "algorithm1"} if size == 3 else set())
     assert set(found["strategies"]) == {*rules, "random"}
     assert 0 < found["strategies"]["random"]["all_score"] <= found["oracle"]
@@ -213,13 +213,13 @@ def test_a_rule_that_keeps_nothing_has_no_score_of_what_it_keeps(tmp_path: Path)
     row = {"instruction": "Say", "input": "", "reference": "one", "outputs": {"a": "one", "b": "two", "c": "three"}}
     path = write(tmp_path / "tasks.jsonl", [row, row])
     found = evaluate_file(path)
-    assert as_json(found)["strategies"]["released"] == {
+    assert evaluation_json(found)["strategies"]["released"] == {
         "kept_share": 0.0, "kept_score": None, "all_score": 0.0, "kept_interval": None, "all_interval": [0.0, 0.0],
         "kept_words": None, "all_words": None,
     }  # fmt: skip
-    (line,) = (line for line in table_lines(found) if line.startswith("released"))
+    (line,) = (line for line in evaluation_lines(found) if line.startswith("released"))
     assert line.split() == ["released", "0.0", "-", "-", "-", "0.0", "0.0-0.0", "-"]
-    assert as_json(evaluate_file(path, keep=1.0))["strategies"]["released"]["kept_score"] == 0.0
+    assert evaluation_json(evaluate_file(path, keep=1.0))["strategies"]["released"]["kept_score"] == 0.0
 
 
 def test_the_command_prints_a_table_or_json_of_the_same(cli: Cli, tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_a_mistake_is_one_line(cli: Cli, tmp_path: Path, lines: list[Any], argum
 
 @needs_shared
 def test_the_known_figures_of_the_user_tasks() -> None:
-    found = as_json(evaluate_file(USER_TASKS))
+    found = evaluation_json(evaluate_file(USER_TASKS))
     assert found["tasks"] == 126
     of = found["strategies"]
     assert 100 * of["released"]["kept_share"] == pytest.approx(52.9, abs=0.06)

@@ -17,7 +17,7 @@ import pytest
 
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.config.quality import QualitySection
-from ensemble_instruct.quality.filters import NO_FILTERS, REASONS, Filters
+from ensemble_instruct.quality.filters import NO_FILTERS, QUALITY_REASONS, Filters
 from ensemble_instruct.records import OF_THREE, Answered, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.store.store import Store
@@ -46,7 +46,7 @@ def shared(records: list[Example | Rejected], share: float) -> list[Example | Re
     """What a share leaves of the records that there are without one: first all other drops, then these."""
     examples = [record for record in records if isinstance(record, Example)]
     drops = [record for record in records if isinstance(record, Rejected)]
-    quota = math.floor(share * (len(records) - sum(drop.reason in REASONS for drop in drops)) + 0.5)
+    quota = math.floor(share * (len(records) - sum(drop.reason in QUALITY_REASONS for drop in drops)) + 0.5)
     best = sorted(examples, key=lambda example: (-example.agreement, example.instance.id))[:quota]
     return [*drops, *(example if example in best else below(example, share) for example in examples)]
 

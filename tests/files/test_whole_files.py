@@ -10,7 +10,7 @@ import pytest
 
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.export.exporter import export_run
-from ensemble_instruct.export.options import Given, ordered
+from ensemble_instruct.export.options import ExportOptions, planned
 from ensemble_instruct.files.atomic import whole_file
 from ensemble_instruct.files.atomic_folder import whole_folder
 from tests.support.made_run import made_examples, make_run
@@ -69,7 +69,7 @@ def test_many_processes_that_write_one_folder_do_not_disturb_each_other(tmp_path
 
 def test_a_folder_in_which_a_file_was_left_half_is_an_export_still(tmp_path: Path) -> None:
     make_run(tmp_path / "run", made_examples(3))
-    order = ordered(Given("parquet", f"{tmp_path}/out/"), tmp_path / "run")
+    order = planned(ExportOptions("parquet", f"{tmp_path}/out/"), tmp_path / "run")
     export_run(tmp_path / "run", order)
     (tmp_path / "out" / ".README.md.ab12cd34.partial").write_text("half")
     (tmp_path / "out" / "data" / ".mine").write_text("by hand")

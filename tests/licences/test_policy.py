@@ -14,7 +14,7 @@ import yaml
 from ensemble_instruct.config.load import parse_config
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.licences.policy import derive, notes, parts_of, require_admitted, table_lines
+from ensemble_instruct.licences.policy import derive, licence_lines, notes, parts_of, require_admitted
 from ensemble_instruct.licences.table import licence_called, licence_of_model, licences
 from tests.conftest import PUBLISHED_RUN, needs_shared
 from tests.support.forks import Forks
@@ -122,7 +122,7 @@ def test_a_model_is_known_by_its_name_where_nothing_is_declared() -> None:
     (line,) = notes(free)
     assert "google/flan-t5-xxl was published under Apache-2.0" in line
     assert derive(parts_of(free)).hub == "unknown"
-    assert re.split(r"  +", table_lines(free)[1])[1] == "not declared (Apache-2.0 by its name)"
+    assert re.split(r"  +", licence_lines(free)[1])[1] == "not declared (Apache-2.0 by its name)"
     assert [line.partition(": ")[2][:6] for line in notes(named("llama3.1:8b"))] == ["is not", "Llama "]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ensemble_instruct.concurrency import in_order
+from ensemble_instruct.concurrency import map_in_order
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RunError, TransientError
 from ensemble_instruct.models.admission import Gate, GateStatus
@@ -172,7 +172,7 @@ def simulate(
         model = Model("m", section, [("simulated", server)], store or Memory())
         server.gate = model._gates[0]
         model._retries._jitter.seed(server.seed)
-        wanted = in_order(each(map(request, prompts(count))), model.ask, model.window)
+        wanted = map_in_order(each(map(request, prompts(count))), model.ask, model.window)
         outcomes = [answer.outcome async for _, answer in wanted]
         return max(at for at, _ in server.events), outcomes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.concurrency import in_order
+from ensemble_instruct.concurrency import map_in_order
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import AuthenticationError
@@ -59,7 +59,7 @@ def test_work_begun_is_cancelled_when_the_consumer_leaves() -> None:
         return number
 
     async def run() -> int:
-        results = in_order(numbers(), slow, 8)
+        results = map_in_order(numbers(), slow, 8)
         assert await anext(results) == (0, 0)
         await results.aclose()
         return len(asyncio.all_tasks())

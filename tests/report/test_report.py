@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from ensemble_instruct.quality.filters import REASONS as QUALITY_REASONS
+from ensemble_instruct.quality.filters import QUALITY_REASONS
 from ensemble_instruct.report.charts import sunburst
-from ensemble_instruct.report.histograms import series, shown, unit_edges, visible, word_edges, words_of
+from ensemble_instruct.report.histograms import series, shortened, unit_edges, visible, word_edges, words_in
 from ensemble_instruct.report.page import write_report
-from ensemble_instruct.report.report import as_json, read_report
+from ensemble_instruct.report.report import read_report, report_json
 from ensemble_instruct.report.verbs import count_verbs, root_of
 from ensemble_instruct.report.wording import REASONS
 from ensemble_instruct.rouge import lcs_f1, word_count, word_tokens
@@ -68,7 +68,7 @@ def copy(demo: Path, tmp_path: Path) -> Path:
 
 def numbers(folder: Path) -> Any:
     """The report as a program gets it."""
-    return json.loads(json.dumps(as_json(read_report(folder))))
+    return json.loads(json.dumps(report_json(read_report(folder))))
 
 
 def words(page: Page) -> str:
@@ -367,7 +367,7 @@ def test_a_single_verb_is_a_whole_ring() -> None:
     ],
 )
 def test_words_of_long_texts_are_counted_as_those_of_short_ones(text: str) -> None:
-    assert words_of(text) == pytest.approx(word_count(text), rel=0.01)
+    assert words_in(text) == pytest.approx(word_count(text), rel=0.01)
 
 
 def test_a_value_on_an_edge_is_where_it_belongs() -> None:
@@ -377,9 +377,9 @@ def test_a_value_on_an_edge_is_where_it_belongs() -> None:
 
 
 def test_a_text_is_cut_and_says_how_long_it_is() -> None:
-    assert shown("abc", 5, 3).is_cut is False
-    assert shown("abcdef", 5, 3) == shown("abcdef", 5, 9)
-    assert (shown("a\nb\nc\nd", 50, 3).text, shown("a\nb\nc\nd", 50, 3).characters) == ("a\nb\nc", 7)
+    assert shortened("abc", 5, 3).is_cut is False
+    assert shortened("abcdef", 5, 3) == shortened("abcdef", 5, 9)
+    assert (shortened("a\nb\nc\nd", 50, 3).text, shortened("a\nb\nc\nd", 50, 3).characters) == ("a\nb\nc", 7)
     assert visible("tab\tline\r\nend") == "tab\tline\nend"
 
 

@@ -13,7 +13,7 @@ import pytest
 from ensemble_instruct.cli.progress import Watch
 from ensemble_instruct.config.load import parse_config
 from ensemble_instruct.config.models import ModelSection
-from ensemble_instruct.models.clients.local.engine import Engine, Row
+from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.local import LocalClient
 from ensemble_instruct.records import Request, Sampling
 from ensemble_instruct.runs.lifecycle import start_or_resume
@@ -48,7 +48,7 @@ class ScriptedEngine(Engine):
     def ends(self, sampling: Sampling) -> frozenset[int]:
         return frozenset({0})
 
-    def generate(self, rows: Sequence[Row]) -> None:
+    def generate(self, rows: Sequence[BatchRow]) -> None:
         for row in rows:
             self.happened.append(f"{self.name} is asked")
             prompt = self.decode(row.prompt)

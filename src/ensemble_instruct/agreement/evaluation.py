@@ -51,7 +51,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Benchmark:
+class LabelledTasks:
     """Tasks with references, and the outputs of some models; the names are sorted."""
 
     models: tuple[str, ...]
@@ -126,7 +126,7 @@ def evaluate_file(
     Raises `InputFileError`, with file and line, for rows that are not like this, and `UsageError` for a size that is
     not between 2 and the number of models, or a share of the tasks that is none of them.
     """
-    benchmark = read_benchmark(path, weights, embedding_model)
+    benchmark = read_labelled_tasks(path, weights, embedding_model)
     count = len(benchmark.models)
     if size is not None and not 2 <= size <= count:
         raise UsageError(f"{path}: has the outputs of {count} models; give a --size from 2 to {count}, not {size}")
@@ -138,7 +138,7 @@ def evaluate_file(
     return evaluate(benchmark, size, keep)
 
 
-def read_benchmark(path: Path, weights: Weights = ROUGE_L, embedding_model: Path | None = None) -> Benchmark:
+def read_labelled_tasks(path: Path, weights: Weights = ROUGE_L, embedding_model: Path | None = None) -> LabelledTasks:
     """The tasks of a file; raises `InputFileError`, with file and line, for what is none."""
     comparers = comparers_for([weights], embedding_model)
     models, rows = _read_tasks(path)
@@ -149,7 +149,7 @@ def read_benchmark(path: Path, weights: Weights = ROUGE_L, embedding_model: Path
         source = source_of(row["instruction"], row["input"])
         scores = tuple(100 * rouge_l(row["reference"], text, stem=True) for text in outputs)
         tasks.append(Task(_instance(row).id, ballot(outputs, source, matrix), original_ballot(outputs, source), scores))
-    return Benchmark(models, tuple(tasks))
+    return LabelledTasks(models, tuple(tasks))
 
 
 def _instance(row: JsonRow) -> Instance:
@@ -200,7 +200,7 @@ def part_of(whole: Ballot, places: Sequence[int]) -> Ballot:
     )
 
 
-def evaluate(benchmark: Benchmark, size: int, keep: float | None = None) -> Evaluation:
+def evaluate(benchmark: LabelledTasks, size: int, keep: float | None = None) -> Evaluation:
     """How every strategy defined for `size` outputs does, over all subsets of so many models.
 
     Of each subset the tasks with the highest agreement are kept up to the share `keep` of all tasks (rounded half up;
@@ -233,14 +233,14 @@ def _quota(tasks: int, keep: float | None) -> int:
     return math.floor((DEFAULT_SHARE if keep is None else keep) * tasks + 0.5)
 
 
-def _voters(benchmark: Benchmark, scores: Numbers) -> dict[str, VoterResult]:
+def _voters(benchmark: LabelledTasks, scores: Numbers) -> dict[str, VoterResult]:
     agreement = np.mean([task.ballot.scores for task in benchmark.tasks], axis=0)
     words = np.mean([task.ballot.words for task in benchmark.tasks], axis=0)
     columns = zip(benchmark.models, scores.mean(axis=0), agreement, words, strict=True)
     return {name: VoterResult(*map(float, numbers)) for name, *numbers in columns}
 
 
-def picks_of(benchmark: Benchmark, subsets: Sequence[Sequence[int]]) -> dict[Strategy, Picks]:
+def picks_of(benchmark: LabelledTasks, subsets: Sequence[Sequence[int]]) -> dict[Strategy, Picks]:
     """What each strategy picks, for each subset (places of models, all equally many) and each task."""
     size = len(subsets[0])
     strategies: list[Strategy] = [strategy for strategy in get_args(Strategy) if size == 3 or strategy not in OF_THREE]

@@ -118,7 +118,7 @@ def outputs_of(row: Answered) -> tuple[str, ...]:
     return (row.instance.output, *(candidate.text for candidate in row.candidates))
 
 
-def voters_of(row: Answered) -> tuple[str, ...]:
+def voter_names(row: Answered) -> tuple[str, ...]:
     """Who gave each output."""
     return (INSTANCE_VOTER, *(candidate.voter for candidate in row.candidates))
 
@@ -155,7 +155,7 @@ def decide(
         if hit := filters.task_hit(instance):
             return rejected_row(instance, hit.reason, hit.detail, voices)
         given = replace(given, barred=filters.output_hits(instance, given.outputs, given.repetition))
-    asked = Question(given, voters_of(row), instance.id, view or View(), selection.threshold)
+    asked = Question(given, voter_names(row), instance.id, view or View(), selection.threshold)
     choice = choose(asked, selection.strategy)
     if choice.place is None:
         return rejected_row(instance, choice.reason, choice.detail or f"agreement {choice.agreement:.3f}", voices)

@@ -41,7 +41,7 @@ def _of_forms(forms: Sequence[str]) -> Matrix:
     return pairwise(len(forms), lambda i, j: float(bool(forms[i]) and forms[i] == forms[j]))
 
 
-def rouge_l(rows: Sequence[Texts]) -> list[Matrix]:
+def rouge_l_matrices(rows: Sequence[Texts]) -> list[Matrix]:
     """1 for the same answer, else stemmed ROUGE-L F1: what a ballot has by itself."""
     return [rouge_l_matrix(outputs) for _, outputs in rows]
 
@@ -70,7 +70,7 @@ def _chrf_scorer() -> Any:
     return CHRF(beta=1)
 
 
-PURE: Mapping[Utility, Comparer] = {"exact": exact, "rouge-l": rouge_l, "chrf": chrf}
+PURE: Mapping[Utility, Comparer] = {"exact": exact, "rouge-l": rouge_l_matrices, "chrf": chrf}
 """The comparers that need no model."""
 
 

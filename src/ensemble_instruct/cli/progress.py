@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LINE_EVERY, _FRAME = 10.0, 0.2
 _ROWS_BETWEEN_LOOKS = 100
-Row = TypeVar("Row")
+Value = TypeVar("Value")
 
 
 class Watch:
@@ -87,7 +87,7 @@ def counted(causes: Mapping[str, int]) -> str:
     return ", ".join(f"{count}x {cause}" for cause, count in sorted(causes.items(), key=lambda pair: -pair[1]))
 
 
-def shown_rows(rows: Iterable[Row], total: int, title: str) -> Iterator[Row]:
+def with_progress(rows: Iterable[Value], total: int, title: str) -> Iterator[Value]:
     """Pass rows on; show how many of how many have gone by, as a bar on a terminal, else as plain lines."""
     if sys.stderr.isatty():
         from rich.console import Console
@@ -104,7 +104,7 @@ def shown_rows(rows: Iterable[Row], total: int, title: str) -> Iterator[Row]:
 
 
 @contextmanager
-def shown(watch: Watch, console: Console | None) -> Iterator[None]:
+def shown_while(watch: Watch, console: Console | None) -> Iterator[None]:
     """Show what a watch counts until the block ends: as bars on a console, else as plain lines."""
     stop = threading.Event()
     watch.console = console

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from ensemble_instruct.cli.logs import LogFormat, logging_to
-from ensemble_instruct.cli.progress import Watch, shown
+from ensemble_instruct.cli.progress import Watch, shown_while
 from ensemble_instruct.errors import EnsembleInstructError, RunError
 from ensemble_instruct.runs.recorder import Monitor
 
@@ -44,7 +44,7 @@ def watched(
         console = Console(stderr=True)
     with (
         logging_to(console, log_file, log_format),
-        shown(watch, console),
+        shown_while(watch, console),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         try:

@@ -38,7 +38,7 @@ def are_known(path: Path) -> bool:
     known, some = _known(), False
     try:
         for _, row in read_rows(path, {}):
-            if fingerprint(row) not in known:
+            if task_fingerprint(row) not in known:
                 return False
             some = True
     except InputFileError:
@@ -52,10 +52,10 @@ def _known() -> frozenset[str]:
     lines = (data / "self_instruct.txt").read_text(encoding="utf-8").splitlines()
     ours = (data / "seed_tasks.jsonl").read_text(encoding="utf-8").splitlines()
     theirs = (line for line in lines if not line.startswith("#"))
-    return frozenset((*theirs, *(fingerprint(json.loads(row)) for row in ours)))
+    return frozenset((*theirs, *(task_fingerprint(json.loads(row)) for row in ours)))
 
 
-def fingerprint(row: JsonRow) -> str:
+def task_fingerprint(row: JsonRow) -> str:
     """The first twelve hexadecimal digits of the SHA-256 of a task's instruction and instances."""
     text = json.dumps([row.get("instruction"), row.get("instances")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -80,7 +80,7 @@ class Config(Section):
     @property
     def voters(self) -> tuple[Voter, ...]:
         """Who answers each instance in step 4, in the order of the roles; samples of one model after each other."""
-        return tuple(voter for name in self.roles.outputs for voter in voters_of(name, self.outputs.samples_of(name)))
+        return tuple(voter for name in self.roles.outputs for voter in voters_for(name, self.outputs.samples_of(name)))
 
     @property
     def voter_names(self) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ class Config(Section):
             yield "merged", name
 
 
-def voters_of(model: str, samples: int) -> tuple[Voter, ...]:
+def voters_for(model: str, samples: int) -> tuple[Voter, ...]:
     """The voters that a model is: itself, or each of its samples."""
     if samples == 1:
         return (Voter(model, model),)

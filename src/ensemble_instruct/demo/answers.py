@@ -18,7 +18,7 @@ _NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class RightShare:
     """How many outputs are right, of those whose task has a known answer."""
 
     right: int
@@ -30,7 +30,7 @@ def is_demo(config: Config) -> bool:
     return all(config.models[name].is_bundled for name in config.used_models)
 
 
-def right_shares(connection: sqlite3.Connection) -> dict[str, Share]:
+def right_shares(connection: sqlite3.Connection) -> dict[str, RightShare]:
     """For the instances' own outputs, each voter, and what step 5 kept: how much of it is right."""
     right: Counter[str] = Counter()
     known: Counter[str] = Counter()
@@ -50,7 +50,7 @@ def right_shares(connection: sqlite3.Connection) -> dict[str, Share]:
         count(voter, instruction, given, output)
     for example in read_examples(connection):
         count("", example["instruction"], example["input"], example["output"])
-    return {name: Share(right[name], known[name]) for name in known}
+    return {name: RightShare(right[name], known[name]) for name in known}
 
 
 def demo_lines(connection: sqlite3.Connection, config: Config) -> list[str]:

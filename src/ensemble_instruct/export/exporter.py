@@ -12,9 +12,9 @@ from pathlib import Path
 
 from ensemble_instruct.errors import InputFileError, RunError
 from ensemble_instruct.export.formats import Format, Row, file_format, table_format
-from ensemble_instruct.export.options import Order
+from ensemble_instruct.export.options import ExportPlan
 from ensemble_instruct.export.splits import split_of
-from ensemble_instruct.export.writers import ArrayWriter, LinesWriter, ParquetWriter, ShardWriter, Writer
+from ensemble_instruct.export.writers import ArrayWriter, LinesWriter, ParquetWriter, RowWriter, ShardWriter
 from ensemble_instruct.files.atomic import UNFINISHED, whole_file
 from ensemble_instruct.files.atomic_folder import whole_folder
 from ensemble_instruct.files.parquet import arrow
@@ -85,7 +85,7 @@ class _Table:
 
     name: str
     format: Format
-    writers: Mapping[str, Writer]
+    writers: Mapping[str, RowWriter]
     folder: Path | None = None
     """Where its files lie, if it has more than one."""
     rows: dict[str, int] = field(default_factory=dict)
@@ -117,7 +117,7 @@ def _remove_split(folder: Path, name: str) -> None:
 
 
 def export_run(
-    folder: Path, order: Order, describe: Describe | None = None, choose_again: ChooseAgain | None = None
+    folder: Path, order: ExportPlan, describe: Describe | None = None, choose_again: ChooseAgain | None = None
 ) -> Exported:
     """Write the examples of a finished run as ordered; a folder gets the texts about it too.
 
@@ -177,7 +177,7 @@ class _Examples:
 
 
 def _examples(
-    folder: Path, connection: sqlite3.Connection, order: Order, choose_again: ChooseAgain | None
+    folder: Path, connection: sqlite3.Connection, order: ExportPlan, choose_again: ChooseAgain | None
 ) -> _Examples:
     meta = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('state', 'merged')").fetchall())
     if meta.get("state") == "finished":
@@ -191,10 +191,10 @@ def _examples(
     return _Examples(connection, is_merged="merged" in meta, choose=choose)
 
 
-def _to_file(examples: _Examples, order: Order) -> Exported:
+def _to_file(examples: _Examples, order: ExportPlan) -> Exported:
     (split,) = order.splits
     with whole_file(order.to) as file:
-        writer: Writer
+        writer: RowWriter
         if order.is_table:
             made = table_format(order.rows, order.system, is_merged=examples.is_merged)
             writer = ParquetWriter(file, made.columns)
@@ -205,7 +205,7 @@ def _to_file(examples: _Examples, order: Order) -> Exported:
         return _written(examples, order, [_Table("default", made, {split.name: writer})])
 
 
-def _folder_tables(examples: _Examples, order: Order, folder: Path, files: ExitStack) -> list[_Table]:
+def _folder_tables(examples: _Examples, order: ExportPlan, folder: Path, files: ExitStack) -> list[_Table]:
     """The tables of a folder, their files still empty, and open until `files` is closed."""
     if order.is_table:
         wanted = {"default": order.rows, **({"candidates": "candidates"} if order.candidates else {})}
@@ -223,13 +223,13 @@ def _folder_tables(examples: _Examples, order: Order, folder: Path, files: ExitS
     return [_Table("default", made, writers, folder)]
 
 
-def _sharded(order: Order, folder: Path, name: str, made: Format) -> _Table:
+def _sharded(order: ExportPlan, folder: Path, name: str, made: Format) -> _Table:
     folder.mkdir()
     writers = {split.name: ShardWriter(folder, split.name, made.columns, order.shard_bytes) for split in order.splits}
     return _Table(name, made, writers, folder)
 
 
-def _written(examples: _Examples, order: Order, tables: Sequence[_Table]) -> Exported:
+def _written(examples: _Examples, order: ExportPlan, tables: Sequence[_Table]) -> Exported:
     """Write all examples to the tables, each row to its split, and close them."""
     for chunk in examples.chunks(min(_CHUNK_BYTES, order.shard_bytes)):
         sides: dict[str, list[Row]] = {}

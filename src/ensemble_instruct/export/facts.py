@@ -78,7 +78,7 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class TenthsOfAgreement:
     """The agreement of the examples of a kind: its mean, and how many examples lie in each tenth from 0 to 1."""
 
     kind: Kind
@@ -125,7 +125,7 @@ class Facts:
     dropped: tuple[Dropped, ...]
     asked: tuple[Asked, ...]
     templates: tuple[Template, ...]
-    agreement: tuple[Agreement, ...]
+    agreement: tuple[TenthsOfAgreement, ...]
     wins: tuple[tuple[str, int], ...]
     """How often each voter gave the output that was chosen, the most frequent first."""
     words: tuple[float, float] | None
@@ -328,7 +328,7 @@ def _asked(connection: sqlite3.Connection) -> tuple[tuple[Asked, ...], tuple[Tem
     )
 
 
-def _agreement(connection: sqlite3.Connection) -> tuple[tuple[Agreement, ...], tuple[tuple[str, int], ...]]:
+def _agreement(connection: sqlite3.Connection) -> tuple[tuple[TenthsOfAgreement, ...], tuple[tuple[str, int], ...]]:
     """Both in one reading: the rows of a large run are many."""
     counts: dict[Kind, list[int]] = {}
     sums: dict[Kind, float] = {}
@@ -343,7 +343,7 @@ def _agreement(connection: sqlite3.Connection) -> tuple[tuple[Agreement, ...], t
         counts.setdefault(kind, [0] * BINS)[tenth] += count
         sums[kind] = sums.get(kind, 0.0) + total
         wins.update(dict.fromkeys(json.loads(winners), count))
-    found = tuple(Agreement(kind, sums[kind] / sum(bins), tuple(bins)) for kind, bins in sorted(counts.items()))
+    found = tuple(TenthsOfAgreement(kind, sums[kind] / sum(bins), tuple(bins)) for kind, bins in sorted(counts.items()))
     return found, tuple(sorted(wins.items(), key=lambda win: (-win[1], win[0])))
 
 

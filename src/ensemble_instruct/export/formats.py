@@ -89,7 +89,7 @@ def _voters(candidates: Sequence[Row], text: str) -> list[str]:
     return sorted(candidate["voter"] for candidate in candidates if candidate["output"] == text)
 
 
-def example_row(example: Row) -> Row:
+def table_row(example: Row) -> Row:
     """An example as it is: what reads only the columns that it was asked for needs no other row."""
     return example
 
@@ -123,7 +123,7 @@ _EXAMPLE: dict[str, ColumnType] = {
     "id": "text", "kind": "text", **_TASK, "winners": "texts", "agreement": "number",
 }  # fmt: skip
 _WHOLE = {
-    "examples": Format(example_row, _EXAMPLE),
+    "examples": Format(table_row, _EXAMPLE),
     "candidates": Format(candidates_row, {**_EXAMPLE, "candidates": "candidates", "matrix": "matrix"}),
 }
 """Examples as they are, and with every candidate, its score, and the agreement of each pair of them."""

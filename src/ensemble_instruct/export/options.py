@@ -20,7 +20,7 @@ _SUFFIXES = (".json", ".jsonl", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ExportOptions:
     """The options as a user gave them; None where they were not given."""
 
     form: str
@@ -34,7 +34,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ExportPlan:
     """An export that can be made."""
 
     form: str
@@ -56,7 +56,7 @@ class Order:
         return self.form in ("parquet", "hub") or (self.form == "preference" and self.to.suffix == ".parquet")
 
 
-def ordered(given: Given, run_folder: Path) -> Order:
+def planned(given: ExportOptions, run_folder: Path) -> ExportPlan:
     """The export that the options ask for. Raises `UsageError` where they do not go together."""
     require_known("--format", given.form, FORMATS)
     if not given.to and given.form != "hub":
@@ -72,7 +72,7 @@ def ordered(given: Given, run_folder: Path) -> Order:
     _require_chat(given, rows)
     _require_shards(given, as_folder=as_folder)
     splits = WHOLE if given.split is None else parse_splits(given.split)
-    return Order(
+    return ExportPlan(
         given.form, to, as_folder, rows, given.system, splits, parse_size(given.shard_size or SHARD_SIZE),
         given.form == "hub" if given.candidates is None else given.candidates, given.partial,
     )  # fmt: skip
@@ -87,7 +87,7 @@ def _require_suffix(form: str, to: Path) -> None:
         raise UsageError(f"--to {to}: --format {form} writes JSON; name a file like {to.stem}.jsonl{rows}")
 
 
-def _rows(given: Given, *, is_table: bool) -> str:
+def _rows(given: ExportOptions, *, is_table: bool) -> str:
     if given.rows is None:
         return {"hub": "messages", "parquet": "examples"}.get(given.form, given.form)
     if not is_table:
@@ -96,7 +96,7 @@ def _rows(given: Given, *, is_table: bool) -> str:
     return given.rows
 
 
-def _require_chat(given: Given, rows: str) -> None:
+def _require_chat(given: ExportOptions, rows: str) -> None:
     if given.system is None:
         return
     if rows != "messages":
@@ -107,7 +107,7 @@ def _require_chat(given: Given, rows: str) -> None:
         raise UsageError("--system: is not UTF-8; write it so")
 
 
-def _require_shards(given: Given, *, as_folder: bool) -> None:
+def _require_shards(given: ExportOptions, *, as_folder: bool) -> None:
     if as_folder and given.form in ("parquet", "hub"):
         return
     for option, value in (("--shard-size", given.shard_size), ("--candidates", given.candidates)):

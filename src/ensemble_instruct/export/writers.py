@@ -18,7 +18,7 @@ _GROUP_ROWS, _GROUP_BYTES = 10_000, 32 * 2**20
 """A row group is written when it has so many rows or bytes: it is what a reader needs memory for."""
 
 
-class Writer(Protocol):
+class RowWriter(Protocol):
     """Takes rows until it is closed."""
 
     def add(self, rows: Sequence[Row]) -> None:

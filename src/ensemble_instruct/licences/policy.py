@@ -190,7 +190,7 @@ def _not_declared(part: Part) -> str:
     return "not declared" if part.published is None else f"not declared ({part.published.id} by its name)"
 
 
-def table_lines(config: Config) -> list[str]:
+def licence_lines(config: Config) -> list[str]:
     """All licences of a run as a table: what, declared, whether its outputs may train other models."""
     rows = [(part.title, part.declared or _not_declared(part), part.verdict) for part in parts_of(config)]
     rows = [("licence of", "declared", "outputs train others"), *rows]

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 
-from ensemble_instruct.concurrency import together
+from ensemble_instruct.concurrency import gather
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.models.budget import Budget, cost_of
 from ensemble_instruct.models.clients import make_clients
@@ -44,7 +44,7 @@ async def open_models(
         if check:
             shares = any(section.unload for section in sections.values())
             now = [name for name, section in sections.items() if not (shares and section.is_local)]
-            await together(models[name].open() for name in now)
+            await gather(models[name].open() for name in now)
         yield models
     finally:
         keeper.cancel()

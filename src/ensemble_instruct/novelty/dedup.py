@@ -16,7 +16,7 @@ from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.rouge import word_tokens
 
-Shown = Callable[[Iterable[str], int, str], Iterable[str]]
+Progress = Callable[[Iterable[str], int, str], Iterable[str]]
 """Passes texts on while it shows how many of how many have gone by, under a title."""
 
 
@@ -32,7 +32,7 @@ def dedup_file(
     path: Path,
     to: Path,
     threshold: float,
-    shown: Shown,
+    shown: Progress,
     *,
     column: str | None = None,
     against: Sequence[Path] = (),

@@ -39,7 +39,7 @@ def code_fences_hit(text: str) -> Hit | None:
 
 
 REPETITION, TOXIC, TOXICITY_UNKNOWN = "repetition", "toxic", "toxicity_unknown"
-REASONS = (
+QUALITY_REASONS = (
     CONTAMINATED, LANGUAGE, PERSONAL_DATA, REPETITION, REFUSAL, CODE_FENCES, TOXIC, TOXICITY_UNKNOWN
 )  # fmt: skip
 """The reasons of the drops that quality filters make."""

@@ -26,7 +26,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Shown:
+class ShownText:
     """A text as far as it is shown."""
 
     text: str
@@ -39,9 +39,9 @@ class Shown:
         return self.characters > len(self.text)
 
 
-def shown(text: str, most: int, lines: int) -> Shown:
+def shortened(text: str, most: int, lines: int) -> ShownText:
     """The first characters of a text, at most so many in so many lines, and how many it has in all."""
-    return Shown("\n".join(text[:most].split("\n", lines)[:lines]), len(text))
+    return ShownText("\n".join(text[:most].split("\n", lines)[:lines]), len(text))
 
 
 def visible(text: str) -> str:
@@ -104,7 +104,7 @@ def round_seconds(least: float) -> float:
     return next((step for step in _SECONDS if step >= least), math.ceil(least / 86_400) * 86_400.0)
 
 
-def words_of(text: str) -> int:
+def words_in(text: str) -> int:
     """`word_count`; of a long text in another script that of its beginning, for its whole length."""
     if len(text) <= _COUNTED_WHOLE or text.isascii():
         return word_count(text)

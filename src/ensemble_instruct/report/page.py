@@ -26,7 +26,7 @@ from ensemble_instruct.report.charts import (
     words_plot,
 )
 from ensemble_instruct.report.histograms import visible
-from ensemble_instruct.report.records import WITHHELD, Matrix, Part
+from ensemble_instruct.report.records import WITHHELD, MeanMatrix, MergedPart
 from ensemble_instruct.report.report import Report, Stage, read_report
 from ensemble_instruct.report.requests import ModelUse
 from ensemble_instruct.report.wording import KIND_NAMES, REASONS, STAGES, STEP_NAMES
@@ -182,7 +182,7 @@ def _model_cells(use: ModelUse, report: Report, *, is_total: bool = False) -> li
     return cells
 
 
-def _part_row(part: Part) -> tuple[str, ...]:
+def _part_row(part: MergedPart) -> tuple[str, ...]:
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in sorted(part.dropped.items()))
     numbers = (part.instructions, part.instances, part.examples)
     return visible(part.run), *(f"{number:,}" for number in numbers), dropped or _NONE
@@ -209,7 +209,7 @@ def _agreement_plot(report: Report) -> Any:
     )
 
 
-def _shades(matrix: Matrix) -> list[list[int]]:
+def _shades(matrix: MeanMatrix) -> list[list[int]]:
     """For each pair a shade from 0 to 10, spread over the values that there are."""
     values = [value for row in matrix.means for value in row if value is not None]
     low, high = min(values, default=0.0), max(values, default=1.0)

@@ -17,12 +17,12 @@ from operator import add
 from typing import Any
 from zlib import crc32
 
-from ensemble_instruct.agreement.selection import Selection, ballots_of, voters_of
+from ensemble_instruct.agreement.selection import Selection, ballots_of, voter_names
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.quality.filters import TOXIC
 from ensemble_instruct.quality.personal_data import PERSONAL_DATA
 from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Answered, Candidate, Instance, Kind, Step
-from ensemble_instruct.report.histograms import Series, Shown, series, shown, unit_edges, word_edges, words_of
+from ensemble_instruct.report.histograms import Series, ShownText, series, shortened, unit_edges, word_edges, words_in
 
 SAMPLE = 2500
 """Records of each kind whose texts are looked at."""
@@ -44,8 +44,8 @@ PARTS = ("instruction", "input", "output")
 class Sample:
     """Something that was dropped."""
 
-    text: Shown
-    detail: Shown
+    text: ShownText
+    detail: ShownText
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Matrix:
+class MeanMatrix:
     """Mean agreement of each two voters; None where they never answered the same instance."""
 
     voters: tuple[str, ...]
@@ -98,19 +98,19 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SampleRow:
     """An example to look at."""
 
     kind: Kind
     agreement: float
-    instruction: Shown
-    input: Shown
-    output: Shown
+    instruction: ShownText
+    input: ShownText
+    output: ShownText
     winners: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MergedPart:
     """What a merged run has of one of the runs that it was merged from."""
 
     run: str
@@ -151,14 +151,14 @@ class Examples:
             self.instructions.append(row["instruction"])
             for part in PARTS:
                 if part != "input" or row["kind"] == "input_output":
-                    self.words[part].append(words_of(row[part]))
+                    self.words[part].append(words_in(row[part]))
 
     def wins(self, voters: Sequence[str]) -> tuple[Win, ...]:
         """By voter, the most frequent winner first."""
         counted = [Win(name, self.answered[name], self.won[name], self.alone[name]) for name in voters]
         return tuple(sorted(counted, key=lambda win: (-win.won, win.voter)))
 
-    def matrix(self, voters: Sequence[str]) -> Matrix | None:
+    def matrix(self, voters: Sequence[str]) -> MeanMatrix | None:
         """The agreement of voters over all examples."""
         sums = _Sums(voters)
         for names, (flat, rows) in self._matrices.items():
@@ -166,7 +166,7 @@ class Examples:
         return sums.matrix()
 
 
-def read_examples(connection: sqlite3.Connection, counts: Mapping[Kind, int]) -> Examples:
+def read_selected(connection: sqlite3.Connection, counts: Mapping[Kind, int]) -> Examples:
     """All examples once; `counts` says how many there are of each kind."""
     examples = Examples()
     strides = {kind: _stride(counts[kind], SAMPLE) for kind in KINDS}
@@ -175,7 +175,7 @@ def read_examples(connection: sqlite3.Connection, counts: Mapping[Kind, int]) ->
     return examples
 
 
-def read_parts(connection: sqlite3.Connection, merged: str) -> tuple[Part, ...]:
+def read_parts(connection: sqlite3.Connection, merged: str) -> tuple[MergedPart, ...]:
     """The runs that a run was merged from, as its `meta` names them; none for a run of its own."""
     parts: list[dict[str, Any]] = json.loads(merged)
     if not parts:
@@ -185,14 +185,14 @@ def read_parts(connection: sqlite3.Connection, merged: str) -> tuple[Part, ...]:
     for name, count in connection.execute(sql):  # one that was merged itself names its own: `both/first`
         examples[next((part["run"] for part in parts if f"{name}/".startswith(f"{part['run']}/")), "")] += count
     return tuple(
-        Part(part["run"], part["instructions"], part["instances"], examples[part["run"]], part["dropped"])
+        MergedPart(part["run"], part["instructions"], part["instances"], examples[part["run"]], part["dropped"])
         for part in parts
     )
 
 
-def looks(connection: sqlite3.Connection, examples: Examples) -> tuple[Look, ...]:
+def sample_rows(connection: sqlite3.Connection, examples: Examples) -> tuple[SampleRow, ...]:
     """For each kind an example with high, one with middling and one with low agreement."""
-    found: list[Look] = []
+    found: list[SampleRow] = []
     for kind in KINDS:
         agreement = examples.agreement[kind]
         ranked = sorted(range(len(agreement)), key=lambda place: (agreement[place], place))
@@ -202,8 +202,8 @@ def looks(connection: sqlite3.Connection, examples: Examples) -> tuple[Look, ...
                 "SELECT row FROM example WHERE kind = ? AND position = ?", (kind, place)
             ).fetchone()
             row = json.loads(text)
-            texts = [shown(row[part], *_EXAMPLE_TEXT) for part in PARTS]
-            found.append(Look(kind, row["agreement"], texts[0], texts[1], texts[2], tuple(row["winners"])))
+            texts = [shortened(row[part], *_EXAMPLE_TEXT) for part in PARTS]
+            found.append(SampleRow(kind, row["agreement"], texts[0], texts[1], texts[2], tuple(row["winners"])))
     return tuple(found)
 
 
@@ -226,7 +226,7 @@ def read_drops(connection: sqlite3.Connection) -> Drops:
         best = samples.setdefault((step, reason), [])
         place = crc32(text[: _SAMPLE_TEXT[0]].encode("utf-8", "replace"))
         if reason not in WITHHELD and (len(best) < _SAMPLES or place < best[-1][0]):
-            best.append((place, Sample(shown(text, *_SAMPLE_TEXT), shown(detail, *_SAMPLE_TEXT))))
+            best.append((place, Sample(shortened(text, *_SAMPLE_TEXT), shortened(detail, *_SAMPLE_TEXT))))
             best[:] = sorted(set(best))[:_SAMPLES]
         if step == "ensemble" and kind in agreement and (said := _AGREEMENT.match(detail)):
             agreement[kind].append(float(said[1]))
@@ -250,7 +250,7 @@ class Instances:
     """What a sample of the instances gives, before step 5 chose among them."""
 
     words: dict[str, array[int]]
-    matrix: Matrix | None
+    matrix: MeanMatrix | None
 
 
 def read_instances(
@@ -262,13 +262,13 @@ def read_instances(
     for kind in KINDS:
         rows = list(_sampled(connection, kind, counts[kind], voters[1:]))
         for instance, candidates in rows:
-            words["instruction"].append(words_of(instance.instruction))
+            words["instruction"].append(words_in(instance.instruction))
             if kind == "input_output":
-                words["input"].append(words_of(instance.input))
-            words["output"].extend(words_of(text) for text in (instance.output, *(one.text for one in candidates)))
+                words["input"].append(words_in(instance.input))
+            words["output"].extend(words_in(text) for text in (instance.output, *(one.text for one in candidates)))
         compared = [row for row in rows[:: _stride(len(rows), _COMPARED)] if row[1]]
         for row, given in zip(compared, ballots_of(compared, selection.provisional), strict=True):
-            sums.add(voters_of(row), list(chain.from_iterable(given.matrix)), 1)
+            sums.add(voter_names(row), list(chain.from_iterable(given.matrix)), 1)
     return Instances(words, sums.matrix())
 
 
@@ -312,7 +312,7 @@ class _Sums:
                     self._sums[at][of] += flat[i * size + j]
                     self._rows[at][of] += rows
 
-    def matrix(self) -> Matrix | None:
+    def matrix(self) -> MeanMatrix | None:
         """The means, or None without any row."""
         if not self._all or len(self._voters) < 2:
             return None
@@ -320,7 +320,7 @@ class _Sums:
             tuple(total / rows if rows else None for total, rows in zip(*pair, strict=True))
             for pair in zip(self._sums, self._rows, strict=True)
         )
-        return Matrix(self._voters, means, self._all)
+        return MeanMatrix(self._voters, means, self._all)
 
 
 def compare_words(before: Mapping[str, array[int]], after: Mapping[str, array[int]]) -> tuple[Words, ...]:

@@ -24,27 +24,27 @@ from ensemble_instruct.report.records import (
     AGREEMENT_EDGES,
     Drops,
     Examples,
-    Look,
-    Matrix,
+    MeanMatrix,
+    MergedPart,
     Nearest,
-    Part,
     Reason,
+    SampleRow,
     Win,
     Words,
     compare_words,
-    looks,
     read_drops,
-    read_examples,
     read_instances,
     read_nearest,
     read_parts,
+    read_selected,
+    sample_rows,
     voters_in,
 )
 from ensemble_instruct.report.requests import ModelUse, Requests, Throughput, read_requests
 from ensemble_instruct.report.verbs import Verbs, count_verbs
 from ensemble_instruct.steps.plans import selection_of
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks, seed_tasks_digest
-from ensemble_instruct.store.reading import barred_of, kept_counts, reading, require_run, state_of, words_of
+from ensemble_instruct.store.reading import barred_counts_of, kept_counts, mean_words_of, reading, require_run, state_of
 from ensemble_instruct.version import __version__
 
 _STAGES: tuple[tuple[str, Step], ...] = (
@@ -77,7 +77,7 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class AgreementTable:
     """The agreement of all rows of step 5, and that of each two voters."""
 
     edges: tuple[float, ...]
@@ -85,9 +85,9 @@ class Agreement:
     dropped: Series
     least: Mapping[str, float]
     """By kind, what an example needs; 0 where a share or another rule decides."""
-    all_rows: Matrix | None
+    all_rows: MeanMatrix | None
     """Of a sample of all rows, kept or not; by ROUGE-L where the utility needs a model."""
-    kept_rows: Matrix | None
+    kept_rows: MeanMatrix | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Report:
     has_prices: bool
     funnels: tuple[Funnel, ...]
     drops: tuple[Reason, ...]
-    agreement: Agreement
+    agreement: AgreementTable
     wins: tuple[Win, ...]
     words: tuple[Words, ...]
     nearest: Nearest | None
@@ -123,10 +123,10 @@ class Report:
     verbs: Verbs
     models: tuple[ModelUse, ...]
     throughput: Throughput | None
-    looks: tuple[Look, ...]
+    looks: tuple[SampleRow, ...]
     settings: Mapping[str, Any]
     """What decides the run's records, without addresses and paths; files by their digests."""
-    merged: tuple[Part, ...]
+    merged: tuple[MergedPart, ...]
     """The runs that it was merged from."""
     barred: Mapping[str, int]
     """Outputs of examples that a quality filter did not let be chosen, by reason; known when the run has ended."""
@@ -145,13 +145,13 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
         settings: dict[str, Any] = json.loads(meta.get("config", "{}"))
         kept = Counter(kept_counts(connection))
         requests, drops = read_requests(connection, config), read_drops(connection)
-        examples = read_examples(connection, _of(kept, "ensemble"))
+        examples = read_selected(connection, _of(kept, "ensemble"))
         voters = voters_in(examples, config.voter_names if config else ())
         selection = selection_of(config) if config else Selection()
         instances = read_instances(connection, _of(kept, "parse"), voters, selection)
         seeds = _seed_pools(config, settings.get("seed_tasks"))
         nearest = read_nearest(connection, _of(kept, "instructions"), seeds)
-        shown_rows, parts = looks(connection, examples), read_parts(connection, meta.get("merged", "[]"))
+        shown_rows, parts = sample_rows(connection, examples), read_parts(connection, meta.get("merged", "[]"))
     total = sum(_of(kept, "ensemble").values())
     return Report(
         folder.resolve().name,
@@ -163,7 +163,7 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
         {kind: count for kind, count in _of(kept, "ensemble").items() if count},
         total + sum(reason.count for reason in drops.reasons if reason.step == "ensemble"),
         voters,
-        words_of(meta),
+        mean_words_of(meta),
         sum(use.prompt_tokens for use in requests.models),
         sum(use.completion_tokens for use in requests.models),
         sum(use.cost for use in requests.models),
@@ -182,11 +182,11 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
         shown_rows,
         _settings(settings, requests.sampling),
         parts,
-        barred_of(meta),
+        barred_counts_of(meta),
     )
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def report_json(report: Report) -> dict[str, Any]:
     """The same numbers as an object for JSON."""
     return {"report_version": __version__, **asdict(report)}
 
@@ -219,10 +219,10 @@ def _funnel(
 
 
 def _agreement(
-    examples: Examples, drops: Drops, selection: Selection, all_rows: Matrix | None, voters: tuple[str, ...]
-) -> Agreement:
+    examples: Examples, drops: Drops, selection: Selection, all_rows: MeanMatrix | None, voters: tuple[str, ...]
+) -> AgreementTable:
     kept, dropped = ([share for kind in KINDS for share in of[kind]] for of in (examples.agreement, drops.agreement))
-    return Agreement(
+    return AgreementTable(
         AGREEMENT_EDGES,
         series(kept, AGREEMENT_EDGES),
         series(dropped, AGREEMENT_EDGES),

@@ -25,7 +25,7 @@ ASSUMPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedRequests:
+class Estimate:
     """What one model will be asked in one step, estimated."""
 
     step: Step
@@ -37,7 +37,7 @@ class PlannedRequests:
     cost: float
 
 
-def plan_run(config: Config, plans: Mapping[Kind, KindPlan]) -> list[PlannedRequests]:
+def estimate(config: Config, plans: Mapping[Kind, KindPlan]) -> list[Estimate]:
     """The requests of a run by step, kind and model; see `ASSUMPTIONS`."""
     planned = []
     for kind, plan in plans.items():
@@ -56,7 +56,7 @@ def plan_run(config: Config, plans: Mapping[Kind, KindPlan]) -> list[PlannedRequ
     return planned
 
 
-def _planned_helpers(config: Config, kind: Kind, instances: int) -> list[PlannedRequests]:
+def _planned_helpers(config: Config, kind: Kind, instances: int) -> list[Estimate]:
     """What fusion, a judge and a model for toxicity are asked about the outputs, which all stand in their prompts."""
     voters = len(config.voter_names) + 1
     planned = []
@@ -73,8 +73,8 @@ def _planned_helpers(config: Config, kind: Kind, instances: int) -> list[Planned
     return planned
 
 
-def _planned(config: Config, step: Step, kind: Kind, model: str, requests: int, prompt: int) -> PlannedRequests:
+def _planned(config: Config, step: Step, kind: Kind, model: str, requests: int, prompt: int) -> Estimate:
     replies = {"instructions": INSTRUCTION_TOKENS, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
     completion = replies.get(step, VERDICT_TOKENS)
     cost = requests * cost_of(config.models[model].price, prompt, completion)
-    return PlannedRequests(step, kind, model, requests, requests * prompt, requests * completion, cost)
+    return Estimate(step, kind, model, requests, requests * prompt, requests * completion, cost)

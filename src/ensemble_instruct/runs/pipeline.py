@@ -15,7 +15,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TypeVar
 
-from ensemble_instruct.concurrency import drained, together
+from ensemble_instruct.concurrency import drain, gather
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.files.jsonl import write_rows
@@ -66,7 +66,7 @@ async def run_steps(
     recorder = Recorder(store, told)
     told.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
     for phase in phases_of(config):
-        await together(
+        await gather(
             _stream(config, plan, models, recorder, earlier[kind], phase.voters) for kind, plan in plans.items()
         )
         for name in phase.unloaded:
@@ -76,7 +76,7 @@ async def run_steps(
         store.forget_records()
         told.next_pass()
         recorder = Recorder(store, told)
-    await together(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
+    await gather(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
     if selection_of(config).needs_all or config.quality.is_on:
         await _select_all(config, store, recorder)
     if not any(step == "instructions" and not reason for _, step, reason in recorder.counts):
@@ -118,7 +118,7 @@ async def _stream(
     if only is not None:
         voters = [(voter, models[voter.model]) for voter in config.voters if voter.model in only]
         window = max((model.window for _, model in voters), default=1)
-        await drained(make_outputs(instances, voters, outputs_plan(config), window) if voters else instances)
+        await drain(make_outputs(instances, voters, outputs_plan(config), window) if voters else instances)
         return
     answered = recorder.kept(_answered(config, plan.instructions.kind, models, instances))
     note = recorder.note_provisional if selection.needs_all or config.quality.is_on else recorder.note

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ensemble_instruct.agreement.selection import Lengths
-from ensemble_instruct.concurrency import drawn
+from ensemble_instruct.concurrency import closing
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
     KINDS,
@@ -73,7 +73,7 @@ class Recorder:
 
     async def kept(self, records: AsyncIterable[Record | Rejected]) -> AsyncGenerator[Record, None]:
         """Note each record; yield those that are not drops."""
-        async with drawn(records) as source:
+        async with closing(records) as source:
             async for record in source:
                 self.note(record)
                 if not isinstance(record, Rejected):

@@ -17,7 +17,7 @@ from ensemble_instruct.config.models import Price
 from ensemble_instruct.models.admission import GateStatus
 from ensemble_instruct.models.budget import cost_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
-from ensemble_instruct.store.reading import barred_of, kept_counts, reading, require_run, state_of, words_of
+from ensemble_instruct.store.reading import barred_counts_of, kept_counts, mean_words_of, reading, require_run, state_of
 
 _RECENT = 60.0
 _USES = """
@@ -101,7 +101,7 @@ def read_status(folder: Path) -> Status:
     left = _seconds_left(kept, targets, sum(use.answers for use in uses), rate) if state == "running" else None
     servers = _servers(meta.get("servers"))
     merged = tuple(f"{part['run']} ({part['instances']} instances)" for part in json.loads(meta.get("merged", "[]")))
-    words, barred = words_of(meta), barred_of(meta)
+    words, barred = mean_words_of(meta), barred_counts_of(meta)
     return Status(state, kept, dropped, targets, uses, servers, failures, rate, words, left, merged, barred)
 
 

@@ -17,9 +17,9 @@ from typing import TypeVar
 
 from ensemble_instruct.agreement.embeddings import comparers_for
 from ensemble_instruct.agreement.selection import Lengths, Selection
-from ensemble_instruct.concurrency import drawn
+from ensemble_instruct.concurrency import closing
 from ensemble_instruct.config.quality import QualitySection
-from ensemble_instruct.config.schema import Config, voters_of
+from ensemble_instruct.config.schema import Config, voters_for
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.files.jsonl import JsonRow, NumberedRow, RowSpool, checked_rows, read_rows
 from ensemble_instruct.files.places import require_writable
@@ -159,7 +159,7 @@ async def parse_files(
         read: Counter[bool] = Counter()
 
         async def counted() -> AsyncGenerator[Instance | Rejected, None]:
-            async with drawn(parse_completions(_each(completions), parser)) as records:
+            async with closing(parse_completions(_each(completions), parser)) as records:
                 async for record in records:
                     if isinstance(record, Instance) or record.reason not in (*UNREADABLE, "further_example"):
                         read[record.follow_on > 0] += 1
@@ -186,7 +186,7 @@ async def outputs_to_file(
     Where the config wants several samples of the model, `sample` says which, from 1.
     """
     require_writable(to, instances)
-    voters = voters_of(model_name, config.outputs.samples_of(model_name))
+    voters = voters_for(model_name, config.outputs.samples_of(model_name))
     if sample > len(voters):
         raise UsageError(f"--sample {sample}: outputs.samples gives {len(voters)} of {model_name}; choose one of them")
     with checked_rows(instances, _INSTANCE) as given:
@@ -201,7 +201,7 @@ async def outputs_to_file(
                 window = model.window
                 wanted = _each(_instances(given))
                 made = make_outputs(wanted, [(voters[sample - 1], model)], outputs_plan(config), window)
-                async with drawn(made) as records:
+                async with closing(made) as records:
                     async for record in records:
                         if isinstance(record, Rejected) or record[1]:
                             yield record
@@ -324,7 +324,7 @@ async def _write(
     summary = FileSummary()
     beside = to.with_name(f"{to.name}.rejected.jsonl")
     with RowSpool(to, ascii_only=ascii_only) as rows, RowSpool(beside) as drops:
-        async with drawn(records) as source:
+        async with closing(records) as source:
             async for record in source:
                 if isinstance(record, Rejected):
                     summary.dropped[record.reason] += 1

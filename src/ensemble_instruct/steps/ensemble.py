@@ -26,14 +26,14 @@ from ensemble_instruct.agreement.selection import (
     outputs_of,
     rejected_row,
     voices_of,
-    voters_of,
+    voter_names,
 )
 from ensemble_instruct.agreement.strategies import Standing
 from ensemble_instruct.agreement.utilities import (
     PURE,
 )
-from ensemble_instruct.concurrency import drawn
-from ensemble_instruct.quality.filters import NO_FILTERS, REASONS, Filters
+from ensemble_instruct.concurrency import closing
+from ensemble_instruct.quality.filters import NO_FILTERS, QUALITY_REASONS, Filters
 from ensemble_instruct.records import (
     Answered,
     Example,
@@ -44,14 +44,14 @@ _TOGETHER = 64
 """Rows that are compared at once."""
 
 
-class _Looked:
+class _FirstLook:
     """A first look at all rows: how the voters stand, and the numbers of each ballot, which take most of the time."""
 
     def __init__(self, rows: Iterable[Answered], selection: Selection, comparers: Comparers) -> None:
         standing = Standing()
         self._numbers = array("d")
         for row, given in _with_ballots(rows, selection, comparers):
-            standing.add(voters_of(row), given.scores)
+            standing.add(voter_names(row), given.scores)
             self._numbers.extend([*triangle(given.matrix), *given.words, *given.repetition, *given.counts])
         self.view = standing.view()
 
@@ -78,7 +78,7 @@ def _with_ballots(
         yield from zip(some, ballots_of(some, selection, comparers), strict=True)
 
 
-class _Decided:
+class _DecidedRows:
     """Which rows became examples, and how, in numbers: the rows are read again once it is known which of them stay."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class _Decided:
         """Remember the examples, and yield the others."""
         for record in records:
             self._are_examples.append(isinstance(record, Example))
-            self._count += not (isinstance(record, Rejected) and record.reason in REASONS)
+            self._count += not (isinstance(record, Rejected) and record.reason in QUALITY_REASONS)
             if isinstance(record, Rejected):
                 yield record
             else:
@@ -139,7 +139,7 @@ async def make_examples(
 ) -> AsyncGenerator[Example | Rejected, None]:
     """Yield the example or the drop of each instance, in order, as far as it can be decided by itself."""
     selection = selection.provisional
-    async with drawn(answered) as source:
+    async with closing(answered) as source:
         async for row in source:
             yield decide(row, selection, ballots_of([row], selection)[0])
 
@@ -158,7 +158,7 @@ def select(
     """
     decided: Iterator[Example | Rejected]
     if selection.strategy in WITH_A_VIEW:
-        looked = _Looked(rows(), selection, comparers)
+        looked = _FirstLook(rows(), selection, comparers)
         decided = (decide(row, selection, given, looked.view, filters) for row, given in looked.ballots(rows()))
     else:
         ballots = _with_ballots(rows(), selection, comparers)
@@ -166,6 +166,6 @@ def select(
     if selection.keep is None:
         yield from decided
         return
-    kept = _Decided()
+    kept = _DecidedRows()
     yield from kept.drops(decided)
     yield from kept.shared(rows(), selection.keep)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 
-from ensemble_instruct.concurrency import in_order
+from ensemble_instruct.concurrency import map_in_order
 from ensemble_instruct.config.section import SamplingOverrides
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
@@ -42,7 +42,7 @@ async def make_fusions(
         prompt = fusion_prompt(instance.instruction, instance.input, texts)
         return await model.ask(Request(prompt, sampling, "outputs", instance.kind))
 
-    async with aclosing(in_order(answered, ask, window)) as fused:
+    async with aclosing(map_in_order(answered, ask, window)) as fused:
         async for item, answer in fused:
             if isinstance(item, Rejected) or answer is None:
                 yield item

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from ensemble_instruct.concurrency import in_order
+from ensemble_instruct.concurrency import map_in_order
 from ensemble_instruct.config.section import SamplingOverrides
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
@@ -57,7 +57,7 @@ async def make_instances(
     async def ask(instruction: Instruction) -> Answer:
         return await model.ask(instances_request(plan, instruction.text))
 
-    async with aclosing(in_order(instructions, ask, window)) as answers:
+    async with aclosing(map_in_order(instructions, ask, window)) as answers:
         async for instruction, answer in answers:
             outcome = answer.outcome
             if isinstance(outcome, Failure):

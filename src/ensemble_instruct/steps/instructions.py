@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from ensemble_instruct.concurrency import Tasks, together
+from ensemble_instruct.concurrency import Tasks, gather
 from ensemble_instruct.config.steps import InstructionsSection
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
@@ -94,7 +94,7 @@ async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[Instruction | 
     try:
         while pool.missing > 0:
             requests = [pool.request(rng, ROUND * number + place) for place in range(ROUND)]
-            asked = tasks.start(together(model.ask(request) for request in requests))
+            asked = tasks.start(gather(model.ask(request) for request in requests))
             asked.add_done_callback(free_places)
             model.set_aside(pool.plan.kind, ROUND)
             for record in records:

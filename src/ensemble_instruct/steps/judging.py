@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import aclosing
 
-from ensemble_instruct.concurrency import in_order, together
+from ensemble_instruct.concurrency import gather, map_in_order
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import Answer, Answered, Failure, Instance, Kind, Rejected, Request, Sampling
 
@@ -37,9 +37,9 @@ async def make_judgements(
             return []
         instance, candidates = item
         outputs = [instance.output, *(candidate.text for candidate in candidates)]
-        return await together(model.ask(request) for request in questions(instance, outputs))
+        return await gather(model.ask(request) for request in questions(instance, outputs))
 
-    async with aclosing(in_order(answered, ask, model.window)) as judged:
+    async with aclosing(map_in_order(answered, ask, model.window)) as judged:
         async for item, answers in judged:
             if not isinstance(item, Rejected):
                 for answer in answers:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from ensemble_instruct.concurrency import in_order, together
+from ensemble_instruct.concurrency import gather, map_in_order
 from ensemble_instruct.config.section import SamplingOverrides
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
@@ -61,9 +61,9 @@ async def make_outputs(
         if len(voters) == 1:
             voter, model = voters[0]
             return [await model.ask(outputs_request(plan, instance, voter))]
-        return await together(model.ask(outputs_request(plan, instance, voter)) for voter, model in voters)
+        return await gather(model.ask(outputs_request(plan, instance, voter)) for voter, model in voters)
 
-    async with aclosing(in_order(instances, ask_all, window)) as answered:
+    async with aclosing(map_in_order(instances, ask_all, window)) as answered:
         async for instance, answers in answered:
             candidates = []
             for (voter, _), answer in zip(voters, answers, strict=True):

@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from dataclasses import dataclass, field
 
-from ensemble_instruct.concurrency import drawn
+from ensemble_instruct.concurrency import closing
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Profile, Rejected
 from ensemble_instruct.steps.prompts import squeezed
@@ -81,7 +81,7 @@ async def parse_completions(
     completions: AsyncIterable[Completion], parser: Parser
 ) -> AsyncGenerator[Instance | Rejected, None]:
     """Yield the instances and drops of each completion, in order; a further task after the one asked for."""
-    async with drawn(completions) as source:
+    async with closing(completions) as source:
         async for completion in source:
             for record in parser.read(completion):
                 yield record

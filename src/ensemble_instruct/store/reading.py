@@ -75,13 +75,13 @@ def state_of(meta: Mapping[str, str], path: Path) -> str:
     return "running" if is_locked(path) else "stopped"
 
 
-def words_of(meta: Mapping[str, str]) -> tuple[float, float] | None:
+def mean_words_of(meta: Mapping[str, str]) -> tuple[float, float] | None:
     """Mean words of all outputs of a run, and of those kept; None until it has ended, or where nothing was kept."""
     words: list[float] | None = json.loads(meta.get("words", "null")) if meta.get("state") == "finished" else None
     return (words[0], words[1]) if words else None
 
 
-def barred_of(meta: Mapping[str, str]) -> dict[str, int]:
+def barred_counts_of(meta: Mapping[str, str]) -> dict[str, int]:
     """Outputs of examples that a quality filter did not let be chosen, by reason; none before a run has ended."""
     found: dict[str, int] = json.loads(meta.get("barred", "{}")) if meta.get("state") == "finished" else {}
     return found

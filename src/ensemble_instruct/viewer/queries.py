@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ensemble_instruct.agreement.ballots import ballot, original_ballot
-from ensemble_instruct.config.schema import voters_of
+from ensemble_instruct.config.schema import voters_for
 from ensemble_instruct.records import FUSION_VOTER, INSTANCE_VOTER, KINDS, OF_THREE, STEPS, Kind, Step, content_id
 from ensemble_instruct.store.database import unpack_prompt
 from ensemble_instruct.store.reading import kept_counts
@@ -61,7 +61,7 @@ def _voter_names(config: Row) -> list[str]:
     names = [
         voter.name
         for model in config.get("roles.outputs", [])
-        for voter in voters_of(model, int(config.get(f"outputs.samples.{model}", samples)))
+        for voter in voters_for(model, int(config.get(f"outputs.samples.{model}", samples)))
     ]
     return [*names, FUSION_VOTER] if config.get("ensemble.fusion") else names
 

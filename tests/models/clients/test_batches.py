@@ -11,7 +11,7 @@ import pytest
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ModelError, TransientError
-from ensemble_instruct.models.clients.local.engine import Engine, Row
+from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.local import LocalClient
 from ensemble_instruct.records import Request, Response, Sampling
 
@@ -21,7 +21,7 @@ class Parrot(Engine):
 
     batch_size = 8
 
-    def __init__(self, fails: Callable[[Sequence[Row]], None] = lambda rows: None) -> None:
+    def __init__(self, fails: Callable[[Sequence[BatchRow]], None] = lambda rows: None) -> None:
         super().__init__("parrot")
         self.batches: list[list[str]] = []
         self.loads = 0
@@ -49,7 +49,7 @@ class Parrot(Engine):
     def group(self, sampling: Sampling) -> float:
         return sampling.temperature
 
-    def generate(self, rows: Sequence[Row]) -> None:
+    def generate(self, rows: Sequence[BatchRow]) -> None:
         self.batches.append([self.decode(row.prompt) for row in rows])
         with self.errors("failed", len(rows)):
             self._fails(rows)
@@ -101,7 +101,7 @@ def test_only_what_fits_and_is_alike_goes_together() -> None:
 
 
 def test_out_of_memory_lowers_the_batch_and_the_request_may_be_tried_again() -> None:
-    def fails(rows: Sequence[Row]) -> None:
+    def fails(rows: Sequence[BatchRow]) -> None:
         if len(rows) > 2:
             raise RuntimeError("CUDA failed with error out of memory")
 
@@ -122,7 +122,7 @@ def test_out_of_memory_lowers_the_batch_and_the_request_may_be_tried_again() -> 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory\nat line 3"), MemoryError(), OSError("disk")])
 def test_an_engine_that_cannot_do_a_single_one_ends_the_run_with_one_line(error: Exception) -> None:
-    def fails(rows: Sequence[Row]) -> None:
+    def fails(rows: Sequence[BatchRow]) -> None:
         raise error
 
     (outcome,) = held(Parrot(fails), lambda client: ask(client, "x"))
@@ -132,7 +132,7 @@ def test_an_engine_that_cannot_do_a_single_one_ends_the_run_with_one_line(error:
 
 
 def test_what_nobody_foresaw_is_an_error_of_this_package_too() -> None:
-    def fails(rows: Sequence[Row]) -> None:
+    def fails(rows: Sequence[BatchRow]) -> None:
         raise ZeroDivisionError("quotient")
 
     first, second = held(Parrot(fails), lambda client: ask(client, "x", "y"))

@@ -22,10 +22,10 @@ def dedup(
     file: Path, to: Path, threshold: float, column: str | None, against: tuple[Path, ...], report: Path | None
 ) -> None:
     """Drop near-duplicates from a dataset (JSONL or Parquet), exactly; the first of them stays."""
-    from ensemble_instruct.cli.progress import shown_rows
+    from ensemble_instruct.cli.progress import with_progress
     from ensemble_instruct.novelty.dedup import dedup_file
 
-    summary = dedup_file(file, to, threshold, shown_rows, column=column, against=against, report=report)
+    summary = dedup_file(file, to, threshold, with_progress, column=column, against=against, report=report)
     click.echo(f"{summary.kept} rows in {to}")
     if summary.dropped:
         where = f", each in {report}" if report else "; --report FILE says what each is close to"

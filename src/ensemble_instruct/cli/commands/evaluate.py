@@ -13,7 +13,7 @@ from ensemble_instruct.cli.options import PATH, ShareRange, embedding_option, ut
 from ensemble_instruct.records import Utility
 
 
-def as_json(found: Evaluation) -> dict[str, Any]:
+def evaluation_json(found: Evaluation) -> dict[str, Any]:
     """The object that `evaluate --json` prints; its numbers have four decimals."""
     values = asdict(found)
     names = ("size", "keep", "tasks", "default", "strategies", "best_single", "mean_single", "oracle")
@@ -28,7 +28,7 @@ def _rounded(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def table_lines(found: Evaluation) -> list[str]:
+def evaluation_lines(found: Evaluation) -> list[str]:
     """The evaluation for people."""
     subsets = f"{found.subsets} subsets" if found.subsets > 1 else "1 subset"
     return [
@@ -99,9 +99,9 @@ def evaluate(
     """Show how well each strategy and each voter does against references (JSONL)."""
     from ensemble_instruct.agreement.evaluation import evaluate_file
     from ensemble_instruct.agreement.utilities import ROUGE_L, normalised_weights
-    from ensemble_instruct.cli.commands.evaluate import as_json, table_lines
+    from ensemble_instruct.cli.commands.evaluate import evaluation_json, evaluation_lines
     from ensemble_instruct.files.jsonl import dump
 
     weights = normalised_weights(utility) if utility else ROUGE_L
     found = evaluate_file(file, size, keep, weights, embedding_model)
-    click.echo(dump(as_json(found)) if for_programs else "\n".join(table_lines(found)))
+    click.echo(dump(evaluation_json(found)) if for_programs else "\n".join(evaluation_lines(found)))

@@ -13,7 +13,7 @@ from ensemble_instruct.export.options import NAMES, REPO
 
 if TYPE_CHECKING:
     from ensemble_instruct.export.exporter import Exported, WrittenConfig
-    from ensemble_instruct.export.options import Order
+    from ensemble_instruct.export.options import ExportPlan
 
 
 @click.command()
@@ -60,10 +60,10 @@ def export(
 ) -> None:
     """Write the examples of a run for a trainer, or upload them to the Hub."""
     from ensemble_instruct.export.exporter import export_run
-    from ensemble_instruct.export.options import Given, ordered
+    from ensemble_instruct.export.options import ExportOptions, planned
     from ensemble_instruct.export.unfinished import choose_again
 
-    order = ordered(Given(form, to, rows, system, split, shard_size, candidates, partial), run_folder)
+    order = planned(ExportOptions(form, to, rows, system, split, shard_size, candidates, partial), run_folder)
     _require_hub(form, repo, public=public, dry_run=dry_run)
     if form != "hub":
         from ensemble_instruct.export.front_matter import declared
@@ -93,7 +93,7 @@ def _require_hub(form: str, repo: str | None, *, public: bool, dry_run: bool) ->
             raise UsageError(f"{option}: goes with --format hub")
 
 
-def _say(exported: Exported, order: Order) -> None:
+def _say(exported: Exported, order: ExportPlan) -> None:
     to = order.to
     if exported.barred is not None:
         without = f", without {exported.barred} that its filters leave out" if exported.barred else ""

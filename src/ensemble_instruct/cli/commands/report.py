@@ -24,12 +24,12 @@ def report(run_folder: Path, to: Path | None, for_programs: bool, parser: str | 
     from ensemble_instruct.files.jsonl import dump
     from ensemble_instruct.files.places import require_writable
     from ensemble_instruct.report.page import write_report
-    from ensemble_instruct.report.report import as_json, read_report
+    from ensemble_instruct.report.report import read_report, report_json
 
     if for_programs and to is not None:
         raise UsageError("give either --json, which prints, or --to")
     if for_programs:
-        click.echo(dump(as_json(read_report(run_folder, parser)), ascii_only=True))
+        click.echo(dump(report_json(read_report(run_folder, parser)), ascii_only=True))
         return
     if to is not None:
         require_writable(to, run_folder / "config.yaml", run_folder / "examples.jsonl", *run_folder.glob("run.db*"))

@@ -161,10 +161,10 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
 
 def _print_plan(config: Config) -> None:
     """The licences, then the requests that a run needs; raises `ConfigError` for a licence that is not admitted."""
-    from ensemble_instruct.runs.estimate import ASSUMPTIONS, plan_run
+    from ensemble_instruct.runs.estimate import ASSUMPTIONS, estimate
     from ensemble_instruct.steps.plans import prepare
 
-    planned = plan_run(config, prepare(config))
+    planned = estimate(config, prepare(config))
     _print_licences(config)
     click.echo(f"{'step':<13}{'kind':<14}{'model':<24}{'requests':>9}{'tokens in':>12}{'tokens out':>12}{'USD':>9}")
     for row in planned:
@@ -178,9 +178,9 @@ def _print_plan(config: Config) -> None:
 
 
 def _print_licences(config: Config) -> None:
-    from ensemble_instruct.licences.policy import table_lines
+    from ensemble_instruct.licences.policy import licence_lines
 
-    click.echo("\n".join(table_lines(config)))
+    click.echo("\n".join(licence_lines(config)))
     _require_licences(config)
     _print_licence_notes(config)
 

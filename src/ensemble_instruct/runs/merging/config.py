@@ -10,7 +10,7 @@ from typing import Any
 
 from ensemble_instruct.config.licenses import MergedLicense
 from ensemble_instruct.config.load import validated
-from ensemble_instruct.config.schema import MOST_VOTERS, Config, voters_of
+from ensemble_instruct.config.schema import MOST_VOTERS, Config, voters_for
 from ensemble_instruct.config.steps import InstancesSection
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.licences.policy import parts_of, require_admitted
@@ -53,8 +53,8 @@ class Merged:
             voter.name: other.name
             for name in source.config.roles.outputs
             for voter, other in zip(
-                voters_of(name, source.config.outputs.samples_of(name)),
-                voters_of(self.names[number][name], source.config.outputs.samples_of(name)),
+                voters_for(name, source.config.outputs.samples_of(name)),
+                voters_for(self.names[number][name], source.config.outputs.samples_of(name)),
                 strict=True,
             )
         }

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ensemble_instruct.errors import EnsembleInstructError, ModelError, RequestRefusedError, TransientError
-from ensemble_instruct.models.clients.local.engine import Engine, Row
+from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.reply_text import ReplyText
 from ensemble_instruct.records import Request, Response
 
@@ -33,7 +33,7 @@ class _Asked:
             self.loop.call_soon_threadsafe(_settle, self.reply, outcome)
 
 
-_Encoded = tuple[_Asked, Row]
+_Encoded = tuple[_Asked, BatchRow]
 
 
 class Batches:
@@ -120,7 +120,7 @@ class Batches:
             self._ready = [each for each in waiting if each not in batch]
         return batch
 
-    def _encoded(self, asked: _Asked) -> Row | None:
+    def _encoded(self, asked: _Asked) -> BatchRow | None:
         """A request as a row; None when it is refused."""
         sampling, engine = asked.request.sampling, self._engine
         try:
@@ -134,7 +134,7 @@ class Batches:
             asked.settle(RequestRefusedError(problem, type="prompt_too_long"))
             return None
         text = ReplyText(engine.decode, after=prompt, stop=sampling.stop, min_tokens=sampling.min_tokens)
-        return Row(prompt, sampling, text, engine.ends(sampling), min(sampling.max_tokens, room), asked.reply.done)
+        return BatchRow(prompt, sampling, text, engine.ends(sampling), min(sampling.max_tokens, room), asked.reply.done)
 
     def _batch(self, waiting: Sequence[_Encoded]) -> list[_Encoded]:
         """The oldest, and those that can go with it."""
@@ -184,7 +184,7 @@ class _Border:
         return isinstance(error, Exception)
 
 
-def _outcome(row: Row) -> Response | EnsembleInstructError:
+def _outcome(row: BatchRow) -> Response | EnsembleInstructError:
     try:
         return row.response()
     except EnsembleInstructError as error:

@@ -19,7 +19,7 @@ from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ConfigError, RequestRefusedError
 from ensemble_instruct.models.clients.local.chat_template import ChatTemplate
 from ensemble_instruct.models.clients.local.ctranslate2_folder import ConvertedModel, read_folder
-from ensemble_instruct.models.clients.local.engine import Engine, Row
+from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.local import LocalClient, read_json, require_packages
 from ensemble_instruct.records import Sampling
 
@@ -134,7 +134,7 @@ class _CTranslate2Engine(Engine):
         settings = sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_tokens
         return *settings, self.ends(sampling)
 
-    def generate(self, rows: Sequence[Row]) -> None:
+    def generate(self, rows: Sequence[BatchRow]) -> None:
         """See `Engine.generate`."""
         is_sampled = rows[0].sampling.temperature > 0 and rows[0].sampling.top_k != 1
         with self.errors("failed", len(rows)):
@@ -147,7 +147,7 @@ class _CTranslate2Engine(Engine):
             for part in _parts(rows):
                 self._run(self._model, part, lambda: None)
 
-    def _run_seeded(self, row: Row) -> None:
+    def _run_seeded(self, row: BatchRow) -> None:
         import ctranslate2
 
         seed = row.sampling.seed
@@ -159,7 +159,7 @@ class _CTranslate2Engine(Engine):
         finally:
             turn.end()
 
-    def _note_seeds(self, rows: Sequence[Row]) -> None:
+    def _note_seeds(self, rows: Sequence[BatchRow]) -> None:
         for row in rows:
             row.seed_honoured = row.sampling.seed is None
         if not self._has_warned and not all(row.seed_honoured for row in rows):
@@ -169,13 +169,13 @@ class _CTranslate2Engine(Engine):
                 self.name, extra={"model": self.name},
             )  # fmt: skip
 
-    def _run(self, model: Any, rows: Sequence[Row], has_drawn: Callable[[], None]) -> None:
+    def _run(self, model: Any, rows: Sequence[BatchRow], has_drawn: Callable[[], None]) -> None:
         """Let a model generate; `has_drawn` is called after the first token."""
         known = self._vocabulary.get
 
         def step(result: Any) -> bool:
             has_drawn()
-            row: Row = rows[result.batch_id]
+            row: BatchRow = rows[result.batch_id]
             return row.add(known(result.token, result.token_id))
 
         sampling = rows[0].sampling
@@ -200,7 +200,7 @@ class _CTranslate2Engine(Engine):
             )
 
 
-def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def _parts(rows: Sequence[BatchRow]) -> Iterator[Sequence[BatchRow]]:
     """Prompts of a single token apart: beside one, CTranslate2 gives tokens of longer prompts as new ones."""
     for is_single in (True, False):
         if part := [row for row in rows if (len(row.prompt) == 1) is is_single]:

@@ -17,7 +17,7 @@ _OUT_OF_MEMORY = re.compile(r"out of memory|bad_alloc|not enough memory|can't al
 
 
 @dataclass(slots=True, eq=False)
-class Row:
+class BatchRow:
     """One request in an engine: its prompt as tokens, and the reply as far as it has come."""
 
     prompt: Sequence[int]
@@ -92,7 +92,7 @@ class Engine(ABC):
         """Tokens that end a reply."""
 
     @abstractmethod
-    def generate(self, rows: Sequence[Row]) -> None:
+    def generate(self, rows: Sequence[BatchRow]) -> None:
         """Add tokens to each row until it has ended. Raises an error of this package for all of them."""
 
     def group(self, sampling: Sampling) -> Hashable:

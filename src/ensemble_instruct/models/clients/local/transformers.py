@@ -15,7 +15,7 @@ from typing import Any
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ConfigError, ModelError, RequestRefusedError
-from ensemble_instruct.models.clients.local.engine import Engine, Row
+from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.local import LocalClient, require_packages
 from ensemble_instruct.records import Sampling
 
@@ -129,7 +129,7 @@ class _TransformersEngine(Engine):
         """See `Engine.ends`; a special token that is a stop string ends a reply too."""
         return self._ends | {self._special[stop] for stop in sampling.stop if stop in self._special}
 
-    def generate(self, rows: Sequence[Row]) -> None:
+    def generate(self, rows: Sequence[BatchRow]) -> None:
         """See `Engine.generate`."""
         torch: Any = import_module("torch")
         longest = max(len(row.prompt) for row in rows)
@@ -155,7 +155,7 @@ class _TransformersEngine(Engine):
 class _Pick:
     """Picks the next token of each row, in the place of a processor of scores, and tells which rows have ended."""
 
-    def __init__(self, rows: Sequence[Row], torch: Any) -> None:
+    def __init__(self, rows: Sequence[BatchRow], torch: Any) -> None:
         self._rows, self._torch = rows, torch
         self._randoms = [random.Random(_seed(row)) for row in rows]  # noqa: S311 - samples tokens
 
@@ -202,6 +202,6 @@ class _Pick:
         return self._torch.tensor(ended, device=input_ids.device)
 
 
-def _seed(row: Row) -> int:
+def _seed(row: BatchRow) -> int:
     seed = row.sampling.seed
     return random.SystemRandom().randrange(_SEEDS) if seed is None else seed
