@@ -220,7 +220,7 @@ def test_rows_are_decided_with_all_others_in_view() -> None:
 
 INTERRUPTED = """
 import os, signal, sys
-from ensemble_instruct import runs
+from ensemble_instruct.runs import lifecycle as runs
 from ensemble_instruct.steps import ensemble
 
 at, how = sys.argv.pop(1), sys.argv.pop(1)

@@ -13,7 +13,13 @@ from ensemble_instruct.config.licenses import LicensesSection
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.section import Section
-from ensemble_instruct.config.steps import EnsembleSection, InstancesSection, InstructionsSection, OutputsSection
+from ensemble_instruct.config.steps import (
+    MOST_VOTERS,
+    EnsembleSection,
+    InstancesSection,
+    InstructionsSection,
+    OutputsSection,
+)
 from ensemble_instruct.records import (
     DEFAULT_STRATEGY,
     FUSION_VOTER,
@@ -23,9 +29,6 @@ from ensemble_instruct.records import (
     Strategy,
     Voter,
 )
-
-MOST_VOTERS = 16
-"""That can answer one instance, samples and all."""
 
 
 class Roles(Section):

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ensemble_instruct.config.schema import MOST_VOTERS
 from ensemble_instruct.config.section import PerKind, SamplingOverrides, Section
 from ensemble_instruct.records import KINDS, Kind, Strategy, Utility
+
+MOST_VOTERS = 16
+"""That can answer one instance, samples and all."""
 
 
 class InstructionsSection(Section):

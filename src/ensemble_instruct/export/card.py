@@ -14,7 +14,7 @@ from typing import Any
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.export.facts import CITATION, Facts
-from ensemble_instruct.export.front_matter import _yaml, front_matter
+from ensemble_instruct.export.front_matter import front_matter, plain_line, yaml_text
 from ensemble_instruct.licences.policy import Part
 from ensemble_instruct.licences.table import licences_named
 from ensemble_instruct.quality.decontamination import CONTAMINATED, THRESHOLD, WORDS
@@ -44,7 +44,7 @@ def dataset_card(facts: Facts) -> str:
     text = _environment().get_template("card.md.j2").render(
         facts=facts,
         config=config,
-        front=_Made(f"---\n{_yaml(front_matter(facts))}---\n"),
+        front=_Made(f"---\n{yaml_text(front_matter(facts))}---\n"),
         steps=STEPS,
         samples=[{"kind": row["kind"], "block": _Made(_block(row))} for row in facts.samples],
         settings=_settings(facts),
@@ -93,21 +93,15 @@ def _environment() -> Any:
 
 def _escaped(value: object) -> object:
     """A value as one line of Markdown that shows it as it is."""
-    return value if isinstance(value, _Made) else _SPECIAL.sub(r"\\\1", _plain(str(value)))
+    return value if isinstance(value, _Made) else _SPECIAL.sub(r"\\\1", plain_line(str(value)))
 
 
 def _code(value: object) -> _Made:
     """A value as code, also in a table."""
-    text = _plain(str(value)).replace("|", "\\|")
+    text = plain_line(str(value)).replace("|", "\\|")
     fence = "`" * (max([0, *map(len, re.findall("`+", text))]) + 1)
     space = " " if text.startswith("`") or text.endswith("`") else ""
     return _Made(f"{fence}{space}{text}{space}{fence}")
-
-
-def _plain(text: str) -> str:
-    """The text on one line, without characters that control how it is shown."""
-    seen = "".join(letter if unicodedata.category(letter)[0] != "C" else " " for letter in text)
-    return " ".join(seen.split())
 
 
 def _block(row: Mapping[str, Any]) -> str:

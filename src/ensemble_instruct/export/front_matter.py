@@ -6,11 +6,11 @@ to see whether it is the same: without them, a folder of that name that was load
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ensemble_instruct.export.card import _plain
 from ensemble_instruct.export.exporter import Exported
 from ensemble_instruct.export.facts import TAGS, Facts
 from ensemble_instruct.export.layout import Table, lines_table, read_tables
@@ -58,7 +58,7 @@ _SIZES = (
 def front_matter(facts: Facts) -> dict[str, Any]:
     """What the Hub reads of a card."""
     licence = facts.licence
-    values: dict[str, Any] = {"pretty_name": _plain(facts.title), "license": licence.hub}
+    values: dict[str, Any] = {"pretty_name": plain_line(facts.title), "license": licence.hub}
     if licence.name:
         values |= {"license_name": licence.name, "license_link": LICENCE_FILE}
     if languages := facts.languages:
@@ -71,7 +71,14 @@ def front_matter(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _yaml(values: Mapping[str, Any]) -> str:
+def yaml_text(values: Mapping[str, Any]) -> str:
+    """The values as YAML, in their order."""
     import yaml
 
     return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+
+
+def plain_line(text: str) -> str:
+    """The text on one line, without characters that control how it is shown."""
+    seen = "".join(letter if unicodedata.category(letter)[0] != "C" else " " for letter in text)
+    return " ".join(seen.split())

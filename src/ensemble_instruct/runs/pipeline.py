@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import TypeVar
 
 from ensemble_instruct.concurrency import drain, gather
 from ensemble_instruct.config.schema import Config
@@ -23,8 +22,6 @@ from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import (
     Answered,
-    Completion,
-    Example,
     Instance,
     Instruction,
     Kind,
@@ -48,7 +45,6 @@ from ensemble_instruct.version import __version__
 
 _ROWS_BETWEEN_TURNS = 256
 """Of step 5 with all rows in view, until signals and others have their turn."""
-Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
 
 
 async def run_steps(

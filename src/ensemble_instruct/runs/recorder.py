@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ensemble_instruct.agreement.selection import Lengths
 from ensemble_instruct.concurrency import closing
@@ -25,8 +25,9 @@ from ensemble_instruct.records import (
     Step,
 )
 from ensemble_instruct.runs.passes import Counting
-from ensemble_instruct.runs.pipeline import Record
 from ensemble_instruct.store.store import Store
+
+Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
 
 
 class Monitor(Protocol):

@@ -10,8 +10,8 @@ from typing import Any
 
 from ensemble_instruct.config.licenses import MergedLicense
 from ensemble_instruct.config.load import validated
-from ensemble_instruct.config.schema import MOST_VOTERS, Config, voters_for
-from ensemble_instruct.config.steps import InstancesSection
+from ensemble_instruct.config.schema import Config, voters_for
+from ensemble_instruct.config.steps import MOST_VOTERS, InstancesSection
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.licences.policy import parts_of, require_admitted
 from ensemble_instruct.records import KINDS, OF_THREE
