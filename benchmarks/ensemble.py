@@ -40,7 +40,7 @@ def made_rows(count: int, words: int, voters: int) -> list[Answered]:
     rows: list[Answered] = []
     for number in range(count):
         shared = chosen.choices(vocabulary, weights, k=words)
-        instance = Instance("output_only", f"task {number}", "", output(shared))
+        instance = Instance(kind="output_only", instruction=f"task {number}", input="", output=output(shared))
         candidates = tuple(Candidate(instance.id, f"v{voter}", output(shared)) for voter in range(voters))
         rows.append(Answered(instance, candidates))
     return rows

@@ -107,12 +107,20 @@ def _examples(size: int) -> Iterator[tuple[str, int, str, str]]:
     for number in range(size):
         kind = KINDS[2 * number // size]
         given = _text(rng, 30) if kind == "input_output" else ""
-        instance = Instance(kind, f"{_text(rng, 15)} {number}.", given, _text(rng, 40))
+        instance = Instance(kind=kind, instruction=f"{_text(rng, 15)} {number}.", input=given, output=_text(rng, 40))
         texts = (instance.output, instance.output, _text(rng, 40), _text(rng, 40))
         candidates = tuple(Candidate(instance.id, *pair) for pair in zip(VOTERS, texts, strict=True))
         scores = tuple(round(rng.random(), 4) for _ in VOTERS)
         matrix = tuple(scores for _ in VOTERS)
-        example = Example(instance, instance.output, VOTERS[:2], max(scores), candidates, scores, matrix)
+        example = Example(
+            instance=instance,
+            output=instance.output,
+            winners=VOTERS[:2],
+            agreement=max(scores),
+            candidates=candidates,
+            scores=scores,
+            matrix=matrix,
+        )
         yield kind, number, instance.id, json.dumps(example_row(example))
 
 

@@ -51,11 +51,11 @@ class Maker:
             common = self._text(shared, 12)
             text = common if place % 20 == 0 else self._text(self._random, 12)
             key = self._request("instructions", kind, "base", text)
-            self._insert("instruction", kind, place, Instruction(kind, text).id, text, key, place, "[]", None)
+            self._insert("instruction", kind, place, Instruction(kind=kind, text=text).id, text, key, place, "[]", None)
             right = self._text(self._random, self._random.randint(self._words // 2, self._words * 3 // 2))
             given = self._text(self._random, 20) if kind == "input_output" else ""
             key = self._request("instances", kind, "base", right)
-            record = Instance(kind, text, given, right)
+            record = Instance(kind=kind, instruction=text, input=given, output=right)
             self._insert("instance", kind, place, record.id, text, given, self._nearly(right), 0, "", key)
             for voter in VOTERS:
                 said = self._nearly(right)

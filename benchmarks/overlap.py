@@ -59,8 +59,8 @@ async def serve(name: str, slots: int, latency: float) -> None:
         prompt = body["prompt"]
         async with free:
             until = asyncio.get_running_loop().time() + latency
-            sampling = Sampling(body["max_tokens"], seed=body.get("seed"))
-            said = model(Request(prompt, sampling, "outputs", kind_of(prompt)))
+            sampling = Sampling(max_tokens=body["max_tokens"], seed=body.get("seed"))
+            said = model(Request(prompt=prompt, sampling=sampling, step="outputs", kind=kind_of(prompt)))
             await asyncio.sleep(until - asyncio.get_running_loop().time())
         counts["requests"] += 1
         counts["last"] = time.monotonic()

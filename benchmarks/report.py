@@ -143,14 +143,27 @@ class Maker:
             self._note_instruction(kind, instruction)
             if self.random.random() < 0.12:
                 reason = self._one_of(PARSE_REASONS)
-                self._reject(Rejected("parse", reason, self._text(3, 40), kind, f"{self._requests:016x}"))
+                self._reject(
+                    Rejected(
+                        step="parse", reason=reason, text=self._text(3, 40), kind=kind, source=f"{self._requests:016x}"
+                    )
+                )
                 continue
             right = self._text(1, 6 if self.random.random() < 0.4 else 70)
             given = self._text(4, 60) if kind == "input_output" else ""
             ease = 0.2 if self.random.random() < HARD else 1.0
             completion = f"{self._requests:016x}"
             yield self._answered(
-                Instance(kind, instruction, given, self._nearly(right, 0.6 * ease), completion, "00"), right, ease
+                Instance(
+                    kind=kind,
+                    instruction=instruction,
+                    input=given,
+                    output=self._nearly(right, 0.6 * ease),
+                    completion_id=completion,
+                    request_key="00",
+                ),
+                right,
+                ease,
             )
 
     def _answered(self, instance: Instance, right: str, ease: float) -> tuple[Instance, tuple[Candidate, ...]]:
@@ -183,14 +196,16 @@ class Maker:
         scores = sorted((self.random.betavariate(5, 6) * 0.7 for _ in range(10)), reverse=True)
         similar = [(self.random.choice(self._seeds), score) for score in scores]
         key = self._request("instructions", kind, GENERATOR, text, 420, self._text(24, 60))
-        record = Instruction(kind, text, key.hex())
+        record = Instruction(kind=kind, text=text, request_key=key.hex())
         place = self._next("instruction")
         self._insert("instruction", (kind, place, record.id, text, key, place, json.dumps(similar), None))
 
     def _drop_instruction(self, kind: Kind) -> None:
         reason, text = self._one_of(REASONS), self._instruction()
         detail = f"{self.random.uniform(0.7, 1):.3f} to: {self._instruction()}" if reason == "not_novel" else ""
-        self._reject(Rejected("instructions", reason, text, kind, request_key="00", detail=detail))
+        self._reject(
+            Rejected(step="instructions", reason=reason, text=text, kind=kind, request_key="00", detail=detail)
+        )
 
     def _instruction(self) -> str:
         if self.random.random() < 0.1:

@@ -70,7 +70,7 @@ class Demonstration:
     output: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How a model should answer. Lengths are in the model's tokens; temperature 0 is greedy."""
 
@@ -83,7 +83,7 @@ class Sampling:
     seed: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One question to one model. `repeat` tells apart several samples of the same prompt."""
 
@@ -132,7 +132,7 @@ class Answer:
     outcome: Response | Failure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
     """A machine-made instruction that passed the filters of step 1."""
 
@@ -169,7 +169,7 @@ class Completion:
         return content_id("completion", self.instruction, self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """One worked task: it owns its instruction, which need not be the one its completion was asked for."""
 
@@ -219,7 +219,7 @@ class Answered(NamedTuple):
     candidates: tuple[Candidate, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """A row of the dataset: the instance with the output that was selected, and how that came about."""
 
@@ -238,7 +238,7 @@ class Example:
     """For each candidate why a quality filter did not let it be chosen, or the empty text; empty: none was on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
     """Something that a step dropped, and why."""
 

@@ -86,7 +86,12 @@ def test_a_voter_that_answers_rubbish_takes_no_more_than_a_point(rubbish: str) -
     def quality(voters: list[str], *, with_rubbish: bool) -> float:
         table = [
             Answered(
-                Instance("input_output", task["instruction"], task["input"], task["outputs"][voters[0]]),
+                Instance(
+                    kind="input_output",
+                    instruction=task["instruction"],
+                    input=task["input"],
+                    output=task["outputs"][voters[0]],
+                ),
                 tuple(
                     Candidate("", name, text)
                     for name, text in [(voter, task["outputs"][voter]) for voter in voters[1:]]
@@ -201,12 +206,13 @@ def test_a_mistake_is_one_line_and_changes_nothing(
 def test_rows_are_decided_with_all_others_in_view() -> None:
     """The voter that disagrees in all other rows loses the one in which it would win by its length."""
     instances = [
-        Instance("output_only", f"task {number}", "", f"answer number {number} is right") for number in range(5)
+        Instance(kind="output_only", instruction=f"task {number}", input="", output=f"answer number {number} is right")
+        for number in range(5)
     ]
     table = [
         Answered(one, (Candidate(one.id, "b", one.output), Candidate(one.id, "odd", "qq ww ee"))) for one in instances
     ]
-    last = Instance("output_only", "last", "", "red")
+    last = Instance(kind="output_only", instruction="last", input="", output="red")
     long = "quite another text " + " ".join(f"w{number}" for number in range(30))
     table.append(Answered(last, (Candidate(last.id, "b", "blue"), Candidate(last.id, "odd", long))))
     records = list(select(lambda: table, Selection("balanced", min_agreement=0.0)))

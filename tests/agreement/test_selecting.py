@@ -33,7 +33,14 @@ def table(voters: int, rng: random.Random) -> list[Answered]:
     for number in range(120):
         right = [rng.choice(words) for _ in range(rng.randint(0, 12))] * rng.choice((1, 1, 3))
         said = [" ".join(rng.choice((word, word, "oak")) for word in right) for _ in range(voters + 1)]
-        instance = Instance(rng.choice(("input_output", "output_only")), f"task {number}", "", said[0], "", "00")
+        instance = Instance(
+            kind=rng.choice(("input_output", "output_only")),
+            instruction=f"task {number}",
+            input="",
+            output=said[0],
+            completion_id="",
+            request_key="00",
+        )
         silent = 0 if voters == 2 else rng.random() * 0.3
         candidates = [
             Candidate(instance.id, f"v{at}", text) for at, text in enumerate(said[1:]) if rng.random() >= silent
@@ -54,8 +61,8 @@ def shared(records: list[Example | Rejected], share: float) -> list[Example | Re
 def below(example: Example, share: float) -> Rejected:
     instance, detail = example.instance, f"agreement {example.agreement:.3f}, not in {share:g}"
     return Rejected(
-        "ensemble", "below_share", instance.instruction, instance.kind, instance.id, "00", detail,
-        candidates=example.candidates,
+        step="ensemble", reason="below_share", text=instance.instruction, kind=instance.kind, source=instance.id,
+        request_key="00", detail=detail, candidates=example.candidates,
     )  # fmt: skip
 
 
@@ -82,7 +89,7 @@ def test_texts_are_not_held_in_memory(strategy: Strategy) -> None:
     def lines(count: int = 300) -> Iterator[Answered]:
         for number in range(count):
             text = f"{number} " + "x" * 2000
-            instance = Instance("output_only", f"task {number}", "", text)
+            instance = Instance(kind="output_only", instruction=f"task {number}", input="", output=text)
             candidates = tuple(Candidate(instance.id, f"v{voter}", text + "." * voter) for voter in range(2))
             yield Answered(instance, candidates)
 
@@ -97,7 +104,7 @@ def test_texts_are_not_held_in_memory(strategy: Strategy) -> None:
 
 
 def drop(number: int, text: str = "new") -> Rejected:
-    return Rejected("ensemble", "low_agreement", f"{text} {number}", "output_only")
+    return Rejected(step="ensemble", reason="low_agreement", text=f"{text} {number}", kind="output_only")
 
 
 def replaced(store: Store, records: int) -> None:

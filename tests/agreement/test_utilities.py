@@ -32,7 +32,7 @@ from ensemble_instruct.viewer.queries import example_detail
 from tests.conftest import Cli, rows
 
 TEXTS = st.lists(st.lists(st.sampled_from(["a", "b", "boat", "Boats", "3.0", "é", ""]), max_size=6).map(" ".join))
-INSTANCE = Instance("output_only", "Say something.", "", "")
+INSTANCE = Instance(kind="output_only", instruction="Say something.", input="", output="")
 
 
 def matrix_of(weights: Weights, outputs: Sequence[str]) -> Matrix:
@@ -132,7 +132,7 @@ def test_the_order_of_the_voters_never_matters(strategy: Strategy, table: list[l
     def made(order: Sequence[str]) -> list[Any]:
         lines = [
             Answered(
-                Instance("output_only", f"task {number}", "", texts[0]),
+                Instance(kind="output_only", instruction=f"task {number}", input="", output=texts[0]),
                 tuple(Candidate("", name, texts[int(name[1])]) for name in order),
             )
             for number, texts in enumerate(table)
@@ -148,7 +148,8 @@ def test_the_order_of_the_voters_never_matters(strategy: Strategy, table: list[l
 def test_random_draws_each_voter_about_as_often() -> None:
     lines = [
         Answered(
-            Instance("output_only", f"task {number}", "", "own"), (Candidate("", "a", "one"), Candidate("", "b", "two"))
+            Instance(kind="output_only", instruction=f"task {number}", input="", output="own"),
+            (Candidate("", "a", "one"), Candidate("", "b", "two")),
         )
         for number in range(600)
     ]

@@ -46,7 +46,9 @@ def first_step(kind: Kind) -> tuple[tuple[str, ...], tuple[str, ...], int]:
         rng = random.Random(f"{kind}/{number}")
         shown = rng.sample(kept, min(4, len(kept))) + rng.sample(seeds(kind), 6)
         sampling = instructions_sampling(len(shown), "default", number)
-        text = base(Request(instructions_prompt(shown, "default"), sampling, "instructions", kind)).text
+        text = base(
+            Request(prompt=instructions_prompt(shown, "default"), sampling=sampling, step="instructions", kind=kind)
+        ).text
         items = re.split(rf"\n{len(shown) + 2}\. ", text)
         longer += len(items) > 1
         for item in (item.strip() for item in items):
@@ -61,7 +63,14 @@ def first_step(kind: Kind) -> tuple[tuple[str, ...], tuple[str, ...], int]:
 
 def completed(kind: Kind, instruction: str, seed: int) -> Response:
     template = instances_template(kind, load_demonstrations(kind), "default")
-    return base(Request(template.prompt(instruction), instances_sampling("default", seed), "instances", kind))
+    return base(
+        Request(
+            prompt=template.prompt(instruction),
+            sampling=instances_sampling("default", seed),
+            step="instances",
+            kind=kind,
+        )
+    )
 
 
 @cache
@@ -85,7 +94,7 @@ def instances() -> Iterator[Instance]:
 
 def vote(voter: Callable[[Request], Response], instance: Instance) -> str:
     prompt = outputs_prompt(instance.instruction, instance.input)
-    return voter(Request(prompt, outputs_sampling("default"), "outputs", instance.kind)).text
+    return voter(Request(prompt=prompt, sampling=outputs_sampling("default"), step="outputs", kind=instance.kind)).text
 
 
 def share(verdicts: list[bool]) -> float:
@@ -125,7 +134,10 @@ def test_replies_depend_on_the_request_alone() -> None:
     assert len({completed("input_output", instruction, seed).text for seed in range(20)}) > 5
     prompt = instructions_prompt(seeds("output_only")[:6], "default")
     sampling = instructions_sampling(6, "default", 1)
-    texts = {base(Request(prompt, sampling, "instructions", "output_only", repeat)).text for repeat in range(20)}
+    texts = {
+        base(Request(prompt=prompt, sampling=sampling, step="instructions", kind="output_only", repeat=repeat)).text
+        for repeat in range(20)
+    }
     assert len(texts) > 15
 
 
@@ -205,7 +217,7 @@ def test_a_right_answer_may_be_a_sentence() -> None:
 @pytest.mark.parametrize("model", [base, voter_a, voter_b])
 def test_unknown_tasks_get_some_answer(model: Callable[[Request], Response]) -> None:
     for prompt in ("Compose a poem about the sea.\n", "hello", "", "Spell the given word backwards.\n"):
-        reply = model(Request(prompt, outputs_sampling("default"), "outputs", "input_output"))
+        reply = model(Request(prompt=prompt, sampling=outputs_sampling("default"), step="outputs", kind="input_output"))
         assert reply.text.strip()
     assert completed("input_output", "Compose a poem about the sea.", 3).text.startswith("input: ")
 

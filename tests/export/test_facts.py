@@ -55,7 +55,9 @@ def test_a_copy_of_known_seed_tasks_is_in_their_language(demo: Path, tmp_path: P
     copied = replace(facts, config=facts.config.model_copy(update={"seed_tasks": tmp_path / "seeds.jsonl"}))
     (tmp_path / "seeds.jsonl").write_text("\n".join(seeds[:30]), "utf-8")
     assert copied.languages == ("en",)
-    others = tuple(MergedRun(name, 1, 1, 1, 0, name) for name in ("a", "b"))
+    others = tuple(
+        MergedRun(name=name, seed=1, instructions=1, instances=1, dropped=0, seed_tasks=name) for name in ("a", "b")
+    )
     assert not list(replace(copied, merged=others).languages)
     (tmp_path / "seeds.jsonl").write_text(seeds[0].replace("a", "ä"), "utf-8")
     assert not list(copied.languages)
@@ -107,7 +109,14 @@ def test_the_card_says_what_was_declared_and_what_the_name_tells(
     demo: Path, declared: str | None, model: str, shown: str, verdict: str
 ) -> None:
     licence = licence_called(declared) if declared else None
-    part = Part("model m", "models.m.license", declared, licence, model, licence_of_model(model))
+    part = Part(
+        title="model m",
+        key="models.m.license",
+        declared=declared,
+        licence=licence,
+        model=model,
+        published=licence_of_model(model),
+    )
     facts = replace(read_facts(demo / "my-demo_run"), parts=(part,))
     ((_, told, outputs, says, source),) = table(section(dataset_card(facts), "Licences"), "of")
     assert (told, outputs) == (shown, verdict)

@@ -69,7 +69,7 @@ def test_many_processes_that_write_one_folder_do_not_disturb_each_other(tmp_path
 
 def test_a_folder_in_which_a_file_was_left_half_is_an_export_still(tmp_path: Path) -> None:
     make_run(tmp_path / "run", made_examples(3))
-    order = planned(ExportOptions("parquet", f"{tmp_path}/out/"), tmp_path / "run")
+    order = planned(ExportOptions(form="parquet", to=f"{tmp_path}/out/"), tmp_path / "run")
     export_run(tmp_path / "run", order)
     (tmp_path / "out" / ".README.md.ab12cd34.partial").write_text("half")
     (tmp_path / "out" / "data" / ".mine").write_text("by hand")

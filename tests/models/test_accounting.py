@@ -94,7 +94,12 @@ def metered(counting: Counting = as_made, delay: float = 0.0) -> Iterator[Meter]
     async def answering(body: dict[str, Any], _: int) -> web.Response:
         prompt = prompt_of(body)
         await asyncio.sleep(rng.uniform(0, delay))
-        request = Request(prompt, Sampling(body["max_tokens"], seed=body.get("seed")), "instructions", kind_of(prompt))
+        request = Request(
+            prompt=prompt,
+            sampling=Sampling(max_tokens=body["max_tokens"], seed=body.get("seed")),
+            step="instructions",
+            kind=kind_of(prompt),
+        )
         response = MODELS[body["model"]](request)
         counted = counting(body, response)
         sums = meter.used[(names[body["model"]], *place_of(prompt))]

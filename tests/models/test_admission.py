@@ -41,7 +41,7 @@ def prompts(count: int) -> list[str]:
 
 
 def request(prompt: str) -> Request:
-    return Request(prompt, Sampling(max_tokens=64), "outputs", "output_only")
+    return Request(prompt=prompt, sampling=Sampling(max_tokens=64), step="outputs", kind="output_only")
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):

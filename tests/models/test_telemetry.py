@@ -128,8 +128,11 @@ def plain(attributes: Iterable[KeyValue]) -> dict[str, Any]:
 def tried(telemetry: Telemetry, *, error: str | None = None, **settings: Any) -> None:
     given: dict[str, Any] = {
         "model": "org/model-7b", "provider": "openai", "operation": "text_completion", "server": SERVER,
-        "request": Request(PROMPT, SAMPLING, "outputs", "input_output", shared=PROMPT), "error": error,
-        "response": None if error else Response(REPLY, "length", 11, 22), "began": BEGAN, "seconds": 0.5,
+        "request": Request(
+            prompt=PROMPT, sampling=SAMPLING, step="outputs", kind="input_output", shared=PROMPT
+        ),
+        "error": error, "response": None if error else Response(REPLY, "length", 11, 22),
+        "began": BEGAN, "seconds": 0.5,
     }  # fmt: skip
     telemetry.tried(**(given | settings))
 
@@ -228,7 +231,7 @@ def test_unknown_counts_odd_texts_and_odd_servers_do_no_harm(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = Sampling(max_tokens=1, stop=("\ud800",), seed=2**70)
-    request = Request(PROMPT, odd, "instructions", "output_only")
+    request = Request(prompt=PROMPT, sampling=odd, step="instructions", kind="output_only")
     report(
         monkeypatch,
         {"response": Response(REPLY, "\udfff\x00"), "request": request, "model": "m\ud800", "server": ""},

@@ -31,7 +31,7 @@ def chosen(
 ) -> Example | Rejected:
     filters = Filters(QualitySection(**switched))
     row = Answered(
-        Instance("output_only", task, "", outputs[0]),
+        Instance(kind="output_only", instruction=task, input="", output=outputs[0]),
         tuple(Candidate("", f"v{number}", text) for number, text in enumerate(outputs[1:])),
     )
     (record,) = select(lambda: [row], Selection(strategy, min_agreement=0.0), filters=filters)
@@ -86,7 +86,12 @@ def test_repetition_is_a_share_of_the_words_that_stood_before() -> None:
 def test_a_share_is_one_of_the_rows_that_the_filters_leave() -> None:
     lines = [
         Answered(
-            Instance("output_only", f"task {number}{' of jane@gmail.com' if number < 6 else ''}", "", GOOD),
+            Instance(
+                kind="output_only",
+                instruction=f"task {number}{' of jane@gmail.com' if number < 6 else ''}",
+                input="",
+                output=GOOD,
+            ),
             (Candidate("", "v", GOOD),),
         )
         for number in range(10)

@@ -52,7 +52,7 @@ class ScriptedEngine(Engine):
         for row in rows:
             self.happened.append(f"{self.name} is asked")
             prompt = self.decode(row.prompt)
-            request = Request(prompt, row.sampling, "instructions", kind_of(prompt))
+            request = Request(prompt=prompt, sampling=row.sampling, step="instructions", kind=kind_of(prompt))
             for character in f"{_SAYS[self.name](request).text}\0":
                 if row.add(ord(character)):
                     break

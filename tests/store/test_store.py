@@ -26,7 +26,7 @@ from ensemble_instruct.store.database import APPLICATION_ID, MIGRATIONS
 from ensemble_instruct.store.store import Store
 from tests.conftest import ROOT, SIMULATED, Cli
 
-SAMPLING = Sampling(256)
+SAMPLING = Sampling(max_tokens=256)
 texts = st.text(st.characters(codec="utf-8"))
 
 
@@ -35,7 +35,7 @@ def key_of(text: str) -> str:
 
 
 def request(prompt: str, shared: str = "", sampling: Sampling = SAMPLING) -> Request:
-    return Request(prompt, sampling, "instances", "input_output", shared=shared)
+    return Request(prompt=prompt, sampling=sampling, step="instances", kind="input_output", shared=shared)
 
 
 def elsewhere(path: Path, sql: str) -> list[list[object]]:
@@ -68,7 +68,7 @@ from ensemble_instruct.store.store import Store
 async def work():
     store = Store(pathlib.Path(sys.argv[1]))
     store.set_meta(state="running")
-    store.add(Instruction("input_output", "Sort the words.", key_of("a")))
+    store.add(Instruction(kind="input_output", text="Sort the words.", request_key=key_of("a")))
     await store.commit(key_of("a"), "base", request("a prompt"), Response("kept"), 0.1)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -188,7 +188,7 @@ def test_sampling_seeds_come_back_and_none_stays_none(tmp_path: Path) -> None:
     async def work() -> None:
         with Store(tmp_path / "run.db") as store:
             for seed in (0, 2**31 - 1, None):
-                question = request("a prompt", sampling=Sampling(256, seed=seed))
+                question = request("a prompt", sampling=Sampling(max_tokens=256, seed=seed))
                 await store.commit(key_of(str(seed)), "base", question, Response("text"), 0.1)
                 assert store.seed(key_of(str(seed))) == seed
 
@@ -211,11 +211,11 @@ def test_records_are_made_anew_and_answers_stay(tmp_path: Path) -> None:
         with Store(tmp_path / "run.db") as store:
             await store.commit(key_of("a"), "base", request("a prompt"), Response("text"), 0.1)
             for kind in KINDS:
-                store.add(Instruction(kind, "Sort the words.", key_of("a")))
+                store.add(Instruction(kind=kind, text="Sort the words.", request_key=key_of("a")))
             await store.flush()
             assert elsewhere(store.path, "SELECT COUNT(*) FROM instruction") == [[2]]
             store.forget_records()
-            store.add(Instruction("input_output", "Count the words.", key_of("a")))
+            store.add(Instruction(kind="input_output", text="Count the words.", request_key=key_of("a")))
             await store.flush()
             assert elsewhere(store.path, "SELECT text FROM instruction") == [["Count the words."]]
             assert store.answered_by_model() == {"base": 1}

@@ -112,7 +112,11 @@ class _Protocol:
             while prompt == SLOW and not ended.is_set():
                 await asyncio.sleep(_LATEST)
             try:
-                return self.reply(little_model(Request(prompt, self.sampling(body), "outputs", "output_only")))
+                return self.reply(
+                    little_model(
+                        Request(prompt=prompt, sampling=self.sampling(body), step="outputs", kind="output_only")
+                    )
+                )
             except RequestRefusedError as error:
                 return refused(str(error))
             except TransientError as error:
@@ -123,7 +127,7 @@ class _Protocol:
 
 def _openai_sampling(body: dict[str, Any]) -> Sampling:
     stop = tuple(body.get("stop", ()))
-    return Sampling(body["max_tokens"], temperature=body["temperature"], stop=stop, seed=body.get("seed"))
+    return Sampling(max_tokens=body["max_tokens"], temperature=body["temperature"], stop=stop, seed=body.get("seed"))
 
 
 def _openai_reply(reply: Response) -> web.Response:
@@ -133,7 +137,7 @@ def _openai_reply(reply: Response) -> web.Response:
 
 def _llama_sampling(body: dict[str, Any]) -> Sampling:
     seed = None if body["seed"] < 0 else body["seed"]
-    return Sampling(body["n_predict"], temperature=body["temperature"], stop=tuple(body["stop"]), seed=seed)
+    return Sampling(max_tokens=body["n_predict"], temperature=body["temperature"], stop=tuple(body["stop"]), seed=seed)
 
 
 def _llama_reply(reply: Response) -> web.Response:

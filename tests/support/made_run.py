@@ -36,10 +36,18 @@ def _example(number: int, kind: Any) -> Example:
     given = f"Wert {number}\nzweite „Zeile“ 日本" if kind == "input_output" else ""
     color = COLORS[number % len(COLORS)]
     texts = (f"{color} answer {number} 😀\n\n  {color}", f"{color} answer {number} 😀\n\n  {color}", f"other {number}")
-    instance = Instance(kind, instruction, given, texts[0])
+    instance = Instance(kind=kind, instruction=instruction, input=given, output=texts[0])
     candidates = tuple(Candidate(instance.id, *pair) for pair in zip(VOTERS, texts, strict=True))
     scores = (0.5 + number % 7 / 16, 0.5 + number % 7 / 16, number % 7 / 16)
-    return Example(instance, texts[0], ("granite", "instance"), scores[0], candidates, scores, (scores, scores, scores))
+    return Example(
+        instance=instance,
+        output=texts[0],
+        winners=("granite", "instance"),
+        agreement=scores[0],
+        candidates=candidates,
+        scores=scores,
+        matrix=(scores, scores, scores),
+    )
 
 
 def make_run(folder: Path, examples: Iterable[Example]) -> Path:

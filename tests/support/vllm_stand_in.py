@@ -110,9 +110,11 @@ class AsyncLLM:
         while text == "Think for as long as you can.":
             await asyncio.sleep(0.01)
         wanted = sampling_params
-        sampling = Sampling(wanted.max_tokens, temperature=wanted.temperature, stop=tuple(wanted.stop or ()))
+        sampling = Sampling(max_tokens=wanted.max_tokens, temperature=wanted.temperature, stop=tuple(wanted.stop or ()))
         try:
-            reply = self.model(Request(text, sampling_with(sampling, wanted.seed), "outputs", "output_only"))
+            reply = self.model(
+                Request(prompt=text, sampling=sampling_with(sampling, wanted.seed), step="outputs", kind="output_only")
+            )
         except RequestRefusedError as error:
             raise ValueError(f"The prompt is longer than the maximum model length: {error}") from error
         except TransientError as error:
@@ -128,7 +130,7 @@ class AsyncLLM:
 
 
 def sampling_with(sampling: Sampling, seed: int | None) -> Sampling:
-    return Sampling(sampling.max_tokens, temperature=sampling.temperature, stop=sampling.stop, seed=seed)
+    return Sampling(max_tokens=sampling.max_tokens, temperature=sampling.temperature, stop=sampling.stop, seed=seed)
 
 
 @contextmanager

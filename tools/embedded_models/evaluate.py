@@ -66,7 +66,9 @@ def judged(tasks: Sequence[Task], models: Path) -> list[Judged]:
     answers = {name: _voter(tasks, models / name) for name in VOTERS} | {BASE: _base(tasks, models / BASE)}
     rows: list[Answered] = []
     for place, task in enumerate(tasks):
-        instance = Instance(task.family.kind, task.instruction, task.input, answers[BASE][place])
+        instance = Instance(
+            kind=task.family.kind, instruction=task.instruction, input=task.input, output=answers[BASE][place]
+        )
         texts = {name: answers[name][place] for name in VOTERS}
         candidates = [
             Candidate(instance.id, name, text)

@@ -17,7 +17,7 @@ _PARTS = 4
 """Words of a part that may be repeated."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ballot:
     """The outputs of one instance."""
 
@@ -50,11 +50,13 @@ def ballot(outputs: Sequence[str], source: str = "", matrix: Matrix | None = Non
     tokens = [word_tokens(text, stem=True) for text in outputs]
     answers = Answers((*outputs, source))
     return Ballot(
-        tuple(outputs),
-        _rouge_l_or_equal(tokens, answers) if matrix is None else matrix,
-        tuple(map(len, tokens)),
-        tuple(map(_repetition, tokens)),
-        tuple(bool(text.strip()) and not answers.same(place, len(outputs)) for place, text in enumerate(outputs)),
+        outputs=tuple(outputs),
+        matrix=_rouge_l_or_equal(tokens, answers) if matrix is None else matrix,
+        words=tuple(map(len, tokens)),
+        repetition=tuple(map(_repetition, tokens)),
+        counts=tuple(
+            bool(text.strip()) and not answers.same(place, len(outputs)) for place, text in enumerate(outputs)
+        ),
     )
 
 
@@ -66,11 +68,11 @@ def original_ballot(outputs: Sequence[str], source: str = "") -> Ballot:
     forms = [normalised(text) for text in outputs]
     tokens = [rouge_tokens(form, stem=True) for form in forms]
     return Ballot(
-        tuple(outputs),
-        pairwise(len(outputs), lambda i, j: lcs_f1(tokens[i], tokens[j])),
-        tuple(map(len, tokens)),
-        tuple(map(_repetition, tokens)),
-        tuple(bool(form) and form != normalised(source) for form in forms),
+        outputs=tuple(outputs),
+        matrix=pairwise(len(outputs), lambda i, j: lcs_f1(tokens[i], tokens[j])),
+        words=tuple(map(len, tokens)),
+        repetition=tuple(map(_repetition, tokens)),
+        counts=tuple(bool(form) and form != normalised(source) for form in forms),
     )
 
 

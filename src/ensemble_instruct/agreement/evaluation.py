@@ -58,7 +58,7 @@ class LabelledTasks:
     tasks: tuple[Task, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyResult:
     """Means over the subsets of how well a strategy does; None where no subset keeps (or chooses) anything."""
 
@@ -83,7 +83,7 @@ class VoterResult:
     words: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What `evaluate` found."""
 
@@ -154,7 +154,7 @@ def read_labelled_tasks(path: Path, weights: Weights = ROUGE_L, embedding_model:
 
 def _instance(row: JsonRow) -> Instance:
     kind: Kind = "input_output" if row["input"].strip() else "output_only"
-    return Instance(kind, row["instruction"], row["input"], "")
+    return Instance(kind=kind, instruction=row["instruction"], input=row["input"], output="")
 
 
 def _read_tasks(path: Path) -> tuple[tuple[str, ...], list[JsonRow]]:
@@ -192,11 +192,11 @@ def _models_of(row: JsonRow, where: str) -> tuple[str, ...]:
 def part_of(whole: Ballot, places: Sequence[int]) -> Ballot:
     """The ballot of some of the outputs: as `ballot` would make it, without comparing any text again."""
     return Ballot(
-        tuple(whole.outputs[place] for place in places),
-        tuple(tuple(whole.matrix[place][other] for other in places) for place in places),
-        tuple(whole.words[place] for place in places),
-        tuple(whole.repetition[place] for place in places),
-        tuple(whole.counts[place] for place in places),
+        outputs=tuple(whole.outputs[place] for place in places),
+        matrix=tuple(tuple(whole.matrix[place][other] for other in places) for place in places),
+        words=tuple(whole.words[place] for place in places),
+        repetition=tuple(whole.repetition[place] for place in places),
+        counts=tuple(whole.counts[place] for place in places),
     )
 
 

@@ -170,12 +170,22 @@ def chosen_example(row: Answered, output: str, agreement: float, matrix: Matrix,
     """The example that a row becomes with the output that was chosen."""
     voices = voices_of(row)
     winners = tuple(sorted(voice.voter for voice in voices if voice.text == output))
-    return Example(row.instance, output, winners, agreement, voices, mean_agreements(matrix), matrix, barred)
+    return Example(
+        instance=row.instance,
+        output=output,
+        winners=winners,
+        agreement=agreement,
+        candidates=voices,
+        scores=mean_agreements(matrix),
+        matrix=matrix,
+        barred=barred,
+    )
 
 
 def rejected_row(instance: Instance, reason: str, detail: str, voices: Sequence[Candidate]) -> Rejected:
     """The drop that an instance becomes."""
     return Rejected(
-        "ensemble", reason, f"{instance.instruction}\n{instance.input}".strip(), instance.kind, instance.id,
-        instance.request_key, detail, candidates=tuple(voices),
+        step="ensemble", reason=reason, text=f"{instance.instruction}\n{instance.input}".strip(),
+        kind=instance.kind, source=instance.id, request_key=instance.request_key, detail=detail,
+        candidates=tuple(voices),
     )  # fmt: skip

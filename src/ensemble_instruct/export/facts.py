@@ -40,7 +40,7 @@ BINS = 10
 """Of the distribution of the agreement, from 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What one model was asked in one step for one kind, all with the same sampling settings."""
 
@@ -95,7 +95,7 @@ class SourceFile:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergedRun:
     """A run that was merged with others into this one."""
 
@@ -110,7 +110,7 @@ class MergedRun:
     """The digest of its seed tasks."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that the card, its licence file and `croissant.json` say."""
 
@@ -217,23 +217,23 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
         merged = tuple(_merged_run(entry) for entry in json.loads(meta.get("merged", "[]")))
         words: list[float] | None = json.loads(meta.get("words", "null"))
         return Facts(
-            name or folder.resolve().name,
-            meta.get("version", __version__),
-            meta.get("state", ""),
-            _days(connection),
-            config,
-            kept,
-            _dropped(connection),
-            asked,
-            templates,
-            agreement,
-            wins,
-            (words[0], words[1]) if words else None,
-            _samples(connection),
-            source_files(config),
-            parts_of(config, _models(config, asked, bool(merged))),
-            _usual_tables(kept, bool(merged)) if tables is None else tuple(tables),
-            merged,
+            name=name or folder.resolve().name,
+            version=meta.get("version", __version__),
+            state=meta.get("state", ""),
+            days=_days(connection),
+            config=config,
+            kept=kept,
+            dropped=_dropped(connection),
+            asked=asked,
+            templates=templates,
+            agreement=agreement,
+            wins=wins,
+            words=(words[0], words[1]) if words else None,
+            samples=_samples(connection),
+            files=source_files(config),
+            parts=parts_of(config, _models(config, asked, bool(merged))),
+            tables=_usual_tables(kept, bool(merged)) if tables is None else tuple(tables),
+            merged=merged,
         )
 
 
@@ -262,8 +262,14 @@ def _require_unchanged(folder: Path, config: Config, made: Mapping[str, Any]) ->
 
 def _merged_run(entry: Mapping[str, Any]) -> MergedRun:
     made = entry.get("config") or {}
-    counts = entry["instructions"], entry["instances"], sum(entry["dropped"].values())
-    return MergedRun(entry["run"], made.get("seed"), *counts, made.get("seed_tasks"))
+    return MergedRun(
+        name=entry["run"],
+        seed=made.get("seed"),
+        instructions=entry["instructions"],
+        instances=entry["instances"],
+        dropped=sum(entry["dropped"].values()),
+        seed_tasks=made.get("seed_tasks"),
+    )
 
 
 def source_files(config: Config) -> tuple[SourceFile, ...]:
@@ -319,7 +325,18 @@ def _asked(connection: sqlite3.Connection) -> tuple[tuple[Asked, ...], tuple[Tem
         if text:
             templates.add(Template(step, kind, sha256(text.encode("utf-8", "surrogatepass")).hexdigest()))
     asked = [
-        Asked(step, kind, model, json.loads(settings), count, failed, given, written, guessed > 0, unseeded)
+        Asked(
+            step=step,
+            kind=kind,
+            model=model,
+            sampling=json.loads(settings),
+            requests=count,
+            failures=failed,
+            prompt_tokens=given,
+            completion_tokens=written,
+            is_estimated=guessed > 0,
+            unseeded=unseeded,
+        )
         for (step, kind, model, settings), (count, failed, given, written, guessed, unseeded) in sums.items()
     ]
     return (

@@ -19,7 +19,7 @@ _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 _SUFFIXES = (".json", ".jsonl", ".parquet")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
     """The options as a user gave them; None where they were not given."""
 
@@ -33,7 +33,7 @@ class ExportOptions:
     partial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportPlan:
     """An export that can be made."""
 
@@ -73,8 +73,9 @@ def planned(given: ExportOptions, run_folder: Path) -> ExportPlan:
     _require_shards(given, as_folder=as_folder)
     splits = WHOLE if given.split is None else parse_splits(given.split)
     return ExportPlan(
-        given.form, to, as_folder, rows, given.system, splits, parse_size(given.shard_size or SHARD_SIZE),
-        given.form == "hub" if given.candidates is None else given.candidates, given.partial,
+        form=given.form, to=to, as_folder=as_folder, rows=rows, system=given.system, splits=splits,
+        shard_bytes=parse_size(given.shard_size or SHARD_SIZE),
+        candidates=given.form == "hub" if given.candidates is None else given.candidates, partial=given.partial,
     )  # fmt: skip
 
 

@@ -32,8 +32,8 @@ def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:
         instance, *candidates = (Candidate(row["id"], each["voter"], each["output"]) for each in row["candidates"])
         asked = Answered(
             Instance(
-                row["kind"], row["instruction"], row["input"], instance.text, follow_on=row["follow_on"],
-                run=row.get("run", ""),
+                kind=row["kind"], instruction=row["instruction"], input=row["input"], output=instance.text,
+                follow_on=row["follow_on"], run=row.get("run", ""),
             ),
             tuple(candidates),
         )  # fmt: skip

@@ -20,7 +20,7 @@ LICENCE_FILE = "LICENSE.md"
 _SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """Something of which the dataset is made: a model, or a file of seed tasks or demonstrations."""
 
@@ -68,13 +68,13 @@ def _model_part(config: Config, name: str) -> Part:
     section = config.models[name]
     declared = section.license
     return Part(
-        f"model {name}",
-        f"models.{name}.license",
-        declared,
-        None if declared is None else licence_called(declared),
-        section.model,
-        licence_of_model(section.model),
-        section.provider == "scripted",
+        title=f"model {name}",
+        key=f"models.{name}.license",
+        declared=declared,
+        licence=None if declared is None else licence_called(declared),
+        model=section.model,
+        published=licence_of_model(section.model),
+        own=section.provider == "scripted",
     )
 
 
@@ -87,7 +87,7 @@ def _file_parts(config: Config) -> list[Part]:
         ("demonstrations", "licenses.demonstrations", section.demonstrations, any(map(is_users, demonstrations))),
     ]
     parts = [
-        Part(title, key, declared, None if declared is None else licence_called(declared))
+        Part(title=title, key=key, declared=declared, licence=None if declared is None else licence_called(declared))
         for title, key, declared, is_own in given
         if is_own
     ]
@@ -95,7 +95,9 @@ def _file_parts(config: Config) -> list[Part]:
     if not all(map(is_users, demonstrations)):
         bundled.append("demonstrations")
     if bundled:
-        parts.append(Part(f"bundled {' and '.join(bundled)}", "", BUNDLED, licence_called(BUNDLED)))
+        parts.append(
+            Part(title=f"bundled {' and '.join(bundled)}", key="", declared=BUNDLED, licence=licence_called(BUNDLED))
+        )
     return parts
 
 
@@ -103,7 +105,11 @@ def _merged_parts(config: Config) -> list[Part]:
     parts = []
     for place, entry in enumerate(config.licenses.merged):
         kind, _, name = entry.part.partition(" ")
-        plain = _model_part(config, name) if kind == "model" and name in config.models else Part("", "", None, None)
+        plain = (
+            _model_part(config, name)
+            if kind == "model" and name in config.models
+            else Part(title="", key="", declared=None, licence=None)
+        )
         licence = None if entry.license is None else licence_called(entry.license)
         title, key = f"{entry.part} of run {entry.run}", f"licenses.merged.{place}.license"
         parts.append(replace(plain, title=title, key=key, declared=entry.license, licence=licence))

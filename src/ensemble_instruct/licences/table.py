@@ -16,7 +16,7 @@ _LONGEST = 300
 """Of an expression that is read, in letters."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Licence:
     """A licence, or the terms of a service, as one line of the table has it."""
 
@@ -128,12 +128,12 @@ def _all_of(licences: Sequence[Licence]) -> Licence:
         return strictest
     is_free = all(part.rank for part in parts)
     return Licence(
-        "-and-".join(part.id for part in parts),
-        " and ".join(part.title for part in parts),
-        strictest.outputs,
-        " ".join(part.says for part in parts),
-        strictest.source,
-        min(part.date for part in parts),
+        id="-and-".join(part.id for part in parts),
+        title=" and ".join(part.title for part in parts),
+        outputs=strictest.outputs,
+        says=" ".join(part.says for part in parts),
+        source=strictest.source,
+        date=min(part.date for part in parts),
         hub=strictest.hub if is_free else None,
         commercial=all(part.commercial for part in parts),
         rank=strictest.rank if is_free else None,

@@ -50,7 +50,7 @@ _FIRST_REST, _LONGEST_REST, _LONGEST_ABSENCE = 0.5, 5.0, 15.0
 _FIRST_HOLD, _LONGEST_HOLD = 0.25, 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateStatus:
     """One server at one moment, as `status` shows it; latencies are in seconds."""
 
@@ -210,7 +210,15 @@ class Gate:
         )
         state = "away" if self.is_away else "open"
         return GateStatus(
-            self.server, state, self.in_flight, int(self.limit), self.answers, p50, p90, p99, dict(self.retries)
+            server=self.server,
+            state=state,
+            in_flight=self.in_flight,
+            limit=int(self.limit),
+            answers=self.answers,
+            p50=p50,
+            p90=p90,
+            p99=p99,
+            retries=dict(self.retries),
         )
 
     def _pass_to(self, now: float, change: int) -> None:

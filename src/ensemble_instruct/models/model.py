@@ -40,7 +40,7 @@ _WITHOUT_REPLY = ("connection", "timeout", "unreachable")
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Usage:
     """What one model did in this process."""
 

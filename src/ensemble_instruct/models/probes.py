@@ -33,7 +33,7 @@ async def settings_followed(client: OpenAIClient) -> str:
 
 
 async def _reply(client: OpenAIClient, sampling: Sampling, prompt: str = _PROMPT) -> Response:
-    return await client.answer(Request(prompt, sampling, "outputs", "output_only"))
+    return await client.answer(Request(prompt=prompt, sampling=sampling, step="outputs", kind="output_only"))
 
 
 async def _seed(client: OpenAIClient) -> str:
@@ -89,7 +89,9 @@ async def _one_word(name: str, server: str, client: Client) -> OneWord:
     question = "Answer with one word. The capital of France is"
     try:
         await client.open()
-        reply = await client.answer(Request(question, Sampling(max_tokens=8), "outputs", "output_only"))
+        reply = await client.answer(
+            Request(prompt=question, sampling=Sampling(max_tokens=8), step="outputs", kind="output_only")
+        )
         traits = await settings_followed(client) if isinstance(client, OpenAIClient) else client.traits
         return OneWord(name, server, reply.text, traits)
     except (RequestError, ModelError) as error:

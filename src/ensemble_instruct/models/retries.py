@@ -27,7 +27,7 @@ _SILENT_CAUSES = (*_GATEWAY_CAUSES, "connection", "timeout")
 """The server did not say itself that it failed."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Tries:
     """What became of a request so far; times are those of `time.monotonic`."""
 

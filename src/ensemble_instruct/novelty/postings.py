@@ -21,7 +21,7 @@ _FEW = 64
 """So many entries are looked at rather than searched for a position."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Postings:
     """The texts by their rarest tokens: entries sorted by rank of the token, position in the text, and text.
 
@@ -118,7 +118,14 @@ def build_postings(
     np.right_shift(packed, np.uint64(text_bits), out=packed)
     positions = packed.astype(np.uint8)  # the lowest eight bits
     del packed
-    return Postings(size, ranks, starts.astype(np.int64), texts, positions, bitmaps.take(texts))
+    return Postings(
+        size=size,
+        ranks=ranks,
+        starts=starts.astype(np.int64),
+        texts=texts,
+        positions=positions,
+        bitmaps=bitmaps.take(texts),
+    )
 
 
 def _ranks(tokens: npt.NDArray[np.uint32], vocabulary: int) -> npt.NDArray[np.uint32]:

@@ -27,7 +27,7 @@ COLOURS = {"verbs": 8, "models": 16}
 _TOPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     """A rectangle; y goes from 0 at the top to 100."""
 
@@ -48,7 +48,7 @@ class Mark:
     style: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
     """Bars and outlines over one axis, with a table of the same numbers."""
 
@@ -85,12 +85,22 @@ def stacked(
             if counts[place]:
                 base -= height
                 text = f"{name}: {counts[place]:,} {label}"
-                bars.append(Bar(place + _GAP, base, 1 - 2 * _GAP, height, style, text))
+                bars.append(Bar(x=place + _GAP, y=base, width=1 - 2 * _GAP, height=height, style=style, title=text))
     rows = tuple(
         (name, *(f"{counts[place]:,}" for _, counts in columns)) for place, name in enumerate(names) if totals[place]
     )
     heads = ("", *head)
-    return Plot(title, len(names), tuple(bars), (), tuple(marks), tuple(ticks), _y_ticks(top), heads, rows)
+    return Plot(
+        title=title,
+        width=len(names),
+        bars=tuple(bars),
+        outlines=(),
+        marks=tuple(marks),
+        x_ticks=tuple(ticks),
+        y_ticks=_y_ticks(top),
+        head=heads,
+        rows=rows,
+    )
 
 
 def compared(
@@ -107,12 +117,12 @@ def compared(
     top = round_top(100 * max([*shares[0], *shares[1]], default=0)) / 100
     bars = tuple(
         Bar(
-            place + _GAP,
-            100 - 100 * share / top,
-            1 - 2 * _GAP,
-            100 * share / top,
-            "back",
-            f"{name}: {share:.1%} {head[0]}",
+            x=place + _GAP,
+            y=100 - 100 * share / top,
+            width=1 - 2 * _GAP,
+            height=100 * share / top,
+            style="back",
+            title=f"{name}: {share:.1%} {head[0]}",
         )
         for place, (name, share) in enumerate(zip(names, shares[0], strict=True))
         if share
@@ -125,7 +135,17 @@ def compared(
     )
     y_ticks = tuple(Mark(mark.at, f"{mark.label} %") for mark in _y_ticks(100 * top))
     outlines = ((outline, "front"),) if outline else ()
-    return Plot(title, len(names), bars, outlines, tuple(marks), tuple(ticks), y_ticks, ("", *head), rows)
+    return Plot(
+        title=title,
+        width=len(names),
+        bars=bars,
+        outlines=outlines,
+        marks=tuple(marks),
+        x_ticks=tuple(ticks),
+        y_ticks=y_ticks,
+        head=("", *head),
+        rows=rows,
+    )
 
 
 def _steps(heights: Sequence[float]) -> str:
@@ -218,7 +238,7 @@ def duration(seconds: float) -> str:
     return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arc:
     """A piece of a ring, with its label if there is room for it."""
 
@@ -272,7 +292,16 @@ def _arc(
     turn = 360 * middle - 90
     is_left = middle > 0.5
     turn, x, anchor = (turn + 180, -(inner + 6), "end") if is_left else (turn, inner + 6, "start")
-    return Arc(path, style, f"{title or name}: {count:,}", label, round(turn, 2), x, anchor, room < 1.6 * _ROOM)
+    return Arc(
+        path=path,
+        style=style,
+        title=f"{title or name}: {count:,}",
+        label=label,
+        turn=round(turn, 2),
+        x=x,
+        anchor=anchor,
+        is_small=room < 1.6 * _ROOM,
+    )
 
 
 def _point(turn: float, radius: float) -> tuple[float, float]:

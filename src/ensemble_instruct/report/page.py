@@ -164,8 +164,8 @@ def _lost(stage: Stage) -> int:
 
 
 def _together(models: Sequence[ModelUse]) -> ModelUse:
-    sums = (sum(getattr(use, name) for use in models) for name in _SUMMED)
-    return ModelUse("", "", None, (), *sums)
+    sums = {name: sum(getattr(use, name) for use in models) for name in _SUMMED}
+    return ModelUse(name="", model="", license=None, roles=(), **sums)
 
 
 def _model_cells(use: ModelUse, report: Report, *, is_total: bool = False) -> list[str]:

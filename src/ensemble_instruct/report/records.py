@@ -97,7 +97,7 @@ class Words:
     after: Series
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRow:
     """An example to look at."""
 
@@ -121,7 +121,7 @@ class MergedPart:
     """What an earlier one of the runs had already, by reason."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Examples:
     """What one pass over the examples gives."""
 
@@ -203,7 +203,16 @@ def sample_rows(connection: sqlite3.Connection, examples: Examples) -> tuple[Sam
             ).fetchone()
             row = json.loads(text)
             texts = [shortened(row[part], *_EXAMPLE_TEXT) for part in PARTS]
-            found.append(SampleRow(kind, row["agreement"], texts[0], texts[1], texts[2], tuple(row["winners"])))
+            found.append(
+                SampleRow(
+                    kind=kind,
+                    agreement=row["agreement"],
+                    instruction=texts[0],
+                    input=texts[1],
+                    output=texts[2],
+                    winners=tuple(row["winners"]),
+                )
+            )
     return tuple(found)
 
 
@@ -273,12 +282,15 @@ def read_instances(
 
 
 def _sampled(connection: sqlite3.Connection, kind: Kind, count: int, voters: Sequence[str]) -> Iterator[Answered]:
-    for instance_id, *fields in _every(connection, "instance", "id, instruction, input, output", kind, count):
+    for instance_id, instruction, task_input, output in _every(
+        connection, "instance", "id, instruction, input, output", kind, count
+    ):
         said = dict(
             connection.execute("SELECT voter, text FROM candidate WHERE instance = ?", (instance_id,)).fetchall()
         )
         candidates = tuple(Candidate(instance_id, voter, said[voter]) for voter in voters if voter in said)
-        yield Answered(Instance(kind, *fields), candidates)
+        instance = Instance(kind=kind, instruction=instruction, input=task_input, output=output)
+        yield Answered(instance, candidates)
 
 
 def _every(

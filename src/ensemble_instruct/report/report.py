@@ -76,7 +76,7 @@ class Funnel:
     stages: tuple[Stage, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementTable:
     """The agreement of all rows of step 5, and that of each two voters."""
 
@@ -223,12 +223,12 @@ def _agreement(
 ) -> AgreementTable:
     kept, dropped = ([share for kind in KINDS for share in of[kind]] for of in (examples.agreement, drops.agreement))
     return AgreementTable(
-        AGREEMENT_EDGES,
-        series(kept, AGREEMENT_EDGES),
-        series(dropped, AGREEMENT_EDGES),
-        {kind: selection.least(kind) for kind in KINDS},
-        all_rows,
-        examples.matrix(voters),
+        edges=AGREEMENT_EDGES,
+        kept=series(kept, AGREEMENT_EDGES),
+        dropped=series(dropped, AGREEMENT_EDGES),
+        least={kind: selection.least(kind) for kind in KINDS},
+        all_rows=all_rows,
+        kept_rows=examples.matrix(voters),
     )
 
 

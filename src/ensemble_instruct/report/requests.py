@@ -35,7 +35,7 @@ _REQUESTS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUse:
     """What one model has answered in a run, all starts together."""
 
@@ -63,7 +63,7 @@ class Pause:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
     """Answers over time, in bars of equal length; pauses between starts are left out."""
 
@@ -134,17 +134,17 @@ def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
     answers, failures, given, made, estimated, seconds = sums
     section = config.models.get(name) if config else None
     return ModelUse(
-        name,
-        _published(section) if section else "",
-        section.license if section else None,
-        _roles(name, config) if config else (),
-        int(answers),
-        int(failures),
-        int(given),
-        int(made),
-        int(estimated),
-        seconds / answers if answers else 0.0,
-        cost_of(section.price if section else Price(), given, made),
+        name=name,
+        model=_published(section) if section else "",
+        license=section.license if section else None,
+        roles=_roles(name, config) if config else (),
+        answers=int(answers),
+        failures=int(failures),
+        prompt_tokens=int(given),
+        completion_tokens=int(made),
+        estimated=int(estimated),
+        seconds=seconds / answers if answers else 0.0,
+        cost=cost_of(section.price if section else Price(), given, made),
     )
 
 
@@ -167,12 +167,12 @@ def _throughput(
     for (model, bucket), count in buckets.items():
         counts[model][min(bars - 1, int(places[bucket] / bar_seconds + _ROUNDING))] += count
     return Throughput(
-        first,
-        last,
-        active,
-        bar_seconds,
-        {model: tuple(column) for model, column in counts.items()},
-        tuple(Pause(int(at / bar_seconds + _ROUNDING), seconds) for at, seconds in gaps),
+        first=first,
+        last=last,
+        active_seconds=active,
+        bar_seconds=bar_seconds,
+        counts={model: tuple(column) for model, column in counts.items()},
+        pauses=tuple(Pause(int(at / bar_seconds + _ROUNDING), seconds) for at, seconds in gaps),
     )
 
 

@@ -85,7 +85,7 @@ class Verb:
     objects: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verbs:
     """The most frequent root verbs of some instructions."""
 
@@ -117,7 +117,14 @@ def count_verbs(instructions: Iterable[str], model: str | None = None, *, most: 
     )
     questions = sum(root is None and _asks(text) for root, text in zip(roots, given, strict=True))
     different = sum(1 for _, name in pairs if name)
-    return Verbs(len(given), questions, pairs.total(), different, model or "rule", top)
+    return Verbs(
+        instructions=len(given),
+        questions=questions,
+        found=pairs.total(),
+        different=different,
+        method=model or "rule",
+        top=top,
+    )
 
 
 def _objects_of(verb: str, pairs: Counter[tuple[str, str]], most: int) -> tuple[tuple[str, int], ...]:

@@ -24,7 +24,7 @@ ASSUMPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What one model will be asked in one step, estimated."""
 
@@ -77,4 +77,12 @@ def _planned(config: Config, step: Step, kind: Kind, model: str, requests: int, 
     replies = {"instructions": INSTRUCTION_TOKENS, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
     completion = replies.get(step, VERDICT_TOKENS)
     cost = requests * cost_of(config.models[model].price, prompt, completion)
-    return Estimate(step, kind, model, requests, requests * prompt, requests * completion, cost)
+    return Estimate(
+        step=step,
+        kind=kind,
+        model=model,
+        requests=requests,
+        prompt_tokens=requests * prompt,
+        completion_tokens=requests * completion,
+        cost=cost,
+    )

@@ -27,7 +27,7 @@ _USES = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
     """What one model has answered in one step for one kind, all starts together."""
 
@@ -44,7 +44,7 @@ class Use:
     """US dollars, by the prices of the config."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The state of a run: `running`, `finished` or `stopped`, with counts by step and kind."""
 
@@ -102,7 +102,20 @@ def read_status(folder: Path) -> Status:
     servers = _servers(meta.get("servers"))
     merged = tuple(f"{part['run']} ({part['instances']} instances)" for part in json.loads(meta.get("merged", "[]")))
     words, barred = mean_words_of(meta), barred_counts_of(meta)
-    return Status(state, kept, dropped, targets, uses, servers, failures, rate, words, left, merged, barred)
+    return Status(
+        state=state,
+        kept=kept,
+        dropped=dropped,
+        targets=targets,
+        uses=uses,
+        servers=servers,
+        failures=failures,
+        requests_per_second=rate,
+        words=words,
+        seconds_left=left,
+        merged=merged,
+        barred=barred,
+    )
 
 
 def _counts(
@@ -126,7 +139,19 @@ def _uses(connection: sqlite3.Connection, folder: Path) -> tuple[Use, ...]:
     uses = []
     for model, step, kind, answers, failures, prompt_tokens, completion_tokens, estimated in rows:
         cost = cost_of(prices.get(model, Price()), prompt_tokens, completion_tokens)
-        uses.append(Use(model, step, kind, answers, failures, prompt_tokens, completion_tokens, estimated, cost))
+        uses.append(
+            Use(
+                model=model,
+                step=step,
+                kind=kind,
+                answers=answers,
+                failures=failures,
+                prompt_tokens=prompt_tokens,
+                completion_tokens=completion_tokens,
+                estimated=estimated,
+                cost=cost,
+            )
+        )
     return tuple(uses)
 
 

@@ -120,7 +120,7 @@ async def instances_to_file(
                     columns["finish_reason"] = "length"
                 return columns
 
-            wanted = _each(Instruction(kind, _without_marker(row["instruction"], config)) for _, row in given)
+            wanted = _each(Instruction(kind=kind, text=_without_marker(row["instruction"], config)) for _, row in given)
             records = make_instances(wanted, model, plan, model.window)
             return await _write(records, row, to, monitor, "instances")
 
@@ -262,7 +262,7 @@ async def ensemble_files(
 def _instances(rows: Iterable[NumberedRow]) -> Iterator[Instance]:
     for _, row in rows:
         kind: Kind = "input_output" if row["input"].strip() else "output_only"
-        yield Instance(kind, row["instruction"], row["input"], row["output"])
+        yield Instance(kind=kind, instruction=row["instruction"], input=row["input"], output=row["output"])
 
 
 def _read_outputs(path: Path) -> dict[str, list[str]]:

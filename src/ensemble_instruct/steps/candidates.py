@@ -14,12 +14,28 @@ def read_candidate(instance: Instance, voter: str, answer: Answer, profile: Prof
     """
     outcome = answer.outcome
     if isinstance(outcome, Failure):
-        return Rejected("outputs", outcome.type, outcome.message, instance.kind, instance.id, answer.key, voter)
+        return Rejected(
+            step="outputs",
+            reason=outcome.type,
+            text=outcome.message,
+            kind=instance.kind,
+            source=instance.id,
+            request_key=answer.key,
+            detail=voter,
+        )
     if profile == "published":
         return Candidate(instance.id, voter, outcome.text, outcome.finish_reason, answer.key)
     text = outcome.text.partition(END_MARKER)[0].strip()
     if reason := _reason(instance, text, outcome):
-        return Rejected("outputs", reason, text, instance.kind, instance.id, answer.key, voter)
+        return Rejected(
+            step="outputs",
+            reason=reason,
+            text=text,
+            kind=instance.kind,
+            source=instance.id,
+            request_key=answer.key,
+            detail=voter,
+        )
     return Candidate(instance.id, voter, text, outcome.finish_reason, answer.key)
 
 

@@ -67,7 +67,16 @@ class _FirstLook:
             )
             matrix = from_triangle(size, self._numbers[at:own])
             at = own + 3 * size
-            yield row, Ballot(outputs, matrix, tuple(map(int, words)), tuple(repetition), tuple(map(bool, counts)))
+            yield (
+                row,
+                Ballot(
+                    outputs=outputs,
+                    matrix=matrix,
+                    words=tuple(map(int, words)),
+                    repetition=tuple(repetition),
+                    counts=tuple(map(bool, counts)),
+                ),
+            )
 
 
 def _with_ballots(

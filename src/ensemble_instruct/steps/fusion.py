@@ -40,7 +40,7 @@ async def make_fusions(
             return None
         sampling = overrides.model_copy(update={"temperature": None}).applied_to(outputs_sampling("default"))
         prompt = fusion_prompt(instance.instruction, instance.input, texts)
-        return await model.ask(Request(prompt, sampling, "outputs", instance.kind))
+        return await model.ask(Request(prompt=prompt, sampling=sampling, step="outputs", kind=instance.kind))
 
     async with aclosing(map_in_order(answered, ask, window)) as fused:
         async for item, answer in fused:

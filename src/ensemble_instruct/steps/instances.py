@@ -62,7 +62,13 @@ async def make_instances(
             outcome = answer.outcome
             if isinstance(outcome, Failure):
                 yield Rejected(
-                    "instances", outcome.type, instruction.text, plan.kind, instruction.id, answer.key, outcome.message
+                    step="instances",
+                    reason=outcome.type,
+                    text=instruction.text,
+                    kind=plan.kind,
+                    source=instruction.id,
+                    request_key=answer.key,
+                    detail=outcome.message,
                 )
             else:
                 yield Completion(instruction.text, plan.kind, outcome.text, outcome.finish_reason, answer.key)

@@ -39,7 +39,7 @@ ROUND = 5
 _ITEM = re.compile(r"\n\d+\s?\. ")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstructionsPlan:
     """What step 1 needs for one kind."""
 
@@ -202,7 +202,7 @@ class _Pool:
             if closest is None:
                 return self._keep(text, key, number)
             reason, detail = "not_novel", f"{closest[0]:.3f} to: {self._similar[closest[1]]}"
-        return Rejected("instructions", reason, text, plan.kind, request_key=key, detail=detail)
+        return Rejected(step="instructions", reason=reason, text=text, kind=plan.kind, request_key=key, detail=detail)
 
     def _keep_again(self, before: Instruction, key: str, number: int) -> Instruction:
         mean = before.mean_similarity
@@ -217,7 +217,9 @@ class _Pool:
         similar = tuple((self._similar[place], score) for score, place in self._similar.top(text, 10))
         mean = self._similar.mean(text) if self._with_mean else None
         self._add(text)
-        return Instruction(self.plan.kind, text, key, number, similar, mean)
+        return Instruction(
+            kind=self.plan.kind, text=text, request_key=key, round=number, most_similar=similar, mean_similarity=mean
+        )
 
     def _add(self, text: str) -> None:
         self._similar.add(text)

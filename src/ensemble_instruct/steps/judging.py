@@ -17,7 +17,7 @@ _SAMPLING = Sampling(max_tokens=16)
 
 def judgement_request(prompt: str, kind: Kind) -> Request:
     """A question that a word answers."""
-    return Request(prompt, _SAMPLING, "ensemble", kind)
+    return Request(prompt=prompt, sampling=_SAMPLING, step="ensemble", kind=kind)
 
 
 async def make_judgements(
@@ -52,4 +52,12 @@ async def make_judgements(
 
 
 def _drop(instance: Instance, model: Model, answer: Answer, reason: str, text: str) -> Rejected:
-    return Rejected("outputs", reason, text, instance.kind, instance.id, answer.key, model.name)
+    return Rejected(
+        step="outputs",
+        reason=reason,
+        text=text,
+        kind=instance.kind,
+        source=instance.id,
+        request_key=answer.key,
+        detail=model.name,
+    )

@@ -45,7 +45,11 @@ def outputs_request(plan: OutputsPlan, instance: Instance, voter: Voter) -> Requ
         sampling = replace(sampling, seed=seed)
     sampling = plan.overrides.applied_to(sampling)
     return Request(
-        outputs_prompt(instance.instruction, instance.input), sampling, "outputs", instance.kind, voter.sample
+        prompt=outputs_prompt(instance.instruction, instance.input),
+        sampling=sampling,
+        step="outputs",
+        kind=instance.kind,
+        repeat=voter.sample,
     )
 
 

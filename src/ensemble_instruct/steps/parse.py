@@ -51,8 +51,8 @@ class Parser:
                 yield _rejected(completion, reason, task.text, number, detail)
             else:
                 yield Instance(
-                    task.kind, task.instruction, task.input or "", task.output or "",
-                    completion.id, completion.request_key, number,
+                    kind=task.kind, instruction=task.instruction, input=task.input or "", output=task.output or "",
+                    completion_id=completion.id, request_key=completion.request_key, follow_on=number,
                 )  # fmt: skip
             if task.further:
                 yield _rejected(completion, "further_example", task.further, number)
@@ -68,7 +68,7 @@ class Parser:
                 return f"instruction_{reason}", ""
             if closest := self._pool.above(task.instruction, self._threshold):
                 return "not_novel", f"{closest[0]:.3f} to: {self._pool[closest[1]]}"
-        instance = Instance(task.kind, task.instruction, task.input or "", "")
+        instance = Instance(kind=task.kind, instruction=task.instruction, input=task.input or "", output="")
         if instance.id in self._seen:
             return "duplicate", ""
         self._seen.add(instance.id)
@@ -87,7 +87,7 @@ async def parse_completions(
                 yield record
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Task:
     """One stated task of a completion, as far as it was read."""
 
@@ -133,7 +133,7 @@ def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
     found = list(_HEADING.finditer(text))
     headings = [heading for heading in found if len(heading[1]) <= len(found[0][1])]  # one set in is part of a text
     ends = [heading.start() for heading in headings[1:]] + [len(text)] * bool(headings)
-    task = _Task(asked, completion.kind)
+    task = _Task(instruction=asked, wanted=completion.kind)
     if not headings and text.strip():
         task.raw.append(text)
     for heading, end in zip(headings, ends, strict=True):
@@ -141,7 +141,7 @@ def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
         unfinished = completion.finish_reason == "length" and end == len(text) and not marker
         if heading[2] == "instruction":
             yield task
-            task = _Task(squeezed(content), completion.kind)
+            task = _Task(instruction=squeezed(content), wanted=completion.kind)
             task.raw.append(text[heading.start() : end])
             task.cut_off = unfinished
             continue
@@ -187,12 +187,26 @@ def _read_published(completion: Completion) -> Instance | Rejected:
     if not output:
         return _rejected(completion, problem, completion.text, 0)
     instruction = completion.instruction.replace(END_MARKER, "").strip()
-    return Instance(kind or "output_only", instruction, given, output, completion.id, completion.request_key)
+    return Instance(
+        kind=kind or "output_only",
+        instruction=instruction,
+        input=given,
+        output=output,
+        completion_id=completion.id,
+        request_key=completion.request_key,
+    )
 
 
 def _rejected(completion: Completion, reason: str, text: str, number: int, detail: str = "") -> Rejected:
     return Rejected(
-        "parse", reason, text, completion.kind, completion.id, completion.request_key, detail, follow_on=number
+        step="parse",
+        reason=reason,
+        text=text,
+        kind=completion.kind,
+        source=completion.id,
+        request_key=completion.request_key,
+        detail=detail,
+        follow_on=number,
     )
 
 

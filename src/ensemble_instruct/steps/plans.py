@@ -47,12 +47,12 @@ def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPla
             seeds = require_seed_tasks(tasks, kind, needed, config.seed_tasks)
             plans[kind] = KindPlan(
                 InstructionsPlan(
-                    kind,
-                    tuple(seed.instruction for seed in seeds),
-                    config.instructions,
-                    config.profile,
-                    config.seed,
-                    known,
+                    kind=kind,
+                    seeds=tuple(seed.instruction for seed in seeds),
+                    section=config.instructions,
+                    profile=config.profile,
+                    seed=config.seed,
+                    known=known,
                 ),
                 instances_plan(config, kind),
             )

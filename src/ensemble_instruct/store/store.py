@@ -99,7 +99,7 @@ class Store:
     async def commit(self, key: str, model: str, request: Request, outcome: Response | Failure, seconds: float) -> None:
         """Return once the answer is on disk. Raises `StoreError`."""
         done = asyncio.get_running_loop().create_future()
-        self._writer.put(Put(key, model, request, outcome, seconds, done))
+        self._writer.put(Put(key=key, model=model, request=request, outcome=outcome, seconds=seconds, done=done))
         await done
         self._known[int(key[:5], 16)] = 1
 
@@ -155,7 +155,14 @@ class Store:
         def records() -> Iterator[Instruction]:
             with closing(connection), _errors_of_reading(self.path):
                 for text, key, number, similar, mean in rows:
-                    yield Instruction(kind, text, key, number, tuple(map(tuple, json.loads(similar))), mean)
+                    yield Instruction(
+                        kind=kind,
+                        text=text,
+                        request_key=key,
+                        round=number,
+                        most_similar=tuple(map(tuple, json.loads(similar))),
+                        mean_similarity=mean,
+                    )
 
         return records()
 
@@ -166,7 +173,7 @@ class Store:
                 "SELECT kind, instruction, input, output, completion, lower(hex(request)), follow_on,"
                 " COALESCE(run, ''), id FROM instance LEFT JOIN origin ON record = id ORDER BY kind, position"
             )
-            for *fields, instance_id in rows:
+            for kind, instruction, task_input, output, completion, key, follow_on, run, instance_id in rows:
                 said = {
                     row[0]: Candidate(instance_id, *row)
                     for row in self.reader.execute(
@@ -174,7 +181,17 @@ class Store:
                         (instance_id,),
                     )
                 }
-                yield Answered(Instance(*fields), tuple(said[voter] for voter in voters if voter in said))
+                instance = Instance(
+                    kind=kind,
+                    instruction=instruction,
+                    input=task_input,
+                    output=output,
+                    completion_id=completion,
+                    request_key=key,
+                    follow_on=follow_on,
+                    run=run,
+                )
+                yield Answered(instance, tuple(said[voter] for voter in voters if voter in said))
 
     def answered_by_model(self) -> dict[str, int]:
         """How many answers each model of the run has given."""

@@ -44,7 +44,7 @@ Statement = Insert | str
 """A row, or SQL without values that must see all rows handed over before it."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Put:
     """An answer on its way to the disk, and the future of the one who waits for it."""
 

@@ -72,7 +72,10 @@ def held(engine: Engine, case: Callable[[LocalClient], Awaitable[Any]]) -> Any:
 
 
 async def ask(client: LocalClient, *prompts: str, **sampling: Any) -> list[Any]:
-    requests = [Request(prompt, Sampling(64, **sampling), "outputs", "output_only") for prompt in prompts]
+    requests = [
+        Request(prompt=prompt, sampling=Sampling(max_tokens=64, **sampling), step="outputs", kind="output_only")
+        for prompt in prompts
+    ]
     return await asyncio.gather(*map(client.answer, requests), return_exceptions=True)
 
 
@@ -151,10 +154,16 @@ def test_a_model_that_failed_to_load_can_be_opened_again() -> None:
             with pytest.raises(ModelError, match="no such file"):
                 await client.open()
         with pytest.raises(TransientError):
-            await client.answer(Request("x", Sampling(8), "outputs", "output_only"))
+            await client.answer(
+                Request(prompt="x", sampling=Sampling(max_tokens=8), step="outputs", kind="output_only")
+            )
         engine.load_fails = None
         await client.open()
-        assert (await client.answer(Request("x", Sampling(8), "outputs", "output_only"))).text == "x"
+        assert (
+            await client.answer(
+                Request(prompt="x", sampling=Sampling(max_tokens=8), step="outputs", kind="output_only")
+            )
+        ).text == "x"
         await client.close()
 
     asyncio.run(case())

@@ -77,7 +77,7 @@ PLAIN = Sampling(max_tokens=64)
 
 
 async def ask(client: Client, prompt: str, sampling: Sampling = PLAIN) -> Response:
-    return await client.answer(Request(prompt, sampling, "outputs", "output_only"))
+    return await client.answer(Request(prompt=prompt, sampling=sampling, step="outputs", kind="output_only"))
 
 
 async def texts(client: Client, prompts: list[str]) -> list[str]:

@@ -157,7 +157,7 @@ def asked(dialect: Dialect, prompt: str, model: str = "m", sampling: Sampling = 
         with serving(speaking(dialect)) as served:
             client = OpenAIClient("m", ModelSection(base_url=served.base_url, model=model, endpoint=endpoint), None)
             await client.open()
-            request = Request(prompt, sampling, "outputs", "output_only")
+            request = Request(prompt=prompt, sampling=sampling, step="outputs", kind="output_only")
             try:
                 return (await asyncio.gather(client.answer(request), return_exceptions=True))[0]
             finally:
@@ -194,7 +194,7 @@ def outcome_of(reply: Reply, sampling: Sampling = PLAIN, **settings: Any) -> Res
     async def ask() -> Response | BaseException:
         with serving(lambda *_: reply) as served:
             client = OpenAIClient("m", ModelSection(base_url=served.base_url, model="m", **settings), None)
-            request = Request("hello", sampling, "outputs", "output_only")
+            request = Request(prompt="hello", sampling=sampling, step="outputs", kind="output_only")
             try:
                 return (await asyncio.gather(client.answer(request), return_exceptions=True))[0]
             finally:

@@ -135,7 +135,7 @@ def outcomes(act: Act, timeout: float = 30.0, key: str = "sk-key") -> list[Any]:
         client = OpenAIClient("m", section, key)
         found: list[Any] = []
         for prompt in ("odd", "even"):
-            request = Request(prompt, Sampling(9), "outputs", "output_only")
+            request = Request(prompt=prompt, sampling=Sampling(max_tokens=9), step="outputs", kind="output_only")
             found += await asyncio.gather(client.answer(request), return_exceptions=True)
             await asyncio.sleep(0.02)
         await client.close()

@@ -64,7 +64,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # the libraries have warning
 
 
 async def ask(client: Client, prompt: str, sampling: Sampling = PLAIN) -> Response:
-    return await client.answer(Request(prompt, sampling, "outputs", "output_only"))
+    return await client.answer(Request(prompt=prompt, sampling=sampling, step="outputs", kind="output_only"))
 
 
 async def replies(client: Client, prompts: list[str], sampling: Sampling = PLAIN) -> list[Response]:

@@ -27,7 +27,7 @@ SAMPLING = Sampling(max_tokens=256, min_tokens=15, temperature=0.7, top_k=50, to
 
 
 def request(prompt: str, sampling: Sampling = SAMPLING) -> Request:
-    return Request(prompt, sampling, "outputs", "output_only")
+    return Request(prompt=prompt, sampling=sampling, step="outputs", kind="output_only")
 
 
 def section(served: Served, **settings: Any) -> ModelSection:

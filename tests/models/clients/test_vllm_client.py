@@ -10,14 +10,14 @@ from ensemble_instruct.models.clients import make_client
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.support.vllm_stand_in import AsyncEngineArgs, AsyncLLM, RequestOutputKind, SamplingParams, vllm
 
-SAMPLING = Sampling(256, min_tokens=15, temperature=0.7, top_k=50, top_p=0.9, stop=("\n\n",), seed=7)
+SAMPLING = Sampling(max_tokens=256, min_tokens=15, temperature=0.7, top_k=50, top_p=0.9, stop=("\n\n",), seed=7)
 
 
 def asked(sampling: Sampling = SAMPLING, **settings: Any) -> tuple[AsyncLLM, Response]:
     async def ask(engines: list[AsyncLLM]) -> tuple[AsyncLLM, Response]:
         client = make_client("m", ModelSection(provider="vllm", model="org/model", **settings), None)
         await client.open()
-        reply = await client.answer(Request("hello", sampling, "outputs", "output_only"))
+        reply = await client.answer(Request(prompt="hello", sampling=sampling, step="outputs", kind="output_only"))
         await client.close()
         return engines[-1], reply
 
@@ -33,7 +33,7 @@ def test_every_setting_is_passed_on() -> None:
 
 
 def test_settings_without_effect_have_vllms_word_for_it() -> None:
-    engine, _ = asked(Sampling(8, min_tokens=20))
+    engine, _ = asked(Sampling(max_tokens=8, min_tokens=20))
     ((_, parameters),) = engine.asked
     assert (parameters.min_tokens, parameters.top_k, parameters.seed, parameters.temperature) == (8, 0, None, 0.0)
 

@@ -176,8 +176,10 @@ def shows_only_seeds(prompt: str) -> bool:
 
 
 def _reply(body: dict[str, Any], prompt: str, *, chat: bool) -> dict[str, Any]:
-    sampling = Sampling(body.get("max_tokens", 16), seed=body.get("seed"))
-    response = MODELS[body["model"]](Request(prompt, sampling, "instructions", kind_of(prompt)))
+    sampling = Sampling(max_tokens=body.get("max_tokens", 16), seed=body.get("seed"))
+    response = MODELS[body["model"]](
+        Request(prompt=prompt, sampling=sampling, step="instructions", kind=kind_of(prompt))
+    )
     text = {"message": {"role": "assistant", "content": response.text}} if chat else {"text": response.text}
     return {
         "object": "chat.completion" if chat else "text_completion",

@@ -63,7 +63,19 @@ def export(
     from ensemble_instruct.export.options import ExportOptions, planned
     from ensemble_instruct.export.unfinished import choose_again
 
-    order = planned(ExportOptions(form, to, rows, system, split, shard_size, candidates, partial), run_folder)
+    order = planned(
+        ExportOptions(
+            form=form,
+            to=to,
+            rows=rows,
+            system=system,
+            split=split,
+            shard_size=shard_size,
+            candidates=candidates,
+            partial=partial,
+        ),
+        run_folder,
+    )
     _require_hub(form, repo, public=public, dry_run=dry_run)
     if form != "hub":
         from ensemble_instruct.export.front_matter import declared

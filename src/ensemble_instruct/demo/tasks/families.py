@@ -70,7 +70,7 @@ def one_of(options: Iterable[str]) -> Slot:
     return Slot("|".join(map(re.escape, longest_first)), lambda rng: rng.choice(choices))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Family:
     """Tasks of one sort that have one right answer each.
 

@@ -35,8 +35,8 @@ def _ratio(values: Values) -> str:
 
 NUMBER_FAMILIES = (
     Family(
-        "plus",
-        (
+        name="plus",
+        wordings=(
             "What is {a} plus {b}?",
             "Add {a} to {b}.",
             "Compute the sum of {a} and {b}.",
@@ -48,13 +48,13 @@ NUMBER_FAMILIES = (
             "On a bus there are {a} people and {b} get on; how full is it?",
             "Increase {a} by {b}.",
         ),
-        ("What do {a} and {b} add up to?", "Write the sum {a} + {b} as one number."),
-        lambda values, _: str(int(values["a"]) + int(values["b"])),
+        unseen_wordings=("What do {a} and {b} add up to?", "Write the sum {a} + {b} as one number."),
+        answer=lambda values, _: str(int(values["a"]) + int(values["b"])),
         slots={"a": number(2, 30), "b": number(2, 30)},
     ),
     Family(
-        "minus",
-        (
+        name="minus",
+        wordings=(
             "What is {a} minus {b}?",
             "Subtract {b} from {a}.",
             "Compute the difference between {a} and {b}.",
@@ -66,13 +66,13 @@ NUMBER_FAMILIES = (
             "Reduce {a} by {b}.",
             "By how many is {a} more than {b}?",
         ),
-        ("What remains if {b} is taken from {a}?", "Write {a} - {b} as one number."),
-        lambda values, _: _difference(values),
+        unseen_wordings=("What remains if {b} is taken from {a}?", "Write {a} - {b} as one number."),
+        answer=lambda values, _: _difference(values),
         slots={"a": number(5, 40), "b": number(2, 30)},
     ),
     Family(
-        "times",
-        (
+        name="times",
+        wordings=(
             "What is {a} times {b}?",
             "Multiply {a} by {b}.",
             "Compute the product of {a} and {b}.",
@@ -84,14 +84,14 @@ NUMBER_FAMILIES = (
             "Say the answer from the times table for {a} and {b}.",
             "A box of {a} by {b} tiles holds how many tiles?",
         ),
-        ("What does {a} multiplied by {b} give?", "Write {a} x {b} as one number."),
-        lambda values, _: str(int(values["a"]) * int(values["b"])),
+        unseen_wordings=("What does {a} multiplied by {b} give?", "Write {a} x {b} as one number."),
+        answer=lambda values, _: str(int(values["a"]) * int(values["b"])),
         slots={"a": number(2, 10), "b": number(2, 10)},
         closed=True,
     ),
     Family(
-        "half",
-        (
+        name="half",
+        wordings=(
             "What is half of {n}?",
             "Divide {n} by two.",
             "Split {n} coins fairly between two people. How many does each get?",
@@ -103,13 +103,13 @@ NUMBER_FAMILIES = (
             "Halve the number {n}.",
             "Compute {n} / 2.",
         ),
-        ("How much is one half of {n}?", "Write {n} divided by two."),
-        lambda values, _: _ratio(values),
+        unseen_wordings=("How much is one half of {n}?", "Write {n} divided by two."),
+        answer=lambda values, _: _ratio(values),
         slots={"n": number(4, 100)},
     ),
     Family(
-        "double",
-        (
+        name="double",
+        wordings=(
             "What is twice {n}?",
             "Double the number {n}.",
             "Multiply {n} by two.",
@@ -121,13 +121,13 @@ NUMBER_FAMILIES = (
             "Which number has {n} as its half?",
             "Let {n} grow to its double.",
         ),
-        ("How much is the double of {n}?", "Write two times {n} as a number."),
-        lambda values, _: str(2 * int(values["n"])),
+        unseen_wordings=("How much is the double of {n}?", "Write two times {n} as a number."),
+        answer=lambda values, _: str(2 * int(values["n"])),
         slots={"n": number(3, 60)},
     ),
     Family(
-        "larger",
-        (
+        name="larger",
+        wordings=(
             "Which is larger, {a} or {b}?",
             "Name the greater of {a} and {b}.",
             "Compare {a} with {b} and give the bigger one.",
@@ -139,13 +139,13 @@ NUMBER_FAMILIES = (
             "Decide which exceeds the other: {a}, {b}.",
             "Between {a} and {b}, which lies further from zero?",
         ),
-        ("What is the bigger number, {a} or {b}?", "Write the larger one of {a} and {b}."),
-        lambda values, _: str(max(int(values["a"]), int(values["b"]))),
+        unseen_wordings=("What is the bigger number, {a} or {b}?", "Write the larger one of {a} and {b}."),
+        answer=lambda values, _: str(max(int(values["a"]), int(values["b"]))),
         slots={"a": number(2, 99), "b": number(2, 99)},
     ),
     Family(
-        "parity",
-        (
+        name="parity",
+        wordings=(
             "Is {n} odd or even?",
             "Say whether the number {n} is even or odd.",
             "Can {n} be divided by two? Answer even if so, else odd.",
@@ -157,13 +157,13 @@ NUMBER_FAMILIES = (
             "Test {n} for being even; reply odd or even.",
             "Which word describes {n}, even or odd?",
         ),
-        ("Write odd or even for {n}.", "Odd or even: what is {n}?"),
-        lambda values, _: "odd" if int(values["n"]) % 2 else "even",
+        unseen_wordings=("Write odd or even for {n}.", "Odd or even: what is {n}?"),
+        answer=lambda values, _: "odd" if int(values["n"]) % 2 else "even",
         slots={"n": number(2, 999)},
     ),
     Family(
-        "first_even_numbers",
-        (
+        name="first_even_numbers",
+        wordings=(
             "List the first {n} even numbers, starting with 2.",
             "Write {n} even numbers in a row from 2 on.",
             "Count in twos from 2 until you have {n} numbers.",
@@ -175,14 +175,14 @@ NUMBER_FAMILIES = (
             "Show the opening {n} members of the sequence 2, 4, 6 and so on.",
             "Which house numbers have the first {n} houses on the even side?",
         ),
-        ("Write the first {n} even numbers.", "What are the first {n} numbers that are even?"),
-        lambda values, _: _first(values, 2, 2),
+        unseen_wordings=("Write the first {n} even numbers.", "What are the first {n} numbers that are even?"),
+        answer=lambda values, _: _first(values, 2, 2),
         slots={"n": number(3, 8)},
         closed=True,
     ),
     Family(
-        "multiples",
-        (
+        name="multiples",
+        wordings=(
             "List the first {n} multiples of {k}.",
             "Write {n} terms of the {k} times table.",
             "Count in steps of {k} from {k} on, {n} numbers in all.",
@@ -194,14 +194,17 @@ NUMBER_FAMILIES = (
             "Say the {k} series up to its member number {n}.",
             "Which are the {n} smallest positive multiples of {k}?",
         ),
-        ("Write the first {n} numbers of the {k} times table.", "What are the first {n} multiples of {k}?"),
-        lambda values, _: _first(values, int(values["k"]), int(values["k"])),
+        unseen_wordings=(
+            "Write the first {n} numbers of the {k} times table.",
+            "What are the first {n} multiples of {k}?",
+        ),
+        answer=lambda values, _: _first(values, int(values["k"]), int(values["k"])),
         slots={"n": number(3, 6), "k": number(3, 12)},
         closed=True,
     ),
     Family(
-        "count_from_to",
-        (
+        name="count_from_to",
+        wordings=(
             "Count from {a} to {b}.",
             "List all whole numbers from {a} up to {b}.",
             "Write every number between {a} and {b}, both ends included.",
@@ -213,13 +216,13 @@ NUMBER_FAMILIES = (
             "The lift goes from floor {a} to floor {b}. Name each floor it passes.",
             "Enumerate {a} to {b} in rising order.",
         ),
-        ("Write the numbers from {a} to {b}.", "What are all the numbers from {a} up to and with {b}?"),
-        lambda values, _: _between(values),
+        unseen_wordings=("Write the numbers from {a} to {b}.", "What are all the numbers from {a} up to and with {b}?"),
+        answer=lambda values, _: _between(values),
         slots={"a": number(1, 60), "b": number(3, 66)},
     ),
     Family(
-        "number_in_words",
-        (
+        name="number_in_words",
+        wordings=(
             "Write the number {n} in words.",
             "How is {n} spelled out?",
             "Say {n} as one would read it aloud.",
@@ -231,14 +234,14 @@ NUMBER_FAMILIES = (
             "Turn the digits {n} into words.",
             "Give the word form for {n}.",
         ),
-        ("What is {n} in words?", "Write out {n} with letters."),
-        lambda values, _: in_words(int(values["n"])),
+        unseen_wordings=("What is {n} in words?", "Write out {n} with letters."),
+        answer=lambda values, _: in_words(int(values["n"])),
         slots={"n": number(2, 99)},
         closed=True,
     ),
     Family(
-        "words_in_digits",
-        (
+        name="words_in_digits",
+        wordings=(
             "Write {words} in digits.",
             "Which figure is {words}?",
             "Turn {words} into a number made of digits.",
@@ -250,14 +253,14 @@ NUMBER_FAMILIES = (
             "How does one write {words} on a price tag?",
             "Transform {words} from letters to digits.",
         ),
-        ("What is {words} as a number?", "Write the digits of {words}."),
-        lambda values, _: str(_NUMBERS_IN_WORDS[values["words"]]),
+        unseen_wordings=("What is {words} as a number?", "Write the digits of {words}."),
+        answer=lambda values, _: str(_NUMBERS_IN_WORDS[values["words"]]),
         slots={"words": one_of(text for text, value in _NUMBERS_IN_WORDS.items() if value > 1)},
         closed=True,
     ),
     Family(
-        "legs",
-        (
+        name="legs",
+        wordings=(
             "How many legs do {n} {animals} have?",
             "Count the legs of {n} {animals} together.",
             "In a field there are {n} {animals}. What is the total of their legs?",
@@ -269,14 +272,17 @@ NUMBER_FAMILIES = (
             "Question for a small child: {n} {animals}, how many legs?",
             "Say how many legs one sees on {n} {animals}.",
         ),
-        ("What number of legs do {n} {animals} have in all?", "Write how many legs {n} {animals} have."),
-        lambda values, _: str(int(values["n"]) * LEGS[values["animals"]]),
+        unseen_wordings=(
+            "What number of legs do {n} {animals} have in all?",
+            "Write how many legs {n} {animals} have.",
+        ),
+        answer=lambda values, _: str(int(values["n"]) * LEGS[values["animals"]]),
         slots={"n": number(2, 9), "animals": one_of(LEGS)},
         closed=True,
     ),
     Family(
-        "units",
-        (
+        name="units",
+        wordings=(
             "How many {target} are {n} {unit}?",
             "Convert {n} {unit} to {target}.",
             "Express {n} {unit} in {target}.",
@@ -288,8 +294,8 @@ NUMBER_FAMILIES = (
             "The label says {n} {unit}, the form asks for {target}. What do I enter?",
             "For {n} {unit}, give the equal amount of {target}.",
         ),
-        ("What number of {target} do {n} {unit} have?", "Write {n} {unit} as {target}."),
-        lambda values, _: str(int(values["n"]) * _factor(values)),
+        unseen_wordings=("What number of {target} do {n} {unit} have?", "Write {n} {unit} as {target}."),
+        answer=lambda values, _: str(int(values["n"]) * _factor(values)),
         slots={
             "n": number(2, 12),
             "unit": one_of(UNITS),
@@ -298,8 +304,8 @@ NUMBER_FAMILIES = (
         closed=True,
     ),
     Family(
-        "nth_month",
-        (
+        name="nth_month",
+        wordings=(
             "Which month is the {place} of the year?",
             "Name the {place} month.",
             "In a calendar, what stands on the {place} page if each page is a month?",
@@ -311,14 +317,14 @@ NUMBER_FAMILIES = (
             "A bill is due in the {place} month of the year. State its name.",
             "Say the {place} of the twelve months.",
         ),
-        ("What is the name of the {place} month?", "Write which month of the year is the {place}."),
-        lambda values, _: MONTHS[PLACES.index(values["place"])],
+        unseen_wordings=("What is the name of the {place} month?", "Write which month of the year is the {place}."),
+        answer=lambda values, _: MONTHS[PLACES.index(values["place"])],
         slots={"place": one_of(PLACES)},
         closed=True,
     ),
     Family(
-        "letters",
-        (
+        name="letters",
+        wordings=(
             "How many letters does the word {word} have?",
             "Count the letters of {word}.",
             "Give the length of the word {word}.",
@@ -330,14 +336,14 @@ NUMBER_FAMILIES = (
             "Find out how long {word} is, in letters.",
             "Measure {word}: number of letters?",
         ),
-        ("What is the number of letters in {word}?", "Write how many letters {word} has."),
-        lambda values, _: str(len(values["word"])),
+        unseen_wordings=("What is the number of letters in {word}?", "Write how many letters {word} has."),
+        answer=lambda values, _: str(len(values["word"])),
         slots={"word": one_of(WORDS)},
         closed=True,
     ),
     Family(
-        "price",
-        (
+        name="price",
+        wordings=(
             "One of the {things} costs {p} coins. What do {n} of them cost?",
             "Find the price of {n} {things} at {p} coins each.",
             "At {p} coins a piece, how much must I pay for {n} {things}?",
@@ -349,8 +355,11 @@ NUMBER_FAMILIES = (
             "Say what {n} {things} come to when every one is sold for {p} coins.",
             "The customer takes {n} {things} priced {p}; name the amount to pay.",
         ),
-        ("What is the cost of {n} {things} at {p} coins each?", "Write how many coins {n} {things} cost at {p} each."),
-        lambda values, _: str(int(values["n"]) * int(values["p"])),
+        unseen_wordings=(
+            "What is the cost of {n} {things} at {p} coins each?",
+            "Write how many coins {n} {things} cost at {p} each.",
+        ),
+        answer=lambda values, _: str(int(values["n"]) * int(values["p"])),
         slots={"n": number(2, 9), "p": number(2, 9), "things": one_of(THINGS)},
     ),
 )

@@ -23,8 +23,8 @@ def _three(values: Values) -> tuple[str, str, str]:
 
 ORDER_FAMILIES = (
     Family(
-        "month_after",
-        (
+        name="month_after",
+        wordings=(
             "Name the month after {month}.",
             "Which month follows {month}?",
             "It is {month} now. What will next month be?",
@@ -36,14 +36,14 @@ ORDER_FAMILIES = (
             "When {month} is over, which month begins?",
             "Add a month to {month} and say where you land.",
         ),
-        ("What is the next month after {month}?", "Write the month that comes after {month}."),
-        lambda values, _: MONTHS[(MONTHS.index(values["month"]) + 1) % 12],
+        unseen_wordings=("What is the next month after {month}?", "Write the month that comes after {month}."),
+        answer=lambda values, _: MONTHS[(MONTHS.index(values["month"]) + 1) % 12],
         slots={"month": one_of(MONTHS)},
         closed=True,
     ),
     Family(
-        "day_before",
-        (
+        name="day_before",
+        wordings=(
             "Name the day before {day}.",
             "Which weekday comes just ahead of {day}?",
             "Today is {day}. What was yesterday?",
@@ -55,14 +55,14 @@ ORDER_FAMILIES = (
             "He started on the eve of {day}; name that weekday.",
             "One night before {day}, what day of the week was it?",
         ),
-        ("What is the day that comes before {day}?", "Write the previous day of {day}."),
-        lambda values, _: DAYS[DAYS.index(values["day"]) - 1],
+        unseen_wordings=("What is the day that comes before {day}?", "Write the previous day of {day}."),
+        answer=lambda values, _: DAYS[DAYS.index(values["day"]) - 1],
         slots={"day": one_of(DAYS)},
         closed=True,
     ),
     Family(
-        "days_later",
-        (
+        name="days_later",
+        wordings=(
             "Which day is it {n} days after {day}?",
             "Start on {day} and go {n} days forward. Where are you?",
             "Today is {day}. What weekday will it be in {n} days?",
@@ -74,14 +74,14 @@ ORDER_FAMILIES = (
             "In the week, what lies {n} places behind {day}?",
             "Work out the weekday: {day} plus {n} days.",
         ),
-        ("What day comes {n} days after {day}?", "Write the day that is {n} days later than {day}."),
-        lambda values, _: _later(values),
+        unseen_wordings=("What day comes {n} days after {day}?", "Write the day that is {n} days later than {day}."),
+        answer=lambda values, _: _later(values),
         slots={"n": number(2, 6), "day": one_of(DAYS)},
         closed=True,
     ),
     Family(
-        "letter_after",
-        (
+        name="letter_after",
+        wordings=(
             "Which letter follows {letter} in the alphabet?",
             "Name the letter after {letter}.",
             "Say the alphabet; what do you say right behind {letter}?",
@@ -93,14 +93,14 @@ ORDER_FAMILIES = (
             "A secret code puts the next letter for each one. What does {letter} become?",
             "Row {letter} of the theatre is in front of which row?",
         ),
-        ("What is the next letter after {letter}?", "Write the letter that comes after {letter}."),
-        lambda values, _: _LETTERS[_LETTERS.index(values["letter"]) + 1],
+        unseen_wordings=("What is the next letter after {letter}?", "Write the letter that comes after {letter}."),
+        answer=lambda values, _: _LETTERS[_LETTERS.index(values["letter"]) + 1],
         slots={"letter": one_of(_LETTERS[:-1])},
         closed=True,
     ),
     Family(
-        "initial",
-        (
+        name="initial",
+        wordings=(
             "With which letter does the word {word} begin?",
             "Name the first letter of {word}.",
             "What is the initial of {word}?",
@@ -112,14 +112,14 @@ ORDER_FAMILIES = (
             "A child learns to write {word}; which letter comes at the start?",
             "Take {word} and keep one letter, the leading one.",
         ),
-        ("What letter is at the start of {word}?", "Write the first letter of the word {word}."),
-        lambda values, _: values["word"][0],
+        unseen_wordings=("What letter is at the start of {word}?", "Write the first letter of the word {word}."),
+        answer=lambda values, _: values["word"][0],
         slots=_ANY_WORD,
         closed=True,
     ),
     Family(
-        "list_in_order",
-        (
+        name="list_in_order",
+        wordings=(
             "Sort {x}, {y} and {z} alphabetically.",
             "Put the words {x}, {y}, {z} into the order of the alphabet.",
             "In which order does a dictionary have {x}, {y} and {z}?",
@@ -131,13 +131,16 @@ ORDER_FAMILIES = (
             "Rearrange {x}, {y}, {z} following the ABC.",
             "Three folders are called {x}, {y} and {z}. Give their alphabetical sequence.",
         ),
-        ("Write {x}, {y} and {z} in alphabetical order.", "What is the order of {x}, {y}, {z} from A to Z?"),
-        lambda values, _: ", ".join(sorted(_three(values))),
+        unseen_wordings=(
+            "Write {x}, {y} and {z} in alphabetical order.",
+            "What is the order of {x}, {y}, {z} from A to Z?",
+        ),
+        answer=lambda values, _: ", ".join(sorted(_three(values))),
         slots=_THREE,
     ),
     Family(
-        "backwards",
-        (
+        name="backwards",
+        wordings=(
             "Say {x} {y} {z} with the words in reverse order.",
             "Turn around the sequence {x} {y} {z}.",
             "Write {x} {y} {z} from the last word to the first.",
@@ -149,13 +152,16 @@ ORDER_FAMILIES = (
             "Reverse the row {x} {y} {z}, but not the letters.",
             "Somebody mixed it up: {x} {y} {z} must run backwards. Correct it.",
         ),
-        ("Write the words {x} {y} {z} backwards, word by word.", "What is the reverse order of {x} {y} {z}?"),
-        lambda values, _: " ".join(reversed(_three(values))),
+        unseen_wordings=(
+            "Write the words {x} {y} {z} backwards, word by word.",
+            "What is the reverse order of {x} {y} {z}?",
+        ),
+        answer=lambda values, _: " ".join(reversed(_three(values))),
         slots=_THREE,
     ),
     Family(
-        "repeat",
-        (
+        name="repeat",
+        wordings=(
             "Say the word {word} {n} times.",
             "Write {word} again and again, {n} times in all.",
             "Repeat {word} so that it stands there {n} times.",
@@ -167,13 +173,13 @@ ORDER_FAMILIES = (
             "For {n} rounds, put down {word}.",
             "As a punishment, {word} has to be written {n} times. Do it.",
         ),
-        ("Write {n} times the word {word}.", "What is {word} repeated {n} times?"),
-        lambda values, _: " ".join([values["word"]] * int(values["n"])),
+        unseen_wordings=("Write {n} times the word {word}.", "What is {word} repeated {n} times?"),
+        answer=lambda values, _: " ".join([values["word"]] * int(values["n"])),
         slots=_ANY_WORD | {"n": number(2, 4)},
     ),
     Family(
-        "greeting",
-        (
+        name="greeting",
+        wordings=(
             "Greet {name} with the word hello.",
             "Write a hello that is meant for {name}.",
             "Somebody called {name} comes in. Say hello and the name.",
@@ -185,14 +191,14 @@ ORDER_FAMILIES = (
             "Address {name} with a simple hello.",
             "A card for {name} opens with hello. Write this opening.",
         ),
-        ("Write hello to {name}.", "What is a greeting for {name} with hello?"),
-        lambda values, _: f"Hello {values['name']}!",
+        unseen_wordings=("Write hello to {name}.", "What is a greeting for {name} with hello?"),
+        answer=lambda values, _: f"Hello {values['name']}!",
         slots={"name": one_of(NAMES)},
         closed=True,
     ),
     Family(
-        "middle",
-        (
+        name="middle",
+        wordings=(
             "Which word stands between the others in {x} {y} {z}?",
             "Name the middle one of {x}, {y} and {z}.",
             "From {x}, {y}, {z} take the word in the centre.",
@@ -204,8 +210,8 @@ ORDER_FAMILIES = (
             "Of the list {x}, {y}, {z}, copy entry number two.",
             "The sandwich is {x}, {y}, {z} from top to bottom; what is inside?",
         ),
-        ("What word is in the middle of {x} {y} {z}?", "Write the middle word of {x}, {y} and {z}."),
-        lambda values, _: _three(values)[1],
+        unseen_wordings=("What word is in the middle of {x} {y} {z}?", "Write the middle word of {x}, {y} and {z}."),
+        answer=lambda values, _: _three(values)[1],
         slots=_THREE,
     ),
 )

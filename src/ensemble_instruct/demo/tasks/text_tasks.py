@@ -65,8 +65,8 @@ def _opposed(given: str) -> str:
 
 TEXT_FAMILIES = (
     Family(
-        "reverse_words",
-        (
+        name="reverse_words",
+        wordings=(
             "Write the words in reverse order.",
             "Turn the order of the words around.",
             "Begin with the final word and end with the first one.",
@@ -78,13 +78,16 @@ TEXT_FAMILIES = (
             "What do you get when the words stand the other way round?",
             "Put the words below into the opposite order.",
         ),
-        ("Give me these words in backward order.", "Write the line again, from its last word to its first word."),
-        lambda _, given: " ".join(reversed(given.split())),
-        _some_words,
+        unseen_wordings=(
+            "Give me these words in backward order.",
+            "Write the line again, from its last word to its first word.",
+        ),
+        answer=lambda _, given: " ".join(reversed(given.split())),
+        make_input=_some_words,
     ),
     Family(
-        "first_word",
-        (
+        name="first_word",
+        wordings=(
             "Write only the first word.",
             "With which word does the text start?",
             "Copy the word that stands at the beginning.",
@@ -96,13 +99,16 @@ TEXT_FAMILIES = (
             "Pick the word that a reader sees at the very start.",
             "Find what is written first here.",
         ),
-        ("Say the first word of the line and nothing more.", "What is the word at the start of this text?"),
-        lambda _, given: given.split()[0],
-        _some_words,
+        unseen_wordings=(
+            "Say the first word of the line and nothing more.",
+            "What is the word at the start of this text?",
+        ),
+        answer=lambda _, given: given.split()[0],
+        make_input=_some_words,
     ),
     Family(
-        "last_word",
-        (
+        name="last_word",
+        wordings=(
             "Write only the last word.",
             "With which word does the text end?",
             "Copy the word that stands at the end.",
@@ -114,13 +120,16 @@ TEXT_FAMILIES = (
             "Pick the word that a reader reaches at the very end.",
             "How does this row of words finish?",
         ),
-        ("Say the last word of the line and nothing more.", "What is the word at the end of this text?"),
-        lambda _, given: given.split()[-1],
-        _some_words,
+        unseen_wordings=(
+            "Say the last word of the line and nothing more.",
+            "What is the word at the end of this text?",
+        ),
+        answer=lambda _, given: given.split()[-1],
+        make_input=_some_words,
     ),
     Family(
-        "nth_word",
-        (
+        name="nth_word",
+        wordings=(
             "Write only the {which} word.",
             "Which word is the {which} one in this text?",
             "Count from the left and give the {which} word.",
@@ -132,14 +141,14 @@ TEXT_FAMILIES = (
             "Leave everything out but the {which} word.",
             "Say the {which} word aloud.",
         ),
-        ("What is the {which} word of the line?", "Please pick out the {which} word here."),
-        lambda values, given: given.split()[_WHICH[values["which"]]],
-        _some_words,
-        {"which": one_of(_WHICH)},
+        unseen_wordings=("What is the {which} word of the line?", "Please pick out the {which} word here."),
+        answer=lambda values, given: given.split()[_WHICH[values["which"]]],
+        make_input=_some_words,
+        slots={"which": one_of(_WHICH)},
     ),
     Family(
-        "without_first_word",
-        (
+        name="without_first_word",
+        wordings=(
             "Leave out the first word.",
             "Delete the word at the beginning and keep the rest.",
             "Repeat the text from its second word on.",
@@ -151,13 +160,16 @@ TEXT_FAMILIES = (
             "Remove the start of this row, exactly one word.",
             "How does the line read without its first word?",
         ),
-        ("Copy the text but omit its first word.", "Take away the word on the left and write the others."),
-        lambda _, given: " ".join(given.split()[1:]),
-        _some_words,
+        unseen_wordings=(
+            "Copy the text but omit its first word.",
+            "Take away the word on the left and write the others.",
+        ),
+        answer=lambda _, given: " ".join(given.split()[1:]),
+        make_input=_some_words,
     ),
     Family(
-        "without_last_word",
-        (
+        name="without_last_word",
+        wordings=(
             "Leave out the last word.",
             "Delete the word at the end and keep the rest.",
             "Repeat the text but stop before its final word.",
@@ -169,13 +181,16 @@ TEXT_FAMILIES = (
             "Shorten this row at its end by exactly one word.",
             "How does the line read without its last word?",
         ),
-        ("Copy the text but omit its last word.", "Take away the word on the right and write the others."),
-        lambda _, given: " ".join(given.split()[:-1]),
-        _some_words,
+        unseen_wordings=(
+            "Copy the text but omit its last word.",
+            "Take away the word on the right and write the others.",
+        ),
+        answer=lambda _, given: " ".join(given.split()[:-1]),
+        make_input=_some_words,
     ),
     Family(
-        "count_words",
-        (
+        name="count_words",
+        wordings=(
             "Count the words in this text.",
             "How many words are there?",
             "Give the number of words as a figure.",
@@ -187,13 +202,13 @@ TEXT_FAMILIES = (
             "Put down a number that says how many words you see.",
             "Determine the amount of words given.",
         ),
-        ("How many words does the text have?", "Write the number of words that stand in the line."),
-        lambda _, given: str(len(given.split())),
-        lambda rng, _: " ".join(rng.sample(WORDS, rng.randint(2, 6))),
+        unseen_wordings=("How many words does the text have?", "Write the number of words that stand in the line."),
+        answer=lambda _, given: str(len(given.split())),
+        make_input=lambda rng, _: " ".join(rng.sample(WORDS, rng.randint(2, 6))),
     ),
     Family(
-        "join_words",
-        (
+        name="join_words",
+        wordings=(
             "Join the words with {mark} between them.",
             "Put {mark} where the spaces are.",
             "Connect all words by {mark}.",
@@ -205,14 +220,14 @@ TEXT_FAMILIES = (
             "I want {mark} in all the places between words.",
             "Make one chain of the words with the help of {mark}.",
         ),
-        ("Link the words of the text with {mark}.", "Write the words with {mark} in place of spaces."),
-        lambda values, given: SEPARATORS[values["mark"]].join(given.split()),
-        lambda rng, _: " ".join(rng.sample(WORDS, rng.randint(2, 4))),
-        {"mark": one_of(SEPARATORS)},
+        unseen_wordings=("Link the words of the text with {mark}.", "Write the words with {mark} in place of spaces."),
+        answer=lambda values, given: SEPARATORS[values["mark"]].join(given.split()),
+        make_input=lambda rng, _: " ".join(rng.sample(WORDS, rng.randint(2, 4))),
+        slots={"mark": one_of(SEPARATORS)},
     ),
     Family(
-        "replace_word",
-        (
+        name="replace_word",
+        wordings=(
             "Replace the word {old} with {new}.",
             "Write {new} wherever {old} stands.",
             "Change {old} to {new} and keep the other words.",
@@ -224,14 +239,14 @@ TEXT_FAMILIES = (
             "Copy the row, but let {new} stand for {old}.",
             "Use {new} where you find {old}.",
         ),
-        ("Swap the word {old} for the word {new}.", "Write the text with {new} instead of {old}."),
-        _replaced,
-        _with_old,
-        {"old": one_of(WORDS), "new": one_of(WORDS)},
+        unseen_wordings=("Swap the word {old} for the word {new}.", "Write the text with {new} instead of {old}."),
+        answer=_replaced,
+        make_input=_with_old,
+        slots={"old": one_of(WORDS), "new": one_of(WORDS)},
     ),
     Family(
-        "contains_word",
-        (
+        name="contains_word",
+        wordings=(
             "Does the word {word} occur in the text? Answer yes or no.",
             "Say yes if you find {word} here, otherwise no.",
             "Is {word} one of these words? Reply yes or no.",
@@ -243,14 +258,17 @@ TEXT_FAMILIES = (
             "Search the words for {word}; respond yes or no.",
             "If {word} is part of the list write yes, if not write no.",
         ),
-        ("Yes or no, does this line contain {word}?", "Is the word {word} in the text? Write yes or no."),
-        lambda values, given: "yes" if values["word"] in given.split() else "no",
-        _perhaps_with,
-        {"word": one_of(WORDS)},
+        unseen_wordings=(
+            "Yes or no, does this line contain {word}?",
+            "Is the word {word} in the text? Write yes or no.",
+        ),
+        answer=lambda values, given: "yes" if values["word"] in given.split() else "no",
+        make_input=_perhaps_with,
+        slots={"word": one_of(WORDS)},
     ),
     Family(
-        "extract_number",
-        (
+        name="extract_number",
+        wordings=(
             "Which number occurs in the sentence?",
             "Extract the figure from this message.",
             "How many pieces are mentioned?",
@@ -262,13 +280,13 @@ TEXT_FAMILIES = (
             "What number does the writer name?",
             "State the count that is given here.",
         ),
-        ("Write the number that stands in the sentence.", "What is the figure in this text?"),
-        lambda _, given: _found(r"\d+", given),
-        _report,
+        unseen_wordings=("Write the number that stands in the sentence.", "What is the figure in this text?"),
+        answer=lambda _, given: _found(r"\d+", given),
+        make_input=_report,
     ),
     Family(
-        "extract_name",
-        (
+        name="extract_name",
+        wordings=(
             "Which person is named in the sentence?",
             "Extract the first name from this message.",
             "Who is mentioned here?",
@@ -280,13 +298,13 @@ TEXT_FAMILIES = (
             "What is the person in this note called?",
             "About whom does the writer tell us?",
         ),
-        ("Write the name of the person in the sentence.", "Who is the person in this text?"),
-        lambda _, given: _found("|".join(NAMES), given),
-        _report,
+        unseen_wordings=("Write the name of the person in the sentence.", "Who is the person in this text?"),
+        answer=lambda _, given: _found("|".join(NAMES), given),
+        make_input=_report,
     ),
     Family(
-        "extract_city",
-        (
+        name="extract_city",
+        wordings=(
             "Which city is named in the sentence?",
             "Extract the town from this message.",
             "Where did it happen?",
@@ -298,13 +316,13 @@ TEXT_FAMILIES = (
             "What is the town in this note called?",
             "At what place is the story set?",
         ),
-        ("Write the name of the city in the sentence.", "What town is it in this text?"),
-        lambda _, given: _found("|".join(CITIES), given),
-        _report,
+        unseen_wordings=("Write the name of the city in the sentence.", "What town is it in this text?"),
+        answer=lambda _, given: _found("|".join(CITIES), given),
+        make_input=_report,
     ),
     Family(
-        "negate",
-        (
+        name="negate",
+        wordings=(
             "Make the sentence negative.",
             "Say the contrary by adding the word not.",
             "Insert not at the right place.",
@@ -316,13 +334,13 @@ TEXT_FAMILIES = (
             "Express that the fact below does not hold.",
             "Change the claim into its denial with not.",
         ),
-        ("Write the sentence with not in it.", "Make a negative statement of this text."),
-        lambda _, given: re.sub(r" (is|was) (\w+)\.$", r" \1 not \2.", given),
-        _state,
+        unseen_wordings=("Write the sentence with not in it.", "Make a negative statement of this text."),
+        answer=lambda _, given: re.sub(r" (is|was) (\w+)\.$", r" \1 not \2.", given),
+        make_input=_state,
     ),
     Family(
-        "question",
-        (
+        name="question",
+        wordings=(
             "Turn the sentence into a question.",
             "Ask whether this is so.",
             "Make a yes-or-no question out of the statement.",
@@ -334,13 +352,13 @@ TEXT_FAMILIES = (
             "Express the same thing as a question.",
             "You are not sure that it is true; ask about it.",
         ),
-        ("Write the sentence as a question.", "Make the statement in this text a question."),
-        lambda _, given: _question(given),
-        _state,
+        unseen_wordings=("Write the sentence as a question.", "Make the statement in this text a question."),
+        answer=lambda _, given: _question(given),
+        make_input=_state,
     ),
     Family(
-        "opposite_sentence",
-        (
+        name="opposite_sentence",
+        wordings=(
             "Replace the describing word by its opposite.",
             "Exchange the adjective for its antonym.",
             "Say the reverse, without using the word not.",
@@ -352,13 +370,16 @@ TEXT_FAMILIES = (
             "Swap the quality named here for the one that is its counterpart.",
             "Use the antonym of the adjective.",
         ),
-        ("Write the sentence with the opposite adjective.", "Put an antonym in place of the last word."),
-        lambda _, given: _opposed(given),
-        _state,
+        unseen_wordings=(
+            "Write the sentence with the opposite adjective.",
+            "Put an antonym in place of the last word.",
+        ),
+        answer=lambda _, given: _opposed(given),
+        make_input=_state,
     ),
     Family(
-        "subject",
-        (
+        name="subject",
+        wordings=(
             "Which animal is described?",
             "Name the creature in the sentence.",
             "What kind of animal is it about?",
@@ -370,13 +391,13 @@ TEXT_FAMILIES = (
             "Give the subject without the article.",
             "Extract the animal from this remark.",
         ),
-        ("Write the animal that is named in the sentence.", "What is the animal in this text?"),
-        lambda _, given: given.split()[1],
-        _state,
+        unseen_wordings=("Write the animal that is named in the sentence.", "What is the animal in this text?"),
+        answer=lambda _, given: given.split()[1],
+        make_input=_state,
     ),
     Family(
-        "tense",
-        (
+        name="tense",
+        wordings=(
             "Move the sentence to the other tense: is becomes was, and was becomes is.",
             "Change the verb from present to past, or from past to present.",
             "Swap is and was.",
@@ -388,8 +409,8 @@ TEXT_FAMILIES = (
             "Put the remark into the tense that it does not have.",
             "Alter the tense and nothing else.",
         ),
-        ("Write the sentence in the other tense.", "Change is to was or was to is in this text."),
-        lambda _, given: re.sub(r" (is|was) ", lambda verb: {"is": " was ", "was": " is "}[verb[1]], given),
-        _state,
+        unseen_wordings=("Write the sentence in the other tense.", "Change is to was or was to is in this text."),
+        answer=lambda _, given: re.sub(r" (is|was) ", lambda verb: {"is": " was ", "was": " is "}[verb[1]], given),
+        make_input=_state,
     ),
 )

@@ -19,8 +19,8 @@ from ensemble_instruct.demo.tasks.words import (
 
 VALUE_FAMILIES = (
     Family(
-        "sort_words",
-        (
+        name="sort_words",
+        wordings=(
             "Sort the words alphabetically.",
             "Arrange these words from A to Z.",
             "Put the list into the order of a dictionary.",
@@ -32,13 +32,13 @@ VALUE_FAMILIES = (
             "List them again, the ones that begin with early letters in front.",
             "Alphabetise the entries of the list.",
         ),
-        ("Write the list in alphabetical order.", "Sort these items from A to Z."),
-        lambda _, given: ", ".join(sorted(given.split(", "))),
-        inputs.listed,
+        unseen_wordings=("Write the list in alphabetical order.", "Sort these items from A to Z."),
+        answer=lambda _, given: ", ".join(sorted(given.split(", "))),
+        make_input=inputs.listed,
     ),
     Family(
-        "sort_numbers",
-        (
+        name="sort_numbers",
+        wordings=(
             "Sort the numbers from small to large.",
             "Arrange these figures in ascending order.",
             "Begin with the lowest number and go up to the highest.",
@@ -50,13 +50,13 @@ VALUE_FAMILIES = (
             "List them again, increasing from left to right.",
             "How do the numbers run on a ruler, from left to right?",
         ),
-        ("Write the numbers in rising order.", "Sort these figures, smallest first."),
-        lambda _, given: ", ".join(map(str, sorted(inputs.numbers_in(given)))),
-        inputs.numbers,
+        unseen_wordings=("Write the numbers in rising order.", "Sort these figures, smallest first."),
+        answer=lambda _, given: ", ".join(map(str, sorted(inputs.numbers_in(given)))),
+        make_input=inputs.numbers,
     ),
     Family(
-        "largest_number",
-        (
+        name="largest_number",
+        wordings=(
             "Which number is the largest?",
             "Find the maximum of the list.",
             "Give the highest value.",
@@ -68,13 +68,13 @@ VALUE_FAMILIES = (
             "Choose the number that no other one beats.",
             "Of the values below, take the one furthest from zero.",
         ),
-        ("Write the largest of the numbers.", "What is the highest figure in the list?"),
-        lambda _, given: str(max(inputs.numbers_in(given))),
-        inputs.numbers,
+        unseen_wordings=("Write the largest of the numbers.", "What is the highest figure in the list?"),
+        answer=lambda _, given: str(max(inputs.numbers_in(given))),
+        make_input=inputs.numbers,
     ),
     Family(
-        "smallest_number",
-        (
+        name="smallest_number",
+        wordings=(
             "Which number is the smallest?",
             "Find the minimum of the list.",
             "Give the lowest value.",
@@ -86,13 +86,13 @@ VALUE_FAMILIES = (
             "Choose the number that every other one beats.",
             "Of the values below, take the one closest to zero.",
         ),
-        ("Write the smallest of the numbers.", "What is the lowest figure in the list?"),
-        lambda _, given: str(min(inputs.numbers_in(given))),
-        inputs.numbers,
+        unseen_wordings=("Write the smallest of the numbers.", "What is the lowest figure in the list?"),
+        answer=lambda _, given: str(min(inputs.numbers_in(given))),
+        make_input=inputs.numbers,
     ),
     Family(
-        "sum",
-        (
+        name="sum",
+        wordings=(
             "Add the two numbers.",
             "What is the sum?",
             "Calculate the total of both values.",
@@ -104,13 +104,13 @@ VALUE_FAMILIES = (
             "If you had both, how many would you have in all?",
             "Combine the quantities by addition.",
         ),
-        ("Write the sum of the two numbers.", "What do both figures add up to?"),
-        lambda _, given: str(sum(inputs.two_in(given))),
-        lambda rng, _: f"{rng.randint(2, 30)} and {rng.randint(2, 30)}",
+        unseen_wordings=("Write the sum of the two numbers.", "What do both figures add up to?"),
+        answer=lambda _, given: str(sum(inputs.two_in(given))),
+        make_input=lambda rng, _: f"{rng.randint(2, 30)} and {rng.randint(2, 30)}",
     ),
     Family(
-        "odd_or_even",
-        (
+        name="odd_or_even",
+        wordings=(
             "Is the number odd or even?",
             "Say even if it can be halved without a rest, else odd.",
             "Decide between odd and even.",
@@ -122,13 +122,13 @@ VALUE_FAMILIES = (
             "Label the figure below with the word even or the word odd.",
             "Name the parity, odd or even.",
         ),
-        ("Write odd or even for the number.", "Odd or even: what is this figure?"),
-        lambda _, given: "odd" if int(given) % 2 else "even",
-        lambda rng, _: str(rng.randint(2, 999)),
+        unseen_wordings=("Write odd or even for the number.", "Odd or even: what is this figure?"),
+        answer=lambda _, given: "odd" if int(given) % 2 else "even",
+        make_input=lambda rng, _: str(rng.randint(2, 999)),
     ),
     Family(
-        "plural",
-        (
+        name="plural",
+        wordings=(
             "Write the plural of the noun.",
             "Give the form for more than one.",
             "How is the word written when there are many?",
@@ -140,14 +140,14 @@ VALUE_FAMILIES = (
             "Name the form used after the number three.",
             "State the noun as it is with many.",
         ),
-        ("What is the plural form of the word?", "Write the noun for more than one thing."),
-        lambda _, given: PLURALS[given],
-        lambda rng, _: rng.choice(tuple(PLURALS)),
+        unseen_wordings=("What is the plural form of the word?", "Write the noun for more than one thing."),
+        answer=lambda _, given: PLURALS[given],
+        make_input=lambda rng, _: rng.choice(tuple(PLURALS)),
         closed=True,
     ),
     Family(
-        "opposite",
-        (
+        name="opposite",
+        wordings=(
             "Write the opposite of the word.",
             "Give the antonym of this adjective.",
             "What is the contrary of this quality?",
@@ -159,14 +159,14 @@ VALUE_FAMILIES = (
             "Say the adjective that fits when this one is quite wrong.",
             "State the antonym of the adjective below.",
         ),
-        ("What is the opposite of the given word?", "Write an adjective that means the contrary."),
-        lambda _, given: OPPOSITES[given],
-        lambda rng, _: rng.choice(STATES),
+        unseen_wordings=("What is the opposite of the given word?", "Write an adjective that means the contrary."),
+        answer=lambda _, given: OPPOSITES[given],
+        make_input=lambda rng, _: rng.choice(STATES),
         closed=True,
     ),
     Family(
-        "past_tense",
-        (
+        name="past_tense",
+        wordings=(
             "Write the verb in the past tense.",
             "Give the form that is used for yesterday.",
             "How is this verb written when it is long ago?",
@@ -178,14 +178,14 @@ VALUE_FAMILIES = (
             "State the past of the verb.",
             "Name the preterite of this verb.",
         ),
-        ("What is the past form of the verb?", "Write the word as it is used for last year."),
-        lambda _, given: PAST[given],
-        lambda rng, _: rng.choice(tuple(PAST)),
+        unseen_wordings=("What is the past form of the verb?", "Write the word as it is used for last year."),
+        answer=lambda _, given: PAST[given],
+        make_input=lambda rng, _: rng.choice(tuple(PAST)),
         closed=True,
     ),
     Family(
-        "classify",
-        (
+        name="classify",
+        wordings=(
             "Is it an animal, a food, an object or a colour?",
             "Classify the word as animal, food, object or colour.",
             "Choose the fitting label: colour, object, food, animal.",
@@ -197,14 +197,17 @@ VALUE_FAMILIES = (
             "Tag the noun with animal, colour, food or object.",
             "Name its class (food, object, colour or animal).",
         ),
-        ("Write animal, food, object or colour for the word.", "Which class fits: food, animal, object, colour?"),
-        lambda _, given: inputs.group_of(given),
-        lambda rng, _: rng.choice(WORDS),
+        unseen_wordings=(
+            "Write animal, food, object or colour for the word.",
+            "Which class fits: food, animal, object, colour?",
+        ),
+        answer=lambda _, given: inputs.group_of(given),
+        make_input=lambda rng, _: rng.choice(WORDS),
         closed=True,
     ),
     Family(
-        "odd_one_out",
-        (
+        name="odd_one_out",
+        wordings=(
             "Which word does not belong with the others?",
             "Find the odd one out.",
             "One item is of another sort; name it.",
@@ -216,13 +219,16 @@ VALUE_FAMILIES = (
             "Select the item whose kind differs from that of the rest.",
             "Which of the four is not like the other three?",
         ),
-        ("Write the word that does not fit the list.", "What word is different in kind from the others?"),
-        lambda _, given: inputs.odd_one_in(given),
-        inputs.one_different,
+        unseen_wordings=(
+            "Write the word that does not fit the list.",
+            "What word is different in kind from the others?",
+        ),
+        answer=lambda _, given: inputs.odd_one_in(given),
+        make_input=inputs.one_different,
     ),
     Family(
-        "pick_from_group",
-        (
+        name="pick_from_group",
+        wordings=(
             "Which of these words is the {group}?",
             "Find the one {group} in the list.",
             "Only one entry names {group} things; copy it. Look for a {group}.",
@@ -234,14 +240,14 @@ VALUE_FAMILIES = (
             "Choose the entry that a {group} would be filed under.",
             "I am looking for a {group}; which of them can I take?",
         ),
-        ("Write the word that is a {group}.", "What is the {group} among these items?"),
-        inputs.match_in,
-        inputs.one_of_group,
-        {"group": one_of(inputs.LIST_GROUPS)},
+        unseen_wordings=("Write the word that is a {group}.", "What is the {group} among these items?"),
+        answer=inputs.match_in,
+        make_input=inputs.one_of_group,
+        slots={"group": one_of(inputs.LIST_GROUPS)},
     ),
     Family(
-        "longest_word",
-        (
+        name="longest_word",
+        wordings=(
             "Which word has the most letters?",
             "Find the longest entry.",
             "Name the word that takes up the most room on paper.",
@@ -253,13 +259,13 @@ VALUE_FAMILIES = (
             "Tell me which listed word is made of the largest number of letters.",
             "Count letters and select the top one.",
         ),
-        ("Write the longest word of the list.", "What word here has the greatest number of letters?"),
-        lambda _, given: inputs.longest_in(given),
-        inputs.listed,
+        unseen_wordings=("Write the longest word of the list.", "What word here has the greatest number of letters?"),
+        answer=lambda _, given: inputs.longest_in(given),
+        make_input=inputs.listed,
     ),
     Family(
-        "count_items",
-        (
+        name="count_items",
+        wordings=(
             "Count the items of the list.",
             "How many things are listed?",
             "Give the number of entries.",
@@ -271,13 +277,13 @@ VALUE_FAMILIES = (
             "Write a figure for the quantity of entries below.",
             "Number the items and say where you end.",
         ),
-        ("How many entries does the list have?", "Write the number of items that are listed."),
-        lambda _, given: str(len(given.split(", "))),
-        lambda rng, _: ", ".join(rng.sample(WORDS, rng.randint(2, 6))),
+        unseen_wordings=("How many entries does the list have?", "Write the number of items that are listed."),
+        answer=lambda _, given: str(len(given.split(", "))),
+        make_input=lambda rng, _: ", ".join(rng.sample(WORDS, rng.randint(2, 6))),
     ),
     Family(
-        "next_day",
-        (
+        name="next_day",
+        wordings=(
             "Which day comes next?",
             "Name the day after this one.",
             "If today is the given day, what is tomorrow?",
@@ -289,14 +295,14 @@ VALUE_FAMILIES = (
             "Tell me tomorrow's name.",
             "Give the successor of the weekday below.",
         ),
-        ("Write the day that follows the given day.", "What is the next day of the week?"),
-        lambda _, given: inputs.name_after(DAYS, given, 1),
-        lambda rng, _: rng.choice(DAYS),
+        unseen_wordings=("Write the day that follows the given day.", "What is the next day of the week?"),
+        answer=lambda _, given: inputs.name_after(DAYS, given, 1),
+        make_input=lambda rng, _: rng.choice(DAYS),
         closed=True,
     ),
     Family(
-        "month_before",
-        (
+        name="month_before",
+        wordings=(
             "Which month comes before?",
             "Name the month ahead of this one.",
             "Go back one month in the calendar.",
@@ -308,14 +314,14 @@ VALUE_FAMILIES = (
             "If it is the given month now, what was it last month?",
             "Step backwards in the year by one.",
         ),
-        ("Write the month that precedes the given month.", "What is the previous month of the year?"),
-        lambda _, given: inputs.name_after(MONTHS, given, -1),
-        lambda rng, _: rng.choice(MONTHS),
+        unseen_wordings=("Write the month that precedes the given month.", "What is the previous month of the year?"),
+        answer=lambda _, given: inputs.name_after(MONTHS, given, -1),
+        make_input=lambda rng, _: rng.choice(MONTHS),
         closed=True,
     ),
     Family(
-        "add_constant",
-        (
+        name="add_constant",
+        wordings=(
             "Add {n} to the number.",
             "Increase the value by {n}.",
             "What do you get {n} steps further up?",
@@ -327,14 +333,14 @@ VALUE_FAMILIES = (
             "My score grew by {n} points. What is it now?",
             "Make it larger by {n} and write the result.",
         ),
-        ("Write the number that is larger by {n}.", "What is the figure plus {n}?"),
-        lambda values, given: str(int(given) + int(values["n"])),
-        lambda rng, _: str(rng.randint(2, 60)),
-        {"n": number(2, 9)},
+        unseen_wordings=("Write the number that is larger by {n}.", "What is the figure plus {n}?"),
+        answer=lambda values, given: str(int(given) + int(values["n"])),
+        make_input=lambda rng, _: str(rng.randint(2, 60)),
+        slots={"n": number(2, 9)},
     ),
     Family(
-        "convert",
-        (
+        name="convert",
+        wordings=(
             "Convert the {unit} to {target}.",
             "How many {target} is that? The amount is in {unit}.",
             "Express the {unit} in {target}.",
@@ -346,15 +352,15 @@ VALUE_FAMILIES = (
             "Work out the {target} that these {unit} make.",
             "Say it in {target} instead of {unit}.",
         ),
-        ("Write the {unit} as {target}.", "What are the given {unit} in {target}?"),
-        inputs.converted,
-        lambda rng, _: str(rng.randint(2, 12)),
-        {"unit": one_of(UNITS), "target": one_of(target for target, _ in UNITS.values())},
+        unseen_wordings=("Write the {unit} as {target}.", "What are the given {unit} in {target}?"),
+        answer=inputs.converted,
+        make_input=lambda rng, _: str(rng.randint(2, 12)),
+        slots={"unit": one_of(UNITS), "target": one_of(target for target, _ in UNITS.values())},
         closed=True,
     ),
     Family(
-        "colour_in_sentence",
-        (
+        name="colour_in_sentence",
+        wordings=(
             "Which colour is mentioned?",
             "Extract the colour from the note.",
             "What colour does the thing have?",
@@ -366,9 +372,9 @@ VALUE_FAMILIES = (
             "Of what colour was the thing that somebody saw?",
             "Give the shade named below.",
         ),
-        ("Write the colour that stands in the sentence.", "What is the colour in this text?"),
-        lambda _, given: inputs.colour_in(given),
-        lambda rng, _: rng.choice(("I saw a {} {}.", "There is a {} {} here.", "We want the {} {}.")).format(
+        unseen_wordings=("Write the colour that stands in the sentence.", "What is the colour in this text?"),
+        answer=lambda _, given: inputs.colour_in(given),
+        make_input=lambda rng, _: rng.choice(("I saw a {} {}.", "There is a {} {} here.", "We want the {} {}.")).format(
             rng.choice(COLOURS), rng.choice(GROUPS["object"])
         ),
     ),

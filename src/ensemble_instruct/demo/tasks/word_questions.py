@@ -21,8 +21,8 @@ _ANY_WORD = {"word": one_of(WORDS)}
 
 WORD_FAMILIES = (
     Family(
-        "capital_letters",
-        (
+        name="capital_letters",
+        wordings=(
             "Write the word {word} in capital letters.",
             "Put {word} into upper case.",
             "How does {word} look on a sign that has only capitals?",
@@ -34,14 +34,14 @@ WORD_FAMILIES = (
             "Turn the small letters of {word} into big ones.",
             "A headline in capitals has one word, {word}. Print it.",
         ),
-        ("What is {word} in capital letters?", "Write {word} with upper-case letters."),
-        lambda values, _: values["word"].upper(),
+        unseen_wordings=("What is {word} in capital letters?", "Write {word} with upper-case letters."),
+        answer=lambda values, _: values["word"].upper(),
         slots=_ANY_WORD,
         closed=True,
     ),
     Family(
-        "capital_city",
-        (
+        name="capital_city",
+        wordings=(
             "Name the capital of {country}.",
             "Which city is the seat of the government in {country}?",
             "What is the capital city of {country}?",
@@ -53,14 +53,14 @@ WORD_FAMILIES = (
             "Quiz question: {country}, which capital?",
             "From which city is {country} ruled?",
         ),
-        ("What city is the capital of {country}?", "Write the name of the capital of {country}."),
-        lambda values, _: CAPITALS[values["country"]],
+        unseen_wordings=("What city is the capital of {country}?", "Write the name of the capital of {country}."),
+        answer=lambda values, _: CAPITALS[values["country"]],
         slots={"country": one_of(CAPITALS)},
         closed=True,
     ),
     Family(
-        "country_of",
-        (
+        name="country_of",
+        wordings=(
             "In which country lies {city}?",
             "{city} is the capital of which country?",
             "Name the country that {city} belongs to.",
@@ -72,14 +72,14 @@ WORD_FAMILIES = (
             "Complete the address with a country: {city}.",
             "Give the land around the city of {city}.",
         ),
-        ("What country is {city} in?", "Write the name of the country of {city}."),
-        lambda values, _: {city: country for country, city in CAPITALS.items()}[values["city"]],
+        unseen_wordings=("What country is {city} in?", "Write the name of the country of {city}."),
+        answer=lambda values, _: {city: country for country, city in CAPITALS.items()}[values["city"]],
         slots={"city": one_of(CAPITALS.values())},
         closed=True,
     ),
     Family(
-        "language_of",
-        (
+        name="language_of",
+        wordings=(
             "Which language is spoken in {country}?",
             "Name the main tongue of {country}.",
             "What do people speak in {country}?",
@@ -91,14 +91,14 @@ WORD_FAMILIES = (
             "Most schools in {country} teach in one language. Which?",
             "State the official language for {country}.",
         ),
-        ("What language do they speak in {country}?", "Write the name of the language of {country}."),
-        lambda values, _: LANGUAGES[values["country"]],
+        unseen_wordings=("What language do they speak in {country}?", "Write the name of the language of {country}."),
+        answer=lambda values, _: LANGUAGES[values["country"]],
         slots={"country": one_of(LANGUAGES)},
         closed=True,
     ),
     Family(
-        "opposite_of",
-        (
+        name="opposite_of",
+        wordings=(
             "What is the opposite of {word}?",
             "Name the antonym of {word}.",
             "Which adjective means the contrary of {word}?",
@@ -110,14 +110,14 @@ WORD_FAMILIES = (
             "Find the word at the other end from {word}.",
             "State what stands against {word}.",
         ),
-        ("Write the opposite of {word}.", "What adjective is contrary to {word}?"),
-        lambda values, _: OPPOSITES[values["word"]],
+        unseen_wordings=("Write the opposite of {word}.", "What adjective is contrary to {word}?"),
+        answer=lambda values, _: OPPOSITES[values["word"]],
         slots={"word": one_of(STATES)},
         closed=True,
     ),
     Family(
-        "plural_of",
-        (
+        name="plural_of",
+        wordings=(
             "What is the plural of {word}?",
             "One {word}, two what?",
             "Write the noun {word} as it is used for many.",
@@ -129,14 +129,14 @@ WORD_FAMILIES = (
             "Complete the sentence with {word} in the right form: I see three ...",
             "Change {word} from singular to plural.",
         ),
-        ("Write the plural form of {word}.", "What is {word} called if there are many?"),
-        lambda values, _: PLURALS[values["word"]],
+        unseen_wordings=("Write the plural form of {word}.", "What is {word} called if there are many?"),
+        answer=lambda values, _: PLURALS[values["word"]],
         slots={"word": one_of(PLURALS)},
         closed=True,
     ),
     Family(
-        "past_of",
-        (
+        name="past_of",
+        wordings=(
             "What is the past tense of {verb}?",
             "Today they {verb}. What did they do yesterday? One verb.",
             "Put the verb {verb} into the simple past.",
@@ -148,14 +148,14 @@ WORD_FAMILIES = (
             "Which verb form tells that we used to {verb} once?",
             "Turn {verb} from present to past.",
         ),
-        ("Write the past form of {verb}.", "What is {verb} in the past?"),
-        lambda values, _: PAST[values["verb"]],
+        unseen_wordings=("Write the past form of {verb}.", "What is {verb} in the past?"),
+        answer=lambda values, _: PAST[values["verb"]],
         slots={"verb": one_of(PAST)},
         closed=True,
     ),
     Family(
-        "young_of",
-        (
+        name="young_of",
+        wordings=(
             "What is a young {animal} called?",
             "Name the baby of a {animal}.",
             "Which word do we use for the child of a {animal}?",
@@ -167,14 +167,14 @@ WORD_FAMILIES = (
             "On the farm or in the wild, how is a newborn {animal} known?",
             "State the special noun for a small {animal}.",
         ),
-        ("What do we call the young of a {animal}?", "Write the word for a baby {animal}."),
-        lambda values, _: YOUNG[values["animal"]],
+        unseen_wordings=("What do we call the young of a {animal}?", "Write the word for a baby {animal}."),
+        answer=lambda values, _: YOUNG[values["animal"]],
         slots={"animal": one_of(YOUNG)},
         closed=True,
     ),
     Family(
-        "colour_of",
-        (
+        name="colour_of",
+        wordings=(
             "What colour is {thing}?",
             "Name the usual colour of {thing}.",
             "Which pencil do I take to colour {thing}?",
@@ -186,14 +186,14 @@ WORD_FAMILIES = (
             "Describe {thing} by its colour alone.",
             "Children know it: {thing} has which colour?",
         ),
-        ("Write the colour of {thing}.", "What is the colour that {thing} has?"),
-        lambda values, _: COLOUR_OF[values["thing"]],
+        unseen_wordings=("Write the colour of {thing}.", "What is the colour that {thing} has?"),
+        answer=lambda values, _: COLOUR_OF[values["thing"]],
         slots={"thing": one_of(COLOUR_OF)},
         closed=True,
     ),
     Family(
-        "kind_of_thing",
-        (
+        name="kind_of_thing",
+        wordings=(
             "Is {word} an animal, a food, an object or a colour?",
             "Classify {word} as food, animal, colour or object.",
             "Which label fits {word}: object, colour, animal, food?",
@@ -205,8 +205,11 @@ WORD_FAMILIES = (
             "Assign {word} to a category: animal, colour, object, food.",
             "To what does the noun {word} belong, food or object or animal or colour?",
         ),
-        ("What is {word}: food, animal, object, colour?", "Write animal, food, object or colour for {word}."),
-        lambda values, _: _GROUP_OF[values["word"]],
+        unseen_wordings=(
+            "What is {word}: food, animal, object, colour?",
+            "Write animal, food, object or colour for {word}.",
+        ),
+        answer=lambda values, _: _GROUP_OF[values["word"]],
         slots=_ANY_WORD,
         closed=True,
     ),

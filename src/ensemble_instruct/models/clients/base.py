@@ -38,7 +38,7 @@ class Client(ABC):
         """Free connections and memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
     """What a server said of its limits with one reply: how much is left of them, and seconds until they are full."""
 

@@ -21,7 +21,7 @@ from ensemble_instruct.store.database import connect
 NOT_NOVEL, DUPLICATE = "not_novel", "duplicate"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Copied:
     """What came of one run."""
 
@@ -99,7 +99,7 @@ class Copier:
         self, source: Source, given: sqlite3.Connection, models: dict[str, str], voters: Mapping[str, str]
     ) -> Copied:
         """Take over what a run has and the earlier ones have not."""
-        made = Copied(source.label, source.fingerprint, models)
+        made = Copied(run=source.label, config=source.fingerprint, models=models)
         old = self._old_instructions(given, source.label)
         last = self._one("SELECT COALESCE(MAX(id), 0) FROM rejected")
         keys = self._copy_requests(given, models)

@@ -134,7 +134,14 @@ class Batches:
             asked.settle(RequestRefusedError(problem, type="prompt_too_long"))
             return None
         text = ReplyText(engine.decode, after=prompt, stop=sampling.stop, min_tokens=sampling.min_tokens)
-        return BatchRow(prompt, sampling, text, engine.ends(sampling), min(sampling.max_tokens, room), asked.reply.done)
+        return BatchRow(
+            prompt=prompt,
+            sampling=sampling,
+            text=text,
+            ends=engine.ends(sampling),
+            limit=min(sampling.max_tokens, room),
+            is_dropped=asked.reply.done,
+        )
 
     def _batch(self, waiting: Sequence[_Encoded]) -> list[_Encoded]:
         """The oldest, and those that can go with it."""

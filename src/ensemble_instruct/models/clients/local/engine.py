@@ -16,7 +16,7 @@ from ensemble_instruct.records import Response, Sampling
 _OUT_OF_MEMORY = re.compile(r"out of memory|bad_alloc|not enough memory|can't allocate", re.IGNORECASE)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class BatchRow:
     """One request in an engine: its prompt as tokens, and the reply as far as it has come."""
 

@@ -39,12 +39,12 @@ def rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
     if requests is None and tokens is None:
         return None
     return RateLimits(
-        _number(requests),
-        _duration(headers.get("x-ratelimit-reset-requests", headers.get("x-ratelimit-reset"))),
-        _number(tokens),
-        _duration(headers.get("x-ratelimit-reset-tokens")),
-        _number(headers.get("x-ratelimit-limit-requests", headers.get("x-ratelimit-limit"))),
-        _number(headers.get("x-ratelimit-limit-tokens")),
+        requests_left=_number(requests),
+        requests_reset=_duration(headers.get("x-ratelimit-reset-requests", headers.get("x-ratelimit-reset"))),
+        tokens_left=_number(tokens),
+        tokens_reset=_duration(headers.get("x-ratelimit-reset-tokens")),
+        requests_limit=_number(headers.get("x-ratelimit-limit-requests", headers.get("x-ratelimit-limit"))),
+        tokens_limit=_number(headers.get("x-ratelimit-limit-tokens")),
     )
 
 
