@@ -152,7 +152,7 @@ def simulated_time() -> Iterator[asyncio.Runner]:
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner, pytest.MonkeyPatch.context() as patch:
         clock = SimpleNamespace(monotonic=runner.get_loop().time)
         for module in ("admission", "dispatcher", "model", "retries"):
-            patch.setattr(f"ensemble_instruct.{module}.time", clock)
+            patch.setattr(f"ensemble_instruct.models.{module}.time", clock)
         patch.setattr("ensemble_instruct.models.model.Tries", lambda: Tries(began=clock.monotonic()))
         yield runner
 

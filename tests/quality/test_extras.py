@@ -16,7 +16,7 @@ def test_parquet_without_pyarrow_is_one_line(tmp_path: Path, monkeypatch: pytest
     path.write_bytes(b"PAR1 and more")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setattr(
-        "ensemble_instruct.files.dataset.find_spec", lambda name: None if name == "pyarrow" else object()
+        "ensemble_instruct.files.parquet.find_spec", lambda name: None if name == "pyarrow" else object()
     )
     with pytest.raises(UsageError, match=r"ensemble-instruct\[parquet\]") as caught:
         open_dataset(path)

@@ -9,16 +9,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from ensemble_instruct.errors import EnsembleInstructError, RunError
 from ensemble_instruct.version import __version__
-
-if TYPE_CHECKING:
-    pass
-
 
 _GARBAGE_THRESHOLDS = 50_000, 50, 50
 """Requests leave hardly any cycles behind; at Python's own threshold of 700 objects the search for them costs more than

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ensemble_instruct.agreement.evaluation import Evaluation, Interval
 from ensemble_instruct.cli.options import PATH, ShareRange, embedding_option, utility_option
 from ensemble_instruct.records import Utility
+
+if TYPE_CHECKING:
+    from ensemble_instruct.agreement.evaluation import Evaluation, Interval
 
 
 def evaluation_json(found: Evaluation) -> dict[str, Any]:
@@ -99,7 +101,6 @@ def evaluate(
     """Show how well each strategy and each voter does against references (JSONL)."""
     from ensemble_instruct.agreement.evaluation import evaluate_file
     from ensemble_instruct.agreement.utilities import ROUGE_L, normalised_weights
-    from ensemble_instruct.cli.commands.evaluate import evaluation_json, evaluation_lines
     from ensemble_instruct.files.jsonl import dump
 
     weights = normalised_weights(utility) if utility else ROUGE_L

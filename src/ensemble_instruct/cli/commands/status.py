@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ensemble_instruct.agreement.selection import words_line
 from ensemble_instruct.cli.options import PATH
-from ensemble_instruct.models.admission import GateStatus
 from ensemble_instruct.records import KINDS, STEPS
-from ensemble_instruct.runs.status import Status, Use
+
+if TYPE_CHECKING:
+    from ensemble_instruct.models.admission import GateStatus
+    from ensemble_instruct.runs.status import Status, Use
 
 
 @click.command()
@@ -25,6 +27,8 @@ def status(run_folder: Path) -> None:
 
 def status_lines(status: Status) -> list[str]:
     """The status in words: a line for each step and kind, then for each model and server, then the whole."""
+    from ensemble_instruct.agreement.selection import words_line
+
     lines = []
     for kind in KINDS:
         for step in STEPS:
