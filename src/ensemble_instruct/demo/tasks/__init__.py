@@ -5,12 +5,20 @@ from __future__ import annotations
 from ensemble_instruct.demo.tasks.families import Family, answer_in
 from ensemble_instruct.demo.tasks.number_questions import NUMBER_FAMILIES
 from ensemble_instruct.demo.tasks.order_questions import ORDER_FAMILIES
-from ensemble_instruct.demo.tasks.text_tasks import TEXT_FAMILIES
+from ensemble_instruct.demo.tasks.sentence_tasks import SENTENCE_FAMILIES
 from ensemble_instruct.demo.tasks.value_tasks import VALUE_FAMILIES
 from ensemble_instruct.demo.tasks.word_questions import WORD_FAMILIES
+from ensemble_instruct.demo.tasks.word_row_tasks import WORD_ROW_FAMILIES
 from ensemble_instruct.records import Kind
 
-FAMILIES: tuple[Family, ...] = (*TEXT_FAMILIES, *VALUE_FAMILIES, *NUMBER_FAMILIES, *WORD_FAMILIES, *ORDER_FAMILIES)
+FAMILIES: tuple[Family, ...] = (
+    *WORD_ROW_FAMILIES,
+    *SENTENCE_FAMILIES,
+    *VALUE_FAMILIES,
+    *NUMBER_FAMILIES,
+    *WORD_FAMILIES,
+    *ORDER_FAMILIES,
+)
 
 
 def families_of(kind: Kind) -> tuple[Family, ...]:
