@@ -18,6 +18,7 @@ from ensemble_instruct.config.section import Section
 from ensemble_instruct.errors import ConfigError
 
 _DEEPEST = 20
+"""Most keys below each other: YAML's aliases can make a value that holds itself."""
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -64,7 +65,10 @@ def validated(values: dict[str, Any], source: str, lines: dict[tuple[str, ...], 
 
 
 class _QualityAlone(Section):
+    """What step 5 of files takes of a config."""
+
     quality: QualitySection = Field(default_factory=QualitySection)
+    """The filters."""
 
 
 def quality_of(overrides: Sequence[str]) -> QualitySection:
@@ -161,7 +165,7 @@ def _one_line(error: ValidationError, source: str, lines: dict[tuple[str, ...], 
     context = first.get("ctx") or {}
     location = [str(part) for part in first["loc"]]
     if location[-1:] in (["str"], ["list[str]"]) and tuple(location) not in lines:
-        location.pop()  # which branch of a union
+        location.pop()  # pydantic names which branch of a union it tried: no key of the user's
     if "key" in context:
         location = [*location, *str(context["key"]).split(".")] if first["type"] == "unknown_key" else str(
             context["key"]

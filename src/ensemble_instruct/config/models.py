@@ -1,4 +1,4 @@
-"""The config of one model: where it answers, or how it is run here, and what of that goes into a request's key."""
+"""The section of one model: where it answers or how it is run, and what of that goes into a request's key."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.files.digest import _digest, content_of
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
+"""The environment variable that holds the API key where `api_key_env` names no other."""
 OPENAI_URL = "https://api.openai.com/v1"
+"""The address of a server where neither `base_url` nor `OPENAI_BASE_URL` names one."""
 _OF_THE_HUB: tuple[str, ...] = ("transformers", "vllm")
+"""Providers that load a model from the Hub by its name."""
 LOCAL_PROVIDERS = ("ctranslate2", *_OF_THE_HUB)
+"""Providers that run the model in this process."""
 
 _KEYS_OF: Mapping[str, tuple[str, ...]] = {
     "openai": ("base_url", "revision"),
@@ -47,25 +51,37 @@ class Price(Section):
     """US dollars per million tokens."""
 
     input: float = Field(default=0.0, ge=0)
+    """Of a million tokens of prompts."""
     output: float = Field(default=0.0, ge=0)
+    """Of a million tokens of replies."""
 
 
 class ModelSection(Section):
-    """One language model and where it answers."""
+    """One language model: where it answers or how it is run, and what it may be asked at once."""
 
     provider: Literal["openai", "scripted", "ctranslate2", "transformers", "vllm"] = "openai"
+    """`openai`: any server of its protocol; `scripted`: a function or a file; the others: run in this process."""
     base_url: str | list[str] | None = None
+    """`openai`: the server's address, or a list of replicas, the first of which names the model in request keys.
+
+    Null: `OPENAI_BASE_URL` from the environment, else https://api.openai.com/v1.
+    """
     model: str = ""
-    """The name on the server; for a model that runs here, its name on the Hub."""
+    """The model's name on the server; for a model that is run in this process, its name on the Hub."""
     endpoint: Literal["completions", "chat"] = "completions"
+    """`completions` sends the prompt as it is, as base models need it; `chat` sends it as one user message."""
     api_key_env: str | None = None
+    """The environment variable that holds the API key; null: `OPENAI_API_KEY`, if it is set."""
     license: str | None = None
+    """SPDX id of the model's licence; null: that under which a model of its name was published, if it is known."""
     price: Price = Field(default_factory=Price)
+    """US dollars per million tokens, for the estimate, `status` and `--budget`."""
     max_in_flight: int | None = Field(default=None, ge=1)
-    """Most requests at a time, for each server; None: found out."""
+    """Most requests in flight for each server; null: found out while it answers."""
     requests_per_minute: float | None = Field(default=None, gt=0)
+    """Most requests that each server gets in a minute; null: no limit but the server's own."""
     tokens_per_minute: float | None = Field(default=None, gt=0)
-    """Ceilings of each server, prompts and completions together."""
+    """Most tokens that each server gets and gives in a minute; null: no limit but the server's own."""
     timeout: float = Field(default=600.0, gt=0)
     """Seconds that one try of a request may take."""
     max_tries: int = Field(default=6, ge=1)
@@ -77,26 +93,27 @@ class ModelSection(Section):
     replies: Path | None = Field(default=None, strict=False)
     """`scripted`: a JSONL file of `{prompt, text}`."""
     path: Path | None = Field(default=None, strict=False)
-    """The folder of a model that runs here; `bundled:models/NAME` for one that comes with the package."""
+    """Folder of a model that is run in this process; `bundled:models/NAME`: one that comes with the package."""
     revision: str | None = None
-    """The commit, tag or branch of a model on the Hub; of a server's, what its owner says that it serves."""
+    """Commit, tag or branch of a model on the Hub, null: `main`; for a server, what its owner says that it serves."""
     device: str | None = None
-    """`cpu`, `cuda`, `cuda:N`, or `auto`, the default."""
+    """`ctranslate2`, `transformers`: `cpu`, `cuda`, `cuda:N`, `mps` (transformers) or `auto`; null: `auto`."""
     compute_type: str | None = None
-    """`ctranslate2`: `int8`, `float32`, … ; as the folder was converted, where it is left out."""
+    """`ctranslate2`: the type of the numbers, such as `int8` or `float32`; null: as the folder was converted."""
     dtype: str | None = None
-    """The type of the weights in memory: `bfloat16`, `float32`, …; as they are stored, where it is left out."""
+    """`transformers`, `vllm`: the type of the weights in memory, such as `bfloat16`; null: as they are stored."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Passed on to the engine as it is: quantisation, `device_map`, …"""
+    """`transformers`, `vllm`: handed to the engine unchanged, such as `{device_map: auto}` or a quantisation."""
     threads: int | None = Field(default=None, ge=1)
+    """`ctranslate2`, `transformers`: threads of the processor; null: as the engine chooses."""
     batch_size: int | None = Field(default=None, ge=1)
-    """Most requests that are worked on together."""
+    """Most requests in one batch; null: 32 (`transformers` without a GPU: 8)."""
     batch_tokens: int | None = Field(default=None, ge=1)
-    """Most tokens, of prompts and replies, that are worked on together."""
+    """Most tokens of one batch, of prompts and replies together; null: 32,768."""
     context_length: int | None = Field(default=None, ge=2)
-    """Most tokens of a prompt and its reply; found in the model's folder, where it is left out."""
+    """Most tokens of a prompt and its reply together; null: as the model's folder says."""
     unload: bool = False
-    """Free its memory when its last role is over, and let no later step's model begin before."""
+    """Whether its memory is freed when its last role is over; no model of a later step begins before that."""
 
     @field_validator("api_key_env")
     @classmethod
@@ -159,14 +176,14 @@ class ModelSection(Section):
 
     @property
     def is_local(self) -> bool:
-        """Whether it runs in this process."""
+        """Whether it is run in this process."""
         return self.provider in LOCAL_PROVIDERS
 
     @property
     def base_urls(self) -> tuple[str, ...]:
         """The addresses, without a slash at the end; replicas after the first."""
-        given = self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-        return tuple(url.rstrip("/") for url in ([given] if isinstance(given, str) else given))
+        urls = self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+        return tuple(url.rstrip("/") for url in ([urls] if isinstance(urls, str) else urls))
 
     @property
     def public_name(self) -> str:
@@ -202,8 +219,8 @@ class ModelSection(Section):
         how = {"revision": self.revision, "compute_type": self.compute_type, "dtype": self.dtype}
         options = {key: value for key, value in self.options.items() if key not in _WITHOUT_EFFECT}
         settings = {"context_length": self.context_length, **how, **({"options": options} if options else {})}
-        given = {key: value for key, value in settings.items() if value is not None}
-        return (f"{self.provider}: {which}", json.dumps(given, sort_keys=True, default=str), self.endpoint)
+        set_ones = {key: value for key, value in settings.items() if value is not None}
+        return (f"{self.provider}: {which}", json.dumps(set_ones, sort_keys=True, default=str), self.endpoint)
 
 
 def api_key(name: str, model: ModelSection) -> str | None:

@@ -15,25 +15,26 @@ class ToxicitySection(Section):
     """Who says whether an output is harmful."""
 
     model: str
-    """One of `models`; asked about each different output that could be chosen, while step 4 goes on."""
+    """One of `models`; it is asked about each different output that could be selected, while step 4 goes on."""
 
 
 class QualitySection(Section):
     """What an example must not be; what is dropped for it is a drop of step 5."""
 
     decontaminate: list[Annotated[Path, Field(strict=False)]] = Field(default_factory=list)
-    """Benchmarks (JSONL, JSON, Parquet, or text) of which no example may hold a text or be close to one."""
+    """Benchmarks (JSONL, JSON, Parquet, or text): no example may hold one of their texts or be close to one."""
     languages: list[str] = Field(default_factory=list)
-    """ISO 639-1 codes of the languages that instructions and outputs may have; empty: all."""
+    """ISO 639-1 codes of the languages that instructions and outputs may have, such as `[en, de]`; empty: all."""
     personal_data: bool = False
     """Drop e-mail and IP addresses, phone, card, bank account and social security numbers, and secret keys."""
     repetition: float | None = Field(default=None, ge=0, lt=1)
-    """Greatest share of an output's runs of four words that may have stood in it before."""
+    """Greatest share of an output's runs of four words that may be repeats of earlier ones; null: no limit."""
     refusals: bool = False
     """Drop outputs in which a model declines to answer."""
     code_fences: bool = False
     """Drop outputs with a code block that is not closed."""
     toxicity: ToxicitySection | None = None
+    """Drop outputs that a model of yours finds harmful; null: nobody is asked."""
 
     @field_validator("languages")
     @classmethod

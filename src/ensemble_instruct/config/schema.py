@@ -32,33 +32,47 @@ from ensemble_instruct.records import (
 
 
 class Roles(Section):
-    """Which model does which step."""
+    """Which model does which step; each is a name from `models`."""
 
     instructions: str
+    """The model of step 1, which writes instructions: a base model."""
     instances: str
+    """The model of step 2, which writes instances, usually the same base model."""
     outputs: list[str] = Field(min_length=1, max_length=MOST_VOTERS)
+    """The models of step 4, one to sixteen: the voters; the instance's own output votes too."""
     judge: str | None = None
-    """Which compares outputs, where the utility is `judge`."""
+    """The model that compares outputs; the utility `judge` needs it."""
     fusion: str | None = None
-    """Which makes one output out of the others, with `ensemble.fusion`."""
+    """The model that makes one more output out of the others; `ensemble.fusion` needs it."""
     merged: list[str] = Field(default_factory=list)
-    """Which did other steps of the runs that `merge` made one of; written by it."""
+    """Models that did other steps of the runs that a merged run is made of; written by `merge`."""
 
 
 class Config(Section):
     """A whole run."""
 
     seed: int = 42
+    """Decides which demonstrations a prompt shows, and the sampling seed of each request."""
     profile: Profile = "default"
+    """`default`, or `published`: the original program's rules to the byte."""
     seed_tasks: Path | None = Field(default=None, strict=False)
+    """Your own seed tasks (JSONL, Self-Instruct's schema); null: the 175 bundled ones."""
     instructions: InstructionsSection = Field(default_factory=InstructionsSection)
+    """Step 1."""
     instances: InstancesSection = Field(default_factory=InstancesSection)
+    """Step 2."""
     outputs: OutputsSection = Field(default_factory=OutputsSection)
+    """Step 4."""
     models: dict[str, ModelSection] = Field(min_length=1)
+    """The language models, by names of your choice, under which `roles` and the records know them."""
     roles: Roles
+    """Which model does which step."""
     ensemble: EnsembleSection = Field(default_factory=EnsembleSection)
+    """Step 5."""
     quality: QualitySection = Field(default_factory=QualitySection)
+    """Filters of step 5; all are off by default."""
     licenses: LicensesSection = Field(default_factory=LicensesSection)
+    """Which licences may be used, and those of your own files."""
 
     @property
     def strategy(self) -> Strategy:

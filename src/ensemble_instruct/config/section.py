@@ -35,7 +35,9 @@ class PerKind(Section):
     """A number for each kind of task."""
 
     input_output: int = Field(ge=0)
+    """The number for tasks with an input."""
     output_only: int = Field(ge=0)
+    """The number for tasks without an input."""
 
     def of(self, kind: Kind) -> int:
         """The number for one kind."""
@@ -43,13 +45,18 @@ class PerKind(Section):
 
 
 class SamplingOverrides(Section):
-    """Sampling settings of a step; what is left out stays as the paper has it."""
+    """Sampling settings of a step; what is null stays as the step has it."""
 
     max_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens of a reply."""
     min_tokens: int | None = Field(default=None, ge=0)
+    """Tokens before which a reply does not end."""
     temperature: float | None = Field(default=None, ge=0)
+    """0 is greedy: the likeliest token each time."""
     top_k: int | None = Field(default=None, ge=1)
+    """A token is drawn from this many likeliest ones."""
     top_p: float | None = Field(default=None, gt=0, le=1)
+    """A token is drawn from the likeliest ones that have this probability together."""
 
     def applied_to(self, sampling: Sampling) -> Sampling:
         """The sampling with the settings that are given here."""

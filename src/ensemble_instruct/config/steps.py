@@ -1,4 +1,4 @@
-"""The part of a config that says how step 5 decides."""
+"""The sections of steps 1, 2, 4 and 5; step 3 asks nobody and has no settings."""
 
 from __future__ import annotations
 
@@ -11,24 +11,33 @@ from ensemble_instruct.config.section import PerKind, SamplingOverrides, Section
 from ensemble_instruct.records import KINDS, Kind, Strategy, Utility
 
 MOST_VOTERS = 16
-"""That can answer one instance, samples and all."""
+"""Most voters that can answer one instance, each sample of a model counted."""
 
 
 class InstructionsSection(Section):
-    """Step 1."""
+    """Step 1: how many instructions are made, and how new each must be."""
 
     target: PerKind = Field(default_factory=lambda: PerKind(input_output=100, output_only=100))
+    """Instructions wanted of each kind; 0 leaves a kind out."""
     demonstrations: PerKind = Field(default_factory=lambda: PerKind(input_output=24, output_only=10))
+    """Instructions that a prompt shows as demonstrations, by kind."""
     machine_demonstrations: int = Field(default=4, ge=0)
+    """Of these, at most this many that the model made itself; the others are seed tasks."""
     novelty_threshold: float = Field(default=0.7, gt=0, le=1)
+    """An instruction is dropped whose ROUGE-L F1 to any earlier one is above this; the value itself is allowed."""
     against: list[Annotated[Path, Field(strict=False)]] = Field(default_factory=list)
-    """Datasets (JSONL or Parquet) that instructions must differ from too."""
+    """Datasets (JSONL or Parquet) whose texts instructions must differ from too, by the same threshold."""
     mean_similarity: bool = False
-    """Record each instruction's mean score to the pool: a comparison with every one. `published` always does."""
+    """Whether each instruction records its mean ROUGE-L F1 to all others (slower); profile `published` always does."""
     window: int = Field(default=64, ge=1)
+    """Most requests in flight for each kind: more is faster, fewer let a prompt show newer instructions.
+
+    Part of the result: another window gives other instructions. Profile `published` works in rounds of five instead.
+    """
     patience: int = Field(default=500, ge=1)
-    """Step 1 ends early when so many replies in a row gave nothing new."""
+    """Step 1 ends early when this many replies in a row gave no new instruction."""
     sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
+    """How the model samples; left out: as in the paper (temperature 0.7, top_k 50, 15 to 256 tokens)."""
 
     @field_validator("target", "demonstrations", mode="before")
     @classmethod
@@ -41,7 +50,9 @@ class DemonstrationFiles(Section):
     """Files with a user's own demonstrations for step 2."""
 
     input_output: Path | None = Field(default=None, strict=False)
+    """JSONL file of `{instruction, input, output}`; null: the bundled ones."""
     output_only: Path | None = Field(default=None, strict=False)
+    """JSONL file of `{instruction, output}`; null: the bundled ones."""
 
     def of(self, kind: Kind) -> Path | None:
         """The file for one kind, or None for the bundled demonstrations."""
@@ -49,18 +60,21 @@ class DemonstrationFiles(Section):
 
 
 class InstancesSection(Section):
-    """Step 2."""
+    """Step 2: how instances are asked for."""
 
     demonstrations: DemonstrationFiles = Field(default_factory=DemonstrationFiles)
+    """The worked examples that a prompt shows, by kind."""
     sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
+    """How the model samples; left out: as in the paper (temperature 0.7, top_k 50, 50 to 512 tokens)."""
 
 
 class OutputsSection(Section):
-    """Step 4."""
+    """Step 4: how the voters answer."""
 
     samples: int | dict[str, int] = 1
-    """Outputs of a model for an instance, each a voter; or so many of each model that is named."""
+    """Outputs that each model gives for an instance, every one a voter; or a number for each model by name."""
     sampling: SamplingOverrides = Field(default_factory=SamplingOverrides)
+    """How the voters sample; left out: greedy, up to 512 tokens (profile `published`: 256)."""
 
     @field_validator("samples")
     @classmethod
@@ -79,10 +93,12 @@ UtilityWeights = dict[Utility, Annotated[float, Field(gt=0, allow_inf_nan=False)
 
 
 class PerKindUtility(Section):
-    """What agreement means for each kind of task: utilities and their weights."""
+    """What agreement means for each kind of task: one utility, or several with weights."""
 
     input_output: UtilityWeights = Field(min_length=1)
+    """A utility (`rouge-l`, `exact`, `chrf`, `embedding`, `judge`), or weights: `{rouge-l: 1, embedding: 2}`."""
     output_only: UtilityWeights = Field(min_length=1)
+    """The same for tasks without an input."""
 
     @field_validator("input_output", "output_only", mode="before")
     @classmethod
@@ -100,18 +116,29 @@ class PerKindUtility(Section):
 
 
 class EnsembleSection(Section):
-    """Step 5."""
+    """Step 5: which output of each instance is selected, and which examples are kept."""
 
     strategy: Strategy | None = None
+    """How an output is selected; null: `balanced`, or `released` in profile `published`.
+
+    `balanced` and `consensus` take any number of voters, `released`, `published` and `algorithm1` are the original's
+    rules for exactly two, `single` and `random` are there to compare with.
+    """
     utility: PerKindUtility = Field(default_factory=lambda: PerKindUtility.model_validate(_ROUGE_L))
+    """What agreement means: a utility, weights of several, or one of these for each kind; default: `rouge-l`."""
     embedding_model: Path | None = Field(default=None, strict=False)
-    """Folder of a sentence encoder, for the utility `embedding`."""
+    """Folder of a sentence encoder; the utility `embedding` needs it."""
     fusion: bool = False
-    """Whether a model makes a further output out of those that there are; it votes like any other."""
+    """Whether the model in `roles.fusion` makes one more output out of the others; it votes like any other."""
     threshold: float = Field(default=0.01, ge=0, le=1)
-    """What the lowest of three scores must exceed (strategies released, published, algorithm1)."""
+    """What the lowest of the three scores must exceed (strategies `released`, `published` and `algorithm1`)."""
     min_agreement: float | None = Field(default=None, ge=0, le=1)
+    """Least agreement of an example; null: 0.15 for `balanced` and 0.2 for `consensus` where the utility is `rouge-l`.
+
+    Other utilities have defaults of their own (`agreement/utilities.py`); the other strategies have none.
+    """
     keep: float | None = Field(default=None, gt=0, le=1)
+    """Instead of `min_agreement`: the share of the examples to keep, those with the highest agreement."""
 
     @field_validator("utility", mode="before")
     @classmethod
