@@ -1,73 +1,95 @@
 """Everything that this package raises, as one tree.
 
-A message is one line: what is wrong, where, and the next thing to do. Errors of other libraries are mapped
-to these at the border where they arise (a client, the store, a file reader) and nowhere else.
+::
+
+    EnsembleInstructError
+    ├── UsageError                     asked for what cannot be done: exit code 2
+    │   ├── ConfigError
+    │   ├── InputFileError
+    │   ├── RunLockedError
+    │   └── ConfigChangedError
+    ├── RunError                       the run failed or was stopped: exit code 1
+    │   ├── StoreError
+    │   └── ModelError
+    │       ├── AuthenticationError
+    │       ├── UnknownModelError
+    │       └── ServerUnreachableError
+    ├── RequestError                   one request got no answer; `Model` deals with it
+    │   ├── TransientError
+    │   └── RequestRefusedError
+    └── HubError
+
+A message is one line: what is wrong, where, and the next thing to do. Errors of other libraries are mapped to these at
+the border where they arise (a client, the store, a file reader) and nowhere else.
 """
 
 from __future__ import annotations
 
 
 class EnsembleInstructError(Exception):
-    """Root of the tree. `exit_code` is what the command line ends with."""
+    """Root of the tree: who catches it catches everything. `exit_code` is what the command line ends with."""
 
     exit_code = 1
 
 
 class UsageError(EnsembleInstructError):
-    """The user asked for something that cannot be done as asked; nothing was written."""
+    """Raised, before anything is written, for what cannot be done as asked: options, names, a missing extra."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """A config that is not valid: unknown key, wrong type, a role that names no model."""
+    """Raised for a config that is not valid: unknown key, wrong type, a role that names no model, a barred licence."""
 
 
 class InputFileError(UsageError):
-    """A file given by the user that cannot be read as what it should be."""
+    """Raised for a user's file that cannot be read as what it should be, or a place that cannot be written."""
 
 
 class RunError(EnsembleInstructError):
-    """The run failed or was stopped; what was answered is kept."""
+    """Raised when a run fails or is stopped, by a signal, the budget, or a server that is away for too long.
+
+    What was answered is kept: the same command goes on.
+    """
 
 
 class StoreError(RunError):
-    """The run's database cannot be read or written."""
+    """Raised when a run's database cannot be opened, read or written, or the disk does not take another file."""
 
 
 class RunLockedError(UsageError):
-    """Another process works in the same run folder."""
+    """Raised when another process works in the same run folder."""
 
 
 class ConfigChangedError(UsageError):
-    """A run is resumed with a config that would change its records."""
+    """Raised when a run is resumed with a config that would change its records, unless that is forced."""
 
 
 class ModelError(RunError):
-    """A model can answer no request at all: the run stops at once."""
+    """Raised when a model can answer no request at all: the run stops at once."""
 
 
 class AuthenticationError(ModelError):
-    """The server does not accept the API key."""
+    """Raised when a server does not accept the API key (HTTP 401 or 403, or 400 that says so)."""
 
 
 class UnknownModelError(ModelError):
-    """The server does not serve the model that the config names."""
+    """Raised when a server does not serve the model that the config names (HTTP 404, or 400 that says so)."""
 
 
 class ServerUnreachableError(ModelError):
-    """No connection could be made to the server of a model."""
+    """Raised at the start when no connection can be made to the server of a model, or to any of its replicas."""
 
 
 class RequestError(EnsembleInstructError):
-    """One request got no answer. A client raises one of its subclasses; `Model` deals with them."""
+    """Raised by a client, as one of its subclasses, when a request got no answer; `Model` deals with it."""
 
 
 class TransientError(RequestError):
-    """The same request may succeed later.
+    """Raised by a client when the same request may succeed later: it is sent again.
 
-    `cause` is a short word for the log (`429`, `timeout`, `malformed`); `retry_after` is in seconds, if the
-    server named it; `server_down` says that no request at all can succeed at present.
+    `cause` is a short word for the log (`429`, `timeout`, `malformed`); `retry_after` is in seconds, or None where the
+    server named no time; `server_down` says that no request at all can succeed at present.
     """
 
     def __init__(
@@ -80,7 +102,10 @@ class TransientError(RequestError):
 
 
 class RequestRefusedError(RequestError):
-    """This request will never be answered. `type` is one of `content_filter`, `prompt_too_long`, `bad_request`."""
+    """Raised by a client for a request that will never be answered: it is recorded, not sent again.
+
+    `type` is one of `content_filter`, `prompt_too_long`, `bad_request`, and `no_scripted_reply` of a scripted model.
+    """
 
     def __init__(self, message: str, *, type: str) -> None:  # noqa: A002 - the field's name for it
         super().__init__(message)
@@ -88,4 +113,4 @@ class RequestRefusedError(RequestError):
 
 
 class HubError(EnsembleInstructError):
-    """The Hub did not take a dataset; the folder that was written for it is kept."""
+    """Raised when the Hub does not take a dataset; the folder that was written for it is kept."""

@@ -9,7 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ensemble_instruct.errors import InputFileError, UsageError
+from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.parquet import arrow, arrow_errors
 
 _SHARD = re.compile(r"(?P<split>\w+)-\d{5}-of-\d{5}\.parquet")
 FOLDERS = {"default": "data", "candidates": "candidates"}
@@ -121,14 +122,9 @@ def read_tables(folder: Path) -> tuple[Table, ...]:
 
     Raises `InputFileError` where there is none.
     """
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        raise UsageError("Parquet needs pyarrow: pip install 'ensemble-instruct[parquet]'") from error
-    try:
+    arrow()
+    with arrow_errors(folder):
         tables = [_read_table(name, folder / place) for name, place in FOLDERS.items() if (folder / place).is_dir()]
-    except (pa.ArrowException, OSError) as error:
-        raise InputFileError(f"{folder}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
     found = tuple(table for table in tables if table is not None)
     if not found:
         raise InputFileError(f"{folder}: holds no Parquet files of a dataset; write them with --format hub --dry-run")

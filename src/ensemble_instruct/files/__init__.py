@@ -1,1 +1,12 @@
-"""Files that are read strictly and written whole."""
+"""Files: read strictly, with the line named in every error; written whole or not at all.
+
+* `jsonl`: JSON Lines, read and written
+* `atomic`: a file that is written whole or not at all
+* `atomic_folder`: a folder that is written whole or not at all
+* `places`: whether something can be written at a place, asked before any work is done
+* `dataset`: a user's own dataset, JSON Lines or Parquet: the texts of one column
+* `parquet`: what needs pyarrow
+* `digest`: digests by which a file or a folder is known
+
+Public: `read_rows`, `write_rows`, `whole_file`, `whole_folder`, `open_dataset`.
+"""

@@ -21,8 +21,8 @@ UNFINISHED = ".partial"
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that replaces `path` when the block ends without an error, after an fsync.
 
-    Where `path` is a symbolic link, the file that it points to is replaced. What a process that was killed left beside
-    it is removed. Raises `StoreError` when the disk does not take it.
+    Where `path` is a symbolic link, the file that it points to is replaced. Unfinished files that a killed process left
+    in the folder are removed. Raises `StoreError` when the disk does not take it.
     """
     path = path.resolve()
     with writing(path):
@@ -41,25 +41,26 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _unfinished(path: Path) -> IO[bytes]:
-    """A new file beside `path`, locked until it is closed, so that no other process takes it for left behind."""
+    """A new file in the folder of `path`, locked until it is closed: no other process takes it for left behind."""
     while True:
         file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed by the caller
             dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED, delete=False
         )
         with suppress(BlockingIOError):
             _lock(file)
+            # Between creation and lock another process may have taken it for left behind: no link is left then.
             if os.fstat(file.fileno()).st_nlink:
                 return cast("IO[bytes]", file)
         file.close()
 
 
 def _remove_left_behind(path: Path) -> None:
-    """Remove unfinished files of processes that are no more."""
-    for found in path.parent.iterdir():
-        if found.name.startswith(f".{path.name}.") and found.name.endswith(UNFINISHED) and found.is_file():
-            with suppress(OSError), found.open("rb") as file:
+    """Remove unfinished files of processes that have ended."""
+    for entry in path.parent.iterdir():
+        if entry.name.startswith(f".{path.name}.") and entry.name.endswith(UNFINISHED) and entry.is_file():
+            with suppress(OSError), entry.open("rb") as file:
                 if _lock(file):
-                    found.unlink()
+                    entry.unlink()
 
 
 def _lock(file: IO[bytes]) -> bool:
@@ -68,6 +69,7 @@ def _lock(file: IO[bytes]) -> bool:
     Raises `BlockingIOError` where another process holds it.
     """
     try:
+        # An advisory lock (flock) ends with its process, also after kill -9: a stale file is one that can be locked.
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
@@ -78,7 +80,7 @@ def _lock(file: IO[bytes]) -> bool:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """What the disk does not take becomes a `StoreError`."""
+    """In the block, what the disk does not take becomes a `StoreError`."""
     try:
         yield
     except OSError as error:
@@ -88,14 +90,17 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def umask() -> int:
-    """The permissions that new files and folders shall not have."""
-    mask = os.umask(0)
+    """The permissions that new files and folders do not get."""
+    mask = os.umask(0)  # POSIX can only set the mask and give back the one before
     os.umask(mask)
     return mask
 
 
 def sync(path: Path) -> None:
-    """Return once a file, or the names in a folder, are on disk."""
+    """Return once a file, or the names in a folder, are on disk.
+
+    After a rename the folder needs it too: without, a power cut can bring the old name back.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

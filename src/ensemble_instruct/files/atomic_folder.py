@@ -16,50 +16,56 @@ from pathlib import Path
 from ensemble_instruct.files.atomic import UNFINISHED, sync, umask, writing
 
 _OLD = "old"
-_HERE, _SWAP_ON_LINUX, _SWAP_ON_MACOS = -100, 2, 2
+"""The name of the folder that is replaced while it is set aside."""
+_AT_FDCWD = -100
+"""`renameat2`'s word for: paths are relative to the working folder."""
+_RENAME_EXCHANGE = 2
+"""`renameat2`'s flag (Linux) to swap two names in one step."""
+_RENAME_SWAP = 2
+"""`renamex_np`'s flag (macOS) for the same."""
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """An empty folder that takes the place of `path` when the block ends without an error, after an fsync of all in it.
 
-    Until then what stands at `path` is untouched, and then it is gone. The change is one step of the file system where
+    Until then the folder at `path` is untouched, and then it is gone. The change is one step of the file system where
     that can swap two folders (Linux, macOS); elsewhere the old one is set aside for a moment, in `.NAME.….partial`.
-    What a process that was killed left beside `path` is removed, or put back. Raises `StoreError` when the disk does
-    not take it.
+    What a killed process left next to `path` is removed, or put back. Raises `StoreError` when the disk does not take
+    it.
     """
     path = path.resolve()
     with writing(path):
         _remove_left_behind(path)
-        made, held = _new_folder(path)
+        unfinished, lock = _new_folder(path)
         try:
-            yield made
-            _sync_tree(made)
-            made.chmod(0o777 & ~umask())
+            yield unfinished
+            _sync_tree(unfinished)
+            unfinished.chmod(0o777 & ~umask())
             if path.exists():
-                _swap(made, path)
+                _swap(unfinished, path)
             else:
-                made.rename(path)
+                unfinished.rename(path)
             sync(path.parent)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
-            os.close(held)
+            shutil.rmtree(unfinished, ignore_errors=True)
+            os.close(lock)
 
 
 def _new_folder(path: Path) -> tuple[Path, int]:
-    """A folder beside `path`, and the descriptor that holds its lock.
+    """A folder next to `path`, and the descriptor that holds its lock.
 
-    Another process may take one that is not locked yet for what was left behind, and remove it: then a next one.
+    Another process may take one that is not locked yet for left behind, and remove it: then a next one is made.
     """
     while True:
-        made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED))
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED))
         try:
-            held = _lock(made)
+            lock = _lock(folder)
         except (BlockingIOError, FileNotFoundError):
             continue
-        if made.exists():
-            return made, held
-        os.close(held)
+        if folder.exists():
+            return folder, lock
+        os.close(lock)
 
 
 def _lock(folder: Path) -> int:
@@ -74,17 +80,17 @@ def _lock(folder: Path) -> int:
 
 
 def _remove_left_behind(path: Path) -> None:
-    """Remove unfinished folders of processes that are no more; put back the old one where that is all there is."""
+    """Remove unfinished folders of processes that have ended; put the old one back where nothing took its place."""
     for folder in path.parent.iterdir():
         if folder.name.startswith(f".{path.name}.") and folder.name.endswith(UNFINISHED) and folder.is_dir():
             try:
-                held = _lock(folder)
+                lock = _lock(folder)
             except OSError:  # another process works on it
                 continue
             if (folder / _OLD).exists() and not path.exists():
                 (folder / _OLD).rename(path)
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(held)
+            os.close(lock)
 
 
 def _sync_tree(folder: Path) -> None:
@@ -94,29 +100,29 @@ def _sync_tree(folder: Path) -> None:
         sync(Path(name))
 
 
-def _swap(made: Path, path: Path) -> None:
+def _swap(unfinished: Path, path: Path) -> None:
     """Let the two folders change places."""
-    if _swapped_at_once(made, path):
+    if _swapped_at_once(unfinished, path):
         return
-    aside, held = _new_folder(path)
+    aside, lock = _new_folder(path)
     try:
         path.rename(aside / _OLD)
-        made.rename(path)
+        unfinished.rename(path)
     finally:
         if not path.exists():
             (aside / _OLD).rename(path)
         shutil.rmtree(aside, ignore_errors=True)
-        os.close(held)
+        os.close(lock)
 
 
-def _swapped_at_once(made: Path, path: Path) -> bool:
+def _swapped_at_once(unfinished: Path, path: Path) -> bool:
     """Whether the file system has swapped the two in one step; False where it has no such step."""
-    library = ctypes.CDLL(None, use_errno=True)
-    names = os.fsencode(made), os.fsencode(path)
+    library = ctypes.CDLL(None, use_errno=True)  # Python's rename cannot swap: the C library's own can
+    names = os.fsencode(unfinished), os.fsencode(path)
     if sys.platform == "darwin" and hasattr(library, "renamex_np"):
-        code = library.renamex_np(*names, _SWAP_ON_MACOS)
+        code = library.renamex_np(*names, _RENAME_SWAP)
     elif hasattr(library, "renameat2"):
-        code = library.renameat2(_HERE, names[0], _HERE, names[1], _SWAP_ON_LINUX)
+        code = library.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
     else:
         return False
     number = ctypes.get_errno()

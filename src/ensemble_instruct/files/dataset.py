@@ -1,4 +1,4 @@
-"""A user's own dataset, JSON Lines or Parquet: the texts of one column, and the rows that shall stay.
+"""A user's own dataset, JSON Lines or Parquet: the texts of one column, and a copy with some of the rows.
 
 A column holds strings, or conversations (lists of messages), of which the text is the first message of a user.
 """
@@ -15,15 +15,17 @@ from ensemble_instruct.files.jsonl import read_rows
 from ensemble_instruct.files.parquet import arrow_errors, is_parquet, require_pyarrow
 
 COLUMNS = ("instruction", "prompt", "question", "text", "messages", "conversations")
-"""Where the text of a task stands in common formats; the first that a dataset has is taken."""
+"""The columns in which common formats have the text of a task; the first that a dataset has is taken."""
 _BATCH = 8192
+"""Rows of Parquet in memory at a time."""
 
 
 class Dataset(Protocol):
-    """A dataset in a file, read as often as it is asked."""
+    """A dataset in a file; each iteration over its texts reads the file anew."""
 
     path: Path
     column: str
+    """The column that the texts are read from."""
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -32,7 +34,10 @@ class Dataset(Protocol):
         """The text of each row, in order; empty where a row has none. Raises `InputFileError`."""
 
     def save(self, keep: Sequence[int], to: Path) -> None:
-        """Write the rows whose place in `keep` is not 0, unchanged, in the same format; whole or not at all."""
+        """Write the rows whose place in `keep` is not 0, unchanged, in the same format; the file is whole or untouched.
+
+        `keep` has a number for each row. Raises `StoreError` when the disk does not take it.
+        """
 
 
 def open_dataset(path: Path, column: str | None = None) -> Dataset:
@@ -111,12 +116,12 @@ class _ParquetDataset:
 
 
 def _chosen(path: Path, names: Sequence[str], column: str | None) -> str:
-    found = [name for name in ([column] if column else COLUMNS) if name in names]
-    if not found:
+    chosen = next((name for name in ([column] if column else COLUMNS) if name in names), None)
+    if chosen is None:
         there = ", ".join(names[:20]) or "none"
         wanted = f"column {column!r}" if column else f"column of {', '.join(COLUMNS)}"
         raise InputFileError(f"{path}: has no {wanted}; there are {there}: name one with --column, or rename it")
-    return found[0]
+    return chosen
 
 
 def _text(where: str, column: str, value: Any) -> str:

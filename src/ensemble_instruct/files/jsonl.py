@@ -20,10 +20,14 @@ from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.atomic import whole_file, writing
 
 _ROWS_BETWEEN_LOOKS = 32
+"""Rows after which it is looked again whether the file is as it was."""
 MAX_LINE_BYTES = 16 * 2**20
+"""The longest line that is read: a file without line breaks must not fill the memory."""
 
 JsonRow = dict[str, Any]
+"""One line: a JSON object."""
 NumberedRow = tuple[int, JsonRow]
+"""The number of a line, from 1, and its object."""
 
 
 def read_rows(path: Path, required: Mapping[str, type]) -> Iterator[NumberedRow]:
@@ -59,7 +63,7 @@ class CheckedRows:
         return self._read() if self._kept is None else iter(self._kept)
 
     def _read(self) -> Iterator[NumberedRow]:
-        """The rows, some at a time looked at only while the file is as it was."""
+        """The rows, as long as the file is as it was when it was checked."""
         self._lines.seek(0)
         try:
             for row in _rows(self._path, self._lines, self._required, self._optional):
@@ -101,9 +105,9 @@ def _unreadable(path: Path, error: OSError) -> InputFileError:
 
 
 def _state(file: IO[bytes]) -> tuple[int, int]:
-    """Another value after each change of a file."""
-    found = os.fstat(file.fileno())
-    return found.st_size, found.st_mtime_ns
+    """Size and time of the last change: another value after each change of a file."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 def _rows(
@@ -138,6 +142,7 @@ def _object(
         raise InputFileError(f"{where}: not JSON: {problem}; put one JSON object on each line") from error
     if not isinstance(row, dict):
         raise InputFileError(f"{where}: expected a JSON object, found {_type_name(row)}")
+    # Only an escape can make a lone surrogate: UTF-8 cannot hold one, so most lines need no second look.
     if b"\\u" in line and _has_lone_surrogate(row):
         raise InputFileError(f"{where}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
     for field, kind in (*required.items(), *optional.items()):
@@ -190,23 +195,24 @@ class RowSpool:
         self.count = 0
         self._path, self._ascii_only = path, ascii_only
         with writing(path):
+            # O_TMPFILE where the system has it: a file without a name is gone with its process.
             self._waiting = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed by `__exit__`
 
     def __enter__(self) -> RowSpool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # what a full disk did not take is not wanted any more
+        with suppress(OSError):  # closing writes what waits: a full disk refuses it, and nobody wants it any more
             self._waiting.close()
 
     def add(self, row: object) -> None:
-        """Put a row behind the others."""
+        """Append a row."""
         with writing(self._path):
             self._waiting.write((dump(row, ascii_only=self._ascii_only) + "\n").encode())
         self.count += 1
 
     def save(self) -> None:
-        """Let `path` hold all rows; it is complete or untouched."""
+        """Write all rows to `path`; it is complete or untouched."""
         with whole_file(self._path) as file:
             self._waiting.seek(0)
             shutil.copyfileobj(self._waiting, file, 2**20)

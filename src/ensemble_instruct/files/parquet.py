@@ -1,4 +1,4 @@
-"""Parquet, where the extra is installed."""
+"""Parquet: what needs pyarrow, which is an extra, and errors that say how to install it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from types import ModuleType
 
 from ensemble_instruct.errors import InputFileError, UsageError
 
-_PARQUET = b"PAR1"
+_MAGIC = b"PAR1"
+"""The magic number: the first four bytes of every Parquet file."""
 
 
 def is_parquet(path: Path) -> bool:
     """Whether a file is Parquet, by how it begins; raises `InputFileError` when it cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.read(len(_PARQUET)) == _PARQUET
+            return file.read(len(_MAGIC)) == _MAGIC
     except OSError as error:
         raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
 
 
 def require_pyarrow(path: Path) -> None:
-    """Raise `UsageError` where the extra that reads and writes Parquet is not installed."""
+    """Raise `UsageError`, which names the file, where the extra `parquet` is not installed."""
     if find_spec("pyarrow") is None:
         raise UsageError(f"{path}: Parquet needs pyarrow; pip install 'ensemble-instruct[parquet]', or use JSONL")
 
 
 @contextmanager
 def arrow_errors(path: Path) -> Iterator[None]:
-    """What pyarrow cannot read becomes an `InputFileError`."""
+    """In the block, what pyarrow cannot read becomes an `InputFileError`."""
     import pyarrow as pa
 
     try:
@@ -40,7 +41,7 @@ def arrow_errors(path: Path) -> Iterator[None]:
 
 
 def arrow() -> tuple[ModuleType, ModuleType]:
-    """`pyarrow` and `pyarrow.parquet`; raises `UsageError` where they are not installed."""
+    """`pyarrow` and `pyarrow.parquet`; raises `UsageError` where the extra `parquet` is not installed."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""Whether something can be written at a place, found out before any work is done."""
+"""Whether something can be written at a place: asked before any work is done."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from ensemble_instruct.errors import InputFileError
 
 
 def require_writable(path: Path, *inputs: Path) -> None:
-    """Raise `InputFileError` unless `path` can be created where it stands and is none of the inputs."""
-    if any(path.resolve() == given.resolve() for given in inputs):
+    """Raise `InputFileError` unless a file can be written at `path` without loss of an input.
+
+    It must not be one of the `inputs`, by whatever name or link; where it exists, it must be a regular file, which will
+    be replaced; its folder must exist and take a new file, which is tried with one that is removed at once.
+    """
+    if any(path.resolve() == source.resolve() for source in inputs):
         raise InputFileError(f"{path}: is an input too, and would be overwritten; name another file with --to")
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InputFileError(f"{path}: is no regular file; name one with --to")
@@ -29,7 +33,8 @@ def require_writable(path: Path, *inputs: Path) -> None:
 def require_place(path: Path, is_known: Callable[[str], bool]) -> None:
     """Raise `InputFileError` unless a folder can be made at `path`, or replaced there with nothing lost.
 
-    A folder may be replaced when `is_known` knows the path of every file in it.
+    A folder may be replaced when `is_known` is true of the path of every file in it, relative to the folder and with
+    slashes. The folder above it must exist and take a new file, which is tried with one that is removed at once.
     """
     if path.exists() and not path.is_dir():
         raise InputFileError(f"{path}: is a file; name a folder with --to, or remove it")
@@ -47,9 +52,9 @@ def require_place(path: Path, is_known: Callable[[str], bool]) -> None:
 
 
 def _files_of(folder: Path) -> Iterator[str]:
-    """The paths of the files in a folder, those at its top first: it may be a large one that is none of ours."""
+    """The paths of the files in a folder, lazily and those at its top first: it may be a large one of somebody else."""
     for name, folders, files in os.walk(folder):
         folders.sort()
-        links = [found for found in folders if Path(name, found).is_symlink()]
+        links = [inner for inner in folders if Path(name, inner).is_symlink()]
         for file in sorted([*files, *links]):
             yield Path(name, file).relative_to(folder).as_posix()
