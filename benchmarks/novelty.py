@@ -5,7 +5,7 @@
 Makes pools of distinct texts, a fifth of them edited copies of earlier ones, and asks each way of searching the same
 questions, made in the same way: is anything closer than the threshold? Each way runs in a process of its own.
 
-    pool         `NoveltyPool(tokens, texts)`, then `above`
+    pool         `NoveltyPool(texts, tokens=tokens)`, then `above`
     grown        the same, with a decision before each text is added: build s is for all of them
     rouge-score  `RougeScorer(["rougeL"], use_stemmer=False)` on every text, as the original program does it
     rapidfuzz    `process.cdist` with Indel's normalised similarity on coded texts: ROUGE-L F1, but rounded otherwise
@@ -156,13 +156,13 @@ def _words() -> Iterator[str]:
 
 def pool_search(texts: list[str], threshold: float) -> Search:
     """Ours, from all texts."""
-    pool = NoveltyPool(rouge_tokens, texts, threshold)
+    pool = NoveltyPool(texts, threshold, tokens=rouge_tokens)
     return lambda text: pool.above(text, threshold) is not None
 
 
 def grown_search(texts: list[str], threshold: float) -> Search:
     """Ours, one text after another."""
-    pool = NoveltyPool(rouge_tokens, (), threshold)
+    pool = NoveltyPool((), threshold, tokens=rouge_tokens)
     for text in texts:
         pool.above(text, threshold)
         pool.add(text)
@@ -339,7 +339,7 @@ def _verify(texts: list[str], threshold: float) -> int:
         return float(scorer.score(target, prediction)["rougeL"].fmeasure)
 
     scorer, rng = RougeScorer(["rougeL"], use_stemmer=False), random.Random(0)
-    pool, coded = NoveltyPool(rouge_tokens, (), threshold), _coded(texts)[0]
+    pool, coded = NoveltyPool((), threshold, tokens=rouge_tokens), _coded(texts)[0]
     decisions = scores = compared = drops = 0
     for place, text in enumerate(texts):
         found = pool.above(text, threshold)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -15,9 +16,10 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from ensemble_instruct.agreement.ballots import ballot
-from ensemble_instruct.agreement.evaluation import Picks, evaluate_file, kept_means, part_of
+from ensemble_instruct.agreement.evaluation import Picks, evaluate, kept_means, part_of
 from ensemble_instruct.agreement.strategies import Standing, balanced
 from ensemble_instruct.cli.commands.evaluate import evaluation_json, evaluation_lines
+from ensemble_instruct.errors import UsageError
 from ensemble_instruct.records import DEFAULT_STRATEGY
 from ensemble_instruct.rouge import normalised
 from tests.conftest import SHARED, Cli, needs_shared
@@ -168,7 +170,7 @@ def expected(rows: list[dict[str, Any]], rule: str, size: int, keep: float | Non
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_equals_a_plain_count(tmp_path: Path, size: int, keep: float | None) -> None:
     rows = tasks()
-    found = evaluation_json(evaluate_file(write(tmp_path / "tasks.jsonl", rows), size, keep))
+    found = evaluation_json(evaluate(write(tmp_path / "tasks.jsonl", rows), size=size, keep=keep))
     rules = {"balanced", "consensus", "single"} | ({"released", "published", "algorithm1"} if size == 3 else set())
     assert set(found["strategies"]) == {*rules, "random"}
     assert 0 < found["strategies"]["random"]["all_score"] <= found["oracle"]
@@ -212,14 +214,14 @@ def test_a_resample_is_cut_as_if_its_tasks_stood_there(quota: int | None) -> Non
 def test_a_rule_that_keeps_nothing_has_no_score_of_what_it_keeps(tmp_path: Path) -> None:
     row = {"instruction": "Say", "input": "", "reference": "one", "outputs": {"a": "one", "b": "two", "c": "three"}}
     path = write(tmp_path / "tasks.jsonl", [row, row])
-    found = evaluate_file(path)
+    found = evaluate(path)
     assert evaluation_json(found)["strategies"]["released"] == {
         "kept_share": 0.0, "kept_score": None, "all_score": 0.0, "kept_interval": None, "all_interval": [0.0, 0.0],
         "kept_words": None, "all_words": None,
     }  # fmt: skip
     (line,) = (line for line in evaluation_lines(found) if line.startswith("released"))
     assert line.split() == ["released", "0.0", "-", "-", "-", "0.0", "0.0-0.0", "-"]
-    assert evaluation_json(evaluate_file(path, keep=1.0))["strategies"]["released"]["kept_score"] == 0.0
+    assert evaluation_json(evaluate(path, keep=1.0))["strategies"]["released"]["kept_score"] == 0.0
 
 
 def test_the_command_prints_a_table_or_json_of_the_same(cli: Cli, tmp_path: Path) -> None:
@@ -248,10 +250,30 @@ def test_neither_order_of_models_nor_another_start_changes_a_number(tmp_path: Pa
     turned = [{**row, "outputs": dict(reversed(row["outputs"].items()))} for row in rows]
     mixed = [turned[place] if place % 2 else row for place, row in enumerate(rows)]
     found = [
-        evaluate_file(write(tmp_path / f"{place}.jsonl", given))
-        for place, given in enumerate([rows, rows, turned, mixed])
+        evaluate(write(tmp_path / f"{place}.jsonl", given)) for place, given in enumerate([rows, rows, turned, mixed])
     ]
     assert all(other == found[0] for other in found)
+
+
+def test_rows_in_memory_are_evaluated_as_their_file_is(tmp_path: Path) -> None:
+    rows = tasks()
+    assert evaluate(rows, size=2, keep=0.4) == evaluate(write(tmp_path / "tasks.jsonl", rows), size=2, keep=0.4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "message"),
+    [
+        ([], {}, "rows: holds no rows"),
+        (["one"], {}, "rows:1: expected a mapping"),
+        ([{"instruction": "Say"}], {}, "rows:1: field 'input' is missing"),
+        (tasks(), {"keep": 1.5}, "keep 1.5: is not a share"),
+        (tasks(), {"utility": "rouge"}, "utility 'rouge': no such utility; there are exact, rouge-l"),
+        (tasks(), {"utility": {"exact": -1}}, "utility 'exact': weight -1 is not a positive number"),
+    ],
+)
+def test_a_mistake_in_python_is_one_line(rows: list[Any], settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        evaluate(rows, **settings)
 
 
 GOOD = {"instruction": "Say", "input": "", "reference": "one", "outputs": {"a": "one", "b": "two"}}
@@ -293,7 +315,7 @@ def test_a_mistake_is_one_line(cli: Cli, tmp_path: Path, lines: list[Any], argum
 
 @needs_shared
 def test_the_known_figures_of_the_user_tasks() -> None:
-    found = evaluation_json(evaluate_file(USER_TASKS))
+    found = evaluation_json(evaluate(USER_TASKS))
     assert found["tasks"] == 126
     of = found["strategies"]
     assert 100 * of["released"]["kept_share"] == pytest.approx(52.9, abs=0.06)

@@ -10,7 +10,6 @@ from ensemble_instruct.demo.tasks import FAMILIES, answer_of
 from ensemble_instruct.demo.tasks.families import held_out, read_instruction
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import KINDS, Completion
-from ensemble_instruct.rouge import word_tokens
 from ensemble_instruct.steps.parse import Parser
 from ensemble_instruct.steps.prompts import HEADING
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
@@ -72,7 +71,7 @@ def test_step_3_reads_the_worked_examples_of_a_document() -> None:
     for text in blocks:
         first, _, rest = text.removeprefix("instruction: ").partition("\n")
         kind = KINDS[0] if rest.startswith("input:") else KINDS[1]
-        parser = Parser("default", NoveltyPool(word_tokens, ()), 1.0)
+        parser = Parser("default", NoveltyPool(), 1.0)
         for record in parser.read(Completion(first, kind, rest, "stop")):
             assert getattr(record, "reason", "") in {"", "duplicate", "not_novel"}
             read += 1

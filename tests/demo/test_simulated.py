@@ -13,7 +13,6 @@ import pytest
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import KINDS, Completion, Instance, Kind, Rejected, Request, Response
-from ensemble_instruct.rouge import word_tokens
 from ensemble_instruct.steps.parse import Parser
 from ensemble_instruct.steps.prompts import (
     instances_sampling,
@@ -39,7 +38,7 @@ def seeds(kind: Kind) -> tuple[str, ...]:
 @cache
 def first_step(kind: Kind) -> tuple[tuple[str, ...], tuple[str, ...], int]:
     """(novel instructions, reasons of the drops, replies of two items) of some requests of step 1."""
-    pool, longer = NoveltyPool(word_tokens, seeds(kind)), 0
+    pool, longer = NoveltyPool(seeds(kind)), 0
     kept: list[str] = []
     reasons: list[str] = []
     for number in range(REQUESTS):
@@ -78,7 +77,7 @@ def second_step() -> tuple[Instance | Rejected, ...]:
     """What is read from three completions for each of 80 instructions of each kind."""
     records: list[Instance | Rejected] = []
     for kind in KINDS:
-        parser = Parser("default", NoveltyPool(word_tokens, seeds(kind)), 0.7)
+        parser = Parser("default", NoveltyPool(seeds(kind)), 0.7)
         for instruction in first_step(kind)[0][:80]:
             for seed in (1, 2, 3):
                 reply = completed(kind, instruction, seed)

@@ -11,7 +11,7 @@ from ensemble_instruct.demo.tasks import FAMILIES, answer_of, families_of, is_ri
 from ensemble_instruct.demo.tasks.families import Family, held_out, make_task, read_instruction
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import KINDS, Kind
-from ensemble_instruct.rouge import normalised, word_tokens
+from ensemble_instruct.rouge import normalised
 from ensemble_instruct.steps.usable import default_reason
 
 each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -54,7 +54,7 @@ def test_a_task_can_pass_the_pipeline(family: Family) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_most_wordings_are_novel_to_each_other(kind: Kind) -> None:
-    pool, novel = NoveltyPool(word_tokens, (), 0.7), 0
+    pool, novel = NoveltyPool((), 0.7), 0
     texts = []
     for family in families_of(kind):
         rng = random.Random(family.name)

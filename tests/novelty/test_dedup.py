@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
+from ensemble_instruct.novelty.dedup import dedup, dedup_file
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.rouge import rouge_tokens
 from tests.conftest import SIMULATED, Cli, rows
@@ -183,6 +184,21 @@ def test_single_steps_differ_from_datasets_too(cli: Cli, tmp_path: Path) -> None
     )
 
 
+WORDS = st.lists(st.sampled_from(["a", "b", "c", "\u8a9e", "-"]), max_size=6).map(" ".join)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(WORDS, min_size=1, max_size=12), st.lists(WORDS, min_size=1, max_size=4), st.floats(0.1, 1))
+def test_a_list_keeps_the_places_whose_rows_a_file_keeps(
+    tmp_path_factory: pytest.TempPathFactory, all_texts: list[str], known: list[str], threshold: float
+) -> None:
+    folder = tmp_path_factory.mktemp("lists")
+    path = write_lines(folder / "texts.jsonl", [{"n": n, "instruction": text} for n, text in enumerate(all_texts)])
+    other = write_lines(folder / "known.jsonl", [{"instruction": text} for text in known])
+    dedup_file(path, folder / "kept.jsonl", threshold, lambda texts, *_: texts, against=[other])
+    assert dedup(all_texts, threshold, known) == [row["n"] for row in rows(folder / "kept.jsonl")]
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.lists(st.sampled_from("abcd"), max_size=6).map(" ".join), max_size=12), st.integers(0, 12), st.data()
@@ -191,9 +207,9 @@ def test_a_pool_over_another_one_answers_as_one_pool_of_all_texts(
     all_texts: list[str], cut: int, data: st.DataObject
 ) -> None:
     scan, tail = data.draw(st.sampled_from([(100, 100), (0, 0), (3, 2)]))
-    base = NoveltyPool(rouge_tokens, all_texts[:cut], scan_limit=scan, tail_limit=tail)
-    pool = NoveltyPool(rouge_tokens, all_texts[cut:], base=base, scan_limit=scan, tail_limit=tail)
-    whole = NoveltyPool(rouge_tokens, all_texts)
+    base = NoveltyPool(all_texts[:cut], tokens=rouge_tokens, scan_limit=scan, tail_limit=tail)
+    pool = NoveltyPool(all_texts[cut:], tokens=rouge_tokens, base=base, scan_limit=scan, tail_limit=tail)
+    whole = NoveltyPool(all_texts, tokens=rouge_tokens)
     question = data.draw(st.lists(st.sampled_from("abcde"), max_size=6).map(" ".join))
     assert len(pool) == len(whole)
     assert [pool[n] for n in range(len(pool))] == all_texts

@@ -77,7 +77,7 @@ def test_the_pool_answers_as_a_comparison_with_every_text_does(
     shape: str, data: st.DataObject, sizes: tuple[int, int], own: float
 ) -> None:
     texts = data.draw(st.lists(SHAPES[shape], max_size=14))
-    pool = NoveltyPool(rouge_tokens, (), own, scan_limit=sizes[0], tail_limit=sizes[1])
+    pool = NoveltyPool((), own, tokens=rouge_tokens, scan_limit=sizes[0], tail_limit=sizes[1])
     for place, text in enumerate(texts):
         if data.draw(st.booleans()):
             question = data.draw(SHAPES[shape]) + data.draw(st.sampled_from(["", " new", " new a new"]))
@@ -85,7 +85,7 @@ def test_the_pool_answers_as_a_comparison_with_every_text_does(
             require_exact(pool, texts[:place], question, scores, {own, 0.7, data.draw(st.sampled_from(THRESHOLDS))})
         assert pool.add(text) == place
     assert [pool[place] for place in range(len(texts))] == texts
-    assert NoveltyPool(rouge_tokens, texts, own, scan_limit=sizes[0]).top("a b", 5) == pool.top("a b", 5)
+    assert NoveltyPool(texts, own, tokens=rouge_tokens, scan_limit=sizes[0]).top("a b", 5) == pool.top("a b", 5)
 
 
 @settings(PROPERTY, max_examples=60)
@@ -95,7 +95,7 @@ def test_the_pool_answers_as_a_comparison_with_every_text_does(
 def test_the_scores_of_any_unicode_are_those_of_rouge_score(
     texts: list[str], question: str, sizes: tuple[int, int]
 ) -> None:
-    pool = NoveltyPool(rouge_tokens, texts, scan_limit=sizes[0], tail_limit=sizes[1])
+    pool = NoveltyPool(texts, tokens=rouge_tokens, scan_limit=sizes[0], tail_limit=sizes[1])
     require_exact(pool, texts, question, [rouge(text, question) for text in texts], {0.7})
 
 
@@ -129,7 +129,7 @@ def test_a_score_equal_to_the_threshold_is_novel_and_the_next_higher_one_is_not(
                 tokens.insert(rng.randrange(len(tokens) + 1), f"{mark}{number}")
             made.append(" ".join(tokens))
     threshold = float(exact)
-    pool = NoveltyPool(rouge_tokens, texts, threshold, scan_limit=sizes[0], tail_limit=sizes[1])
+    pool = NoveltyPool(texts, threshold, tokens=rouge_tokens, scan_limit=sizes[0], tail_limit=sizes[1])
     sides = set()
     for text, question in zip(texts, questions, strict=True):
         score = rouge(text, question)
@@ -201,7 +201,7 @@ TEXTS = instructions(20_000)
 
 
 def test_decisions_over_20000_instructions_are_those_of_a_full_comparison() -> None:
-    pool = NoveltyPool(rouge_tokens, tail_limit=3000)
+    pool = NoveltyPool(tokens=rouge_tokens, tail_limit=3000)
     numbers: dict[str, int] = {}
     coded = ["".join(chr(numbers.setdefault(token, len(numbers))) for token in rouge_tokens(text)) for text in TEXTS]
     lengths = np.array([len(text) for text in coded])
@@ -224,7 +224,7 @@ def test_decisions_over_20000_instructions_are_those_of_a_full_comparison() -> N
 
 def test_decisions_of_a_large_pool_are_those_of_rouge_score() -> None:
     texts = TEXTS[:1500]
-    pool = NoveltyPool(rouge_tokens, texts, tail_limit=500)
+    pool = NoveltyPool(texts, tokens=rouge_tokens, tail_limit=500)
     rng = random.Random(1)
     for text in rng.sample(texts, 8):
         words = text.split()
@@ -235,7 +235,7 @@ def test_decisions_of_a_large_pool_are_those_of_rouge_score() -> None:
 
 def test_the_vocabulary_has_no_limit() -> None:
     texts = [" ".join(f"t{number}" for number in range(start, start + 800)) for start in range(0, 1_200_000, 800)]
-    pool = NoveltyPool(rouge_tokens, texts)
+    pool = NoveltyPool(texts, tokens=rouge_tokens)
     for place in (0, 69, 70, 1391, 1392, 1393, 1499):
         text = texts[place]
         assert pool.nearest(text) == (1.0, place)
@@ -250,7 +250,7 @@ def test_texts_of_10000_tokens_stand_beside_short_ones(sizes: tuple[int, int]) -
     words = [f"w{number}" for number in range(2000)]
     texts = ["", "w1", "w1 w2 w3"]
     texts += [" ".join(rng.choices(words[:few], k=10_000)) for few in (2000, 2000, 300, 100)]
-    pool = NoveltyPool(rouge_tokens, texts, scan_limit=sizes[0], tail_limit=sizes[1])
+    pool = NoveltyPool(texts, tokens=rouge_tokens, scan_limit=sizes[0], tail_limit=sizes[1])
     for place in (3, 5, 6):
         tokens = texts[place].split()
         question = " ".join([*tokens[500:], *rng.choices(words, k=600)])
@@ -261,7 +261,7 @@ def test_texts_of_10000_tokens_stand_beside_short_ones(sizes: tuple[int, int]) -
 
 def test_many_copies_of_a_text_are_one_answer() -> None:
     texts = ["a b c d", *["e f g h"] * 3000, "a b c x"]
-    pool = NoveltyPool(rouge_tokens, texts, tail_limit=1000)
+    pool = NoveltyPool(texts, tokens=rouge_tokens, tail_limit=1000)
     assert pool.above("e f g h", 0.7) == (1.0, 1)
     assert pool.top("e f g h", 4) == [(1.0, place) for place in range(1, 5)]
     assert pool.nearest("a b c x") == (1.0, 3001)
@@ -274,9 +274,9 @@ def test_many_copies_of_a_text_are_one_answer() -> None:
 def test_numpy_is_loaded_by_a_large_pool_alone() -> None:
     lines = (
         "import sys, ensemble_instruct.cli.app, ensemble_instruct.novelty.pool as n, ensemble_instruct.rouge as s",
-        "pool = n.NoveltyPool(s.rouge_tokens, map(str, range(400)))",
+        "pool = n.NoveltyPool(map(str, range(400)), tokens=s.rouge_tokens)",
         "assert pool.above('7', 0.7) == (1.0, 7) and 'numpy' not in sys.modules",
-        "pool = n.NoveltyPool(s.rouge_tokens, map(str, range(600)))",
+        "pool = n.NoveltyPool(map(str, range(600)), tokens=s.rouge_tokens)",
         "assert pool.above('7', 0.7) == (1.0, 7) and 'numpy' in sys.modules",
     )
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

@@ -67,7 +67,7 @@ def test_no_seed_text_holds_a_marker_of_a_prompt() -> None:
 
 
 def test_no_two_seed_tasks_are_alike() -> None:
-    pool = NoveltyPool(rouge_tokens)
+    pool = NoveltyPool(tokens=rouge_tokens)
     for row in SEEDS:
         score, nearest = pool.nearest(row["instruction"])
         assert score <= 0.5, (row["instruction"], pool[nearest])
@@ -77,7 +77,7 @@ def test_no_two_seed_tasks_are_alike() -> None:
 @needs_shared
 def test_no_seed_task_or_demonstration_is_close_to_a_published_one() -> None:
     published = [row["instruction"] for row in rows(PUBLISHED_RUN / "seed_tasks.jsonl")]
-    pool = NoveltyPool(rouge_tokens, published)
+    pool = NoveltyPool(published, tokens=rouge_tokens)
     for row in [*SEEDS, *DEMONSTRATIONS["input_output"], *DEMONSTRATIONS["output_only"]]:
         score, nearest = pool.nearest(row["instruction"])
         assert score <= 0.6, (row["instruction"], pool[nearest])

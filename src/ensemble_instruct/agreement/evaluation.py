@@ -6,11 +6,11 @@ The score of an output is its ROUGE-L F1 to the reference (rouge-score's tokens,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,10 @@ from ensemble_instruct.agreement.answers import source_of
 from ensemble_instruct.agreement.ballots import Ballot, ballot, original_ballot
 from ensemble_instruct.agreement.embeddings import comparers_for
 from ensemble_instruct.agreement.strategies import Choice, Question, Standing, View, choose
-from ensemble_instruct.agreement.utilities import ROUGE_L, Weights, mixed
+from ensemble_instruct.agreement.utilities import ROUGE_L, Weights, mixed, utility_weights
 from ensemble_instruct.errors import InputFileError, UsageError
-from ensemble_instruct.files.jsonl import JsonRow, read_rows
-from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, Instance, Kind, Strategy
+from ensemble_instruct.files.jsonl import JsonRow, NumberedRow, read_rows, require_fields
+from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, Instance, Kind, Strategy, Utility
 from ensemble_instruct.rouge import rouge_l
 
 Numbers = NDArray[np.float64]
@@ -113,42 +113,53 @@ class Picks:
     words: Numbers
 
 
-def evaluate_file(
-    path: Path,
+def evaluate(
+    source: Iterable[Mapping[str, Any]] | Path | str,
+    *,
     size: int | None = None,
     keep: float | None = None,
-    weights: Weights = ROUGE_L,
-    embedding_model: Path | None = None,
+    utility: Utility | Mapping[Utility, float] = "rouge-l",
+    embedding_model: Path | str | None = None,
 ) -> Evaluation:
-    """Evaluate the strategies on the rows `{instruction, input, reference, outputs: {model: text}}` of a JSONL file.
+    """Evaluate the strategies on rows `{instruction, input, reference, outputs: {model: text}}`, or on a JSONL file.
 
-    `weights` says what agreement means; the strategies of the original have their own.
-    Raises `InputFileError`, with file and line, for rows that are not like this, and `UsageError` for a size that is
-    not between 2 and the number of models, or a share of the tasks that is none of them.
+    `size` is how many models vote at a time, by default 3; `keep` the share of the tasks at which strategies are cut.
+    `utility` says what agreement means; the strategies of the original have their own. `embedding_model` is the folder
+    of a sentence encoder, for the utility `embedding`.
+
+    Raises `InputFileError`, with the file and the line or the number of the row, for rows that are not like this, and
+    `UsageError` for a size that is not between 2 and the number of models, or a share that is less than one task.
     """
-    benchmark = read_labelled_tasks(path, weights, embedding_model)
-    count = len(benchmark.models)
+    if keep is not None and not 0 < keep <= 1:
+        raise UsageError(f"keep {keep}: is not a share; give a number above 0, up to 1")
+    name = str(source) if isinstance(source, str | Path) else "rows"
+    tasks = read_labelled_tasks(source, utility_weights(utility), embedding_model)
+    count = len(tasks.models)
     if size is not None and not 2 <= size <= count:
-        raise UsageError(f"{path}: has the outputs of {count} models; give a --size from 2 to {count}, not {size}")
+        raise UsageError(f"{name}: has the outputs of {count} models; give a --size from 2 to {count}, not {size}")
     size = size or min(_USUAL_SIZE, count)
     if math.comb(count, size) > _MOST_SUBSETS:
-        raise UsageError(f"{path}: too many subsets of {size} of {count} models; give a --size nearer to 2 or {count}")
-    if not _quota(len(benchmark.tasks), keep):
-        raise UsageError(f"{path}: {keep:g} of {len(benchmark.tasks)} tasks is less than one; give a higher --keep")
-    return evaluate(benchmark, size, keep)
+        raise UsageError(f"{name}: too many subsets of {size} of {count} models; give a --size nearer to 2 or {count}")
+    if not _quota(len(tasks.tasks), keep):
+        raise UsageError(f"{name}: {keep:g} of {len(tasks.tasks)} tasks is less than one; give a higher --keep")
+    return evaluate_tasks(tasks, size, keep)
 
 
-def read_labelled_tasks(path: Path, weights: Weights = ROUGE_L, embedding_model: Path | None = None) -> LabelledTasks:
-    """The tasks of a file; raises `InputFileError`, with file and line, for what is none."""
-    comparers = comparers_for([weights], embedding_model)
-    models, rows = _read_tasks(path)
+def read_labelled_tasks(
+    source: Iterable[Mapping[str, Any]] | Path | str,
+    weights: Weights = ROUGE_L,
+    embedding_model: Path | str | None = None,
+) -> LabelledTasks:
+    """The tasks of a file or of rows; raises `InputFileError`, with file and line, for what is not such a task."""
+    comparers = comparers_for([weights], None if embedding_model is None else Path(embedding_model))
+    models, rows = _read_tasks(source)
     texts = [([row["outputs"][name] for name in models], row) for row in rows]
     matrices = mixed(weights, comparers, [(_instance(row), outputs) for outputs, row in texts])
     tasks = []
     for (outputs, row), matrix in zip(texts, matrices, strict=True):
-        source = source_of(row["instruction"], row["input"])
+        echoed = source_of(row["instruction"], row["input"])
         scores = tuple(100 * rouge_l(row["reference"], text, stem=True) for text in outputs)
-        tasks.append(Task(_instance(row).id, ballot(outputs, source, matrix), original_ballot(outputs, source), scores))
+        tasks.append(Task(_instance(row).id, ballot(outputs, echoed, matrix), original_ballot(outputs, echoed), scores))
     return LabelledTasks(models, tuple(tasks))
 
 
@@ -157,26 +168,39 @@ def _instance(row: JsonRow) -> Instance:
     return Instance(kind=kind, instruction=row["instruction"], input=row["input"], output="")
 
 
-def _read_tasks(path: Path) -> tuple[tuple[str, ...], list[JsonRow]]:
+def _read_tasks(source: Iterable[Mapping[str, Any]] | Path | str) -> tuple[tuple[str, ...], list[JsonRow]]:
     """The names of the models, sorted, and the rows."""
     models: tuple[str, ...] = ()
     first = 0
     rows: list[JsonRow] = []
-    for number, row in read_rows(path, _FIELDS):
-        names = _models_of(row, f"{path}:{number}")
+    if isinstance(source, str | Path):
+        name, line, numbered = str(source), "line", read_rows(Path(source), _FIELDS)
+    else:
+        name, line, numbered = "rows", "row", _checked(source)
+    for number, row in numbered:
+        names = _models_of(row, f"{name}:{number}")
         if not rows:
             models, first = names, number
         if names != models:
             other = min(set(names) ^ set(models))
             has, lacks = (number, first) if other in names else (first, number)
             raise InputFileError(
-                f"{path}:{number}: line {has} has an output of {other!r} and line {lacks} has none; "
+                f"{name}:{number}: {line} {has} has an output of {other!r} and {line} {lacks} has none; "
                 f"every row needs the same models"
             )
         rows.append(row)
     if not rows:
-        raise InputFileError(f"{path}: holds no rows; put one object with {', '.join(_FIELDS)} on each line")
+        raise InputFileError(f"{name}: holds no rows; put one object with {', '.join(_FIELDS)} on each line")
     return models, rows
+
+
+def _checked(rows: Iterable[Mapping[str, Any]]) -> Iterator[NumberedRow]:
+    """Rows that are in memory already, numbered from 1."""
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping):
+            raise InputFileError(f"rows:{number}: expected a mapping with {', '.join(_FIELDS)}, found {row!r}")
+        require_fields(dict(row), f"rows:{number}", _FIELDS)
+        yield number, dict(row)
 
 
 def _models_of(row: JsonRow, where: str) -> tuple[str, ...]:
@@ -200,7 +224,7 @@ def part_of(whole: Ballot, places: Sequence[int]) -> Ballot:
     )
 
 
-def evaluate(benchmark: LabelledTasks, size: int, keep: float | None = None) -> Evaluation:
+def evaluate_tasks(benchmark: LabelledTasks, size: int, keep: float | None = None) -> Evaluation:
     """How every strategy defined for `size` outputs does, over all subsets of so many models.
 
     Of each subset the tasks with the highest agreement are kept up to the share `keep` of all tasks (rounded half up;

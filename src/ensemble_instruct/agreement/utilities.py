@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from ensemble_instruct.agreement.answers import answer_form
 from ensemble_instruct.agreement.ballots import Matrix, pairwise, rouge_l_matrix
+from ensemble_instruct.errors import UsageError
 from ensemble_instruct.records import Instance, Utility
 
 Texts = tuple[Instance, Sequence[str]]
@@ -94,6 +95,20 @@ def _sum(parts: Sequence[tuple[float, Matrix]]) -> Matrix:
         return min(1.0, math.fsum(weight * matrix[i][j] for weight, matrix in parts))
 
     return pairwise(len(parts[0][1]), agreement)
+
+
+def utility_weights(utility: Utility | Mapping[Utility, float]) -> Weights:
+    """The weights of one utility, or of a mixture that a mapping names; raises `UsageError` for what is neither."""
+    weights = {utility: 1.0} if isinstance(utility, str) else utility
+    known = get_args(Utility)
+    for name, weight in weights.items():
+        if name not in known:
+            raise UsageError(f"utility {name!r}: no such utility; there are {', '.join(known)}")
+        if not 0 < weight < math.inf:
+            raise UsageError(f"utility {name!r}: weight {weight} is not a positive number")
+    if not weights:
+        raise UsageError(f"utility: names nothing; there are {', '.join(known)}")
+    return normalised_weights(weights)
 
 
 def normalised_weights(given: Mapping[Utility, float]) -> Weights:

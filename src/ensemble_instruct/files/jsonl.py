@@ -145,12 +145,19 @@ def _object(
     # Only an escape can make a lone surrogate: UTF-8 cannot hold one, so most lines need no second look.
     if b"\\u" in line and _has_lone_surrogate(row):
         raise InputFileError(f"{where}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
-    for field, kind in (*required.items(), *optional.items()):
+    require_fields(row, where, required, optional)
+    return row
+
+
+def require_fields(
+    row: JsonRow, where: str, required: Mapping[str, type], optional: Mapping[str, type] | None = None
+) -> None:
+    """Raise `InputFileError`, which begins with `where`, for a field that is missing or of another type."""
+    for field, kind in (*required.items(), *(optional or {}).items()):
         if field in row and not isinstance(row[field], kind):
             raise InputFileError(f"{where}: field {field!r} must be {_name(kind)}, found {_type_name(row[field])}")
         if field not in row and field in required:
             raise InputFileError(f"{where}: field {field!r} is missing; needed: {', '.join(required)}")
-    return row
 
 
 def _has_lone_surrogate(row: object) -> bool:

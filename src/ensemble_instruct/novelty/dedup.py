@@ -1,4 +1,4 @@
-"""Exact near-duplicate removal in a user's own dataset, by the question that step 1 asks of each instruction."""
+"""Exact near-duplicate removal in a user's own texts or dataset, by the question that step 1 asks of instructions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ensemble_instruct.files.dataset import Dataset, open_dataset
 from ensemble_instruct.files.jsonl import JsonRow, RowSpool
 from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.novelty.pool import NoveltyPool
-from ensemble_instruct.rouge import word_tokens
 
 Progress = Callable[[Iterable[str], int, str], Iterable[str]]
 """Passes texts on while it shows how many of how many have gone by, under a title."""
@@ -26,6 +25,24 @@ class DedupSummary:
 
     kept: int
     dropped: int
+
+
+def dedup(texts: Iterable[str], threshold: float = 0.7, against: Iterable[str] = ()) -> list[int]:
+    """The places of the texts that stay, in order: those no closer than `threshold` to an earlier one that stays.
+
+    >>> dedup(["Name a fruit.", "name a fruit", "List three rivers of Europe."])
+    [0, 2]
+
+    How close two are is their exact ROUGE-L F1 with the words of every script; nor may a text be closer to one of
+    `against`. A text without words scores 0, so it stays.
+    """
+    pool = NoveltyPool(against, threshold)
+    places = []
+    for place, text in enumerate(texts):
+        if pool.is_novel(text, threshold):
+            pool.add(text)
+            places.append(place)
+    return places
 
 
 def dedup_file(
@@ -50,7 +67,7 @@ def dedup_file(
         require_writable(report, path, to, *against)
     origins = _Origins([*others, table])
     earlier = chain.from_iterable(shown(other.texts(), len(other), f"reading {other.path}") for other in others)
-    pool = NoveltyPool(word_tokens, earlier, threshold)
+    pool = NoveltyPool(earlier, threshold)
     keep = bytearray()
     with RowSpool(report) if report else nullcontext() as drops:
         for text in shown(table.texts(), len(table), "dedup"):

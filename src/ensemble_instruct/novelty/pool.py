@@ -25,19 +25,26 @@ _UNKNOWN = chr(0x10FFFF)
 class NoveltyPool:
     """Texts in the order they were added; an id is a text's place in that order.
 
-    Scores are ROUGE-L F1 under `tokens`, equal to rouge-score's where `tokens` are. The threshold is the one that
-    will be asked about: for this and higher ones a large pool answers fastest. From `scan_limit` texts on the pool
-    is an index, which takes in the latest texts when there are more than `tail_limit` of them.
+    >>> pool = NoveltyPool(["List three rivers of Europe.", "Name a fruit."])
+    >>> pool.is_novel("List three rivers of Asia.", 0.7)
+    False
+    >>> pool.nearest("Name a green fruit now.")
+    (0.75, 1)
+
+    Scores are ROUGE-L F1 under `tokens`, by default the words of every script; equal to rouge-score's where `tokens`
+    are. The threshold is the one that will be asked about: for this and higher ones a large pool answers fastest.
+    From `scan_limit` texts on the pool is an index, which takes in the latest texts when there are more than
+    `tail_limit` of them.
 
     With `base`, the texts of another pool, which does not grow any more, come before its own: so pools share them.
     """
 
     def __init__(
         self,
-        tokens: Tokenizer,
         texts: Iterable[str] = (),
         threshold: float = 0.7,
         *,
+        tokens: Tokenizer = word_tokens,
         base: NoveltyPool | None = None,
         scan_limit: int = _SCAN_LIMIT,
         tail_limit: int = _TAIL_LIMIT,

@@ -40,7 +40,7 @@ class Benchmarks:
         self._tokens = lru_cache(maxsize=64)(word_tokens)
         self._labels, self._starts = _labels(paths), [0]
         self._rows, self._places = array("Q"), array("Q")
-        self._pool = NoveltyPool(self._tokens, threshold=THRESHOLD)
+        self._pool = NoveltyPool(tokens=self._tokens, threshold=THRESHOLD)
         self._ngrams = NgramIndex(self._taken_in(paths), WORDS, FEWEST_WORDS)
 
     def __len__(self) -> int:

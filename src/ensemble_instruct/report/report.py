@@ -244,7 +244,7 @@ def _seed_pools(config: Config | None, digest: str | None) -> dict[Kind, Novelty
         return {}
     tokens, threshold = tokens_of(config.profile), config.instructions.novelty_threshold
     return {
-        kind: NoveltyPool(tokens, (task.instruction for task in tasks if task.kind == kind), threshold)
+        kind: NoveltyPool((task.instruction for task in tasks if task.kind == kind), threshold, tokens=tokens)
         for kind in KINDS
     }
 

@@ -27,7 +27,6 @@ from ensemble_instruct.records import (
     Kind,
     Rejected,
 )
-from ensemble_instruct.rouge import word_tokens
 from ensemble_instruct.runs.passes import phases_of
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary, ToldOnce
 from ensemble_instruct.steps.ensemble import make_examples, select
@@ -106,7 +105,7 @@ async def _stream(
     roles, selection = config.roles, selection_of(config)
     generator, writer = models[roles.instructions], models[roles.instances]
     threshold = config.instructions.novelty_threshold
-    pool = NoveltyPool(word_tokens, plan.instructions.seeds, threshold, base=plan.instructions.known)
+    pool = NoveltyPool(plan.instructions.seeds, threshold, base=plan.instructions.known)
     parser = Parser(config.profile, pool, threshold)
     made = recorder.kept(make_instructions(generator, plan.instructions, earlier))
     completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))

@@ -44,7 +44,6 @@ from ensemble_instruct.records import (
     Rejected,
     Step,
 )
-from ensemble_instruct.rouge import word_tokens
 from ensemble_instruct.runs.recorder import Monitor
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.instances import make_instances
@@ -155,7 +154,7 @@ async def parse_files(
         tasks = load_seed_tasks(seed_tasks) if profile == "default" else ()
         seeds = [task.instruction for task in tasks if kind in (None, task.kind)]
         known = known_texts(against, profile, novelty_threshold)
-        parser = Parser(profile, NoveltyPool(word_tokens, seeds, novelty_threshold, base=known), novelty_threshold)
+        parser = Parser(profile, NoveltyPool(seeds, novelty_threshold, base=known), novelty_threshold)
         read: Counter[bool] = Counter()
 
         async def counted() -> AsyncGenerator[Instance | Rejected, None]:

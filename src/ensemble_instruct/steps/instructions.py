@@ -144,7 +144,7 @@ class _Pool:
         self._earlier = earlier
         self._next = next(earlier, None) if earlier else None
         self._similar = NoveltyPool(
-            tokens_of(plan.profile), plan.seeds, plan.section.novelty_threshold, base=plan.known
+            plan.seeds, plan.section.novelty_threshold, tokens=tokens_of(plan.profile), base=plan.known
         )
         self._with_mean = plan.profile == "published" or plan.section.mean_similarity
         self._made: list[str] = []

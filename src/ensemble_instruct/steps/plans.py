@@ -64,7 +64,7 @@ def known_texts(paths: Sequence[Path], profile: Profile, threshold: float) -> No
     if not paths:
         return None
     tables = [open_dataset(path) for path in paths]
-    return NoveltyPool(tokens_of(profile), chain.from_iterable(table.texts() for table in tables), threshold)
+    return NoveltyPool(chain.from_iterable(table.texts() for table in tables), threshold, tokens=tokens_of(profile))
 
 
 def instances_plan(config: Config, kind: Kind) -> InstancesPlan:

@@ -99,10 +99,10 @@ def evaluate(
     for_programs: bool,
 ) -> None:
     """Show how well each strategy and each voter does against references (JSONL)."""
-    from ensemble_instruct.agreement.evaluation import evaluate_file
-    from ensemble_instruct.agreement.utilities import ROUGE_L, normalised_weights
+    from ensemble_instruct.agreement import evaluation
     from ensemble_instruct.files.jsonl import dump
 
-    weights = normalised_weights(utility) if utility else ROUGE_L
-    found = evaluate_file(file, size, keep, weights, embedding_model)
+    found = evaluation.evaluate(
+        file, size=size, keep=keep, utility=utility or "rouge-l", embedding_model=embedding_model
+    )
     click.echo(dump(evaluation_json(found)) if for_programs else "\n".join(evaluation_lines(found)))

@@ -52,7 +52,9 @@ class Known:
 
     def __init__(self, profile: Profile, threshold: float) -> None:
         self._threshold = threshold
-        self._pools: dict[Kind, NoveltyPool] = {kind: NoveltyPool(tokens_of(profile), (), threshold) for kind in KINDS}
+        self._pools: dict[Kind, NoveltyPool] = {
+            kind: NoveltyPool((), threshold, tokens=tokens_of(profile)) for kind in KINDS
+        }
         self._runs: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
         self._texts: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
 
