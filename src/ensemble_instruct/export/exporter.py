@@ -19,7 +19,7 @@ from ensemble_instruct.files.atomic import UNFINISHED, whole_file
 from ensemble_instruct.files.atomic_folder import whole_folder
 from ensemble_instruct.files.parquet import arrow
 from ensemble_instruct.files.places import require_place, require_writable
-from ensemble_instruct.store.reading import reading, require_run
+from ensemble_instruct.store.reading import read_meta, reading, require_run
 
 _CHUNK_ROWS, _CHUNK_BYTES = 1_000, 16 * 2**20
 """Rows are read and written in portions of so many, or fewer where they are large."""
@@ -179,7 +179,7 @@ class _Examples:
 def _examples(
     folder: Path, connection: sqlite3.Connection, order: ExportPlan, choose_again: ChooseAgain | None
 ) -> _Examples:
-    meta = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('state', 'merged')").fetchall())
+    meta = read_meta(connection)
     if meta.get("state") == "finished":
         return _Examples(connection, is_merged="merged" in meta, choose=None)
     if not order.partial:

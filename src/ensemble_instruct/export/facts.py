@@ -23,7 +23,8 @@ from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.layout import Table, usual_tables
 from ensemble_instruct.licences.policy import DerivedLicence, Part, derive, parts_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
-from ensemble_instruct.store.reading import kept_counts, reading, require_run
+from ensemble_instruct.store.database import schema_version
+from ensemble_instruct.store.reading import dropped_counts, kept_counts, read_meta, reading, require_run
 from ensemble_instruct.version import __version__
 
 TAGS = ("instruction-tuning", "synthetic", "ensemble-instruct")
@@ -209,7 +210,7 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
     config = load_config(folder / "config.yaml")
     with reading(path) as connection:
         connection.execute("BEGIN")
-        meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+        meta = read_meta(connection)
         _require_unchanged(folder, config, json.loads(meta.get("config", "{}")))
         kept = kept_counts(connection)
         asked, templates = _asked(connection)
@@ -301,14 +302,13 @@ def _days(connection: sqlite3.Connection) -> tuple[str, str]:
 
 
 def _dropped(connection: sqlite3.Connection) -> tuple[Dropped, ...]:
-    rows = connection.execute("SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY step, kind, reason")
-    found = [Dropped(*row) for row in rows]
-    return tuple(sorted(found, key=lambda drop: (STEPS.index(drop.step), drop.kind or "", -drop.count, drop.reason)))
+    drops = [Dropped(*which, count) for which, count in dropped_counts(connection).items()]
+    return tuple(sorted(drops, key=lambda drop: (STEPS.index(drop.step), drop.kind or "", -drop.count, drop.reason)))
 
 
 def _asked(connection: sqlite3.Connection) -> tuple[tuple[Asked, ...], tuple[Template, ...]]:
     """Both in one reading: the table of the requests is the largest by far."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = schema_version(connection)
     estimated = "SUM(estimated)" if version >= 2 else "0"
     drawn = "SUM(seed IS NOT NULL AND NOT seed_honoured)" if version >= 4 else "0"
     sums: dict[tuple[Step, Kind, str, str], list[int]] = {}

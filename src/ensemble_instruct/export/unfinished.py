@@ -12,9 +12,10 @@ from ensemble_instruct.agreement.selection import ballots_of, decide
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.export.exporter import Choose
 from ensemble_instruct.export.formats import Row
-from ensemble_instruct.records import Answered, Candidate, Example, Instance
+from ensemble_instruct.records import Answered, Example
 from ensemble_instruct.steps.plans import filters_of, selection_of
-from ensemble_instruct.store.rows import example_row, read_answer
+from ensemble_instruct.store.reading import read_answer
+from ensemble_instruct.store.rows import example_of, example_row
 
 
 def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:
@@ -29,15 +30,9 @@ def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:
     selection = selection_of(config).provisional
 
     def chosen(row: Row) -> Row | None:
-        instance, *candidates = (Candidate(row["id"], each["voter"], each["output"]) for each in row["candidates"])
-        asked = Answered(
-            Instance(
-                kind=row["kind"], instruction=row["instruction"], input=row["input"], output=instance.text,
-                follow_on=row["follow_on"], run=row.get("run", ""),
-            ),
-            tuple(candidates),
-        )  # fmt: skip
-        record = decide(asked, selection, ballots_of([asked], selection)[0], None, filters)
+        before = example_of(row)
+        answered = Answered(before.instance, before.candidates[1:])  # the first is the instance's own output
+        record = decide(answered, selection, ballots_of([answered], selection)[0], None, filters)
         return example_row(record) if isinstance(record, Example) else None
 
     return chosen

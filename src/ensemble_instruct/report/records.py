@@ -21,8 +21,9 @@ from ensemble_instruct.agreement.selection import Selection, ballots_of, voter_n
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.quality.filters import TOXIC
 from ensemble_instruct.quality.personal_data import PERSONAL_DATA
-from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Answered, Candidate, Instance, Kind, Step
+from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Answered, Instance, Kind, Step
 from ensemble_instruct.report.histograms import Series, ShownText, series, shortened, unit_edges, word_edges, words_in
+from ensemble_instruct.store.reading import read_candidates
 
 SAMPLE = 2500
 """Records of each kind whose texts are looked at."""
@@ -285,10 +286,8 @@ def _sampled(connection: sqlite3.Connection, kind: Kind, count: int, voters: Seq
     for instance_id, instruction, task_input, output in _every(
         connection, "instance", "id, instruction, input, output", kind, count
     ):
-        said = dict(
-            connection.execute("SELECT voter, text FROM candidate WHERE instance = ?", (instance_id,)).fetchall()
-        )
-        candidates = tuple(Candidate(instance_id, voter, said[voter]) for voter in voters if voter in said)
+        by_voter = {candidate.voter: candidate for candidate in read_candidates(connection, instance_id)}
+        candidates = tuple(by_voter[voter] for voter in voters if voter in by_voter)
         instance = Instance(kind=kind, instruction=instruction, input=task_input, output=output)
         yield Answered(instance, candidates)
 

@@ -44,7 +44,15 @@ from ensemble_instruct.report.requests import ModelUse, Requests, Throughput, re
 from ensemble_instruct.report.verbs import Verbs, count_verbs
 from ensemble_instruct.steps.plans import selection_of
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks, seed_tasks_digest
-from ensemble_instruct.store.reading import barred_counts_of, kept_counts, mean_words_of, reading, require_run, state_of
+from ensemble_instruct.store.reading import (
+    barred_counts_of,
+    kept_counts,
+    mean_words_of,
+    read_meta,
+    reading,
+    require_run,
+    state_of,
+)
 from ensemble_instruct.version import __version__
 
 _STAGES: tuple[tuple[str, Step], ...] = (
@@ -141,7 +149,7 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
     config = load_config(folder / "config.yaml") if (folder / "config.yaml").is_file() else None
     with reading(path) as connection:
         connection.execute("BEGIN")  # one state of a run that goes on
-        meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+        meta = read_meta(connection)
         settings: dict[str, Any] = json.loads(meta.get("config", "{}"))
         kept = Counter(kept_counts(connection))
         requests, drops = read_requests(connection, config), read_drops(connection)

@@ -15,6 +15,7 @@ from ensemble_instruct.config.schema import Config
 from ensemble_instruct.models.budget import cost_of
 from ensemble_instruct.records import STEPS, Kind, Step
 from ensemble_instruct.report.histograms import round_seconds
+from ensemble_instruct.store.database import schema_version
 
 _BARS = 90
 _ENDS = """
@@ -95,7 +96,7 @@ class Requests:
 
 def read_requests(connection: sqlite3.Connection, config: Config | None) -> Requests:
     """One pass over the requests."""
-    knows_estimates = connection.execute("PRAGMA user_version").fetchone()[0] >= 2
+    knows_estimates = schema_version(connection) >= 2
     first, last = connection.execute(_ENDS).fetchone()
     order = list(config.used_models) if config else []
     if first is None:

@@ -17,7 +17,17 @@ from ensemble_instruct.config.models import Price
 from ensemble_instruct.models.admission import GateStatus
 from ensemble_instruct.models.budget import cost_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
-from ensemble_instruct.store.reading import barred_counts_of, kept_counts, mean_words_of, reading, require_run, state_of
+from ensemble_instruct.store.database import schema_version
+from ensemble_instruct.store.reading import (
+    barred_counts_of,
+    dropped_counts,
+    kept_counts,
+    mean_words_of,
+    read_meta,
+    reading,
+    require_run,
+    state_of,
+)
 
 _RECENT = 60.0
 _USES = """
@@ -78,8 +88,9 @@ def read_status(folder: Path) -> Status:
     """The status of a run folder; raises `InputFileError` if it is none, `StoreError` if it cannot be read."""
     path = require_run(folder)
     with reading(path) as connection:
-        meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
-        kept, dropped = _counts(connection)
+        meta = read_meta(connection)
+        kept = Counter({(step, kind): count for (kind, step), count in kept_counts(connection).items()})
+        dropped = Counter(dropped_counts(connection))
         recent = connection.execute(
             "SELECT COUNT(*), MIN(answered_at) FROM request WHERE answered_at > ?", (time.time() - _RECENT,)
         ).fetchone()
@@ -118,24 +129,11 @@ def read_status(folder: Path) -> Status:
     )
 
 
-def _counts(
-    connection: sqlite3.Connection,
-) -> tuple[Counter[tuple[Step, Kind]], Counter[tuple[Step, Kind | None, str]]]:
-    kept = Counter({(step, kind): count for (kind, step), count in kept_counts(connection).items()})
-    dropped: Counter[tuple[Step, Kind | None, str]] = Counter()
-    for step, kind, reason, count in connection.execute(
-        "SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY step, kind, reason"
-    ):
-        dropped[step, kind, reason] = count
-    return kept, dropped
-
-
 def _uses(connection: sqlite3.Connection, folder: Path) -> tuple[Use, ...]:
     config_path = folder / "config.yaml"
     config = yaml.safe_load(config_path.read_text(encoding="utf-8")) if config_path.is_file() else {}
     prices = {name: Price(**(model.get("price") or {})) for name, model in (config.get("models") or {}).items()}
-    knows_estimates = connection.execute("PRAGMA user_version").fetchone()[0] >= 2
-    rows = connection.execute(_USES if knows_estimates else _USES.replace("SUM(estimated)", "0"))
+    rows = connection.execute(_USES if schema_version(connection) >= 2 else _USES.replace("SUM(estimated)", "0"))
     uses = []
     for model, step, kind, answers, failures, prompt_tokens, completion_tokens, estimated in rows:
         cost = cost_of(prices.get(model, Price()), prompt_tokens, completion_tokens)

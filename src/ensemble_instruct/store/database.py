@@ -16,13 +16,19 @@ from __future__ import annotations
 import os
 import sqlite3
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
 
 from ensemble_instruct.errors import InputFileError, StoreError
 
-APPLICATION_ID = 0x456E496E  # "EnIn"
-_PLAIN, _SHORT = b"\0", 512
-"""What a prompt begins with that is not compressed (zlib's data never does), and how long it may be."""
+APPLICATION_ID = 0x456E496E
+"""By which SQLite files tell whose they are: "EnIn" in ASCII."""
+_LOCK_PATIENCE = 30.0
+"""Seconds for which a statement waits for another program that has locked the file."""
+_PLAIN = b"\0"
+"""What a prompt begins with that is not compressed; zlib's data never begins so."""
+_SHORT = 512
+"""Characters below which a prompt that shares nothing is not compressed: that would gain little."""
 MIGRATIONS = (
     # 1: the first schema
     """
@@ -81,41 +87,68 @@ MIGRATIONS = (
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open a run's database, migrated to this version's schema unless `read_only`.
 
-    Raises `InputFileError` for a file that is not one or that a newer version wrote, `StoreError` for one that
-    cannot be opened.
+    Raises `InputFileError` for a file that is no run's database or that a newer version wrote, `StoreError` for one
+    that cannot be opened.
     """
     try:
-        mode = "ro" if read_only else "rwc"
-        if read_only and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
-            mode = "ro&immutable=1"  # a medium that may only be read: nobody writes there
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            timeout=30,
-            check_same_thread=False,
-        )
-        application, version = (
-            connection.execute(f"PRAGMA {pragma}").fetchone()[0] for pragma in ("application_id", "user_version")
-        )
-        foreign = application == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
-        if foreign or application not in (0, APPLICATION_ID):
-            raise InputFileError(f"{path}: is a database of another program; choose another place")
-        if version > len(MIGRATIONS):
-            raise InputFileError(f"{path}: was written by a newer version; upgrade ensemble-instruct to read it")
-        if read_only and version == 0:
-            raise InputFileError(f"{path}: the run has not begun yet; start it again with `ensemble-instruct run`")
-        if not read_only:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-                stamp = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={number};"
-                connection.executescript(f"BEGIN; {script} {stamp} COMMIT;")
+        with ExitStack() as unless_ready:
+            connection = _opened(path, _mode(path, read_only=read_only))
+            unless_ready.callback(connection.close)
+            _require_known(connection, path)
+            if not read_only:
+                _bring_up_to_date(connection)
+            elif schema_version(connection) == 0:
+                raise InputFileError(f"{path}: the run has not begun yet; start it again with `ensemble-instruct run`")
+            unless_ready.pop_all()
+            return connection
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise InputFileError(f"{path}: is not a database; choose another place") from error
         raise StoreError(f"{path}: cannot be opened as a run's database: {error}") from error
-    return connection
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """How many of the `MIGRATIONS` a database has had; 0 for one in which nothing was written yet."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _mode(path: Path, *, read_only: bool) -> str:
+    if not read_only:
+        return "rwc"
+    # readers of a WAL database write too (its -shm file), unless nobody can write there: then it is immutable
+    is_immutable = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    return "ro&immutable=1" if is_immutable else "ro"
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,  # transactions begin where the code says so
+        timeout=_LOCK_PATIENCE,
+        check_same_thread=False,  # the thread that commits uses the connection of the event loop
+    )
+
+
+def _require_known(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise `InputFileError` for the database of another program or of a newer version."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    # SQLite's default id is 0: then a file with tables is somebody else's, an empty one is ours to fill
+    foreign = application == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+    if foreign or application not in (0, APPLICATION_ID):
+        raise InputFileError(f"{path}: is a database of another program; choose another place")
+    if schema_version(connection) > len(MIGRATIONS):
+        raise InputFileError(f"{path}: was written by a newer version; upgrade ensemble-instruct to read it")
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Set how it is written, and make the migrations that it has not had yet, each in a transaction of its own."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # a commit is on disk when it returns: NORMAL may lose the last ones
+    version = schema_version(connection)
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        stamp = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={number};"
+        connection.executescript(f"BEGIN; {script} {stamp} COMMIT;")
 
 
 def pack_prompt(text: str, shared: str) -> bytes:

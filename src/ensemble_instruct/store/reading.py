@@ -1,10 +1,14 @@
-"""What is read of a run's database without the store: works while it runs, and after."""
+"""What several modules read of a run's database: works while it runs, and after.
+
+Aggregates that one page alone needs are where it is made; how a run is written is known here, in `rows` and in
+`database` alone.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,18 +16,70 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ensemble_instruct.errors import InputFileError, StoreError
-from ensemble_instruct.records import Kind, Step
+from ensemble_instruct.records import Answer, Answered, Candidate, Instruction, Kind, Rejected, Step
 from ensemble_instruct.store.database import connect
+from ensemble_instruct.store.rows import (
+    SELECT_CANDIDATES,
+    SELECT_INSTANCES,
+    SELECT_INSTRUCTIONS,
+    SELECT_OUTCOMES,
+    SELECT_REJECTED,
+    candidate_of,
+    instance_of,
+    instruction_of,
+    outcome_of,
+    rejected_of,
+)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection, closed at the end; what goes wrong with the file becomes a `StoreError`."""
+    with errors_of_reading(path), closing(connect(path, read_only=True)) as connection:
+        yield connection
+
+
+@contextmanager
+def errors_of_reading(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises in the block into a `StoreError` that names the file."""
     try:
-        with closing(connect(path, read_only=True)) as connection:
-            yield connection
+        yield
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be read: {error}; the file may be damaged") from error
+
+
+def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
+    """What a run notes of itself: its settings as JSON, its state, the version that wrote it; by name."""
+    return dict(connection.execute("SELECT name, value FROM meta").fetchall())
+
+
+def read_answer(connection: sqlite3.Connection, key: str) -> Answer | None:
+    """The committed answer under a key, or None."""
+    row = connection.execute(f"{SELECT_OUTCOMES} WHERE key = ?", (bytes.fromhex(key),)).fetchone()
+    return None if row is None else Answer(key, outcome_of(row))
+
+
+def read_instructions(connection: sqlite3.Connection, kind: Kind) -> Iterator[Instruction]:
+    """The instructions of one kind, in order."""
+    return map(instruction_of, connection.execute(f"{SELECT_INSTRUCTIONS} WHERE kind = ? ORDER BY position", (kind,)))
+
+
+def read_candidates(connection: sqlite3.Connection, instance_id: str) -> Iterator[Candidate]:
+    """What the voters said to an instance, in the order of their names."""
+    return map(candidate_of, connection.execute(f"{SELECT_CANDIDATES} WHERE instance = ?", (instance_id,)))
+
+
+def read_answered(connection: sqlite3.Connection, voters: Sequence[str]) -> Iterator[Answered]:
+    """Each instance, `input_output` first, each kind in order, with what these voters said to it."""
+    for row in connection.execute(f"{SELECT_INSTANCES} ORDER BY kind, position"):
+        instance = instance_of(row)
+        by_voter = {candidate.voter: candidate for candidate in read_candidates(connection, instance.id)}
+        yield Answered(instance, tuple(by_voter[voter] for voter in voters if voter in by_voter))
+
+
+def read_rejected(connection: sqlite3.Connection) -> Iterator[Rejected]:
+    """What the steps dropped, in the order in which they did."""
+    return map(rejected_of, connection.execute(f"{SELECT_REJECTED} ORDER BY id"))
 
 
 def read_examples(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
@@ -44,6 +100,12 @@ def kept_counts(connection: sqlite3.Connection) -> dict[tuple[Kind, Step], int]:
         "ensemble": "SELECT kind, COUNT(*) FROM example GROUP BY kind",
     }
     return {(kind, step): count for step, sql in counts.items() for kind, count in connection.execute(sql).fetchall()}
+
+
+def dropped_counts(connection: sqlite3.Connection) -> dict[tuple[Step, Kind | None, str], int]:
+    """How many records were dropped, by step, kind and reason; `kind` is None where a step could not tell."""
+    rows = connection.execute("SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY step, kind, reason")
+    return {(step, kind, reason): count for step, kind, reason, count in rows}
 
 
 def is_locked(path: Path) -> bool:
@@ -82,6 +144,6 @@ def mean_words_of(meta: Mapping[str, str]) -> tuple[float, float] | None:
 
 
 def barred_counts_of(meta: Mapping[str, str]) -> dict[str, int]:
-    """Outputs of examples that a quality filter did not let be chosen, by reason; none before a run has ended."""
-    found: dict[str, int] = json.loads(meta.get("barred", "{}")) if meta.get("state") == "finished" else {}
-    return found
+    """How many outputs of examples a quality filter did not let be chosen, by reason; empty before a run has ended."""
+    counts: dict[str, int] = json.loads(meta.get("barred", "{}")) if meta.get("state") == "finished" else {}
+    return counts

@@ -1,24 +1,119 @@
-"""Records as rows of the database, and back."""
+"""Records as rows of the database and back, and an example as a row of `examples.jsonl` and back.
+
+Each statement names its columns, and what writes a record stands above what reads it: an order of columns is never
+known in two places.
+"""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
-from ensemble_instruct.records import Answer, Candidate, Example, Failure, Instance, Instruction, Rejected, Response
-from ensemble_instruct.store.writer import Insert
+from ensemble_instruct.records import Candidate, Example, Failure, Instance, Instruction, Rejected, Response
 
 
-def read_answer(connection: sqlite3.Connection, key: str) -> Answer | None:
-    """The committed answer under a key, or None."""
-    row = connection.execute(
-        "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured"
-        " FROM request WHERE key = ?",
-        (bytes.fromhex(key),),
-    ).fetchone()
-    return None if row is None else Answer(key, outcome_of(row))
+class Insert(NamedTuple):
+    """A row to be written; `into` is the statement up to its values."""
+
+    into: str
+    values: tuple[Any, ...]
+
+
+INTO_REQUEST = (
+    "INSERT OR REPLACE INTO request (key, step, kind, model, shared, prompt, sampling, seed, repeat, seconds,"
+    " answered_at, text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured)"
+)
+"""The last seven are those of `outcome_values`."""
+SELECT_OUTCOMES = (
+    "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured FROM request"
+)
+"""Rows for `outcome_of`."""
+SELECT_INSTRUCTIONS = "SELECT kind, text, request, round, most_similar, mean_similarity FROM instruction"
+"""Rows for `instruction_of`."""
+SELECT_INSTANCES = (
+    "SELECT kind, instruction, input, output, completion, request, follow_on, COALESCE(run, '')"
+    " FROM instance LEFT JOIN origin ON record = id"
+)
+"""Rows for `instance_of`."""
+SELECT_CANDIDATES = "SELECT instance, voter, text, finish_reason, request FROM candidate"
+"""Rows for `candidate_of`."""
+SELECT_REJECTED = "SELECT step, kind, reason, text, source, request, detail FROM rejected"
+"""Rows for `rejected_of`."""
+_INTO_INSTRUCTION = "INSERT INTO instruction (kind, position, id, text, request, round, most_similar, mean_similarity)"
+_INTO_INSTANCE = "INSERT INTO instance (kind, position, id, instruction, input, output, follow_on, completion, request)"
+_INTO_CANDIDATE = "INSERT OR REPLACE INTO candidate (instance, voter, text, finish_reason, request)"
+_INTO_EXAMPLE = "INSERT INTO example (kind, position, instance, row)"
+_INTO_REJECTED = "INSERT INTO rejected (step, kind, reason, text, source, request, detail)"
+
+
+def to_row(record: Instruction | Instance | Candidate | Example | Rejected, position: int) -> Insert:
+    """A record as a row of its table; `position` is its place among those of its kind."""
+    match record:
+        case Instruction():
+            return Insert(_INTO_INSTRUCTION, (
+                record.kind, position, record.id, record.text, bytes.fromhex(record.request_key), record.round,
+                json.dumps(record.most_similar), record.mean_similarity,
+            ))  # fmt: skip
+        case Instance():
+            return Insert(_INTO_INSTANCE, (
+                record.kind, position, record.id, record.instruction, record.input, record.output, record.follow_on,
+                record.completion_id, bytes.fromhex(record.request_key),
+            ))  # fmt: skip
+        case Candidate():
+            return Insert(_INTO_CANDIDATE, (
+                record.instance_id, record.voter, record.text, record.finish_reason, bytes.fromhex(record.request_key)
+            ))  # fmt: skip
+        case Example():
+            values = (record.instance.kind, position, record.instance.id, json.dumps(example_row(record)))
+            return Insert(_INTO_EXAMPLE, values)
+        case Rejected():
+            return Insert(_INTO_REJECTED, (
+                record.step, record.kind, record.reason, record.text, record.source,
+                bytes.fromhex(record.request_key), record.detail,
+            ))  # fmt: skip
+
+
+def instruction_of(row: tuple[Any, ...]) -> Instruction:
+    """The instruction that a row of `SELECT_INSTRUCTIONS` holds."""
+    kind, text, key, number, most_similar, mean_similarity = row
+    return Instruction(
+        kind=kind,
+        text=text,
+        request_key=key.hex(),
+        round=number,
+        most_similar=tuple(map(tuple, json.loads(most_similar))),
+        mean_similarity=mean_similarity,
+    )
+
+
+def instance_of(row: tuple[Any, ...]) -> Instance:
+    """The instance that a row of `SELECT_INSTANCES` holds."""
+    kind, instruction, task_input, output, completion_id, key, follow_on, run = row
+    return Instance(
+        kind=kind,
+        instruction=instruction,
+        input=task_input,
+        output=output,
+        completion_id=completion_id,
+        request_key=key.hex(),
+        follow_on=follow_on,
+        run=run,
+    )
+
+
+def candidate_of(row: tuple[Any, ...]) -> Candidate:
+    """The candidate that a row of `SELECT_CANDIDATES` holds."""
+    instance_id, voter, text, finish_reason, key = row
+    return Candidate(instance_id, voter, text, finish_reason, key.hex())
+
+
+def rejected_of(row: tuple[Any, ...]) -> Rejected:
+    """The drop that a row of `SELECT_REJECTED` holds; its candidates are rows of their own."""
+    step, kind, reason, text, source, key, detail = row
+    return Rejected(
+        step=step, kind=kind, reason=reason, text=text, source=source, request_key=key.hex(), detail=detail
+    )  # fmt: skip
 
 
 def example_row(example: Example) -> dict[str, Any]:
@@ -44,36 +139,40 @@ def example_row(example: Example) -> dict[str, Any]:
     }
 
 
-def to_row(record: Instruction | Instance | Candidate | Example | Rejected, position: int) -> Insert:
-    """A record as a row of its table."""
-    match record:
-        case Instruction():
-            return Insert("INSERT INTO instruction", (
-                record.kind, position, record.id, record.text, bytes.fromhex(record.request_key), record.round,
-                json.dumps(record.most_similar), record.mean_similarity,
-            ))  # fmt: skip
-        case Instance():
-            return Insert("INSERT INTO instance", (
-                record.kind, position, record.id, record.instruction, record.input, record.output, record.follow_on,
-                record.completion_id, bytes.fromhex(record.request_key),
-            ))  # fmt: skip
-        case Candidate():
-            return Insert("INSERT OR REPLACE INTO candidate", (
-                record.instance_id, record.voter, record.text, record.finish_reason, bytes.fromhex(record.request_key)
-            ))  # fmt: skip
-        case Example():
-            values = (record.instance.kind, position, record.instance.id, json.dumps(example_row(record)))
-            return Insert("INSERT INTO example", values)
-        case Rejected():
-            into = "INSERT INTO rejected (step, kind, reason, text, source, request, detail)"
-            return Insert(into, (
-                record.step, record.kind, record.reason, record.text, record.source,
-                bytes.fromhex(record.request_key), record.detail,
-            ))  # fmt: skip
+def example_of(row: dict[str, Any]) -> Example:
+    """The example of which `example_row` made a row; the requests behind it are not in there."""
+    voices = row["candidates"]
+    barred = tuple(voice.get("barred", "") for voice in voices)
+    return Example(
+        instance=Instance(
+            kind=row["kind"],
+            instruction=row["instruction"],
+            input=row["input"],
+            output=voices[0]["output"],  # an instance's own output is the first to vote
+            follow_on=row["follow_on"],
+            run=row.get("run", ""),
+        ),
+        output=row["output"],
+        winners=tuple(row["winners"]),
+        agreement=row["agreement"],
+        candidates=tuple(Candidate(row["id"], voice["voter"], voice["output"]) for voice in voices),
+        scores=tuple(voice["score"] for voice in voices),
+        matrix=tuple(map(tuple, row["matrix"])),
+        barred=barred if any(barred) else (),
+    )
+
+
+def outcome_values(outcome: Response | Failure, prompt: str) -> tuple[Any, ...]:
+    """What came back for a prompt, as the last values of `INTO_REQUEST`."""
+    if isinstance(outcome, Failure):
+        return outcome.message, None, None, None, outcome.type, False, True
+    is_estimated = outcome.prompt_tokens is None or outcome.completion_tokens is None
+    tokens = outcome.used_tokens(prompt)
+    return outcome.text, outcome.finish_reason, *tokens, None, is_estimated, outcome.seed_honoured
 
 
 def outcome_of(row: tuple[Any, ...]) -> Response | Failure:
-    """What a row of `request` says came back."""
+    """What came back, by a row of `SELECT_OUTCOMES`."""
     text, finish_reason, prompt_tokens, completion_tokens, failure, is_estimated, seed_honoured = row
     if failure is not None:
         return Failure(failure, text)

@@ -1,12 +1,11 @@
 """The run's answers and records, every answer committed before it is used.
 
-The event loop reads on a connection of its own; what it hands over is written by `store_writer`.
+The event loop reads on a connection of its own; what it hands over is written by a `Writer`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -29,12 +28,14 @@ from ensemble_instruct.records import (
     Response,
 )
 from ensemble_instruct.store.database import connect, unpack_prompt
-from ensemble_instruct.store.rows import read_answer, to_row
-from ensemble_instruct.store.writer import Insert, Put, Writer
+from ensemble_instruct.store.reading import errors_of_reading, read_answer, read_answered, read_instructions
+from ensemble_instruct.store.rows import Insert, to_row
+from ensemble_instruct.store.writer import Put, Writer
 
 RECORD_TABLES = ("instruction", "instance", "candidate", "example", "rejected")
+"""The tables that each start of a run fills anew."""
 _LOCK_PATIENCE = 0.5
-"""`status` holds the lock for an instant to see whether it is free."""
+"""Seconds to wait for the lock: `status` holds it for an instant, to see whether it is free."""
 
 
 class Store:
@@ -79,7 +80,7 @@ class Store:
 
     def answer(self, key: str) -> Answer | None:
         """The committed answer under a key, or None."""
-        if not self._known[int(key[:5], 16)]:
+        if not self._known[int(key[:5], 16)]:  # a Bloom filter with one hash: a new question never reaches SQLite
             return None
         return read_answer(self.reader, key)
 
@@ -110,7 +111,7 @@ class Store:
 
     def set_meta(self, **values: str) -> None:
         """Store values under names."""
-        self._writer.add(*(Insert("INSERT OR REPLACE INTO meta", item) for item in values.items()))
+        self._writer.add(*(Insert("INSERT OR REPLACE INTO meta (name, value)", item) for item in values.items()))
 
     def forget_records(self) -> None:
         """Drop all records (not the answers), before they are made again."""
@@ -123,7 +124,7 @@ class Store:
     def forget_failures(self) -> None:
         """Drop the failures, so that their requests are asked again.
 
-        Those of step 1 stay where it made something: every later prompt of step 1 hangs on what came before.
+        Those of step 1 stay where it made something: every later prompt of step 1 depends on what came before.
         """
         made_something = self.reader.execute("SELECT 1 FROM instruction LIMIT 1").fetchone()
         stays = " AND step != 'instructions'" if made_something else ""
@@ -146,52 +147,18 @@ class Store:
     def instructions(self, kind: Kind) -> Iterator[Instruction]:
         """The instructions of one kind as they stand in the file at this moment, in order, one at a time."""
         connection = connect(self.path, read_only=True)
-        rows = connection.execute(
-            "SELECT text, lower(hex(request)), round, most_similar, mean_similarity FROM instruction"
-            " WHERE kind = ? ORDER BY position",
-            (kind,),
-        )
+        rows = read_instructions(connection, kind)  # begins the transaction now: later writes are not seen
 
         def records() -> Iterator[Instruction]:
-            with closing(connection), _errors_of_reading(self.path):
-                for text, key, number, similar, mean in rows:
-                    yield Instruction(
-                        kind=kind,
-                        text=text,
-                        request_key=key,
-                        round=number,
-                        most_similar=tuple(map(tuple, json.loads(similar))),
-                        mean_similarity=mean,
-                    )
+            with closing(connection), errors_of_reading(self.path):
+                yield from rows
 
         return records()
 
     def answered(self, voters: Sequence[str]) -> Iterator[Answered]:
         """Each instance of the file, in order, with what these voters said to it."""
-        with _errors_of_reading(self.path):
-            rows = self.reader.execute(
-                "SELECT kind, instruction, input, output, completion, lower(hex(request)), follow_on,"
-                " COALESCE(run, ''), id FROM instance LEFT JOIN origin ON record = id ORDER BY kind, position"
-            )
-            for kind, instruction, task_input, output, completion, key, follow_on, run, instance_id in rows:
-                said = {
-                    row[0]: Candidate(instance_id, *row)
-                    for row in self.reader.execute(
-                        "SELECT voter, text, finish_reason, lower(hex(request)) FROM candidate WHERE instance = ?",
-                        (instance_id,),
-                    )
-                }
-                instance = Instance(
-                    kind=kind,
-                    instruction=instruction,
-                    input=task_input,
-                    output=output,
-                    completion_id=completion,
-                    request_key=key,
-                    follow_on=follow_on,
-                    run=run,
-                )
-                yield Answered(instance, tuple(said[voter] for voter in voters if voter in said))
+        with errors_of_reading(self.path):
+            yield from read_answered(self.reader, voters)
 
     def answered_by_model(self) -> dict[str, int]:
         """How many answers each model of the run has given."""
@@ -207,20 +174,12 @@ class Store:
 
 
 def _known_keys(connection: sqlite3.Connection, path: Path) -> bytearray:
-    """For each beginning of a key (five digits) whether there is an answer: most questions end here."""
+    """A Bloom filter of the answers: for each beginning of a key, whether there may be one; most questions end here."""
     known = bytearray(2**20)
-    with _errors_of_reading(path):
+    with errors_of_reading(path):
         for (key,) in connection.execute("SELECT key FROM request"):
-            known[int.from_bytes(key[:3], "big") >> 4] = 1
+            known[int.from_bytes(key[:3], "big") >> 4] = 1  # the first five hexadecimal digits, 20 bits
     return known
-
-
-@contextmanager
-def _errors_of_reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be read: {error}; the file may be damaged") from error
 
 
 @contextmanager

@@ -19,25 +19,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from ensemble_instruct.errors import StoreError
 from ensemble_instruct.records import Failure, Request, Response, Sampling
 from ensemble_instruct.store.database import pack_prompt
+from ensemble_instruct.store.rows import INTO_REQUEST, Insert, outcome_values
 
 _MAX_BATCH = 4096
-_LOCK_PATIENCE, _LOOK_AGAIN = 30.0, 0.02
-"""Seconds for which the file may be locked by another program, and between two looks."""
+"""Rows that wait in memory at most; more are written at once."""
+_LOCK_PATIENCE = 30.0
+"""Seconds for which the file may be locked by another program."""
+_LOOK_AGAIN = 0.02
+"""Seconds between two looks whether it still is."""
 _ROWS = 32
-"""Of one statement at the most: SQLite takes 999 values at least."""
-_INTO_REQUEST = "INSERT OR REPLACE INTO request"
-
-
-class Insert(NamedTuple):
-    """A row to be written; `into` is the statement up to its values."""
-
-    into: str
-    values: tuple[Any, ...]
+"""Rows of one statement at most: SQLite takes at least 999 values, and a row of `request` has 18."""
 
 
 Statement = Insert | str
@@ -228,7 +224,7 @@ class Writer:
     def _take(self, items: Sequence[Statement | Put]) -> None:
         for item in items:
             if isinstance(item, Put):
-                self._rows.setdefault(_INTO_REQUEST, []).append(self._request_row(item))
+                self._rows.setdefault(INTO_REQUEST, []).append(self._request_row(item))
             elif isinstance(item, str):
                 self._insert_rows()
                 self._connection.execute(item)
@@ -244,20 +240,14 @@ class Writer:
         self._rows.clear()
 
     def _request_row(self, item: Put) -> tuple[Any, ...]:
-        request, outcome, sampling = item.request, item.outcome, item.request.sampling
+        request, sampling = item.request, item.request.sampling
         prompt = pack_prompt(request.prompt, request.shared)
-        is_estimated, seed_honoured = False, True
-        if isinstance(outcome, Failure):
-            said: tuple[Any, ...] = (outcome.message, None, None, None, outcome.type)
-        else:
-            said = (outcome.text, outcome.finish_reason, *outcome.used_tokens(request.prompt), None)
-            is_estimated = outcome.prompt_tokens is None or outcome.completion_tokens is None
-            seed_honoured = outcome.seed_honoured
         shared = self._id("shared", "text", request.shared)
         settings = self._id("sampling", "settings", _settings(sampling))
         return (
             bytes.fromhex(item.key), request.step, request.kind, item.model, shared, prompt, settings, sampling.seed,
-            request.repeat, *said, round(item.seconds, 3), round(time.time(), 1), is_estimated, seed_honoured,
+            request.repeat, round(item.seconds, 3), round(time.time(), 1),
+            *outcome_values(item.outcome, request.prompt),
         )  # fmt: skip
 
     def _id(self, table: str, column: str, text: str) -> int:

@@ -15,7 +15,7 @@ from ensemble_instruct.agreement.ballots import ballot, original_ballot
 from ensemble_instruct.config.schema import voters_for
 from ensemble_instruct.records import FUSION_VOTER, INSTANCE_VOTER, KINDS, OF_THREE, STEPS, Kind, Step, content_id
 from ensemble_instruct.store.database import unpack_prompt
-from ensemble_instruct.store.reading import kept_counts
+from ensemble_instruct.store.reading import dropped_counts, kept_counts, read_candidates, read_meta
 
 Row = dict[str, Any]
 _LIST_TEXT = 400
@@ -68,7 +68,7 @@ def _voter_names(config: Row) -> list[str]:
 
 def overview(connection: sqlite3.Connection) -> Row:
     """How the run was set up, its state as it was last written, and its funnel: each kind, step by step."""
-    meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+    meta = read_meta(connection)
     config = json.loads(meta.get("config", "{}"))
     kept = kept_counts(connection)
     dropped = reason_counts(connection)
@@ -100,11 +100,11 @@ def overview(connection: sqlite3.Connection) -> Row:
 
 def reason_counts(connection: sqlite3.Connection) -> list[Row]:
     """How many were dropped, by step, kind and reason: in the order of the steps, the most frequent reason first."""
-    rows = connection.execute(
-        "SELECT step, kind, reason, COUNT(*) AS count FROM rejected GROUP BY step, kind, reason"  # noqa: S608
-        f" ORDER BY {_STEP_ORDER}, count DESC, reason, kind"
-    ).fetchall()
-    return [{"step": step, "kind": kind, "reason": reason, "count": count} for step, kind, reason, count in rows]
+    rows = [
+        {"step": step, "kind": kind, "reason": reason, "count": count}
+        for (step, kind, reason), count in dropped_counts(connection).items()
+    ]
+    return sorted(rows, key=lambda row: (STEPS.index(row["step"]), -row["count"], row["reason"], row["kind"] or ""))
 
 
 def examples_page(connection: sqlite3.Connection, wanted: ExampleFilter, offset: int, limit: int) -> Row:
@@ -212,10 +212,10 @@ def _voices(connection: sqlite3.Connection, instance_id: str) -> Row:
     if found is None:
         return {}
     instruction, given, own = found
-    answers = connection.execute("SELECT voter, text FROM candidate WHERE instance = ?", (instance_id,)).fetchall()
+    answers = ((candidate.voter, candidate.text) for candidate in read_candidates(connection, instance_id))
     voices = [(INSTANCE_VOTER, own), *answers]
-    (config,) = connection.execute("SELECT value FROM meta WHERE name = 'config'").fetchone() or ("{}",)
-    make_ballot = original_ballot if json.loads(config).get("ensemble.strategy") in OF_THREE else ballot
+    config = json.loads(read_meta(connection).get("config", "{}"))
+    make_ballot = original_ballot if config.get("ensemble.strategy") in OF_THREE else ballot
     scores = make_ballot([text for _, text in voices]).scores
     candidates = [
         {"voter": voter, "output": text, "score": score} for (voter, text), score in zip(voices, scores, strict=True)
@@ -233,9 +233,10 @@ def _history(connection: sqlite3.Connection, instance_id: str, kind: str, output
     if found is None:
         return {"follow_on": 0, "missing": [], "chain": []}
     own, follow_on, completion, key = found
-    answers = connection.execute(
-        "SELECT voter, text, request FROM candidate WHERE instance = ?", (instance_id,)
-    ).fetchall()
+    answers = [
+        (candidate.voter, candidate.text, bytes.fromhex(candidate.request_key))
+        for candidate in read_candidates(connection, instance_id)
+    ]
     refused = connection.execute(
         "SELECT detail, reason, text, request FROM rejected WHERE source = ? AND step = 'outputs' AND NOT EXISTS"
         " (SELECT 1 FROM request WHERE key = rejected.request AND step = 'ensemble')",  # verdicts: no votes

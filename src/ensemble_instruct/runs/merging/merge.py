@@ -25,7 +25,7 @@ from ensemble_instruct.runs.merging.config import Merged, Source, merged_config
 from ensemble_instruct.runs.merging.records import Copied, Copier, Known
 from ensemble_instruct.runs.pipeline import select_again, write_examples
 from ensemble_instruct.runs.recorder import Monitor, Summary
-from ensemble_instruct.store.reading import reading, require_run
+from ensemble_instruct.store.reading import read_meta, reading, require_run
 from ensemble_instruct.store.store import Store
 from ensemble_instruct.version import __version__
 
@@ -129,7 +129,7 @@ def _snapshots(folders: Sequence[Path]) -> Iterator[list[sqlite3.Connection]]:
 
 def _source(folder: Path, label: str, connection: sqlite3.Connection) -> Source:
     try:
-        meta = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('config', 'state')").fetchall())
+        meta = read_meta(connection)
     except sqlite3.Error as error:
         raise _damaged(folder, error) from error
     state = meta.get("state")

@@ -108,10 +108,17 @@ class Copier:
         origins = _Origins(given, source.label)
         self._copy_instructions(given, made, old, keys, origins)
         kept = self._copy_instances(given, made, old, keys, origins)
-        for instance, voter, text, reason, key in given.execute("SELECT * FROM candidate"):
+        answers = "SELECT instance, voter, text, finish_reason, request FROM candidate"
+        for instance, voter, text, reason, key in given.execute(answers):
             if instance in kept:
-                values = (instance, voters.get(voter, voter), text, reason, keys.get(key, key))
-                self._insert("candidate", values)
+                self._insert(
+                    "candidate",
+                    instance=instance,
+                    voter=voters.get(voter, voter),
+                    text=text,
+                    finish_reason=reason,
+                    request=keys.get(key, key),
+                )
         drops = (
             "SELECT step, kind, reason, text, source, request, detail FROM rejected"
             " WHERE step != 'ensemble' ORDER BY id"
@@ -174,14 +181,26 @@ class Copier:
         keys: Mapping[bytes, bytes],
         origins: _Origins,
     ) -> None:
-        for kind, _, record, text, key, *rest in given.execute("SELECT * FROM instruction ORDER BY kind, position"):
+        read = (
+            "SELECT kind, id, text, request, round, most_similar, mean_similarity FROM instruction"
+            " ORDER BY kind, position"
+        )
+        for kind, record, text, key, number, most_similar, mean_similarity in given.execute(read):
             why = old.get((kind, text))
             self._counted(kind, "instructions", why[0] if why else "")
             if why is not None:
                 self._reject("instructions", why[0], text, kind, "", keys.get(key, key), why[1])
                 continue
             self._insert(
-                "instruction", (kind, self._next("instruction", kind), record, text, keys.get(key, key), *rest)
+                "instruction",
+                kind=kind,
+                position=self._next("instruction", kind),
+                id=record,
+                text=text,
+                request=keys.get(key, key),
+                round=number,
+                most_similar=most_similar,
+                mean_similarity=mean_similarity,
             )
             self._originate(record, origins)
             made.instructions += 1
@@ -196,9 +215,12 @@ class Copier:
     ) -> set[str]:
         """Copy the instances and return the ids of those taken over."""
         kept: set[str] = set()
-        for row in given.execute("SELECT * FROM instance ORDER BY kind, position"):
-            kind, _, record, instruction, text, output, follow_on, completion, key = row
-            key, why = keys.get(key, key), old.get((kind, instruction))
+        read = (
+            "SELECT kind, id, instruction, input, output, follow_on, completion, request FROM instance"
+            " ORDER BY kind, position"
+        )
+        for kind, record, instruction, text, output, follow_on, completion, old_key in given.execute(read):
+            key, why = keys.get(old_key, old_key), old.get((kind, instruction))
             if why is None and record not in kept:
                 there = self._connection.execute("SELECT run FROM origin WHERE record = ?", (record,)).fetchone()
                 why = (DUPLICATE, f"the same in run {there[0]}") if there else None
@@ -207,8 +229,18 @@ class Copier:
                 self._reject("parse", why[0], f"{instruction}\n{text}".strip(), kind, completion, key, why[1])
                 made.dropped[why[0]] += 1
                 continue
-            place = self._next("instance", kind)
-            self._insert("instance", (kind, place, record, instruction, text, output, follow_on, completion, key))
+            self._insert(
+                "instance",
+                kind=kind,
+                position=self._next("instance", kind),
+                id=record,
+                instruction=instruction,
+                input=text,
+                output=output,
+                follow_on=follow_on,
+                completion=completion,
+                request=key,
+            )
             self._originate(record, origins)
             kept.add(record)
             made.instances += 1
@@ -219,18 +251,21 @@ class Copier:
         return self._positions[table, kind] - 1
 
     def _originate(self, record: str, origins: _Origins) -> None:
-        into = "INSERT OR IGNORE INTO origin VALUES (?, ?)"
+        into = "INSERT OR IGNORE INTO origin (record, run) VALUES (?, ?)"
         self._connection.execute(into, (record, origins.of(record)))
 
     def _reject(
         self, step: Step, reason: str, text: str, kind: Kind | None, source: str, key: bytes, detail: str
     ) -> None:
-        into = "INSERT INTO rejected (step, kind, reason, text, source, request, detail) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        self._connection.execute(into, (step, kind, reason, text, source, key, detail))
+        self._insert(
+            "rejected", step=step, kind=kind, reason=reason, text=text, source=source, request=key, detail=detail
+        )
 
-    def _insert(self, table: str, values: Sequence[Any]) -> None:
-        marks = ", ".join("?" * len(values))
-        self._connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608 - constant names
+    def _insert(self, table: str, **values: Any) -> None:
+        """Write a row; its columns are named by the arguments."""
+        columns, marks = ", ".join(values), ", ".join("?" * len(values))
+        into = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - constant names
+        self._connection.execute(into, tuple(values.values()))
 
     def _one(self, sql: str, *values: Any) -> int:
         (number,) = self._connection.execute(sql, values).fetchone()
