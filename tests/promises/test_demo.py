@@ -25,10 +25,14 @@ def test_the_demo_makes_the_same_examples_twice_and_counts_what_is_right(cli: Cl
     assert {row["kind"] for row in examples} == {"input_output", "output_only"}
     assert (tmp_path / "second" / "examples.jsonl").read_bytes() == (tmp_path / "first" / "examples.jsonl").read_bytes()
     assert "tiny models on toy tasks" in done.stdout
-    shares = {
-        name: int(share)
-        for name, share in re.findall(r"^  (.+?)  +\d+ of +\d+ right +(\d+)%$", done.stdout, re.MULTILINE)
-    }
+    table = re.findall(
+        r"^  (.+?)  +\d+ of +(\d+) right +(\d+)%  \((\d+) of (\d+) [a-z]+ have no known answer\)$",
+        done.stdout,
+        re.MULTILINE,
+    )
+    shares = {name: int(share) for name, _, share, *_ in table}
+    assert all(int(known) + int(unknown) == int(outputs) for _, known, _, unknown, outputs in table)
+    assert int(table[-1][-1]) == len(examples)
     assert list(shares) == ["tiny-base (its own outputs)", "tiny-a", "tiny-b", "kept, where they agree"]
     assert shares["kept, where they agree"] == max(shares.values())
     assert "scripted" not in done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ensemble_instruct.agreement.ballots import Matrix, pairwise
-from ensemble_instruct.agreement.utilities import PURE, Comparer, Texts, Weights
+from ensemble_instruct.agreement.utilities import PURE, Comparer, Texts, Weights, require_chrf
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.records import Utility
 
@@ -80,10 +80,15 @@ def _encoder_of(folder: Path) -> Any:
 
 
 def comparers_for(weights: Sequence[Weights], embedding_model: Path | None) -> dict[Utility, Comparer]:
-    """What compares by these utilities where there is no run: all but `judge`. Raises `UsageError`."""
+    """What compares by these utilities where there is no run: all but `judge`.
+
+    Raises `UsageError` for `judge`, for `embedding` without a model, and for `chrf` without its extra.
+    """
     names = {utility for each in weights for utility, _ in each}
     if "judge" in names:
         raise UsageError("--utility judge: needs the verdicts of a run; set ensemble.utility in a config, and run it")
     if "embedding" in names and embedding_model is None:
         raise UsageError("--utility embedding: give --embedding-model too, the folder of a sentence encoder")
+    if "chrf" in names:
+        require_chrf()
     return dict(PURE) if embedding_model is None else {**PURE, "embedding": Embedder(embedding_model)}

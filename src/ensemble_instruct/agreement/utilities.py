@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from ensemble_instruct.agreement.answers import answer_form
 from ensemble_instruct.agreement.ballots import Matrix, pairwise, rouge_l_matrix
-from ensemble_instruct.errors import UsageError
+from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.records import Instance, Utility
 
 Texts = tuple[Instance, Sequence[str]]
@@ -64,10 +64,17 @@ def _chrf_matrix(outputs: Sequence[str]) -> Matrix:
     return pairwise(len(outputs), agreement)
 
 
+def require_chrf() -> None:
+    """Raise `ConfigError` where the extra of the utility `chrf` is not installed."""
+    _chrf_scorer()
+
+
 @cache
 def _chrf_scorer() -> Any:
-    from sacrebleu.metrics.chrf import CHRF
-
+    try:
+        from sacrebleu.metrics.chrf import CHRF
+    except ImportError as error:
+        raise ConfigError("utility chrf: needs sacrebleu; pip install 'ensemble-instruct[chrf]'") from error
     return CHRF(beta=1)
 
 

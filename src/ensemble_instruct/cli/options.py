@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import click
 
@@ -15,6 +15,9 @@ from ensemble_instruct.errors import InputFileError, UsageError
 from ensemble_instruct.records import KINDS, Utility
 
 PATH = click.Path(path_type=Path)
+Command = TypeVar("Command", bound=Callable[..., Any])
+_PRESETS = "PRESETS"
+"""Where their names come into a help text."""
 config_argument = click.argument("config_path", metavar="CONFIG", type=PATH)
 set_option = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a config key.")
 kind_option = click.option("--kind", type=click.Choice(KINDS), required=True, help="Kind of task.")
@@ -42,6 +45,22 @@ log_file_option = click.option("--log-file", type=PATH, help="Append the log to 
 log_format_option = click.option(
     "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_default=True, help="Of the log lines."
 )
+
+
+class _PresetOption(click.Option):
+    """Its help names the presets: read when the help is shown, not when the command is loaded."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """See `click.Option.get_help_record`."""
+        from ensemble_instruct.config.bundled import preset_names
+
+        record = super().get_help_record(ctx)
+        return record and (record[0], record[1].replace(_PRESETS, ", ".join(preset_names())))
+
+
+def preset_option(what: str, **settings: Any) -> Callable[[Command], Command]:
+    """The option `--preset`; `what` says what the preset is for."""
+    return click.option("--preset", cls=_PresetOption, metavar="NAME", help=f"{what}: {_PRESETS}.", **settings)
 
 
 class ShareRange(click.FloatRange):

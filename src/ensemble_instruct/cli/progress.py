@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 _LINE_EVERY, _FRAME = 10.0, 0.2
 _ROWS_BETWEEN_LOOKS = 100
+_MADE: Mapping[Step, str] = {
+    "instructions": "kept",
+    "instances": "completed",
+    "parse": "instances",
+    "outputs": "answered",
+    "ensemble": "examples",
+}
+"""What each step has made of its rows."""
 Value = TypeVar("Value")
 
 
@@ -122,7 +130,8 @@ def _lines(watch: Watch, stop: threading.Event) -> None:
     said = ""
     while not stop.wait(_LINE_EVERY):
         steps = "; ".join(
-            f"{step} {watch.kept[step, kind]} kept {watch.dropped[step, kind]} dropped" + (f" ({kind})" if kind else "")
+            f"{step} {watch.kept[step, kind]} {_MADE[step]} {watch.dropped[step, kind]} dropped"
+            + (f" ({kind})" if kind else "")
             for step, kind, _ in watch.rows()
             if watch.kept[step, kind] or watch.dropped[step, kind]
         )

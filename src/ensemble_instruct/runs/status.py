@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,16 @@ from ensemble_instruct.store.reading import (
 )
 
 _RECENT = 60.0
+_PAUSE = 600.0
+"""Seconds without an answer that count as a pause between two starts, as in the report."""
+_CANDIDATES = """
+    SELECT kind, COUNT(*) FROM instance CROSS JOIN candidate ON candidate.instance = instance.id GROUP BY kind
+"""
+"""`CROSS` has SQLite begin with the instances: candidates have an index by instance, instances none by id."""
+_MINUTES = """
+    SELECT MIN(answered_at), MAX(answered_at) FROM request
+    GROUP BY CAST(answered_at / 60 AS INTEGER) ORDER BY MIN(answered_at)
+"""
 _USES = """
     SELECT model, step, kind, COUNT(*), COUNT(failure), SUM(COALESCE(prompt_tokens, 0)),
         SUM(COALESCE(completion_tokens, 0)), SUM(estimated)
@@ -60,7 +71,13 @@ class Status:
 
     state: str
     kept: Counter[tuple[Step, Kind]]
+    """Instructions, completions, instances, instances with a candidate, examples."""
     dropped: Counter[tuple[Step, Kind | None, str]]
+    """Records that a step did not keep, by reason; in step 4 these are single answers."""
+    follow_on: Counter[Kind]
+    """Instances that a completion states after its first one."""
+    candidates: Counter[Kind]
+    """Answers of step 4 that were kept: several for an instance."""
     targets: dict[Kind, int]
     uses: tuple[Use, ...]
     servers: dict[str, tuple[GateStatus, ...]]
@@ -69,6 +86,8 @@ class Status:
     """Requests that `--retry-failed` would ask again, by reason."""
     requests_per_second: float
     """Over the last minute."""
+    active_seconds: float
+    """From the first answer to the last one, without the pauses between two starts."""
     words: tuple[float, float] | None
     """Mean words of all outputs of the run, and of those kept; None until it ends."""
     seconds_left: float | None
@@ -77,6 +96,11 @@ class Status:
     """The runs that were merged into it, with their instances."""
     barred: Mapping[str, int] = field(default_factory=dict)
     """Outputs of examples that a quality filter did not let be chosen, by reason; known when the run has ended."""
+
+    @property
+    def answers(self) -> int:
+        """Requests that were answered, all starts together."""
+        return sum(use.answers for use in self.uses)
 
     @property
     def examples(self) -> int:
@@ -95,6 +119,9 @@ def read_status(folder: Path) -> Status:
             "SELECT COUNT(*), MIN(answered_at) FROM request WHERE answered_at > ?", (time.time() - _RECENT,)
         ).fetchone()
         uses = _uses(connection, folder)
+        follow_on = _by_kind(connection, "SELECT kind, COUNT(*) FROM instance WHERE follow_on > 0 GROUP BY kind")
+        candidates = _by_kind(connection, _CANDIDATES)
+        active_seconds = _active_seconds(connection)
         failures = Counter(
             dict(
                 connection.execute(
@@ -117,16 +144,30 @@ def read_status(folder: Path) -> Status:
         state=state,
         kept=kept,
         dropped=dropped,
+        follow_on=follow_on,
+        candidates=candidates,
         targets=targets,
         uses=uses,
         servers=servers,
         failures=failures,
         requests_per_second=rate,
+        active_seconds=active_seconds,
         words=words,
         seconds_left=left,
         merged=merged,
         barred=barred,
     )
+
+
+def _by_kind(connection: sqlite3.Connection, sql: str) -> Counter[Kind]:
+    return Counter(dict(connection.execute(sql).fetchall()))
+
+
+def _active_seconds(connection: sqlite3.Connection) -> float:
+    minutes: list[tuple[float, float]] = connection.execute(_MINUTES).fetchall()
+    gaps = (begin - end for (_, end), (begin, _) in pairwise(minutes))
+    pauses = sum(gap for gap in gaps if gap > _PAUSE)
+    return minutes[-1][1] - minutes[0][0] - pauses if minutes else 0.0
 
 
 def _uses(connection: sqlite3.Connection, folder: Path) -> tuple[Use, ...]:

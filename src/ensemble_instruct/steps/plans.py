@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ensemble_instruct.agreement.embeddings import Embedder, require_encoder
 from ensemble_instruct.agreement.selection import Comparers, Selection
-from ensemble_instruct.agreement.utilities import PURE, normalised_weights
+from ensemble_instruct.agreement.utilities import PURE, normalised_weights, require_chrf
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.files.dataset import open_dataset
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
@@ -34,8 +34,13 @@ class KindPlan:
 
 
 def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPlan]:
-    """The plans of those kinds that the config asks for; raises `InputFileError` for files that cannot be used."""
+    """The plans of those kinds that the config asks for; raises `InputFileError` for files that cannot be used.
+
+    Raises `ConfigError` where an extra that the config needs is not installed.
+    """
     require_quality(config.quality)
+    if "chrf" in config.ensemble.utility.names:
+        require_chrf()
     if "embedding" in config.ensemble.utility.names and config.ensemble.embedding_model is not None:
         require_encoder(config.ensemble.embedding_model)
     tasks = load_seed_tasks(config.seed_tasks)
@@ -87,7 +92,12 @@ def outputs_plan(config: Config) -> OutputsPlan:
 
 
 def comparers_of(config: Config, store: Store) -> Comparers:
-    """All utilities that the config has set up; a model of theirs is loaded when it is first needed."""
+    """All utilities that the config has set up; a model of theirs is loaded when it is first needed.
+
+    Raises `ConfigError` where the extra of `chrf` is wanted and not installed.
+    """
+    if "chrf" in config.ensemble.utility.names:
+        require_chrf()
     comparers = dict(PURE)
     if config.ensemble.embedding_model is not None:
         comparers["embedding"] = Embedder(config.ensemble.embedding_model)

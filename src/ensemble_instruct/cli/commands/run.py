@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,20 +17,33 @@ from ensemble_instruct.cli.options import (
     asking,
     config_argument,
     decontaminate_option,
+    preset_option,
     retry_option,
     set_option,
 )
 from ensemble_instruct.errors import ConfigError, EnsembleInstructError, InputFileError, UsageError
-from ensemble_instruct.records import KINDS, Kind
+from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 
 if TYPE_CHECKING:
     from ensemble_instruct.config.schema import Config
+    from ensemble_instruct.runs.status import Status
+
+_REASONS_NAMED = 3
+"""Of a kind without examples."""
+_TARGET_REACHED = "instructions", "target_reached"
+_TO_LOOK_AT: Mapping[Step, str] = {
+    "instructions": "see whether roles.instructions is a base model that continues a list",
+    "instances": "see whether roles.instances writes `input:` and `output:` as its examples do",
+    "parse": "see whether the models of roles.outputs answer these instances",
+    "outputs": "see what the models disagree on, and ensemble.min_agreement",
+}
+"""By the last step that kept something."""
 
 
 @click.command()
 @click.argument("config_path", metavar="[CONFIG]", type=PATH, required=False)
 @click.option("--out", type=PATH, required=True, help="Run folder: made, or resumed where it exists.")
-@click.option("--preset", metavar="NAME", help="A bundled config instead of CONFIG.")
+@preset_option("A bundled config instead of CONFIG")
 @click.option("--force", is_flag=True, help="Resume although the config has changed.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, ask nothing.")
 @click.option(
@@ -81,6 +96,7 @@ def run(
         click.echo(f"{failures.total()} requests failed for good ({reasons}); --retry-failed asks them again")
     for kind in KINDS:
         _warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
+        _warn_if_empty(status, kind, out)
     _print_licence_notes(config)
     simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
     if simulated:
@@ -101,6 +117,23 @@ def _warn_if_short(config: Config, kind: Kind, made: int) -> None:
         )
 
 
+def _warn_if_empty(status: Status, kind: Kind, folder: Path) -> None:
+    """Say where the rows of a kind went that ended without any."""
+    from ensemble_instruct.cli.commands.status import reasons_of
+
+    if kind not in status.targets or status.kept["ensemble", kind]:
+        return
+    drops = Counter({(step, why): count for step in STEPS for why, count in reasons_of(status, step, kind).items()})
+    del drops[_TARGET_REACHED]  # these were not needed any more
+    largest = ", ".join(f"{count} {why} in {step}" for (step, why), count in drops.most_common(_REASONS_NAMED))
+    last = next((step for step in reversed(STEPS[:-1]) if status.kept[step, kind]), STEPS[0])
+    click.echo(
+        f"note: no {kind} example was made: the last step that kept some is {last} ({status.kept[last, kind]}); "
+        f"dropped most: {largest or 'nothing'}; {folder / 'report.html'} shows their texts; {_TO_LOOK_AT[last]}",
+        err=True,
+    )
+
+
 def _config_for_run(config_path: Path | None, out: Path, preset: str | None, overrides: tuple[str, ...]) -> Config:
     from ensemble_instruct.config.bundled import preset_text
     from ensemble_instruct.config.load import load_config, parse_config
@@ -118,7 +151,7 @@ def _config_for_run(config_path: Path | None, out: Path, preset: str | None, ove
 
 @click.command()
 @click.argument("file", type=PATH)
-@click.option("--preset", metavar="NAME", default="servers", show_default=True, help="Which config to start from.")
+@preset_option("Which config to start from", default="servers", show_default=True)
 def init(file: Path, preset: str) -> None:
     """Write a commented config to start from."""
     from ensemble_instruct.config.bundled import preset_text

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ensemble_instruct.cli.options import PATH
-from ensemble_instruct.records import KINDS, STEPS
+from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 
 if TYPE_CHECKING:
     from ensemble_instruct.models.admission import GateStatus
     from ensemble_instruct.runs.status import Status, Use
+
+_UNITS: Mapping[Step, tuple[str, str]] = {
+    "instructions": ("texts in replies", "instructions"),
+    "instances": ("instructions", "completions"),
+    "parse": ("tasks in completions", "instances"),
+    "outputs": ("answers to instances", "candidates"),
+    "ensemble": ("instances", "examples"),
+}
+"""What comes into each step, and what it makes: what the next one takes."""
+_EXACT_MINUTES = 10
+"""From here on seconds are left out."""
+_SHORTEST = 1.0
+"""Seconds of a run that has a rate worth saying."""
 
 
 @click.command()
@@ -29,15 +43,7 @@ def status_lines(status: Status) -> list[str]:
     """The status in words: a line for each step and kind, then for each model and server, then the whole."""
     from ensemble_instruct.agreement.selection import words_line
 
-    lines = []
-    for kind in KINDS:
-        for step in STEPS:
-            kept = status.kept[step, kind]
-            reasons = {reason: count for (at, of, reason), count in status.dropped.items() if (at, of) == (step, kind)}
-            if kept or reasons or kind in status.targets:
-                wanted = f" of {status.targets[kind]}" if step == "instructions" and kind in status.targets else ""
-                drops = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-                lines.append(f"{kind:<13} {step:<13} {kept:>7}{wanted} kept{f'; dropped {drops}' if drops else ''}")
+    lines = [line for kind in KINDS for step in STEPS if (line := _step_line(status, step, kind))]
     for model in dict.fromkeys(use.model for use in status.uses):
         uses = [use for use in status.uses if use.model == model]
         lines.append(f"model {model}: {_used(uses)}")
@@ -53,14 +59,38 @@ def status_lines(status: Status) -> list[str]:
     return [*lines, *_costs(status), _whole(status)]
 
 
-def _used(uses: Iterable[Use]) -> str:
-    given = list(uses)
-    failures = sum(use.failures for use in given)
-    cost = sum(use.cost for use in given)
-    marks = ", estimated" if any(use.estimated for use in given) else ""
+def _step_line(status: Status, step: Step, kind: Kind) -> str:
+    """What came into a step = what it kept + what it dropped, each with its unit; empty where there is nothing."""
+    kept = status.candidates[kind] if step == "outputs" else status.kept[step, kind]
+    reasons = reasons_of(status, step, kind)
+    if not kept and not reasons and kind not in status.targets:
+        return ""
+    came, made = _UNITS[step]
+    parts = {
+        "instructions": f" of {status.targets[kind]} wanted" if kind in status.targets else "",
+        "parse": f" ({kept - status.follow_on[kind]} first, {status.follow_on[kind]} follow-on)",
+        "outputs": f" for {status.kept['outputs', kind]} of {status.kept['parse', kind]} instances",
+    }
+    drops = f" ({', '.join(f'{count} {reason}' for reason, count in reasons.most_common())})" if reasons else ""
     return (
-        f"{sum(use.answers for use in given)} answers{f', {failures} failed' if failures else ''}, "
-        f"{sum(use.prompt_tokens for use in given):,} tokens in, {sum(use.completion_tokens for use in given):,} out"
+        f"{kind:<13} {step:<13}{kept + reasons.total():>7} {came}: {kept} {made} kept{parts.get(step, '')}, "
+        f"{reasons.total()} dropped{drops}"
+    )
+
+
+def reasons_of(status: Status, step: Step, kind: Kind) -> Counter[str]:
+    """Why a step dropped records of a kind, and how often; in alphabetical order."""
+    drops = sorted(status.dropped.items(), key=lambda item: item[0][2])
+    return Counter({reason: count for (at, of, reason), count in drops if (at, of) == (step, kind)})
+
+
+def _used(uses: Sequence[Use]) -> str:
+    failures = sum(use.failures for use in uses)
+    cost = sum(use.cost for use in uses)
+    marks = ", estimated" if any(use.estimated for use in uses) else ""
+    return (
+        f"{sum(use.answers for use in uses)} answers{f', {failures} failed' if failures else ''}, "
+        f"{sum(use.prompt_tokens for use in uses):,} tokens in, {sum(use.completion_tokens for use in uses):,} out"
         f"{marks}{f', {cost:.4f} USD' if cost else ''}"
     )
 
@@ -84,8 +114,23 @@ def _costs(status: Status) -> list[str]:
 
 
 def _whole(status: Status) -> str:
-    whole = f"{status.state}; {status.requests_per_second:.1f} requests/s in the last minute"
-    if status.seconds_left is not None:
-        minutes, seconds = divmod(round(status.seconds_left), 60)
-        whole += f", about {f'{minutes} min' if minutes else f'{seconds} s'} left"
-    return whole
+    if status.state != "running":
+        return f"{status.state}; {_in_all(status)}"
+    left = "" if status.seconds_left is None else f", about {_duration(status.seconds_left)} left"
+    return f"running; {status.requests_per_second:.1f} requests/s in the last minute{left}"
+
+
+def _in_all(status: Status) -> str:
+    """All requests and their mean rate, from the first answer to the last one."""
+    if status.active_seconds < _SHORTEST:
+        return f"{status.answers:,} requests in all"
+    rate = status.answers / status.active_seconds
+    return f"{status.answers:,} requests in {_duration(status.active_seconds)}, {rate:.1f}/s on average"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes >= _EXACT_MINUTES else f"{minutes} min {rest} s" if minutes else f"{rest} s"
