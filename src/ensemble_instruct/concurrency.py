@@ -24,6 +24,7 @@ async def gather(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
 @asynccontextmanager
 async def closing(source: AsyncIterable[Value]) -> AsyncIterator[AsyncIterable[Value]]:
     """A source that is closed when the block ends, so that what it started ends with it."""
+    # `contextlib.aclosing` needs a generator; a source may be any async iterable.
     try:
         yield source
     finally:
@@ -32,37 +33,38 @@ async def closing(source: AsyncIterable[Value]) -> AsyncIterator[AsyncIterable[V
 
 
 async def drain(source: AsyncIterable[Any]) -> None:
-    """Take all that a source gives, and keep none of it."""
+    """Take all values of a source and drop them: for what happens on the way."""
     async with closing(source) as values:
         async for _ in values:
             pass
 
 
 class Tasks:
-    """Tasks of which the first failure cancels all others, and is raised to who waits for any of them."""
+    """Tasks of which the first failure cancels all others, and is raised to whoever waits for any of them."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Future[Any]] = set()
         self._failure: BaseException | None = None
 
     def start(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-        """Begin with some work."""
+        """Start a coroutine as a task of its own."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
     async def result(self, task: asyncio.Future[Result]) -> Result:
-        """The result of a task that was started here."""
+        """The result of a task that was started here; raises the first failure of any of them."""
         try:
             return await task
         except asyncio.CancelledError:
+            # Cancelled by a failure elsewhere: that is the cause. Cancelled from outside: that is to be passed on.
             if self._failure is None:
                 raise
             raise self._failure from None
 
     async def cancel(self) -> None:
-        """Cancel what is at work, and wait until it has ended."""
+        """Cancel the tasks that have not ended, and wait until they have."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -84,6 +86,8 @@ async def map_in_order(
     It draws from the source and works ahead while the consumer is busy. What source or work raises ends all other
     work and is raised here at once. Leaving early (`aclose`) cancels what is at work.
     """
+    # A semaphore as sliding window: a place is free again when its result was taken, not when it was ready, so results
+    # that wait behind a slow one count too and memory stays bounded. The queue itself needs no limit.
     free = asyncio.Semaphore(window)
     started: asyncio.Queue[tuple[Value, asyncio.Future[Result]] | None] = asyncio.Queue()
     tasks = Tasks()

@@ -11,30 +11,39 @@ from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 Kind = Literal["input_output", "output_only"]
+"""Whether a task has an input."""
 Profile = Literal["default", "published"]
+"""How a run works: `published` repeats the original program to the byte."""
 Strategy = Literal["balanced", "consensus", "released", "published", "algorithm1", "single", "random"]
+"""How step 5 selects an output."""
 DEFAULT_STRATEGY: Strategy = "balanced"
+"""The strategy of profile `default`."""
 Utility = Literal["exact", "rouge-l", "chrf", "embedding", "judge"]
 """How the agreement of two outputs is measured."""
 Step = Literal["instructions", "instances", "parse", "outputs", "ensemble"]
+"""A step of the method."""
 
 KINDS: tuple[Kind, ...] = ("input_output", "output_only")
+"""In the order that files and tables have everywhere."""
 STEPS: tuple[Step, ...] = ("instructions", "instances", "parse", "outputs", "ensemble")
+"""In the order of a run."""
 OF_THREE: tuple[Strategy, ...] = ("released", "published", "algorithm1")
 """Strategies that are defined for exactly three outputs: the instance's own and two voters'."""
 END_MARKER = "|EoS|"
+"""What the original's prompts end each item with, and its models stop at."""
 BYTES_PER_TOKEN = 4
+"""Of UTF-8, on average, where no tokenizer is at hand."""
 INSTANCE_VOTER = "instance"
 """The name under which an instance's own output votes in step 5."""
 FUSION_VOTER = "fusion"
-"""The name under which the output votes that a model made out of the others."""
+"""The name under which the output votes that fusion makes out of the others."""
 
 
 def content_id(*parts: str) -> str:
     """16 hexadecimal digits that depend on the parts and on where one ends and the next begins."""
     digest = blake2b(digest_size=8)
     for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
+        data = part.encode("utf-8", "surrogatepass")  # a reply may hold half a surrogate pair
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()
 
@@ -49,6 +58,7 @@ class SeedTask:
     """A task written by people, in the schema of Self-Instruct."""
 
     id: str
+    """As its file has it; the other records have hashes."""
     name: str
     instruction: str
     instances: tuple[tuple[str, str], ...]
@@ -109,10 +119,9 @@ class Response:
 
     def used_tokens(self, prompt: str) -> tuple[int, int]:
         """Tokens of the prompt and of the text, estimated where the server gave none."""
-        given, made = self.prompt_tokens, self.completion_tokens
         return (
-            estimated_tokens(prompt) if given is None else given,
-            estimated_tokens(self.text) if made is None else made,
+            estimated_tokens(prompt) if self.prompt_tokens is None else self.prompt_tokens,
+            estimated_tokens(self.text) if self.completion_tokens is None else self.completion_tokens,
         )
 
 
@@ -126,7 +135,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of a request under its key, as it stands in the store."""
+    """The outcome of a request under its key, as the store has it."""
 
     key: str
     outcome: Response | Failure
@@ -144,7 +153,7 @@ class Instruction:
     most_similar: tuple[tuple[str, float], ...] = ()
     """Up to ten nearest of seeds and pool with their ROUGE-L F1, descending; ties: the earlier first."""
     mean_similarity: float | None = None
-    """Mean ROUGE-L F1 to all of seeds and pool; None where nobody asked for it."""
+    """Mean ROUGE-L F1 to all of seeds and pool; None where the config does not ask for it."""
 
     @property
     def id(self) -> str:
@@ -158,7 +167,7 @@ class Completion:
 
     instruction: str
     kind: Kind | None
-    """None where a file does not tell."""
+    """None where it comes from a file that does not say it."""
     text: str
     finish_reason: str = "stop"
     request_key: str = ""
@@ -198,7 +207,7 @@ class Voter:
     model: str
     sample: int = 0
     of: int = 1
-    """How many samples of the model vote; one is greedy."""
+    """How many samples of the model vote; a single one is greedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +222,7 @@ class Candidate:
 
 
 class Answered(NamedTuple):
-    """What goes from step 4 to step 5: an instance with what the voters said to it."""
+    """What goes from step 4 to step 5: an instance with the outputs of its voters."""
 
     instance: Instance
     candidates: tuple[Candidate, ...]
@@ -235,7 +244,7 @@ class Example:
     matrix: tuple[tuple[float, ...], ...] = ()
     """Pairwise agreement of the candidates."""
     barred: tuple[str, ...] = ()
-    """For each candidate why a quality filter did not let it be chosen, or the empty text; empty: none was on."""
+    """For each candidate the reason why a quality filter barred it, or the empty text; empty where no filter was on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,9 @@ from functools import cache, lru_cache
 from rapidfuzz.distance import LCSseq
 
 _ROUGE_TOKEN = re.compile(r"[a-z0-9]+")
+"""What rouge-score takes for a token, in lower-cased text."""
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+"""For `str.translate`: ASCII punctuation goes."""
 _UNSPACED = re.compile(
     "["
     "\u0e00-\u0eff"  # Thai, Lao
@@ -25,6 +27,7 @@ _UNSPACED = re.compile(
     "\U00020000-\U0003ffff"
     "]"
 )
+"""A character of a script that is written without spaces between words."""
 
 
 def rouge_tokens(text: str, *, stem: bool = False) -> list[str]:
@@ -36,7 +39,7 @@ def rouge_tokens(text: str, *, stem: bool = False) -> list[str]:
 
 
 def word_tokens(text: str, *, stem: bool = False) -> list[str]:
-    """`rouge_tokens`, extended to every script; on ASCII text the two are the same.
+    """`rouge_tokens`, extended to every script; on ASCII text the two give the same tokens.
 
     A token is a run of letters, marks and digits of any script; a character of a script written without
     spaces, and a symbol such as an emoji, is a token of its own. How a character is composed makes no difference,
@@ -70,7 +73,7 @@ def word_tokens(text: str, *, stem: bool = False) -> list[str]:
 
 
 def word_count(text: str) -> int:
-    """How many words a text has: parts between white space, or tokens where it has scripts that put none."""
+    """How many words a text has: parts between white space, or `word_tokens` where not all of it is ASCII."""
     return len(text.split()) if text.isascii() else len(word_tokens(text))
 
 
@@ -88,7 +91,10 @@ def _stem(token: str) -> str:
 
 
 def f1_from_lcs(lcs: int, target_length: int, prediction_length: int) -> float:
-    """rouge-score's F1 from the length of the longest common subsequence, operation by operation."""
+    """rouge-score's F1 from the length of the longest common subsequence, operation by operation, so to the last bit.
+
+    The three are lengths in tokens; those of the texts must not be 0 where `lcs` is not.
+    """
     if not lcs:
         return 0.0
     precision = lcs / prediction_length
@@ -100,6 +106,7 @@ def lcs_f1(target: Sequence[str], prediction: Sequence[str]) -> float:
     """ROUGE-L F1 of two token sequences, 0 to 1; 0 when either is empty."""
     if not target or not prediction:
         return 0.0
+    # RapidFuzz's bit-parallel LCS gives the same integer as rouge-score's table, and much faster.
     return f1_from_lcs(LCSseq.similarity(target, prediction), len(target), len(prediction))
 
 
@@ -114,13 +121,14 @@ def normalised(text: str) -> str:
 
 
 def pairwise_mean(values: Sequence[float]) -> float:
-    """Mean with the summation order of NumPy's `mean`, which the original used: equal to the last bit."""
+    """Mean with the summation order of NumPy's `mean`, which the original used: equal to the last bit; 0 of nothing."""
     return _pairwise_sum(values, 0, len(values)) / len(values) if values else 0.0
 
 
 def _pairwise_sum(values: Sequence[float], start: int, count: int) -> float:
+    # Repeats NumPy's summation tree: one by one below 8 values, eight lanes up to 128, two halves above that.
     if count < 8:
-        total = -0.0
+        total = -0.0  # NumPy's start value: a sum of negative zeros stays one
         for value in values[start : start + count]:
             total += value
         return total

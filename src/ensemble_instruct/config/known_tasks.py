@@ -16,13 +16,14 @@ from ensemble_instruct.files.jsonl import JsonRow, read_rows
 LICENCE = "Apache-2.0"
 """Of the bundled seed tasks, and of Self-Instruct's: https://github.com/yizhongw/self-instruct/blob/main/LICENSE"""
 _DIGITS = 12
+"""Hexadecimal digits of a fingerprint."""
 
 
 def with_known_licence(config: Config) -> Config:
-    """The config, with the licence of its seed tasks where it declares none and knows all of them.
+    """The config, with the licence of its seed tasks where it declares no licence and all tasks are known.
 
-    Known are the bundled ones and Self-Instruct's. The file may hold some of them alone, in any order; one other task,
-    or a file that cannot be read, and the config stays as it is.
+    Known are the bundled ones and Self-Instruct's. The file may hold only some of them, in any order; with one other
+    task in it, or where it cannot be read, the config stays as it is.
     """
     path = config.seed_tasks
     if path is None or not is_users(path) or config.licenses.seed_tasks is not None or not are_known(path):
@@ -32,7 +33,7 @@ def with_known_licence(config: Config) -> Config:
 
 
 def are_known(path: Path) -> bool:
-    """Whether a regular file holds seed tasks, and known ones alone; stops at the first other one."""
+    """Whether a regular file holds seed tasks, and only known ones; reads up to the first other one."""
     if not path.is_file():
         return False
     known, some = _known(), False

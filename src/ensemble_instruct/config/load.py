@@ -36,7 +36,10 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def parse_config(text: str, source: str, folder: Path, overrides: Sequence[str] = ()) -> Config:
-    """The config in a YAML text; `source` names it in errors, relative paths start at `folder`."""
+    """The config in a YAML text; `source` names it in errors, relative paths start at `folder`. Raises `ConfigError`.
+
+    `--set`'s overrides are put over it, and known seed tasks get their licence.
+    """
     lines: dict[tuple[str, ...], int] = {}
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -57,7 +60,10 @@ def parse_config(text: str, source: str, folder: Path, overrides: Sequence[str] 
 
 
 def validated(values: dict[str, Any], source: str, lines: dict[tuple[str, ...], int] | None = None) -> Config:
-    """The config with these values; raises `ConfigError`, which names the source and, if known, the line of the key."""
+    """The config with these values; raises `ConfigError`, which names the source and the line of the key, if known.
+
+    `lines` has for each key, as a path of names, the line in which it is.
+    """
     try:
         return Config.model_validate(values)
     except ValidationError as error:

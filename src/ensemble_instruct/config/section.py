@@ -16,7 +16,7 @@ class Section(BaseModel):
     """Keys and values; a key that is not known is refused, with the nearest one that is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-    """`defer_build`, and defaults by factories: only the whole config is compiled, when one is read."""
+    """`defer_build`, and defaults by factories: pydantic compiles the whole config once, when one is read."""
 
     @model_validator(mode="before")
     @classmethod
@@ -59,5 +59,5 @@ class SamplingOverrides(Section):
     """A token is drawn from the likeliest ones that have this probability together."""
 
     def applied_to(self, sampling: Sampling) -> Sampling:
-        """The sampling with the settings that are given here."""
+        """The sampling with the settings of this section that are not null."""
         return replace(sampling, **{name: value for name, value in self if value is not None})

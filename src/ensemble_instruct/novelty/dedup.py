@@ -16,7 +16,7 @@ from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.novelty.pool import NoveltyPool
 
 Progress = Callable[[Iterable[str], int, str], Iterable[str]]
-"""Passes texts on while it shows how many of how many have gone by, under a title."""
+"""Passes texts on and shows how many have gone by: (texts, how many there are, title) to the same texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +61,16 @@ def dedup_file(
     `report` gets a row for each that was dropped: its number, text and score, and the nearest text with file and row.
     Raises `InputFileError` for a file that cannot be read or written.
     """
-    table, others = open_dataset(path, column), [open_dataset(other) for other in against]
+    dataset, others = open_dataset(path, column), [open_dataset(other) for other in against]
     require_writable(to, path, *against)
     if report is not None:
         require_writable(report, path, to, *against)
-    origins = _Origins([*others, table])
+    origins = _Origins([*others, dataset])
     earlier = chain.from_iterable(shown(other.texts(), len(other), f"reading {other.path}") for other in others)
     pool = NoveltyPool(earlier, threshold)
     keep = bytearray()
     with RowSpool(report) if report else nullcontext() as drops:
-        for text in shown(table.texts(), len(table), "dedup"):
+        for text in shown(dataset.texts(), len(dataset), "dedup"):
             closest = pool.above(text, threshold)
             keep.append(closest is None)
             if closest is None:
@@ -80,22 +80,22 @@ def dedup_file(
                 score, nearest = closest
                 row = {"row": len(keep), "text": text, "score": score, "nearest": pool[nearest]}
                 drops.add(row | origins.of(nearest))
-        table.save(keep, to)
+        dataset.save(keep, to)
         if drops is not None:
             drops.save()
     return DedupSummary(sum(keep), len(keep) - sum(keep))
 
 
 class _Origins:
-    """Where the texts of a pool stand: those of whole tables, then the rows kept of the last one."""
+    """Where the texts of a pool come from: whole datasets, then the rows kept of the last one."""
 
-    def __init__(self, tables: Sequence[Dataset]) -> None:
-        self._tables = tables
-        self._ends = list(accumulate(len(table) for table in tables[:-1]))
+    def __init__(self, datasets: Sequence[Dataset]) -> None:
+        self._datasets = datasets
+        self._ends = list(accumulate(len(dataset) for dataset in datasets[:-1]))
         self._rows = array("Q")
 
     def add(self, row: int) -> None:
-        """The text that was added last is that of this row of the last table, from 1."""
+        """Note the row of the last dataset, from 1, of the text that was added last."""
         self._rows.append(row)
 
     def of(self, text_id: int) -> JsonRow:
@@ -103,4 +103,4 @@ class _Origins:
         number = bisect_right(self._ends, text_id)
         place = text_id - (self._ends[number - 1] if number else 0)
         row = self._rows[place] if number == len(self._ends) else place + 1
-        return {"nearest_row": row, "nearest_file": str(self._tables[number].path)}
+        return {"nearest_row": row, "nearest_file": str(self._datasets[number].path)}

@@ -1,9 +1,9 @@
 """The exact ROUGE-L search over many texts, in flat arrays: the numpy part of the novelty pool.
 
-Why nothing is missed stands in `novelty_bounds`. The texts up to the last build, in the order of their lengths, are
-found by their rarest tokens (`novelty_postings`) or, where these are common, by the bitmaps of those of a fitting
-length; the texts since then by their bitmaps. What is left is compared by RapidFuzz's bit-parallel LCS on the tokens
-that question and text share, since no other can be part of a common subsequence.
+Why nothing is missed is told in `bounds`. The texts up to the last build, in the order of their lengths, are found by
+their rarest tokens (`postings`) or, where these are common, by the bitmaps of those of a fitting length; the texts
+since then by their bitmaps. What is left is compared by RapidFuzz's bit-parallel LCS on the tokens that question and
+text share, since no other can be part of a common subsequence.
 """
 
 from __future__ import annotations
@@ -30,18 +30,20 @@ _WORDS = 4
 _BLOCK = 2**13
 """Texts looked at in one go: few enough to stay in a processor's cache."""
 _FEW = 64
-"""So few texts are compared one by one."""
+"""Fewer texts than this are compared one by one."""
 _BATCH = 2**16
 """Tokens that are handled in one go."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """The tokens that are looked for; those that no text has are numbered past the vocabulary."""
+    """A text that is looked for; its tokens that no text of the index has are numbered past the vocabulary."""
 
     tokens: npt.NDArray[np.int64]
     words: npt.NDArray[np.uint64]
+    """Its bitmap."""
     bitmap: np.uint64
+    """Its short bitmap."""
 
     @property
     def length(self) -> int:
@@ -86,9 +88,9 @@ class NoveltyIndex:
         if floor >= self._threshold:
             return self._best_of(question, self._candidates(question, floor), k, floor)
         if k == 1:
-            found = self._best_of(question, self._candidates(question, self._threshold), 1, self._threshold)
-            if found:
-                return found
+            nearest = self._best_of(question, self._candidates(question, self._threshold), 1, self._threshold)
+            if nearest:
+                return nearest
         return self._best_of_all(question, k, floor)
 
     def scores(self, tokens: Sequence[str]) -> list[float]:
@@ -97,8 +99,8 @@ class NoveltyIndex:
         question = self._question(tokens)
         scores = np.zeros(self._size)
         for first, last in blocks(self._ends[: self._size + 1]):
-            compared, found = self._compare(question, np.arange(first, last), 0.0)
-            scores[self._ids[compared]] = found
+            compared, block_scores = self._compare(question, np.arange(first, last), 0.0)
+            scores[self._ids[compared]] = block_scores
         return scores.tolist()
 
     # Keeping
@@ -172,7 +174,7 @@ class NoveltyIndex:
         known = self._vocabulary.get
         numbers = [known(token, size + place) for place, token in enumerate(tokens)]
         bitmap = 0
-        for number in numbers:
+        for number in numbers:  # as one Python integer of 256 bits: faster than NumPy for one text
             bitmap ^= 1 << number % (64 * _WORDS)
         words = np.frombuffer(bitmap.to_bytes(8 * _WORDS, "little"), "<u8").astype(np.uint64)
         return _Question(np.array(numbers, np.int64), words, np.bitwise_xor.reduce(words))
@@ -184,46 +186,46 @@ class NoveltyIndex:
         limits = bounds(question.length, threshold)
         if not limits.prefix:
             return np.empty(0, np.int64)
-        found = [self._scan(question, limits, self._built)]
+        hits = [self._scan(question, limits, self._built)]
         if self._postings:
             first, last = self._lengths[: self._built].searchsorted(
                 np.array([limits.shortest, limits.longest + 1], np.int32)
             ).tolist()  # fmt: skip
             entries = self._postings.candidates(question.tokens, question.bitmap, limits, self._lengths, last - first)
             if entries is None:
-                found.append(self._scan_words(question, limits, first, last))
+                hits.append(self._scan_words(question, limits, first, last))
             elif len(entries):
-                found.append(self._near(question, limits, entries.astype(np.int64)))
-        texts = np.sort(np.concatenate(found))
+                hits.append(self._near(question, limits, entries.astype(np.int64)))
+        texts = np.sort(np.concatenate(hits))
         return texts[np.diff(texts, prepend=-1) != 0] if len(texts) else texts
 
     def _scan(self, question: _Question, limits: Bounds, first: int) -> Ints:
-        """Of the texts from the given one on those that bitmaps and lengths do not exclude."""
+        """Of the texts from `first` on those that bitmaps and lengths do not exclude."""
         most = limits.prefix[0].difference
-        found: list[Ints] = []
+        hits: list[Ints] = []
         for start in range(first, self._size, _BLOCK):
             bitmaps = self._bitmaps[start : min(start + _BLOCK, self._size)]
-            found.append((np.bitwise_count(bitmaps ^ question.bitmap) <= most).nonzero()[0] + start)
-        return self._near(question, limits, np.concatenate(found)) if found else np.empty(0, np.int64)
+            hits.append((np.bitwise_count(bitmaps ^ question.bitmap) <= most).nonzero()[0] + start)
+        return self._near(question, limits, np.concatenate(hits)) if hits else np.empty(0, np.int64)
 
     def _scan_words(self, question: _Question, limits: Bounds, first: int, last: int) -> Ints:
-        found = [np.empty(0, np.int64)]
+        hits = [np.empty(0, np.int64)]
         allowed = np.frombuffer(limits.differences, np.int32)
-        words = np.tile(question.words, (_BLOCK, 1))
+        words = np.tile(question.words, (_BLOCK, 1))  # once for all blocks: four words are slow to broadcast
         for start in range(first, last, _BLOCK):
             stop = min(start + _BLOCK, last)
             differing = _differing(self._words[start:stop], words[: stop - start])
-            found.append((differing <= allowed.take(self._lengths[start:stop], mode="clip")).nonzero()[0] + start)
-        return np.concatenate(found)
+            hits.append((differing <= allowed.take(self._lengths[start:stop], mode="clip")).nonzero()[0] + start)
+        return np.concatenate(hits)
 
     def _near(self, question: _Question, limits: Bounds, texts: Ints) -> Ints:
-        """Of the given texts those that long bitmaps and lengths do not exclude."""
+        """Of these texts those that long bitmaps and lengths do not exclude."""
         allowed = np.frombuffer(limits.differences, np.int32).take(self._lengths[texts], mode="clip")
         differing = _differing(self._words.take(texts, axis=0), question.words)
         return texts[differing <= allowed]
 
     def _best_of_all(self, question: _Question, k: int, floor: float) -> list[tuple[float, int]]:
-        """`best` by a bound for every text: first those with the highest, then all that may be better."""
+        """`best` by an upper bound for every text: first those with the highest, then all that may be better."""
         upper = np.empty(self._size)
         words = np.tile(question.words, (_BLOCK, 1))
         for first in range(0, self._size, _BLOCK):
@@ -235,9 +237,9 @@ class NoveltyIndex:
         few = max(_FEW, 4 * k, self._size // 64)
         if few < self._size:
             leading = np.argpartition(upper, self._size - few)[-few:]
-            found = self._best_of(question, leading, k, floor)
-            if len(found) == k:
-                floor = max(floor, math.nextafter(found[-1][0], -1))
+            best = self._best_of(question, leading, k, floor)
+            if len(best) == k:
+                floor = max(floor, math.nextafter(best[-1][0], -1))  # just below: an earlier text may score the same
         return self._best_of(question, (upper > floor).nonzero()[0], k, floor)
 
     def _best_of(self, question: _Question, ids: Ints, k: int, floor: float) -> list[tuple[float, int]]:
@@ -256,11 +258,12 @@ class NoveltyIndex:
         return list(zip(best.tolist(), best_ids.tolist(), strict=True))
 
     def _compare(self, question: _Question, ids: Ints, least: float) -> tuple[Ints, Scores]:
-        """Of the given texts those that may score `least` or more, and their scores."""
+        """Of these texts those that may score `least` or more, and their scores."""
         lengths = self._lengths[ids]
         ends = lengths.cumsum(dtype=np.int64)
         with self._coded(question) as (codes, asked):
             coded = codes.take(self._tokens.take(self._places(ids)))
+        # Only shared tokens can be in a common subsequence; how many a text has is a difference of prefix sums.
         shared = coded != 0
         before = np.concatenate(([0], shared.cumsum()))
         firsts, lasts = before[ends - lengths], before[ends]
@@ -277,7 +280,10 @@ class NoveltyIndex:
 
     @contextmanager
     def _coded(self, question: _Question) -> Iterator[tuple[npt.NDArray[Any], bytes | list[int]]]:
-        """By token: its number in the question, from 1, or 0; and the question in these numbers."""
+        """By token: its number in the question, from 1, or 0; and the question in these numbers.
+
+        The array is one buffer, lent for the block: a new one for each question would cost more than the comparison.
+        """
         size, numbers = len(self._vocabulary), dict[int, int]()
         asked = [numbers.setdefault(token, len(numbers) + 1) for token in question.tokens.tolist() if token < size]
         different, codes = np.fromiter(numbers, np.int64, len(numbers)), np.arange(1, len(numbers) + 1)
@@ -292,11 +298,11 @@ class NoveltyIndex:
         try:
             yield self._codes, bytes(asked)
         finally:
-            self._codes[different] = 0
+            self._codes[different] = 0  # only what was written, not the whole vocabulary
 
 
 def _words(tokens: npt.NDArray[np.integer[Any]], lengths: Ints) -> npt.NDArray[np.uint64]:
-    """The bitmaps of texts whose tokens stand one after another."""
+    """The bitmaps of texts whose tokens follow one another."""
     words = np.zeros((len(lengths), _WORDS), np.uint64)
     places = np.repeat(np.arange(0, words.size, _WORDS), lengths) + (tokens >> 6) % _WORDS
     np.bitwise_xor.at(words.reshape(-1), places, np.uint64(1) << (tokens & 63).astype(np.uint64))
@@ -306,24 +312,26 @@ def _words(tokens: npt.NDArray[np.integer[Any]], lengths: Ints) -> npt.NDArray[n
 def _differing(words: npt.NDArray[np.uint64], other: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
     """In how many bits each bitmap differs from the other one.
 
-    One that differs in all bits counts as the same: 256 does not fit. That loses nothing, it is compared for naught.
+    One that differs in all bits counts as the same, for 256 does not fit in a byte: at worst one needless comparison.
     """
     counts = np.bitwise_count(words ^ other)
+    # SWAR sum: as one 32-bit number times 0x01010101, the four byte counts add up in its highest byte.
     sums: npt.NDArray[np.uint32] = counts.view(np.uint32)[:, 0] * np.uint32(0x01010101) >> np.uint32(24)
     return sums
 
 
 def _f1(lcs: npt.NDArray[np.int64], length: int, lengths: Ints) -> Scores:
-    """`similarity.f1_from_lcs` for many texts: the same operations in the same order."""
+    """`rouge.f1_from_lcs` for many texts: the same operations in the same order, so the same to the last bit."""
     precision, recall = lcs / np.maximum(lengths, 1), lcs / max(length, 1)
     total = precision + recall
     return 2 * precision * recall / np.where(total == 0, 1, total)
 
 
 def _with_room(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    """The array, or a larger copy if it has not place for so many."""
+    """The array, or a larger copy if it has not place for `size` values."""
     if len(values) >= size:
         return values
+    # Twice as large: appending stays linear in all (amortised doubling).
     larger = np.empty((max(size, 2 * len(values)), *values.shape[1:]), values.dtype)
     larger[: len(values)] = values
     return larger

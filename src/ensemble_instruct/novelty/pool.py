@@ -1,7 +1,7 @@
 """The pool of instructions and the exact question "is anything in it closer than t?".
 
-A small pool compares a text with each of its own. A larger one asks `novelty_index`, which compares few and gives the
-same answers; only then is NumPy imported.
+A small pool compares a text with each of its own. A larger one asks `index`, which compares few and gives the same
+answers; only then is NumPy imported.
 """
 
 from __future__ import annotations
@@ -16,8 +16,13 @@ from ensemble_instruct.records import Profile
 from ensemble_instruct.rouge import f1_from_lcs, pairwise_mean, rouge_tokens, word_tokens
 
 Tokenizer = Callable[[str], list[str]]
-_SCAN_LIMIT, _TAIL_LIMIT = 500, 8192
+"""From a text to its tokens."""
+_SCAN_LIMIT = 500
+"""Texts from which on the pool is an index."""
+_TAIL_LIMIT = 8192
+"""Texts that an index keeps outside its postings before it builds them anew."""
 _FIRST_SURROGATE = 0xD800
+"""The code points from here on are surrogates, which are no characters: as many tokens have one of their own."""
 _UNKNOWN = chr(0x10FFFF)
 """A token of the question that no text of the pool has: it can be part of no common subsequence."""
 

@@ -14,11 +14,11 @@ from ensemble_instruct.novelty.bounds import Bounds, prefix_length
 Ints = npt.NDArray[np.signedinteger[Any]]
 
 _BLOCK = 2**18
-"""Tokens that are handled at once, where that is not less than one text."""
+"""Tokens that are handled at once; one text where it has more."""
 _HIGHEST_POSITION = 255
 """Later positions are stored as this one."""
 _FEW = 64
-"""So many entries are looked at rather than searched for a position."""
+"""Up to this many entries are all looked at: a binary search for a position would cost more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +35,11 @@ class Postings:
     starts: npt.NDArray[np.int64]
     """By rank: the first entry of that token; the next one's is the end."""
     texts: npt.NDArray[np.uint32]
+    """By entry: its text."""
     positions: npt.NDArray[np.uint8]
+    """By entry: the position of the token among the text's, rarest first."""
     bitmaps: npt.NDArray[np.uint64]
-    """By entry: the text's short bitmap, beside one another so that they are read in one go."""
+    """By entry: the text's short bitmap, a copy for each entry so that they are read in one go."""
 
     def candidates(
         self, tokens: Ints, bitmap: np.uint64, limits: Bounds, lengths: Ints, most: int
@@ -54,6 +56,7 @@ class Postings:
         if ends[-1] > most:
             return None
         bitmaps = np.concatenate([self.bitmaps[first : first + size] for _, first, size, _ in parts])
+        # The bitmap filter first: it reads memory in order, which the positional filter below does not.
         differing, allowed = np.bitwise_count(bitmaps ^ bitmap), differences.astype(np.uint8)
         near = (differing <= allowed.repeat(sizes)).nonzero()[0]
         if not len(near):
@@ -62,13 +65,14 @@ class Postings:
         entries = near + (firsts - ends + sizes)[which]
         texts = self.texts[entries]
         text_lengths = lengths[texts]
+        # The positional filter: neither text may have too few tokens left after the first common one.
         needed = np.frombuffer(limits.needed, np.int32).take(text_lengths, mode="clip")
         likely = (needed <= len(tokens) - positions[which]) & (needed <= text_lengths - self.positions[entries])
-        found: npt.NDArray[np.uint32] = texts[likely]
-        return found
+        candidates: npt.NDArray[np.uint32] = texts[likely]
+        return candidates
 
     def _parts(self, tokens: Ints, limits: Bounds) -> list[tuple[int, int, int, int]]:
-        """What is to be read for the tokens of a question, in the order of their ranks.
+        """What must be read for the tokens of a question, in the order of their ranks: its prefix filter.
 
         Each is the position of the token in the question, the first entry and the number of entries, and how many bits
         of the short bitmap may differ.
@@ -83,7 +87,7 @@ class Postings:
             reach, last = limits.prefix[position], end
             if end - first > _FEW and reach.position < _HIGHEST_POSITION:
                 last = first + int(self.positions[first:end].searchsorted(np.uint8(reach.position), side="right"))
-            if rank != previous and first < last:
+            if rank != previous and first < last:  # a repeated token counts at its first position
                 parts.append((position, first, last - first, min(reach.difference, 64)))
             previous = rank
         return parts
@@ -105,13 +109,13 @@ def build_postings(
     vocabulary: int,
     threshold: float,
 ) -> Postings:
-    """The postings of texts whose tokens stand one after another."""
+    """The postings of texts whose tokens follow one another."""
     size = len(bitmaps)
     ranks = _ranks(tokens, vocabulary)
     text_bits = max(1, (size - 1).bit_length())
     rank_shift = np.uint64(text_bits + 8)
     packed = _packed_entries(tokens, lengths, ranks, threshold, text_bits)
-    packed.sort()
+    packed.sort()  # one sort of plain numbers orders by rank, then position, then text
     texts = np.empty(len(packed), np.uint32)
     np.bitwise_and(packed, np.uint64(2**text_bits - 1), out=texts, casting="unsafe")
     starts = packed.searchsorted(np.arange(vocabulary + 1, dtype=np.uint64) << rank_shift)
@@ -129,6 +133,7 @@ def build_postings(
 
 
 def _ranks(tokens: npt.NDArray[np.uint32], vocabulary: int) -> npt.NDArray[np.uint32]:
+    """By token its place in the order of frequency, rarest first; of equal ones the earlier first."""
     counts = np.zeros(vocabulary, np.int64)
     for start in range(0, len(tokens), max(_BLOCK, vocabulary)):
         counts += np.bincount(tokens[start : start + max(_BLOCK, vocabulary)], minlength=vocabulary)
@@ -153,7 +158,7 @@ def _packed_entries(
     for first, last in blocks(ends):
         texts = np.repeat(np.arange(last - first, dtype=np.uint64), lengths[first:last])
         keys = (texts << np.uint64(32)) | ranks[tokens[ends[first] : ends[last]]]
-        keys.sort()
+        keys.sort()  # the text in the high half: one sort puts the tokens of each text in order, rarest first
         positions = np.arange(len(keys)) - np.repeat(ends[first:last] - ends[first], lengths[first:last])
         wanted = positions < np.repeat(prefixes[first:last], lengths[first:last])
         wanted[1:] &= keys[1:] != keys[:-1]

@@ -1,6 +1,6 @@
 """The texts of a benchmark's file: every one that a row holds, in whichever column and however deep.
 
-For a leak is one whether it is the question, a choice, the passage or the solution that a model has seen.
+Every one counts, since a leak is a leak whether a model has seen the question, a choice, the passage or the solution.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ NumberedText = tuple[int, str]
 """The number of the row or line, from 1, and one of its texts."""
 
 _JSON_LINES = (".jsonl", ".ndjson")
+"""What the names of files of JSON Lines end in."""
 _GZIP = b"\x1f\x8b"
+"""The magic number of a file that is compressed with gzip."""
 _BATCH = 1024
+"""Rows of Parquet in memory at a time."""
 
 
 def passages(path: Path) -> Iterator[Iterable[NumberedText]]:
@@ -31,11 +34,11 @@ def passages(path: Path) -> Iterator[Iterable[NumberedText]]:
     JSON Lines, an array of JSON, and Parquet have rows; any other file is text. Each passage must be read before the
     next. Raises `InputFileError`, which names file and row, for what cannot be read, and for a file without any text.
     """
-    found = _paragraphs(path) if _is_text(path) else _rows(path)
-    first = next(found, None)
+    groups = _paragraphs(path) if _is_text(path) else _rows(path)
+    first = next(groups, None)
     if first is None:
         raise InputFileError(f"{path}: holds no text to compare examples with; check the file")
-    yield from chain([first], found)
+    yield from chain([first], groups)
 
 
 def _is_text(path: Path) -> bool:
@@ -71,7 +74,7 @@ def _rows(path: Path) -> Iterator[Iterable[NumberedText]]:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """The objects of JSON Lines; or what stands in the array that the whole file is."""
+    """The objects of JSON Lines; or the values of the array that the whole file is."""
     if path.suffix.lower() == ".json":
         with suppress(ValueError, RecursionError):  # JSON Lines under another name, or what `read_rows` complains of
             whole = json.loads(path.read_bytes())
@@ -103,9 +106,9 @@ def _holds_text(kind: Any) -> bool:
 
 
 def texts_in(value: Any) -> list[str]:
-    """All texts of a value as JSON knows them, in their order; keys are none."""
+    """All strings in a value of JSON that are not blank, in their order; keys of objects do not count."""
     texts: list[str] = []
-    waiting = [value]
+    waiting = [value]  # a stack, not recursion: what a parser can nest, this can read
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):

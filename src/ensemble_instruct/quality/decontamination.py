@@ -1,4 +1,4 @@
-"""Benchmarks, and which tasks and outputs hold one of their texts or are close to one.
+"""Decontamination: which tasks and outputs hold a text of a benchmark, or are close to one.
 
 Two rules, both exact, on the words that the novelty filter compares (`word_tokens`):
 
@@ -8,7 +8,7 @@ Two rules, both exact, on the words that the novelty filter compares (`word_toke
 * An instruction, an input, both together, or an output whose ROUGE-L F1 to a benchmark's text is above 0.7 is a hit;
   0.7 itself is not, as in step 1. An input or an output alone is looked at from 8 words on.
 
-The task is looked at whole: instruction and input after each other, so that a question that was cut into both is found.
+The task is looked at whole, instruction and input after each other: a question that was cut into both is found.
 """
 
 from __future__ import annotations
@@ -25,19 +25,25 @@ from ensemble_instruct.quality.hit import Hit
 from ensemble_instruct.rouge import word_tokens
 
 CONTAMINATED = "contaminated"
-WORDS, FEWEST_WORDS, THRESHOLD = 13, 8, 0.7
+"""The reason of these drops."""
+WORDS = 13
+"""A run of this many words in common is a hit."""
+FEWEST_WORDS = 8
+"""Texts with fewer words have no run, and an input or an output alone is not compared."""
+THRESHOLD = 0.7
+"""ROUGE-L F1 above which two texts are close."""
 _SHOWN = 300
 """Characters of a benchmark's text that a drop shows."""
 
 
 class Benchmarks:
-    """The texts of some files, and the question whether a text is contaminated by them."""
+    """The texts of some files, and the question whether a task or an output is contaminated by them."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         """Read the files; raises `InputFileError`, which names file and row, for what cannot be read."""
         from ensemble_instruct.quality.ngrams import NgramIndex  # NumPy takes a tenth of a second to import
 
-        self._tokens = lru_cache(maxsize=64)(word_tokens)
+        self._tokens = lru_cache(maxsize=64)(word_tokens)  # run and pool ask for the same few texts in turn
         self._labels, self._starts = _labels(paths), [0]
         self._rows, self._places = array("Q"), array("Q")
         self._pool = NoveltyPool(tokens=self._tokens, threshold=THRESHOLD)
@@ -47,10 +53,10 @@ class Benchmarks:
         """How many texts they hold, equal ones too."""
         return len(self._rows)
 
-    def task_hit(self, instruction: str, given: str) -> Hit | None:
+    def task_hit(self, instruction: str, task_input: str) -> Hit | None:
         """The hit of an instruction with its input: a run of words first, then the closest text."""
-        whole = f"{instruction}\n{given}" if given.strip() else instruction
-        return self._run_hit(whole) or self._closest_hit([instruction, whole, *self._long_enough(given)])
+        whole = f"{instruction}\n{task_input}" if task_input.strip() else instruction
+        return self._run_hit(whole) or self._closest_hit([instruction, whole, *self._long_enough(task_input)])
 
     def output_hit(self, text: str) -> Hit | None:
         """The hit of an output: a run of words first, then the closest text."""
@@ -68,10 +74,10 @@ class Benchmarks:
         return Hit(CONTAMINATED, f"{self._where(run.text)}: the same {run.length} words: {words}")
 
     def _closest_hit(self, texts: Sequence[str]) -> Hit | None:
-        found = [closest for text in dict.fromkeys(texts) if (closest := self._pool.above(text, THRESHOLD))]
-        if not found:
+        close = [nearest for text in dict.fromkeys(texts) if (nearest := self._pool.above(text, THRESHOLD))]
+        if not close:
             return None
-        score, number = min(found, key=lambda closest: (-closest[0], closest[1]))
+        score, number = min(close, key=lambda nearest: (-nearest[0], nearest[1]))
         text = " ".join(self._pool[number].split())
         return Hit(CONTAMINATED, f"{self._where(self._places[number])}: ROUGE-L {score:.3f} to: {text[:_SHOWN]}")
 

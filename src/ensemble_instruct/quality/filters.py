@@ -17,45 +17,52 @@ from ensemble_instruct.quality.refusals import REFUSAL, refusal_hit
 from ensemble_instruct.records import Instance
 
 CODE_FENCES = "code_fences"
+"""The reason of drops for a code block that is not closed."""
+REPETITION = "repetition"
+"""The reason of drops for a text that repeats itself."""
+TOXIC = "toxic"
+"""The reason of drops for an output that a model finds harmful."""
+TOXICITY_UNKNOWN = "toxicity_unknown"
+"""The reason of drops for an output of which that model said nothing that can be read."""
+QUALITY_REASONS = (
+    CONTAMINATED, LANGUAGE, PERSONAL_DATA, REPETITION, REFUSAL, CODE_FENCES, TOXIC, TOXICITY_UNKNOWN
+)  # fmt: skip
+"""The reasons of the drops that quality filters make."""
 _FENCE = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(`{3,}|~{3,})(.*)")
-"""Markdown's, also in quotations and lists."""
+"""A line that opens or closes a code block in Markdown, also in quotations and lists."""
 _AFTER_WORDS = re.compile(r"[^`]*(?::[ \t]*(`{3,})[\w+#-]*|[ \t](`{3,})[\w+#-]+)[ \t]*")
-"""One that begins at the end of a line of words: no fence for Markdown, but meant as one."""
+"""A fence that begins at the end of a line of words: Markdown does not count it, but it is meant as one."""
+ToxicityOf = Callable[[Instance, str], Hit | None]
+"""What a model has said of an instance's output: a hit, or None."""
 
 
 def code_fences_hit(text: str) -> Hit | None:
     """A hit where a fenced code block (``` or ~~~, as Markdown has it) is not closed."""
     opened, at = "", 0
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
-        found = _FENCE.fullmatch(line)
+        fence = _FENCE.fullmatch(line)
         if not opened:
-            if found and not (found[1][0] == "`" and "`" in found[2]):
-                opened, at = found[1], number
-            elif not found and (begun := _AFTER_WORDS.fullmatch(line)):
-                opened, at = begun[1] or begun[2], number
-        elif found and found[1].startswith(opened) and not found[2].strip():
-            opened = ""
+            if fence and not (fence[1][0] == "`" and "`" in fence[2]):
+                opened, at = fence[1], number
+            elif not fence and (late := _AFTER_WORDS.fullmatch(line)):
+                opened, at = late[1] or late[2], number
+        elif fence and fence[1].startswith(opened) and not fence[2].strip():
+            opened = ""  # as CommonMark has it: the same character, at least as many, and nothing after them
     return Hit(CODE_FENCES, f"line {at} opens a code block that is not closed") if opened else None
 
 
-REPETITION, TOXIC, TOXICITY_UNKNOWN = "repetition", "toxic", "toxicity_unknown"
-QUALITY_REASONS = (
-    CONTAMINATED, LANGUAGE, PERSONAL_DATA, REPETITION, REFUSAL, CODE_FENCES, TOXIC, TOXICITY_UNKNOWN
-)  # fmt: skip
-"""The reasons of the drops that quality filters make."""
-
-ToxicityOf = Callable[[Instance, str], Hit | None]
-
-
 def require_quality(section: QualitySection) -> None:
-    """Raise `InputFileError` or `ConfigError` where a filter could not do its work, before any model is asked."""
+    """Raise where a filter could not do its work, before any model is asked.
+
+    `InputFileError` for a benchmark that cannot be read, `ConfigError` for a missing detector or an unknown language.
+    """
     require_benchmarks(section.decontaminate)
     if section.languages:
         require_languages(section.languages)
 
 
 class Filters:
-    """The filters of a config; `toxicity` looks up what a model has said of an output, if one was to be asked."""
+    """The filters of a config; `toxicity` looks up what a model has said of an output, where the config names one."""
 
     def __init__(self, section: QualitySection, toxicity: ToxicityOf | None = None) -> None:
         """Read the benchmarks; raises as `require_quality` does."""
@@ -70,13 +77,16 @@ class Filters:
         return self._section.is_on
 
     def task_hit(self, instance: Instance) -> Hit | None:
-        """What there is against instruction or input, so that the row is dropped whatever was answered."""
+        """What speaks against instruction or input: the row is then dropped, whatever was answered."""
         return next(filter(None, self._task_hits(instance)), None)
 
     def output_hits(
         self, instance: Instance, outputs: Sequence[str], repetition: Sequence[float]
     ) -> tuple[Hit | None, ...]:
-        """What there is against each output, with the share that each repeats; equal ones are looked at once."""
+        """What speaks against each output, in their order; equal ones are looked at once.
+
+        `repetition` has for each output the share of its runs of four words that are repeats.
+        """
         known: dict[str, Hit | None] = {}
         for text, share in zip(outputs, repetition, strict=True):
             if text not in known:

@@ -1,9 +1,8 @@
 """In which language a text is: only where that is certain, for a short text says little.
 
 py3langid (a small model of its own, no download) gives each language a probability. A text is a hit where all wanted
-languages together have less than one in a hundred, and another one has one in four at least: what is in no language, a
-list of names, has no likely one. A text with fewer than 20 letters is never a hit. What that is worth was measured:
-docs/quality.md.
+languages together have less than one in a hundred, and another one has at least one in four: what is in no language,
+such as a list of names, has no likely one. A text with fewer than 20 letters is never a hit.
 """
 
 from __future__ import annotations
@@ -17,7 +16,13 @@ from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.quality.hit import Hit
 
 LANGUAGE = "language"
-_FEWEST_LETTERS, _LEAST, _LIKELY = 20, 0.01, 0.25
+"""The reason of these drops."""
+_FEWEST_LETTERS = 20
+"""A text with fewer letters is in every language."""
+_LEAST = 0.01
+"""Probability of all wanted languages together from which on a text may be in one of them."""
+_LIKELY = 0.25
+"""Probability that the likeliest other language must have."""
 _LOOKED_AT = 20_000
 """Characters of prose that are looked at."""
 _LEAST_OF_LINE = 0.75
@@ -29,6 +34,7 @@ _FAMILY = {
 }  # fmt: skip
 """What else the detector may call a text in a language: its varieties."""
 _NO_LANGUAGE = "zxx"
+"""The code of ISO 639 for what is in no language."""
 
 
 def require_languages(wanted: Collection[str]) -> None:

@@ -1,7 +1,7 @@
 """Which texts share a run of words with a text: exact, in flat arrays.
 
-A run of n words is found by a 64-bit hash of the numbers of its words; then the words themselves are compared, so a
-collision of two hashes is never taken for a hit.
+A run of n words is found by a rolling 64-bit hash of the numbers of its words (Rabin-Karp); a Bloom filter spares most
+texts the look-up. Then the words themselves are compared, so a collision of two hashes is never taken for a hit.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ Places = npt.NDArray[np.int64]
 _UNKNOWN = 2**32 - 1
 """The number of a word that no text of the index has."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
+"""The base of the rolling hash: 2**64 divided by the golden ratio, odd, so that no bit is lost."""
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-_THREE, _SEVEN, _BIT = np.uint64(3), np.uint64(7), np.left_shift(1, np.arange(8)).astype(np.uint8)
+"""The factors of SplitMix64's finaliser."""
+_THREE, _SEVEN = np.uint64(3), np.uint64(7)
+"""A bit's number is that of its byte (shifted by three) and its place in it (the last three bits)."""
+_BIT = np.left_shift(1, np.arange(8)).astype(np.uint8)
+"""The bytes with one bit set, by its place."""
 _BITS_OF_ONE = 32
-"""Bits of the filter for each run."""
+"""Bits of the Bloom filter for each run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,9 @@ class Shared:
     """A run of words that a text shares with one of the index."""
 
     start: int
-    """Place of its first word in the text that was asked about."""
+    """Place of its first word in the text that was looked up."""
     length: int
+    """Words of the run."""
     text: int
     """Number of the earliest text of the index that has it, or in which it begins."""
 
@@ -42,14 +48,14 @@ class _Table:
 
     hashes: Hashes
     places: Places
-    """Of equal hashes the run that stands first in the index comes first."""
+    """Where each run starts; of equal hashes the run that is first in the index comes first."""
 
 
 class NgramIndex:
     """The runs of `size` words of some passages of texts, by the order of the texts.
 
     Within a passage a run may go on from one text into the next. A text that is shorter, but has at least `shortest`
-    words, is one run of its own length; still shorter ones have none, so that a few common words are no hit.
+    words, is one run of its own length; still shorter ones have no run, so that a few common words are no hit.
     """
 
     def __init__(self, passages: Iterable[Iterable[Sequence[str]]], size: int = 13, shortest: int = 8) -> None:
@@ -59,13 +65,13 @@ class NgramIndex:
         starts, lengths = _spans(self._ends)
         places = {length: starts[lengths == length] for length in range(shortest, size)}
         places[size] = _starts_of_runs(*_spans(ends), size)
-        self._tables = {length: self._table(found, length) for length, found in places.items() if len(found)}
-        self._beginnings = _Filter(_hashes(_mixed(self._tokens), shortest)[np.concatenate(list(places.values()))])
+        self._tables = {length: self._table(at, length) for length, at in places.items() if len(at)}
+        self._beginnings = _BloomFilter(_hashes(_mixed(self._tokens), shortest)[np.concatenate(list(places.values()))])
 
     def first(self, tokens: Sequence[str]) -> Shared | None:
         """The earliest run of a text that a text of the index shares; of those that start together the longest.
 
-        Only where the first `shortest` words may be those of a run it is looked up.
+        A run is looked up only where the Bloom filter says that its first `shortest` words may be those of one.
         """
         if len(tokens) < self._shortest or not self._tables:
             return None
@@ -76,16 +82,16 @@ class NgramIndex:
         starts = self._beginnings.passing(hashes)
         if not len(starts):
             return None
-        hashes, found = hashes[starts], None
+        hashes, earliest = hashes[starts], None
         for length in range(self._shortest, self._size + 1):
             if length > self._shortest:
                 fits = starts + length <= len(ids)
                 starts = starts[fits]
-                hashes = hashes[fits] * _FACTOR + mixed[starts + (length - 1)]
+                hashes = hashes[fits] * _FACTOR + mixed[starts + (length - 1)]  # rolling: one word more
             run = self._looked_up(ids, starts, hashes, length)
-            if run is not None and (found is None or run.start <= found.start):
-                found = run
-        return found
+            if run is not None and (earliest is None or run.start <= earliest.start):
+                earliest = run
+        return earliest
 
     def _looked_up(self, ids: Ids, starts: Places, hashes: Hashes, length: int) -> Shared | None:
         """The first of the runs of one length that the index has."""
@@ -123,6 +129,7 @@ class NgramIndex:
         hashes = _hashes(_mixed(self._tokens), length)[places]
         order = np.argsort(hashes, kind="stable")
         hashes, places = hashes[order], places[order]
+        # Neighbours of one hash are the same run only if all their words are: the next lines narrow them down.
         again = np.flatnonzero(hashes[1:] == hashes[:-1]) + 1
         for offset in range(length):
             same = self._tokens[places[again] + offset] == self._tokens[places[again - 1] + offset]
@@ -132,8 +139,8 @@ class NgramIndex:
         return _Table(hashes[keep], places[keep])
 
 
-class _Filter:
-    """A bit for each hash: most of those that are not there are told from it, and none that is there is missed."""
+class _BloomFilter:
+    """A Bloom filter with one hash function: a bit for each hash. It may pass what is not there, and misses nothing."""
 
     def __init__(self, hashes: Hashes) -> None:
         exponent = max(10, (_BITS_OF_ONE * len(hashes) - 1).bit_length())
@@ -143,7 +150,7 @@ class _Filter:
         np.bitwise_or.at(self._bits, at >> _THREE, _bit_of(at))
 
     def passing(self, hashes: Hashes) -> Places:
-        """The places of those that may be there."""
+        """The places of the hashes that may be there."""
         at = hashes >> self._shift
         return np.flatnonzero(self._bits[at >> _THREE] & _bit_of(at))
 
@@ -154,21 +161,22 @@ def _bit_of(at: Hashes) -> npt.NDArray[np.uint8]:
 
 
 def _spans(ends: Places) -> tuple[Places, Places]:
-    """Where each of some parts starts, and how long it is."""
+    """Where each part starts, and how long it is, from where each ends."""
     lengths = np.diff(ends, prepend=0)
     return ends - lengths, lengths
 
 
 def _starts_of_runs(starts: Places, lengths: Places, size: int) -> Places:
-    """Where a run of so many words starts that ends in the same part."""
+    """All places where a run of `size` words starts that ends in the same part."""
     long = lengths >= size
     counts = lengths[long] - size + 1
     before = np.cumsum(counts) - counts
+    # All ranges at once: one `arange` over them, less what was counted before each.
     return np.repeat(starts[long] - before, counts) + np.arange(counts.sum())
 
 
 def _mixed(ids: Ids) -> Hashes:
-    """A number of 64 bits for each word."""
+    """A number of 64 bits for each word, in which all bits depend on all bits of the word's: SplitMix64."""
     mixed = ids.astype(np.uint64) + np.uint64(1)
     for shift, factor in zip((np.uint64(30), np.uint64(27)), _MIX, strict=True):
         mixed ^= mixed >> shift
@@ -177,7 +185,7 @@ def _mixed(ids: Ids) -> Hashes:
 
 
 def _hashes(mixed: Hashes, length: int) -> Hashes:
-    """A hash of each run of so many words, out of the numbers of the words."""
+    """A hash of each run of `length` words, out of the mixed numbers of the words: a polynomial, modulo 2**64."""
     count = max(0, len(mixed) - length + 1)
     hashes = np.zeros(count, dtype=np.uint64)
     for offset in range(length):

@@ -1,8 +1,8 @@
 """Text that may point to a person: e-mail and IP addresses, phone, card, account and social security numbers, and keys.
 
-Where a number has a checksum it must hold (cards: Luhn; IBAN: mod 97, and the length of its country). What is set aside
-by standards for examples belongs to nobody and is none: the domains of RFC 2606, the addresses of RFC 5737 and 3849,
-and private networks.
+Where a number has a checksum it must hold (cards: Luhn; IBAN: mod 97, and the length of its country). What standards
+set aside for examples belongs to nobody and is no hit: the domains of RFC 2606, the addresses of RFC 5737 and 3849, and
+private networks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ensemble_instruct.quality.hit import Hit
 from ensemble_instruct.quality.phone_numbers import phone_number
 
 PERSONAL_DATA = "personal_data"
+"""The reason of these drops."""
 _EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]{1,64}@((?:(?!_)[\w-]{1,63}\.)+[^\W\d_]{2,24})(?![\w-])(?!:\w[^\s@]*/)")
 _SPELT_EMAIL = re.compile(
     r"[\w.+-]{1,64} ?[\[(]at[\])] ?((?:[\w-]{1,63}(?:\.| ?[\[(]dot[\])] ?))+[a-z]{2,24})\b", re.IGNORECASE
@@ -59,14 +60,14 @@ _KEY = re.compile(
     r"(?![\w-])|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"
 )
 _DIGITS = re.compile(r"(?:\d\D{0,3}){4}")
-"""No number that is looked for here has fewer."""
+"""Four digits close to each other: without them a text holds no number that is looked for, and most texts end here."""
 
 
 def personal_data_hit(text: str) -> Hit | None:
-    """The first kind of personal data that a text holds, with what was found."""
+    """A hit that names the first kind of personal data that a text holds, and the text that shows it."""
     has_digits = _DIGITS.search(text) is not None
-    for kind, found in _FINDERS.items():
-        if (has_digits or found in _WITHOUT_DIGITS) and (value := found(text)):
+    for kind, find in _FINDERS.items():
+        if (has_digits or find in _WITHOUT_DIGITS) and (value := find(text)):
             return Hit(PERSONAL_DATA, f"{kind}: {value}")
     return None
 
@@ -98,6 +99,8 @@ def _card(text: str) -> str | None:
 
 
 def _luhn(digits: str) -> bool:
+    """Whether the last digit is the check digit of the Luhn algorithm (ISO/IEC 7812-1)."""
+    # From the right every second digit is doubled; the two digits of a double are added (divmod by 10).
     doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
     return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
 
@@ -108,6 +111,7 @@ def _iban(text: str) -> str | None:
         length = _IBAN_LENGTHS.get(characters[:2])
         if length is not None and len(characters) >= length:
             account = characters[:length]  # capital letters may go on after it
+            # ISO 7064 mod 97-10: country and check digits to the end, letters as 10 to 35; the rest must be 1.
             number = "".join(str(int(character, 36)) for character in account[4:] + account[:4])
             if int(number) % 97 == 1:
                 return account
@@ -115,17 +119,17 @@ def _iban(text: str) -> str | None:
 
 
 def _ip_address(text: str) -> str | None:
-    found = [
+    addresses = [
         match[0]
         for match in _IPV4.finditer(text)
         if not _is_version(text[max(0, match.start() - _LOOKED_BACK) : match.start()], match[0])
     ]
-    found += [match[0] for match in _IPV6.finditer(text)]
-    return next(filter(_is_public, found), None)
+    addresses += [match[0] for match in _IPV6.finditer(text)]
+    return next(filter(_is_public, addresses), None)
 
 
 def _is_version(before: str, numbers: str) -> bool:
-    """Whether four numbers are rather those of a version or of a section."""
+    """Whether four numbers are more likely those of a version or of a section: four digits, or a word before them."""
     return len(numbers) == len("1.2.3.4") or _NUMBERED.search(before) is not None
 
 
@@ -138,13 +142,13 @@ def _is_public(address: str) -> bool:
 
 
 def _social_security(text: str) -> str | None:
-    found = [*(match[0] for match in _SSN.finditer(text)), *(match[1] for match in _SSN_LABELLED.finditer(text))]
-    return next((number for number in found if number not in _NEVER_ISSUED), None)
+    numbers = [*(match[0] for match in _SSN.finditer(text)), *(match[1] for match in _SSN_LABELLED.finditer(text))]
+    return next((number for number in numbers if number not in _NEVER_ISSUED), None)
 
 
 def _key(text: str) -> str | None:
-    found = _KEY.search(text)
-    return found and f"{found[0][:12]}…"
+    key = _KEY.search(text)
+    return key and f"{key[0][:12]}…"  # the report must not spread the key itself
 
 
 _FINDERS: dict[str, Callable[[str], str | None]] = {
@@ -156,4 +160,6 @@ _FINDERS: dict[str, Callable[[str], str | None]] = {
     "phone number": phone_number,
     "secret key": _key,
 }
+"""In the order in which they are asked; the first that finds something decides."""
 _WITHOUT_DIGITS = (_email, _key)
+"""Those that may find something in a text without four digits."""

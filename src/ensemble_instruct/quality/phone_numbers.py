@@ -1,6 +1,6 @@
-"""Telephone numbers, as they are written in many countries; a bare row of digits is none.
+"""Telephone numbers, as they are written in many countries; a bare row of digits is not one.
 
-Those set aside for fiction, 555-01xx and the area code 555, belong to nobody and are none.
+Those set aside for fiction, 555-01xx and the area code 555, belong to nobody and do not count.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ _LABELLED = re.compile(
     rf"{_LABEL}(?:\s?[.:\uff1a\u2013]{{1,2}}\s?|\s)?(\(?\+?\d(?:[ ./()-]{{0,2}}\d){{6,13}})(?!\w|[.,]\d)", re.IGNORECASE
 )
 _WITHOUT_MARK = re.compile(r"(?:at|on|under|is|number|no)\W*$|\b(?:call|text|ring|dial)\W*$", re.IGNORECASE)
-_SHORTEST, _LONGEST = 8, 15
-"""Digits of an international number (E.164)."""
+_SHORTEST = 8
+"""Fewest digits of an international number."""
+_LONGEST = 15
+"""Most digits of an international number (E.164)."""
 _LOOKED_BACK = 8
 """Characters before a number that may show that it is part of a sum."""
 _IN_A_ROW = "01234567890123456789"
@@ -91,13 +93,13 @@ def _is_somebodys(number: str) -> bool:
 
 
 def _counts_up(number: str) -> bool:
-    """Whether its parts are rather a sequence, such as 01 02 03 04 05."""
+    """Whether its parts are a sequence in equal steps, such as 01 02 03 04 05."""
     parts = [int(part) for part in re.findall(r"\d+", number)]
     return len(parts) > 2 and len({after - before for before, after in pairwise(parts)}) == 1
 
 
 def _is_labelled(label: str, number: str) -> bool:
-    """Whether a colon or such words stand between, or the number begins as one does."""
+    """Whether a colon or words like "at" are between the two, or the number begins as telephone numbers do."""
     return (
         bool(re.search(r"[^\w\s]|[^\x00-\x7f]", label)) or number[0] in "(+0" or _WITHOUT_MARK.search(label) is not None
     )

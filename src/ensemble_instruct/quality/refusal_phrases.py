@@ -76,7 +76,7 @@ OPENING = (
     r"(?:while |although )?i (?:completely |do |can |fully |really )?(?:understand|appreciate|respect|see|realize)"
     r"[^.\n]{0,90}?(?:,? but |, |\. (?:however|but|unfortunately),? )|however,? )"
 )
-"""What may stand before."""
+"""What may come before a refusal: a greeting, thanks, an "I understand, but"."""
 
 SPEAKS_AS_ONE = (
     rf"as an? (?:\w+ )?{_AI},? (?:i\b|my\b|it(?: is|'s) (?:not|against|im))",
@@ -91,7 +91,7 @@ SPEAKS_AS_ONE = (
     r"как (?:ии|искусственный интеллект|языковая модель)\b,? (?:я|у меня)\b",
     r"(?:私は)?(?:AI|人工知能)(?:言語モデル|アシスタント)?(?:として|なので|ですので)",
 )
-"""A machine says that it is one: no refusal by itself, but where nobody asked for a machine's words."""
+"""A machine says that it is one: a refusal where the task does not ask for a machine's words."""
 
 REFUSES = (
     r"as an? (?:helpful|responsible|ethical|virtual|digital|safe|harmless)(?: \w+)? assistant,? i"

@@ -8,8 +8,11 @@ from ensemble_instruct.quality.hit import Hit
 from ensemble_instruct.quality.refusal_phrases import OPENING, REFUSES, SPEAKS_AS_ONE
 
 REFUSAL = "refusal"
-_LOOKED_AT, _SHOWN = 400, 120
-"""Characters of an output that are looked at, and those of a refusal that a drop shows."""
+"""The reason of these drops."""
+_LOOKED_AT = 400
+"""Characters of an output that are looked at."""
+_SHOWN = 120
+"""Characters of a refusal that a drop shows."""
 
 
 def _beginning(patterns: tuple[str, ...]) -> re.Pattern[str]:
@@ -34,8 +37,8 @@ _ASKS_TO_SPEAK_AS_ONE = re.compile(
 def refusal_hit(text: str, task: str) -> Hit | None:
     """A hit where an output begins as a refusal, or says that a machine speaks, unless the task asks for that.
 
-    Only the beginning counts, so a story that quotes one is none. A task asks for one if it speaks of declining or of
-    an apology, or holds a refusal itself, which may be to translate or to rewrite.
+    Only the beginning counts, so a story that quotes a refusal is not a hit. A task asks for a refusal if it speaks of
+    declining or of an apology, or holds a refusal itself, which may be to translate or to rewrite.
     """
     beginning = _bare(text)
     refuses = _REFUSED.match(beginning) is not None
