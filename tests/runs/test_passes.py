@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from ensemble_instruct.cli.progress import Watch
 from ensemble_instruct.config.load import parse_config
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.local import LocalClient
 from ensemble_instruct.records import Request, Sampling
 from ensemble_instruct.runs.lifecycle import start_or_resume
+from ensemble_instruct.runs.progress import Watch
 from tests.conftest import rows
 from tests.support.servers.model import kind_of
 from tests.support.simulated import models as demo_models

@@ -21,11 +21,10 @@ def tree(folder: Path) -> dict[Path, bytes | None]:
 _FORKING = """
 import gc, json, os, signal, sys
 from ensemble_instruct import cli
-from ensemble_instruct.cli import progress
 from ensemble_instruct.export import exporter
 from ensemble_instruct.models.clients import scripted
 from ensemble_instruct.models.clients.openai import client
-from ensemble_instruct.runs import estimate, lifecycle, status, step_files
+from ensemble_instruct.runs import estimate, lifecycle, progress, status, step_files
 sys.argv[0] = "ensemble-instruct"
 sys.dont_write_bytecode = True
 gc.freeze()

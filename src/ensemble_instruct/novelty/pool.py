@@ -33,8 +33,9 @@ class NoveltyPool:
     >>> pool = NoveltyPool(["List three rivers of Europe.", "Name a fruit."])
     >>> pool.is_novel("List three rivers of Asia.", 0.7)
     False
-    >>> pool.nearest("Name a green fruit now.")
-    (0.75, 1)
+    >>> score, place = pool.nearest("Name a green fruit.")
+    >>> round(score, 3), pool[place]
+    (0.857, 'Name a fruit.')
 
     Scores are ROUGE-L F1 under `tokens`, by default the words of every script; equal to rouge-score's where `tokens`
     are. The threshold is the one that will be asked about: for this and higher ones a large pool answers fastest.

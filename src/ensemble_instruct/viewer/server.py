@@ -57,8 +57,9 @@ async def serve(folder: Path, port: int, announce: Callable[[str], None], *, ope
     """
     _read(folder, queries.overview)
     ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    if threading.current_thread() is threading.main_thread():  # no other hears signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
     runner = web.AppRunner(make_app(folder), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:

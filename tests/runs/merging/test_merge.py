@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 import yaml
 
-from ensemble_instruct.cli.progress import Watch
 from ensemble_instruct.config.load import parse_config
 from ensemble_instruct.errors import InputFileError, RunError, StoreError, UsageError
 from ensemble_instruct.report.report import read_report
 from ensemble_instruct.rouge import lcs_f1, word_tokens
 from ensemble_instruct.runs.lifecycle import start_or_resume
 from ensemble_instruct.runs.merging.merge import merge_runs
+from ensemble_instruct.runs.progress import Watch
 from ensemble_instruct.store.reading import reading
 from ensemble_instruct.viewer.queries import dropped_detail, example_detail
 from tests.conftest import COMMAND, Cli, rows

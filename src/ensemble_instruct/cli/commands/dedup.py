@@ -22,8 +22,8 @@ def dedup(
     file: Path, to: Path, threshold: float, column: str | None, against: tuple[Path, ...], report: Path | None
 ) -> None:
     """Drop near-duplicates from a dataset (JSONL or Parquet), exactly; the first of them stays."""
-    from ensemble_instruct.cli.progress import with_progress
     from ensemble_instruct.novelty.dedup import dedup_file
+    from ensemble_instruct.runs.progress import with_progress
 
     summary = dedup_file(file, to, threshold, with_progress, column=column, against=against, report=report)
     click.echo(f"{summary.kept} rows in {to}")

@@ -172,14 +172,13 @@ def init(file: Path, preset: str) -> None:
 @set_option
 def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     """Validate a config, ask each model one word, print the plan."""
-    import asyncio
-
+    from ensemble_instruct.cli.terminal import driven
     from ensemble_instruct.config.load import load_config
     from ensemble_instruct.models.probes import ask_one_word
 
     config = load_config(config_path, overrides)
     _print_plan(config)
-    words = asyncio.run(ask_one_word(config))
+    words = driven(ask_one_word(config))
     for word in words:
         place = f" at {word.server}" if len(config.models[word.model].base_urls) > 1 else ""
         if isinstance(word.reply, EnsembleInstructError):

@@ -15,8 +15,7 @@ from ensemble_instruct.cli.options import PATH
 @click.option("--no-open", is_flag=True, help="Print the address only, open no browser.")
 def view(run_folder: Path, port: int, no_open: bool) -> None:
     """Look at a run in the browser; works while it runs."""
-    import asyncio
-
+    from ensemble_instruct.cli.terminal import driven
     from ensemble_instruct.viewer.server import serve
 
-    asyncio.run(serve(run_folder, port, click.echo, open_browser=not no_open))
+    driven(serve(run_folder, port, click.echo, open_browser=not no_open))

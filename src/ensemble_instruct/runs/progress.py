@@ -1,7 +1,11 @@
-"""How a run is shown while it goes: bars on a terminal, plain lines without one. All of it goes to stderr."""
+"""How a run is shown while it goes: bars on a terminal or in a notebook, plain lines without one.
+
+All of it goes to stderr, but for what a notebook displays below its cell.
+"""
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 import time
@@ -14,10 +18,12 @@ from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import STEPS, Kind, Step
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import TaskID
 
-_LINE_EVERY, _FRAME = 10.0, 0.2
+_LINE_EVERY, _FRAME, _NOTEBOOK_FRAME = 10.0, 0.2, 0.5
+_NOTEBOOK_WIDTH = 100
+_NOTEBOOK_PAGE = '<pre style="white-space: pre; line-height: normal">{code}</pre>'
 _ROWS_BETWEEN_LOOKS = 100
 _MADE: Mapping[Step, str] = {
     "instructions": "kept",
@@ -31,7 +37,7 @@ Value = TypeVar("Value")
 
 
 class Watch:
-    """Counts what a run reports (`pipeline.Monitor`)."""
+    """Counts what a run reports (`recorder.Monitor`)."""
 
     def __init__(self) -> None:
         self.models: Mapping[str, Model] = {}
@@ -42,6 +48,7 @@ class Watch:
         self.on_start: Callable[[], None] | None = None
         """Called once the models are there."""
         self.console: Console | None = None
+        self.is_silent = False
 
     def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
         """Remember whom to watch."""
@@ -59,6 +66,8 @@ class Watch:
 
     def say(self, line: str) -> None:
         """A line for whoever watches."""
+        if self.is_silent:
+            return
         if self.console is None:
             print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where a run is watched
         else:
@@ -113,10 +122,13 @@ def with_progress(rows: Iterable[Value], total: int, title: str) -> Iterator[Val
 
 @contextmanager
 def shown_while(watch: Watch, console: Console | None) -> Iterator[None]:
-    """Show what a watch counts until the block ends: as bars on a console, else as plain lines."""
+    """Show what a watch counts until the block ends: as bars on a console, or in its notebook; else as plain lines."""
     stop = threading.Event()
-    watch.console = console
-    show = _lines if console is None else _bars
+    show = _lines
+    if console is not None and console.is_jupyter:
+        show = _in_notebook
+    elif console is not None:
+        watch.console, show = console, _bars
     thread = threading.Thread(target=show, args=(watch, stop), name="progress", daemon=True)
     thread.start()
     try:
@@ -140,26 +152,61 @@ def _lines(watch: Watch, stop: threading.Event) -> None:
             watch.say(f"{steps}; {watch.totals()}")
 
 
-def _bars(watch: Watch, stop: threading.Event) -> None:
-    from rich.console import Group
-    from rich.live import Live
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.text import Text
+class _Frames:
+    """What is shown of a watch: a bar for each step and kind, and a line of totals."""
 
-    progress = Progress(
-        TextColumn("{task.description:<26}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[dropped]} dropped", style="dim"),
-        console=watch.console,
-    )
-    tasks: dict[tuple[Step, Kind | None], TaskID] = {}
+    def __init__(self, watch: Watch) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._watch = watch
+        self._tasks: dict[tuple[Step, Kind | None], TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description:<26}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[dropped]} dropped", style="dim"),
+            console=watch.console,
+        )
+
+    def next(self) -> RenderableType:
+        """How it stands now."""
+        from rich.console import Group
+        from rich.text import Text
+
+        watch = self._watch
+        for step, kind, expected in watch.rows():
+            place = (step, kind)
+            if place not in self._tasks:
+                self._tasks[place] = self._progress.add_task(f"{step} {kind or ''}", total=None, dropped=0)
+            kept, dropped = watch.kept[place], watch.dropped[place]
+            total = max(expected or kept, kept)
+            self._progress.update(self._tasks[place], completed=kept, total=total, dropped=dropped)
+        return Group(self._progress, Text(watch.totals(), style="dim"))
+
+
+def _bars(watch: Watch, stop: threading.Event) -> None:
+    from rich.live import Live
+
+    frames = _Frames(watch)
     with Live(console=watch.console, transient=True, auto_refresh=False) as live:
         while not stop.wait(_FRAME):
-            for step, kind, expected in watch.rows():
-                place = (step, kind)
-                if place not in tasks:
-                    tasks[place] = progress.add_task(f"{step} {kind or ''}", total=None, dropped=0)
-                kept, dropped = watch.kept[place], watch.dropped[place]
-                progress.update(tasks[place], completed=kept, total=max(expected or kept, kept), dropped=dropped)
-            live.update(Group(progress, Text(watch.totals(), style="dim")), refresh=True)
+            live.update(frames.next(), refresh=True)
+
+
+def _in_notebook(watch: Watch, stop: threading.Event) -> None:
+    """One display below the cell, written anew; rich's own `Live` needs ipywidgets there, which few have."""
+    from IPython.display import HTML, display
+
+    frames = _Frames(watch)
+    shown = display(HTML(""), display_id=True)
+    while not stop.wait(_NOTEBOOK_FRAME):
+        shown.update(HTML(_as_html(frames.next())))
+    shown.update(HTML(_as_html(frames.next())))
+
+
+def _as_html(frame: RenderableType) -> str:
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), record=True, width=_NOTEBOOK_WIDTH, force_jupyter=False)
+    console.print(frame)
+    return console.export_html(inline_styles=True, code_format=_NOTEBOOK_PAGE)
