@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from dataclasses import fields
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,20 +16,23 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from jinja2 import UndefinedError
+from jinja2.meta import find_undeclared_variables
 
 from ensemble_instruct.quality.filters import QUALITY_REASONS
-from ensemble_instruct.report.charts import sunburst
-from ensemble_instruct.report.histograms import series, shortened, unit_edges, visible, word_edges, words_in
-from ensemble_instruct.report.page import write_report
+from ensemble_instruct.report.context import Context
+from ensemble_instruct.report.histograms import series, unit_edges
+from ensemble_instruct.report.page import environment, write_report
 from ensemble_instruct.report.report import read_report, report_json
-from ensemble_instruct.report.verbs import count_verbs, root_of
 from ensemble_instruct.report.wording import REASONS
-from ensemble_instruct.rouge import lcs_f1, word_count, word_tokens
+from ensemble_instruct.rouge import lcs_f1, word_tokens
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from ensemble_instruct.store.database import connect
 from tests.conftest import SIMULATED, Cli, rows
 from tests.support.made_run import made_examples, make_run
 from tests.viewer.test_queries import HOSTILE, hostile_config, run_folder, table
+
+TEMPLATES = ("report.html.j2", "report_lede.html.j2", "report_sections.html.j2", "report_macros.html.j2")
 
 
 class Page(HTMLParser):
@@ -113,6 +116,23 @@ def test_the_numbers_are_those_of_the_run(demo: Path, cli: Cli) -> None:
     assert sum(map(sum, report["throughput"]["counts"].values())) == used[2]
     outputs = next(words for words in report["words"] if words["part"] == "output")
     assert [outputs["before"]["mean"], outputs["after"]["mean"]] == pytest.approx(report["mean_words"])
+
+
+def test_programs_find_the_keys_where_they_were(demo: Path) -> None:
+    assert " ".join(numbers(demo)) == (
+        "report_version run state version profile strategy examples kinds selected_from voters mean_words prompt_tokens"
+        " completion_tokens cost has_prices funnels drops agreement wins words nearest seeds_are_known"
+        " novelty_threshold verbs models throughput looks settings merged barred"
+    )
+
+
+def test_templates_use_what_they_are_given_and_nothing_else() -> None:
+    templates = environment()
+    sources = [str(templates.loader and templates.loader.get_source(templates, name)[0]) for name in TEMPLATES]
+    used = set().union(*(find_undeclared_variables(templates.parse(source)) for source in sources))
+    assert used == {field.name for field in fields(Context)}
+    with pytest.raises(UndefinedError):
+        templates.from_string("{{ totals.no_such_number }}").render(totals=series([], unit_edges(2)))
 
 
 def test_the_funnel_adds_up(demo: Path) -> None:
@@ -320,75 +340,6 @@ def test_a_parser_that_is_missing_is_one_line(demo: Path, cli: Cli) -> None:
     done = cli("report", demo, "--json", "--parser", "en_core_web_sm")
     assert done.returncode == 2
     assert done.stderr == "error: --parser: spaCy is not installed; pip install 'ensemble-instruct[verbs]'\n"
-
-
-@pytest.mark.parametrize(
-    ("instruction", "root"),
-    [
-        ("Write a short story about a lighthouse.", ("write", "story")),
-        ("Please summarize the following articles in one sentence.", ("summarize", "article")),
-        ("Given a sentence, identify its main verb.", ("identify", "verb")),
-        ("You are a tutor. Could you explain the water cycle to a child?", ("explain", "cycle")),
-        ("Give me three examples of irony.", ("give", "example")),
-        ("Decide whether the review is positive.", ("decide", "")),
-        ("Convert 5 yards to feet", ("convert", "yard")),
-        ("List the countries bordering France", ("list", "country")),
-        ("What is the capital of Peru?", None),
-        ("\u5199\u4e00\u9996\u8bd7", None),
-        ("", None),
-    ],
-)
-def test_the_root_of_an_instruction(instruction: str, root: tuple[str, str] | None) -> None:
-    assert root_of(instruction) == root
-
-
-def test_verbs_are_counted_the_most_frequent_first() -> None:
-    verbs = count_verbs(["Write a poem.", "Write a poem!", "write an essay", "Sort the list", "Why is it so?"])
-    assert [(verb.verb, verb.count) for verb in verbs.top] == [("write", 3), ("sort", 1)]
-    assert verbs.top[0].objects == (("poem", 2), ("essay", 1))
-    assert (verbs.instructions, verbs.found, verbs.questions, verbs.different) == (5, 4, 1, 3)
-
-
-def test_a_single_verb_is_a_whole_ring() -> None:
-    for arc in sunburst(count_verbs(["Write a poem."])):
-        ends = re.findall(r"(-?[\d.]+) (-?[\d.]+)(?=[ALZ])", arc.path)
-        points = {(float(x), float(y)) for x, y in ends}
-        assert len(points) == len(ends) == 4
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x" * 9000 + " \u05d0 <b> it's so " + "y" * 9000,
-        "na\u00efve, plain-text words " * 900,
-        "\u65e5\u672c\u8a9e \U0001f600 " * 900,
-        "short \u00e9",
-        "plain " * 3000,
-    ],
-)
-def test_words_of_long_texts_are_counted_as_those_of_short_ones(text: str) -> None:
-    assert words_in(text) == pytest.approx(word_count(text), rel=0.01)
-
-
-def test_a_value_on_an_edge_is_where_it_belongs() -> None:
-    assert series([0.7], unit_edges(20)).counts.index(1) == 14
-    assert series([0.7], unit_edges(20), upper=True).counts.index(1) == 13
-    assert series([0.0, 1.0], unit_edges(20), upper=True).counts == (1, *[0] * 18, 1)
-
-
-def test_a_text_is_cut_and_says_how_long_it_is() -> None:
-    assert shortened("abc", 5, 3).is_cut is False
-    assert shortened("abcdef", 5, 3) == shortened("abcdef", 5, 9)
-    assert (shortened("a\nb\nc\nd", 50, 3).text, shortened("a\nb\nc\nd", 50, 3).characters) == ("a\nb\nc", 7)
-    assert visible("tab\tline\r\nend") == "tab\tline\nend"
-
-
-@pytest.mark.parametrize("values", [[], [0], [1, 2, 3], list(range(500)), [100_000]])
-def test_edges_are_round_and_rise(values: list[int]) -> None:
-    edges = word_edges(values)
-    assert edges[0] == 0
-    assert len(edges) < 40
-    assert list(edges) == sorted(set(edges))
 
 
 def test_a_damaged_database_is_one_line(copy: Path, cli: Cli) -> None:

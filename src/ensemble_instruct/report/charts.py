@@ -11,6 +11,7 @@ from ensemble_instruct.report.histograms import Series
 from ensemble_instruct.report.records import Nearest, Words
 from ensemble_instruct.report.requests import Throughput
 from ensemble_instruct.report.verbs import Verbs
+from ensemble_instruct.report.wording import duration, short
 
 _GAP = 0.07
 _LEAST = 0.9
@@ -167,14 +168,6 @@ def _y_ticks(top: float) -> tuple[Mark, ...]:
     return tuple(Mark(100 - 50 * half, short(top * half / 2)) for half in (0, 1, 2))
 
 
-def short(value: float) -> str:
-    """A number for an axis."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if value >= limit:
-            return f"{value / (1e3 if unit == 'k' else limit):.3g}{unit}"
-    return f"{value:,.0f}" if value == int(value) else f"{value:.3g}"
-
-
 def share_ticks() -> tuple[Mark, ...]:
     """The axis from 0 to 1."""
     return tuple(Mark(25 * place, ("0", "0.25", "0.5", "0.75", "1")[place]) for place in range(5))
@@ -225,17 +218,6 @@ _TICKS = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400,
     172_800, 604_800, 2_592_000,
 )  # fmt: skip
-
-
-def duration(seconds: float) -> str:
-    """A time in its two largest units."""
-    if seconds < 60:
-        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.3g} s"
-    units = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
-    place = next(place for place, (_, length) in enumerate(units) if seconds >= length)
-    (large, length), (small, shorter) = units[place], units[place + 1]
-    whole, rest = divmod(round(seconds / shorter), length // shorter)
-    return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ The same run gives the same bytes: nothing of the time or the machine on which t
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,18 +20,16 @@ from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
 from ensemble_instruct.records import KINDS, Kind, Step
-from ensemble_instruct.report.histograms import Series, series
+from ensemble_instruct.report.histograms import series
+from ensemble_instruct.report.parts import AgreementTable, Costs, Funnel, Setup, Stage, Texts, Totals, Votes
 from ensemble_instruct.report.records import (
     AGREEMENT_EDGES,
     Drops,
     Examples,
-    MeanMatrix,
+    Instances,
     MergedPart,
     Nearest,
-    Reason,
     SampleRow,
-    Win,
-    Words,
     compare_words,
     read_drops,
     read_instances,
@@ -40,8 +39,8 @@ from ensemble_instruct.report.records import (
     sample_rows,
     voters_in,
 )
-from ensemble_instruct.report.requests import ModelUse, Requests, Throughput, read_requests
-from ensemble_instruct.report.verbs import Verbs, count_verbs
+from ensemble_instruct.report.requests import Requests, read_requests
+from ensemble_instruct.report.verbs import count_verbs
 from ensemble_instruct.steps.plans import selection_of
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks, seed_tasks_digest
 from ensemble_instruct.store.reading import (
@@ -55,148 +54,164 @@ from ensemble_instruct.store.reading import (
 )
 from ensemble_instruct.version import __version__
 
-_STAGES: tuple[tuple[str, Step], ...] = (
-    ("instructions", "instructions"),
-    ("completions", "instances"),
-    ("instances", "parse"),
-    ("answered", "outputs"),
-    ("examples", "ensemble"),
-)
+_STEP_OF_STAGE: Mapping[str, Step] = {
+    "instructions": "instructions",
+    "completions": "instances",
+    "instances": "parse",
+    "answered": "outputs",
+    "examples": "ensemble",
+}
+"""After which step the records of a stage are counted; before all of them there are the replies of step 1."""
 _LEFT_OUT = (".base_url", "instructions.window", "instructions.patience")
 """Settings that the page does not repeat: addresses of servers, and what changes only the way of step 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """How many records a step made of a kind, and how many it dropped."""
-
-    name: str
-    kept: int
-    dropped: int
-
-
-@dataclass(frozen=True, slots=True)
-class Funnel:
-    """The way of one kind from replies to examples."""
-
-    kind: Kind
-    target: int
-    stages: tuple[Stage, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgreementTable:
-    """The agreement of all rows of step 5, and that of each two voters."""
-
-    edges: tuple[float, ...]
-    kept: Series
-    dropped: Series
-    least: Mapping[str, float]
-    """By kind, what an example needs; 0 where a share or another rule decides."""
-    all_rows: MeanMatrix | None
-    """Of a sample of all rows, kept or not; by ROUGE-L where the utility needs a model."""
-    kept_rows: MeanMatrix | None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """All that the page shows."""
 
-    run: str
-    state: str
-    """`finished`, `running` or `stopped`."""
-    version: str
-    """That began or resumed the run last."""
-    profile: str
-    strategy: str
-    examples: int
-    kinds: Mapping[str, int]
-    selected_from: int
-    """Rows on which step 5 decided."""
+    setup: Setup
+    totals: Totals
+    votes: Votes
+    texts: Texts
+    costs: Costs
+
+
+JSON_KEYS = (
+    "run", "state", "version", "profile", "strategy", "examples", "kinds", "selected_from", "voters", "mean_words",
+    "prompt_tokens", "completion_tokens", "cost", "has_prices", "funnels", "drops", "agreement", "wins", "words",
+    "nearest", "seeds_are_known", "novelty_threshold", "verbs", "models", "throughput", "looks", "settings", "merged",
+    "barred",
+)  # fmt: skip
+"""The keys of `report --json` after `report_version`: those of all parts, in the order that programs know."""
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The same numbers as one flat object for JSON."""
+    parts = (report.setup, report.totals, report.votes, report.texts, report.costs)
+    values = {name: value for part in parts for name, value in asdict(part).items()}
+    return {"report_version": __version__, **{key: values[key] for key in JSON_KEYS}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Records:
+    """What one state of a run's database holds, as far as the report needs it."""
+
+    meta: Mapping[str, str]
+    settings: Mapping[str, Any]
+    """Those that the run was started with, by their keys."""
+    kept: Counter[tuple[Kind, Step]]
+    requests: Requests
+    drops: Drops
+    examples: Examples
     voters: tuple[str, ...]
-    mean_words: tuple[float, float] | None
-    """Of all outputs, and of those kept, as `status` says them; None until the run ends."""
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float
-    has_prices: bool
-    funnels: tuple[Funnel, ...]
-    drops: tuple[Reason, ...]
-    agreement: AgreementTable
-    wins: tuple[Win, ...]
-    words: tuple[Words, ...]
+    instances: Instances
     nearest: Nearest | None
     seeds_are_known: bool
-    novelty_threshold: float | None
-    verbs: Verbs
-    models: tuple[ModelUse, ...]
-    throughput: Throughput | None
     looks: tuple[SampleRow, ...]
-    settings: Mapping[str, Any]
-    """What decides the run's records, without addresses and paths; files by their digests."""
     merged: tuple[MergedPart, ...]
-    """The runs that it was merged from."""
-    barred: Mapping[str, int]
-    """Outputs of examples that a quality filter did not let be chosen, by reason; known when the run has ended."""
 
 
 def read_report(folder: Path, parser: str | None = None) -> Report:
     """The numbers of a run folder; `parser` names a spaCy model that looks for verbs in place of the rule.
 
-    Raises `InputFileError` if it is none, `StoreError` if it cannot be read, `UsageError` without that model.
+    Raises `InputFileError` if the folder is not a run, `StoreError` if its database cannot be read, `UsageError` where
+    that model is not installed.
     """
     path = require_run(folder)
     config = load_config(folder / "config.yaml") if (folder / "config.yaml").is_file() else None
+    selection = selection_of(config) if config else Selection()
     with reading(path) as connection:
         connection.execute("BEGIN")  # one state of a run that goes on
-        meta = read_meta(connection)
-        settings: dict[str, Any] = json.loads(meta.get("config", "{}"))
-        kept = Counter(kept_counts(connection))
-        requests, drops = read_requests(connection, config), read_drops(connection)
-        examples = read_selected(connection, _of(kept, "ensemble"))
-        voters = voters_in(examples, config.voter_names if config else ())
-        selection = selection_of(config) if config else Selection()
-        instances = read_instances(connection, _of(kept, "parse"), voters, selection)
-        seeds = _seed_pools(config, settings.get("seed_tasks"))
-        nearest = read_nearest(connection, _of(kept, "instructions"), seeds)
-        shown_rows, parts = sample_rows(connection, examples), read_parts(connection, meta.get("merged", "[]"))
-    total = sum(_of(kept, "ensemble").values())
+        records = _read_records(connection, config, selection)
     return Report(
-        folder.resolve().name,
-        state_of(meta, path),
-        meta.get("version", ""),
-        settings.get("profile", ""),
-        settings.get("ensemble.strategy", ""),
-        total,
-        {kind: count for kind, count in _of(kept, "ensemble").items() if count},
-        total + sum(reason.count for reason in drops.reasons if reason.step == "ensemble"),
-        voters,
-        mean_words_of(meta),
-        sum(use.prompt_tokens for use in requests.models),
-        sum(use.completion_tokens for use in requests.models),
-        sum(use.cost for use in requests.models),
-        _has_prices(config),
-        tuple(_funnel(kind, settings, kept, requests, drops) for kind in _kinds(settings, kept)),
-        drops.reasons,
-        _agreement(examples, drops, selection, instances.matrix, voters),
-        examples.wins(voters),
-        compare_words(instances.words, examples.words),
-        nearest,
-        bool(seeds),
-        settings.get("instructions.novelty_threshold"),
-        count_verbs(examples.instructions, parser),
-        requests.models,
-        requests.throughput,
-        shown_rows,
-        _settings(settings, requests.sampling),
-        parts,
-        barred_counts_of(meta),
+        setup=_setup(records, folder.resolve().name, state_of(records.meta, path)),
+        totals=_totals(records),
+        votes=_votes(records, selection),
+        texts=_texts(records, parser),
+        costs=_costs(records, config),
     )
 
 
-def report_json(report: Report) -> dict[str, Any]:
-    """The same numbers as an object for JSON."""
-    return {"report_version": __version__, **asdict(report)}
+def _read_records(connection: sqlite3.Connection, config: Config | None, selection: Selection) -> _Records:
+    meta = read_meta(connection)
+    settings: dict[str, Any] = json.loads(meta.get("config", "{}"))
+    kept = Counter(kept_counts(connection))
+    examples = read_selected(connection, _of(kept, "ensemble"))
+    voters = voters_in(examples, config.voter_names if config else ())
+    seeds = _seed_pools(config, settings.get("seed_tasks"))
+    return _Records(
+        meta=meta,
+        settings=settings,
+        kept=kept,
+        requests=read_requests(connection, config),
+        drops=read_drops(connection),
+        examples=examples,
+        voters=voters,
+        instances=read_instances(connection, _of(kept, "parse"), voters, selection),
+        nearest=read_nearest(connection, _of(kept, "instructions"), seeds),
+        seeds_are_known=bool(seeds),
+        looks=sample_rows(connection, examples),
+        merged=read_parts(connection, meta.get("merged", "[]")),
+    )
+
+
+def _setup(records: _Records, name: str, state: str) -> Setup:
+    settings = records.settings
+    return Setup(
+        run=name,
+        state=state,
+        version=records.meta.get("version", ""),
+        profile=settings.get("profile", ""),
+        strategy=settings.get("ensemble.strategy", ""),
+        settings=_shown_settings(settings, records.requests.sampling),
+        merged=records.merged,
+    )
+
+
+def _totals(records: _Records) -> Totals:
+    kinds = {kind: count for kind, count in _of(records.kept, "ensemble").items() if count}
+    examples = sum(kinds.values())
+    return Totals(
+        examples=examples,
+        kinds=kinds,
+        selected_from=examples + sum(drop.count for drop in records.drops.reasons if drop.step == "ensemble"),
+        funnels=tuple(_funnel(kind, records) for kind in _kinds(records.settings, records.kept)),
+        drops=records.drops.reasons,
+        barred=barred_counts_of(records.meta),
+    )
+
+
+def _votes(records: _Records, selection: Selection) -> Votes:
+    return Votes(
+        voters=records.voters,
+        agreement=_agreement(records, selection),
+        wins=records.examples.wins(records.voters),
+    )
+
+
+def _texts(records: _Records, parser: str | None) -> Texts:
+    return Texts(
+        mean_words=mean_words_of(records.meta),
+        words=compare_words(records.instances.words, records.examples.words),
+        nearest=records.nearest,
+        seeds_are_known=records.seeds_are_known,
+        novelty_threshold=records.settings.get("instructions.novelty_threshold"),
+        verbs=count_verbs(records.examples.instructions, parser),
+        looks=records.looks,
+    )
+
+
+def _costs(records: _Records, config: Config | None) -> Costs:
+    models = records.requests.models
+    return Costs(
+        prompt_tokens=sum(use.prompt_tokens for use in models),
+        completion_tokens=sum(use.completion_tokens for use in models),
+        cost=sum(use.cost for use in models),
+        has_prices=_has_prices(config),
+        models=models,
+        throughput=records.requests.throughput,
+    )
 
 
 def _of(kept: Counter[tuple[Kind, Step]], step: Step) -> dict[Kind, int]:
@@ -212,31 +227,26 @@ def _has_prices(config: Config | None) -> bool:
     return any(section.price.input or section.price.output for section in sections)
 
 
-def _funnel(
-    kind: Kind,
-    settings: Mapping[str, Any],
-    kept: Counter[tuple[Kind, Step]],
-    requests: Requests,
-    drops: Drops,
-) -> Funnel:
-    stages = [Stage("replies", requests.replies[kind, "instructions"], 0)]
-    for name, step in _STAGES:
-        dropped = sum(reason.counts.get(kind, 0) for reason in drops.reasons if reason.step == step)
-        stages.append(Stage(name, kept[kind, step], dropped))
-    return Funnel(kind, settings.get(f"instructions.target.{kind}", 0), tuple(stages))
+def _funnel(kind: Kind, records: _Records) -> Funnel:
+    stages = [Stage("replies", records.requests.replies[kind, "instructions"], 0)]
+    for name, step in _STEP_OF_STAGE.items():
+        dropped = sum(drop.counts.get(kind, 0) for drop in records.drops.reasons if drop.step == step)
+        stages.append(Stage(name, records.kept[kind, step], dropped))
+    return Funnel(kind, records.settings.get(f"instructions.target.{kind}", 0), tuple(stages))
 
 
-def _agreement(
-    examples: Examples, drops: Drops, selection: Selection, all_rows: MeanMatrix | None, voters: tuple[str, ...]
-) -> AgreementTable:
-    kept, dropped = ([share for kind in KINDS for share in of[kind]] for of in (examples.agreement, drops.agreement))
+def _agreement(records: _Records, selection: Selection) -> AgreementTable:
+    kept, dropped = (
+        [share for kind in KINDS for share in by_kind[kind]]
+        for by_kind in (records.examples.agreement, records.drops.agreement)
+    )
     return AgreementTable(
         edges=AGREEMENT_EDGES,
         kept=series(kept, AGREEMENT_EDGES),
         dropped=series(dropped, AGREEMENT_EDGES),
         least={kind: selection.least(kind) for kind in KINDS},
-        all_rows=all_rows,
-        kept_rows=examples.matrix(voters),
+        all_rows=records.instances.matrix,
+        kept_rows=records.examples.matrix(records.voters),
     )
 
 
@@ -257,17 +267,19 @@ def _seed_pools(config: Config | None, digest: str | None) -> dict[Kind, Novelty
     }
 
 
-def _settings(settings: Mapping[str, Any], sampling: Mapping[Step, tuple[Mapping[str, Any], ...]]) -> dict[str, Any]:
+def _shown_settings(
+    settings: Mapping[str, Any], sampling: Mapping[Step, tuple[Mapping[str, Any], ...]]
+) -> dict[str, Any]:
     """What there is to say of each setting; of sampling what was asked for, also where the config leaves it open."""
     drawn: dict[str, list[Any]] = {}
-    for step, some in sampling.items():
-        for name, value in chain.from_iterable(given.items() for given in some):
+    for step, settings_of_step in sampling.items():
+        for name, value in chain.from_iterable(each.items() for each in settings_of_step):
             values = drawn.setdefault(f"{step}.sampling.{name}", [])
             values += [] if value is None or value in values else [value]
-    found = {key: value[0] if len(value) == 1 else value for key, value in drawn.items()}
+    sampled = {key: values[0] if len(values) == 1 else values for key, values in drawn.items()}
     return {
         key: _without_folders(value) if key.startswith("models.") else value
-        for key, value in {**settings, **found}.items()
+        for key, value in {**settings, **sampled}.items()
         if value not in (None, "", []) and not key.endswith(_LEFT_OUT)
     }
 

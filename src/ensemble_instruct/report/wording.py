@@ -1,7 +1,11 @@
-"""The words of the report."""
+"""The words of the report, and how it writes numbers."""
 
 from __future__ import annotations
 
+import math
+
+NONE = "\u2013"
+"""What is printed where there is no number."""
 STEP_NAMES = {
     "instructions": "Step 1, instructions",
     "instances": "Step 2, completions",
@@ -55,3 +59,50 @@ REASONS = {
     "unexpected_input": "has an input, and this kind has none",
     "unreadable": "no task could be read out of the completion",
 }
+
+
+def short(value: float) -> str:
+    """A number for an axis."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= limit:
+            return f"{value / (1e3 if unit == 'k' else limit):.3g}{unit}"
+    return f"{value:,.0f}" if value == int(value) else f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A time in its two largest units."""
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.3g} s"
+    units = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+    place = next(place for place, (_, length) in enumerate(units) if seconds >= length)
+    (large, length), (small, shorter) = units[place], units[place + 1]
+    whole, rest = divmod(round(seconds / shorter), length // shorter)
+    return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"
+
+
+def share(part: float, whole: float = 1.0) -> str:
+    """A share in per cent; with a decimal where it would be rounded to nothing or to all."""
+    if not whole:
+        return NONE
+    percent = 100 * part / whole
+    return f"{percent:.1f}\u00a0%" if 0 < percent < 9.95 or 99 < percent < 100 else f"{percent:.0f}\u00a0%"
+
+
+def usd(amount: float) -> str:
+    """With two decimals, and with more where they would say less than three digits."""
+    return f"{amount:,.{2 if amount <= 0 else max(2, min(9, 2 - math.floor(math.log10(amount))))}f}"
+
+
+def dec(number: float | None, digits: int = 2) -> str:
+    """A number with this many decimals."""
+    return NONE if number is None else f"{number:.{digits}f}"
+
+
+def mean(number: float | None, digits: int = 1) -> str:
+    """A mean, with commas between thousands."""
+    return NONE if number is None else f"{number:,.{digits}f}"
+
+
+def many(number: int, noun: str, nouns: str = "") -> str:
+    """A count with its noun in singular or plural."""
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

@@ -158,7 +158,7 @@ def test_all_commands_work_on_a_merged_run(run: Any, cli: Cli, tmp_path: Path) -
     all_of_them = rows(merged(tmp_path, "both", "c", to="all") / "examples.jsonl")
     assert {row["run"] for row in all_of_them} == {"both/a", "both/b", "c"}
     of_c = sum(row["run"] == "c" for row in all_of_them)
-    parts = [(part.run, part.examples) for part in read_report(tmp_path / "all").merged]
+    parts = [(part.run, part.examples) for part in read_report(tmp_path / "all").setup.merged]
     assert parts == [("both", len(all_of_them) - of_c), ("c", of_c)]
     assert rows(merged(tmp_path, "c", "both", to="other") / "examples.jsonl")[0]["run"] == "c"
 

@@ -1,0 +1,122 @@
+"""The parts of a report: the numbers, and nothing of how they are read or shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ensemble_instruct.records import Kind
+from ensemble_instruct.report.histograms import Series
+from ensemble_instruct.report.records import MeanMatrix, MergedPart, Nearest, Reason, SampleRow, Win, Words
+from ensemble_instruct.report.requests import ModelUse, Throughput
+from ensemble_instruct.report.verbs import Verbs
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How many records a step made of a kind, and how many it dropped."""
+
+    name: str
+    kept: int
+    dropped: int
+
+    @property
+    def lost(self) -> int:
+        """Drops that are records of this stage: those of step 4 are single answers."""
+        return 0 if self.name == "answered" else self.dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """The way of one kind from replies to examples."""
+
+    kind: Kind
+    target: int
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementTable:
+    """The agreement of all rows of step 5, and that of each two voters."""
+
+    edges: tuple[float, ...]
+    kept: Series
+    dropped: Series
+    least: Mapping[str, float]
+    """By kind, what an example needs; 0 where a share or another rule decides."""
+    all_rows: MeanMatrix | None
+    """Of a sample of all rows, kept or not; by ROUGE-L where the utility needs a model."""
+    kept_rows: MeanMatrix | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Which run it is, and how it was set up."""
+
+    run: str
+    state: str
+    """`finished`, `running` or `stopped`."""
+    version: str
+    """That began or resumed the run last."""
+    profile: str
+    strategy: str
+    settings: Mapping[str, Any]
+    """What decides the run's records, without addresses and paths; files by their digests."""
+    merged: tuple[MergedPart, ...]
+    """The runs that it was merged from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """How many records the run has, and how many its steps dropped."""
+
+    examples: int
+    kinds: Mapping[Kind, int]
+    """Examples of each kind that has any."""
+    selected_from: int
+    """Rows on which step 5 decided."""
+    funnels: tuple[Funnel, ...]
+    drops: tuple[Reason, ...]
+    barred: Mapping[str, int]
+    """Outputs of examples that a quality filter did not let be chosen, by reason; known when the run has ended."""
+
+    @property
+    def not_selected(self) -> int:
+        """Rows that step 5 dropped."""
+        return self.selected_from - self.examples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Votes:
+    """How the voters agree, and whose outputs were chosen."""
+
+    voters: tuple[str, ...]
+    agreement: AgreementTable
+    wins: tuple[Win, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """What the texts are like: how long, how new, what they ask for, and some to look at."""
+
+    mean_words: tuple[float, float] | None
+    """Of all outputs, and of those kept, as `status` says them; None until the run ends."""
+    words: tuple[Words, ...]
+    nearest: Nearest | None
+    seeds_are_known: bool
+    novelty_threshold: float | None
+    verbs: Verbs
+    looks: tuple[SampleRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What the models were asked, and what it took."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+    has_prices: bool
+    models: tuple[ModelUse, ...]
+    throughput: Throughput | None
