@@ -33,8 +33,8 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_configure() -> None:
-    """Let the commands that tests start find the simulated models."""
-    os.environ["PYTHONPATH"] = str(ROOT)
+    """Commands that tests start run the code of this tree, whatever is installed, and find the simulated models."""
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
 
 
 @pytest.fixture(autouse=True)
