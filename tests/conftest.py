@@ -17,7 +17,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.forks import Forks, forking
+from tests.support.finished import made_once
+from tests.support.forks import Forks, forking, on_path
+from tests.support.hostile import hostile_config
+from tests.support.servers.meter import Paid, paid_run
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -67,6 +70,51 @@ def cli(forks: Forks, tmp_path: Path) -> Cli:
         return forks.run(tmp_path, arguments, {**os.environ, **(env or {})}, timeout)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
+    """A finished run of the simulated models, the same for all tests: copied by a test that changes it."""
+
+    def make(folder: Path) -> None:
+        done = forks.run(folder, ["run", SIMULATED, "--out", "run"])
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "finished", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def hostile_run(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
+    """A finished run whose models write markup and lines of 100 kB; copied by a test that changes it."""
+
+    def make(folder: Path) -> None:
+        done = forks.run(folder, ["run", hostile_config(folder), "--out", "run"], on_path(folder))
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "hostile", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def paid(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paid]:
+    """A finished run whose models have prices, with its server; copied by a test that changes it."""
+    with paid_run(forks, tmp_path_factory.mktemp("paid")) as run:
+        yield run
+
+
+DEMO = ("run", "--preset", "demo", "--set", "instructions.target={input_output: 14, output_only: 12}", "--out")
+"""A demo that is small enough for a test: `run` with the tiny models, to the folder that follows."""
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
+    """A finished, small run of the bundled demo, with the real if tiny models; copied by a test that changes it."""
+    pytest.importorskip("ctranslate2", reason="the extra `demo` is not installed")
+
+    def make(folder: Path) -> None:
+        done = forks.run(folder, [*DEMO, "run"], timeout=300)
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "demo", make) / "run"
 
 
 @contextmanager

@@ -1,16 +1,8 @@
-"""`balanced`: what speaks against an output by itself counts too, the order of voters never, and a run selects anew."""
+"""`balanced`: what speaks against an output by itself counts too, the order of voters never."""
 
 from __future__ import annotations
 
-import json
 import random
-import signal
-import sqlite3
-import subprocess
-import sys
-from contextlib import closing
-from importlib.resources import as_file, files
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +15,7 @@ from ensemble_instruct.agreement.strategies import Standing, balanced
 from ensemble_instruct.records import Answered, Candidate, Example, Instance, Rejected
 from ensemble_instruct.rouge import rouge_l
 from ensemble_instruct.steps.ensemble import select
-from tests.conftest import SHARED, SIMULATED, Cli, needs_shared, rows
+from tests.conftest import SHARED, needs_shared, rows
 
 LOREM = "lorem the of a to in and is that it for as with"
 WORDS = ["a", "b", "c", "boat", "boats", "Boat", "sailing", "3", "A,", "é"]
@@ -76,7 +68,7 @@ def test_a_voter_that_answers_rubbish_takes_no_more_than_a_point(rubbish: str) -
     tasks = rows(SHARED / "golden" / "user-tasks" / "dev.jsonl")
     chosen_words, words = random.Random(0), LOREM.split()
 
-    def said(task: dict[str, Any]) -> str:
+    def rubbish_for(task: dict[str, Any]) -> str:
         if rubbish == "words":
             return " ".join(chosen_words.choices(words, k=60))
         if rubbish == "a copy of the input":
@@ -95,7 +87,7 @@ def test_a_voter_that_answers_rubbish_takes_no_more_than_a_point(rubbish: str) -
                 tuple(
                     Candidate("", name, text)
                     for name, text in [(voter, task["outputs"][voter]) for voter in voters[1:]]
-                    + ([("rubbish", said(task))] if with_rubbish else [])
+                    + ([("rubbish", rubbish_for(task))] if with_rubbish else [])
                 ),
             )
             for task in tasks
@@ -121,88 +113,6 @@ def test_a_voter_that_answers_rubbish_takes_no_more_than_a_point(rubbish: str) -
     assert sum(losses) / len(losses) <= 1
 
 
-# A run
-
-
-@pytest.fixture
-def finished(cli: Cli, tmp_path: Path) -> Path:
-    assert cli("run", SIMULATED, "--out", "run").returncode == 0
-    return tmp_path / "run"
-
-
-def selected(folder: Path) -> tuple[bytes, list[Any]]:
-    """The examples, and what step 5 dropped."""
-    with closing(sqlite3.connect(folder / "run.db")) as connection:
-        dropped = connection.execute(
-            "SELECT reason, text, detail, lower(hex(request)) FROM rejected WHERE step = 'ensemble' ORDER BY 2, 1"
-        ).fetchall()
-    return (folder / "examples.jsonl").read_bytes(), dropped
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["--strategy", "consensus"],
-        ["--strategy", "released"],
-        ["--strategy", "balanced", "--keep", "0.6"],
-        ["--min-agreement", "0.5"],
-        ["--keep", "0.25"],
-    ],
-    ids=" ".join,
-)
-def test_a_finished_run_selects_anew_as_a_run_with_that_strategy_does(
-    cli: Cli, tmp_path: Path, finished: Path, options: list[str]
-) -> None:
-    before = selected(finished)
-    done = cli("ensemble", "--run", "run", *options)
-    assert done.returncode == 0, done.stderr
-    settings = [
-        f"--set=ensemble.{name.removeprefix('--').replace('-', '_')}={value}"
-        for name, value in zip(options[::2], options[1::2], strict=True)
-    ]
-    if "--strategy" not in options:
-        settings.append(f"--set=ensemble.strategy={json.loads(_config(finished))['strategy']}")
-    assert cli("run", SIMULATED, "--out", "fresh", *settings).returncode == 0
-    assert selected(finished) == selected(tmp_path / "fresh") != before
-    assert f"{len(rows(finished / 'examples.jsonl'))} examples in run/examples.jsonl" in done.stdout
-    again = cli("run", "--out", "run")
-    assert again.returncode == 0, again.stderr
-    assert selected(finished) == selected(tmp_path / "fresh")
-
-
-def _config(folder: Path) -> str:
-    import yaml
-
-    return json.dumps(yaml.safe_load((folder / "config.yaml").read_text("utf-8"))["ensemble"])
-
-
-def test_each_example_says_how_all_outputs_agree(finished: Path) -> None:
-    for row in rows(finished / "examples.jsonl"):
-        outputs = [candidate["output"] for candidate in row["candidates"]]
-        given = ballot(outputs)
-        assert row["matrix"] == [list(scores) for scores in given.matrix]
-        assert [candidate["score"] for candidate in row["candidates"]] == list(given.scores)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said", "code"),
-    [
-        (["--run", "run", "--keep", "0.5", "--min-agreement", "0.5"], "give either 'min_agreement' or 'keep'", 2),
-        (["--run", "run", "--to", "x.jsonl"], "give either --run, or --instances, --outputs and --to", 2),
-        (["--run", "nowhere"], "nowhere: is not a run folder", 2),
-        (["--to", "x.jsonl"], "give --instances, --outputs and --to, or --run", 2),
-    ],
-)
-def test_a_mistake_is_one_line_and_changes_nothing(
-    cli: Cli, finished: Path, arguments: list[str], said: str, code: int
-) -> None:
-    before = selected(finished)
-    done = cli("ensemble", *arguments)
-    assert (done.returncode, done.stderr.count("\n")) == (code, 1)
-    assert said in done.stderr
-    assert selected(finished) == before
-
-
 def test_rows_are_decided_with_all_others_in_view() -> None:
     """The voter that disagrees in all other rows loses the one in which it would win by its length."""
     instances = [
@@ -222,80 +132,3 @@ def test_rows_are_decided_with_all_others_in_view() -> None:
     assert alone[0].output == long
     assert isinstance(records[-1], Example)
     assert records[-1].output in ("red", "blue")
-
-
-INTERRUPTED = """
-import os, signal, sys
-from ensemble_instruct.runs import lifecycle as runs
-from ensemble_instruct.steps import ensemble
-
-at, how = sys.argv.pop(1), sys.argv.pop(1)
-
-def stop(*_):
-    os.kill(os.getpid(), getattr(signal, how))
-    raise SystemExit("not stopped")
-
-def at_row(number, work=ensemble.decide):
-    calls = iter(range(10**9))
-    return lambda *given, **named: stop() if next(calls) == number else work(*given, **named)
-
-if at.isdigit():
-    ensemble.decide = at_row(int(at))
-else:
-    setattr(runs, at, stop)
-from ensemble_instruct.cli import main
-sys.argv[0] = "ensemble-instruct"
-main()
-"""
-
-
-@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
-@pytest.mark.parametrize("at", ["0", "30", "write_config", "write_examples"])
-def test_a_selection_that_is_stopped_leaves_a_run_that_goes_on(
-    cli: Cli, tmp_path: Path, finished: Path, at: str, how: str
-) -> None:
-    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
-    before = selected(finished)
-    options = ["ensemble", "--run", "run", "--strategy", "consensus", "--keep", "0.3"]
-    done = subprocess.run(
-        [sys.executable, "interrupted.py", at, how, *options], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == (1 if how == "SIGINT" else -signal.SIGKILL)
-    assert "Traceback" not in done.stderr
-    exported = cli("export", "run", "--format", "original", "--to", "out.jsonl")
-    if at.isdigit():
-        assert selected(finished) == before
-        assert exported.returncode == 0
-    else:
-        assert exported.returncode == 1, "a run between two selections is not finished"
-    resumed = cli("run", "--out", "run")
-    assert resumed.returncode == 0, resumed.stderr
-    if at != "write_examples":
-        assert selected(finished) == before
-    assert cli(*options).returncode == 0
-    assert cli("run", SIMULATED, "--out", "fresh", "--set=ensemble.strategy=consensus",
-               "--set=ensemble.keep=0.3").returncode == 0  # fmt: skip
-    assert selected(finished) == selected(tmp_path / "fresh")
-
-
-def test_selecting_anew_reads_nothing_else_and_hides_no_other_change(cli: Cli, tmp_path: Path) -> None:
-    seeds = tmp_path / "seeds.jsonl"
-    with as_file(files("ensemble_instruct") / "data" / "seed_tasks.jsonl") as bundled:
-        seeds.write_bytes(bundled.read_bytes())
-    assert cli("run", SIMULATED, "--out", "run", "--set", "seed_tasks=seeds.jsonl").returncode == 0
-    text = seeds.read_text("utf-8")
-    seeds.unlink()
-    done = cli("ensemble", "--run", "run", "--keep", "0.5")
-    assert done.returncode == 0, done.stderr
-    seeds.write_text(text.replace("Write", "Compose"), "utf-8")
-    refused = cli("run", "--out", "run")
-    assert refused.returncode == 2
-    assert "seed_tasks" in refused.stderr
-    assert "ensemble" not in refused.stderr.replace("ensemble-instruct", "")
-
-
-@pytest.mark.parametrize("option", ["--keep", "--min-agreement", "--threshold"])
-def test_nan_is_no_share(cli: Cli, option: str) -> None:
-    done = cli("ensemble", "--run", "run", option, "nan")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "nan is no number" in done.stderr

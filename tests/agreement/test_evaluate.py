@@ -23,6 +23,7 @@ from ensemble_instruct.errors import UsageError
 from ensemble_instruct.records import DEFAULT_STRATEGY
 from ensemble_instruct.rouge import normalised
 from tests.conftest import SHARED, Cli, needs_shared
+from tests.support.good_input import write
 
 USER_TASKS = SHARED / "golden" / "user-tasks" / "dev.jsonl"
 MODELS = ("ant", "bee", "cat", "dog")
@@ -52,11 +53,6 @@ def task(chosen: random.Random) -> dict[str, Any]:
 def tasks(count: int = 15, seed: int = 1) -> list[dict[str, Any]]:
     chosen = random.Random(seed)
     return [task(chosen) for _ in range(count)]
-
-
-def write(path: Path, rows: list[Any]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
 
 
 @cache
@@ -170,7 +166,7 @@ def expected(rows: list[dict[str, Any]], rule: str, size: int, keep: float | Non
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_equals_a_plain_count(tmp_path: Path, size: int, keep: float | None) -> None:
     rows = tasks()
-    found = evaluation_json(evaluate(write(tmp_path / "tasks.jsonl", rows), size=size, keep=keep))
+    found = evaluation_json(evaluate(write(tmp_path / "tasks.jsonl", *rows), size=size, keep=keep))
     rules = {"balanced", "consensus", "single"} | ({"released", "published", "algorithm1"} if size == 3 else set())
     assert set(found["strategies"]) == {*rules, "random"}
     assert 0 < found["strategies"]["random"]["all_score"] <= found["oracle"]
@@ -213,7 +209,7 @@ def test_a_resample_is_cut_as_if_its_tasks_stood_there(quota: int | None) -> Non
 
 def test_a_rule_that_keeps_nothing_has_no_score_of_what_it_keeps(tmp_path: Path) -> None:
     row = {"instruction": "Say", "input": "", "reference": "one", "outputs": {"a": "one", "b": "two", "c": "three"}}
-    path = write(tmp_path / "tasks.jsonl", [row, row])
+    path = write(tmp_path / "tasks.jsonl", row, row)
     found = evaluate(path)
     assert evaluation_json(found)["strategies"]["released"] == {
         "kept_share": 0.0, "kept_score": None, "all_score": 0.0, "kept_interval": None, "all_interval": [0.0, 0.0],
@@ -225,7 +221,7 @@ def test_a_rule_that_keeps_nothing_has_no_score_of_what_it_keeps(tmp_path: Path)
 
 
 def test_the_command_prints_a_table_or_json_of_the_same(cli: Cli, tmp_path: Path) -> None:
-    write(tmp_path / "tasks.jsonl", tasks())
+    write(tmp_path / "tasks.jsonl", *tasks())
     done, table = cli("evaluate", "tasks.jsonl", "--json"), cli("evaluate", "tasks.jsonl")
     assert (done.returncode, table.returncode, done.stderr, table.stderr) == (0, 0, "", "")
     found = json.loads(done.stdout)
@@ -250,7 +246,7 @@ def test_neither_order_of_models_nor_another_start_changes_a_number(tmp_path: Pa
     turned = [{**row, "outputs": dict(reversed(row["outputs"].items()))} for row in rows]
     mixed = [turned[place] if place % 2 else row for place, row in enumerate(rows)]
     found = [
-        evaluate(write(tmp_path / f"{place}.jsonl", given)) for place, given in enumerate([rows, rows, turned, mixed])
+        evaluate(write(tmp_path / f"{place}.jsonl", *given)) for place, given in enumerate([rows, rows, turned, mixed])
     ]
     assert all(other == found[0] for other in found)
 
@@ -305,7 +301,7 @@ GOOD = {"instruction": "Say", "input": "", "reference": "one", "outputs": {"a": 
     ],
 )
 def test_a_mistake_is_one_line(cli: Cli, tmp_path: Path, lines: list[Any], arguments: list[str], message: str) -> None:
-    write(tmp_path / "tasks.jsonl", lines)
+    write(tmp_path / "tasks.jsonl", *lines)
     done = cli("evaluate", "tasks.jsonl", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import string
@@ -19,6 +18,7 @@ from ensemble_instruct.agreement.ballots import ballot
 from ensemble_instruct.agreement.strategies import Choice
 from ensemble_instruct.agreement.strategies import consensus as consensus_of
 from tests.conftest import Cli, rows
+from tests.support.good_input import write
 
 SCORER = RougeScorer(["rougeL"], use_stemmer=True)
 PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -97,10 +97,6 @@ Row = dict[str, Any]
 Table = Sequence[Sequence[str | None]]
 
 
-def write(path: Path, lines: Sequence[Row]) -> None:
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-
-
 def tell(folder: Path, table: Table) -> list[str]:
     """Write files of instances and of each voter, row by row; returns the options that name them.
 
@@ -113,7 +109,7 @@ def tell(folder: Path, table: Table) -> list[str]:
             for place, outputs in enumerate(table)
             if outputs[column] is not None
         ]
-        write(folder / name, lines)
+        write(folder / name, *lines)
     return ["--instances", "instances", *(part for name in names[1:] for part in ("--outputs", name))]
 
 
@@ -193,7 +189,7 @@ def test_outputs_are_joined_by_content_when_a_file_is_shuffled(cli: Cli, tmp_pat
     for number in (1, 2):
         lines = rows(tmp_path / f"voter{number}")
         random.Random(number).shuffle(lines)
-        write(tmp_path / f"voter{number}", lines)
+        write(tmp_path / f"voter{number}", *lines)
     kept(cli, tmp_path, *options)
     assert (tmp_path / "made").read_bytes() == made
 

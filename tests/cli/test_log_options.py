@@ -15,10 +15,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from ensemble_instruct.runs.status import read_status
 from tests.conftest import rows
-from tests.files.test_bad_input import TASK, write
 from tests.models.test_telemetry import collecting, plain
 from tests.promises.test_stopping import ANSWERED, started, told_to_stop
 from tests.support.forks import Forks, tree, unwritable
+from tests.support.good_input import TASK, write
 from tests.support.servers.model import model_config, model_server, wait_for
 from tests.support.servers.reply import Reply, prompt_of, refused, said, serving
 

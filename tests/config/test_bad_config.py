@@ -1,8 +1,7 @@
-"""Configs, options and places that cannot be: one line on stderr, exit 2, nothing written."""
+"""A config in which something cannot be: the error names the file, the line and the key, and the nearest that can."""
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,46 +9,21 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble_instruct.config.bundled import preset_names
-from ensemble_instruct.config.load import parse_config
+from ensemble_instruct.config.load import load_config, parse_config
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ConfigError
-from tests.files.test_bad_input import COMPLETION, CONFIG, TASK, write
-from tests.support.forks import Forks, unwritable
-
-RUN = ("run", "config.yaml", "--out", "run")
-ENSEMBLE = ("ensemble", "--instances", "good.jsonl", "--outputs", "a.jsonl", "--outputs", "b.jsonl")
-
-GOOD = """\
-seed: 42
-instructions:
-  target: {input_output: 5, output_only: 5}
-  window: 8
-models:
-  base:
-    base_url: http://127.0.0.1:9/v1
-    model: m
-  a: {base_url: http://127.0.0.1:9/v1, model: m}
-  b: {base_url: http://127.0.0.1:9/v1, model: m}
-  c: {base_url: http://127.0.0.1:9/v1, model: m}
-roles:
-  instructions: base
-  instances: base
-  outputs: [a, b]
-ensemble:
-  strategy: consensus
-licenses: {policy: any}
-"""
+from tests.support.good_input import SERVED_CONFIG
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with a working config and files; nothing in them is wrong."""
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    for name in ("good.jsonl", "a.jsonl", "b.jsonl"):
-        write(tmp_path / name, TASK)
-    write(tmp_path / "completions.jsonl", COMPLETION)
-    return tmp_path
+def refused(folder: Path, text: str | bytes | None) -> str:
+    """The one line that is said of a config of this text, or of one that is not there."""
+    path = folder / "bad.yaml"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as refusal:
+        load_config(path)
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -97,30 +71,25 @@ def folder(tmp_path: Path) -> Path:
         ("strategy: consensus", "strategy: best", ":17: ensemble.strategy: input should be 'balanced', "),
         ("strategy: consensus", "{keep: 0.5, min_agreement: 0.5}", ":16: ensemble: give either 'min_a"),
         ("strategy: consensus", "keep: 60", ":17: ensemble.keep: input should be less than or equal to 1"),
-        (GOOD, "", "expected keys and values"),
-        (GOOD, "- a\n- b\n", "expected keys and values"),
-        (GOOD, "just a sentence", "expected keys and values"),
-        (GOOD, "models: {}\n", "models: "),
-        (GOOD, "models: [a]\nroles: [b]\n", ":1: models: input should be a valid dictionary"),
-        (GOOD, "models: {a: null}\nroles: {instructions: a, instances: a, outputs: [a]}", ":1: models.a: "),
+        (SERVED_CONFIG, "", "expected keys and values"),
+        (SERVED_CONFIG, "- a\n- b\n", "expected keys and values"),
+        (SERVED_CONFIG, "just a sentence", "expected keys and values"),
+        (SERVED_CONFIG, "models: {}\n", "models: "),
+        (SERVED_CONFIG, "models: [a]\nroles: [b]\n", ":1: models: input should be a valid dictionary"),
+        (SERVED_CONFIG, "models: {a: null}\nroles: {instructions: a, instances: a, outputs: [a]}", ":1: models.a: "),
     ],
 )  # fmt: skip
-def test_a_mistake_in_the_config_is_named_with_line_and_key(
-    forks: Forks, folder: Path, old: str, new: str, problem: str
-) -> None:
-    assert GOOD.count(old) >= 1
-    (folder / "bad.yaml").write_text(GOOD.replace(old, new, 1))
-    said = forks.refused(folder, "run", "bad.yaml", "--out", "run")
-    assert said.startswith("error: bad.yaml:")
-    assert problem in said
+def test_a_mistake_in_the_config_is_named_with_line_and_key(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert SERVED_CONFIG.count(old) >= 1
+    message = refused(tmp_path, SERVED_CONFIG.replace(old, new, 1))
+    assert message.startswith(f"{tmp_path / 'bad.yaml'}:")
+    assert problem in message
 
 
 @pytest.mark.parametrize("strategy", ["published", "released", "algorithm1"])
-def test_a_strategy_of_three_refuses_three_voters(forks: Forks, folder: Path, strategy: str) -> None:
-    bad = GOOD.replace("[a, b]", "[a, b, c]").replace("consensus", strategy)
-    (folder / "bad.yaml").write_text(bad)
-    said = forks.refused(folder, "run", "bad.yaml", "--out", "run")
-    assert f"bad.yaml:15: roles.outputs: strategy '{strategy}' needs exactly two voters" in said
+def test_a_strategy_of_three_refuses_three_voters(tmp_path: Path, strategy: str) -> None:
+    message = refused(tmp_path, SERVED_CONFIG.replace("[a, b]", "[a, b, c]").replace("consensus", strategy))
+    assert f"bad.yaml:15: roles.outputs: strategy '{strategy}' needs exactly two voters" in message
 
 
 @pytest.mark.parametrize(
@@ -132,178 +101,8 @@ def test_a_strategy_of_three_refuses_three_voters(forks: Forks, folder: Path, st
     ],
     ids=["latin-1", "zero byte", "missing"],
 )
-def test_a_config_that_is_no_text_is_refused(forks: Forks, folder: Path, content: bytes | None, problem: str) -> None:
-    if content is not None:
-        (folder / "bad.yaml").write_bytes(content)
-    assert problem in forks.refused(folder, "run", "bad.yaml", "--out", "run")
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        "check bad.yaml",
-        "run bad.yaml --out run --dry-run",
-        "instructions bad.yaml --kind input_output --to out.jsonl",
-        "instances bad.yaml --kind input_output --instructions good.jsonl --to out.jsonl",
-        "outputs bad.yaml --model a --instances good.jsonl --to out.jsonl",
-    ],
-)
-def test_every_command_refuses_a_bad_config(forks: Forks, folder: Path, arguments: str) -> None:
-    (folder / "bad.yaml").write_text(GOOD.replace("window", "windw"))
-    assert "bad.yaml:4: instructions.windw: unknown key" in forks.refused(folder, *arguments.split())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        ((*RUN, "--set", "seed"), "--set seed: write it as key=value"),
-        ((*RUN, "--set", "=5"), "--set =5: write it as key=value"),
-        ((*RUN, "--set", "instructions.windw=5"), "instructions.windw: unknown key; did you mean 'window'?"),
-        ((*RUN, "--set", "models.base.pric.input=5"), "models.base.pric: unknown key; did you mean 'price'?"),
-        ((*RUN, "--set", "models.d.base_url=http://127.0.0.1:9/v1"), "models.d: 'model' is missing"),
-        ((*RUN, "--set", "seed=many"), "seed: input should be a valid integer"),
-        ((*RUN, "--set", "instructions.window={"), "--set instructions.window={: the value is not YAML"),
-        ((*RUN, "--set", "models.base.provider.name=x"), "'provider' has no keys below it"),
-        ((*RUN, "--set", "roles.outputs=[a, x]"), "roles.outputs: no model is called 'x'"),
-        ((*RUN, "--preset", "demo"), "give either CONFIG or --preset"),
-        (("run", "--out", "run"), "give a CONFIG or --preset NAME"),
-        (("run", "--preset", "dmo", "--out", "run"), "--preset dmo: no such preset; there are demo, "),
-        (("init", "--preset", "dmo", "new.yaml"), "--preset dmo: no such preset; there are demo, "),
-        (("run", "config.yaml"), "--out"),
-        (("rn", "config.yaml"), "rn"),
-        (("parse", "--instances", "completions.jsonl"), "--to"),
-        (("parse", "--instances", "completions.jsonl", "--to", "x", "--profile", "paper"), "'paper' is not one of"),
-        (("parse", "--instances", "completions.jsonl", "--to", "x", "--novelty-threshold", "7"), "--novelty-threshold"),
-        (("instructions", "config.yaml", "--kind", "both", "--to", "x"), "'both' is not one of"),
-        (("outputs", "config.yaml", "--model", "d", "--instances", "good.jsonl", "--to", "x"), "--model d: no such"),
-        ((*ENSEMBLE, "--to", "x", "--strategy", "best"), "'best' is not one of"),
-        ((*ENSEMBLE, "--to", "x", "--keep", "0.5", "--min-agreement", "0.5"), "give either --min-agreement or --keep"),
-        ((*ENSEMBLE, "--to", "x", "--keep", "0"), "--keep"),
-        ((*ENSEMBLE, "--to", "x", "--outputs", "a.jsonl"), "--outputs a.jsonl: is named twice"),
-        ((*ENSEMBLE, "--to", "x", "--outputs", "./a.jsonl"), "is named twice"),
-        ((*ENSEMBLE, "--to", "x", "--outputs", "good.jsonl", "--strategy", "released"), "needs exactly two --outputs"),
-    ],
-)  # fmt: skip
-def test_wrong_usage_is_one_line(forks: Forks, folder: Path, arguments: tuple[str, ...], problem: str) -> None:
-    assert problem in forks.refused(folder, *arguments)
-
-
-def test_an_unknown_preset_names_the_known_ones(forks: Forks, folder: Path) -> None:
-    said = forks.refused(folder, "run", "--preset", "", "--out", "run")
-    assert all(name in said for name in preset_names())
-
-
-SECRET = "hunter2"
-
-
-@pytest.mark.parametrize("address", [f"http://me:{SECRET}@127.0.0.1:9/v1", f"ftp://me:{SECRET}@127.0.0.1/v1"])
-@pytest.mark.parametrize("place", ["file", "list", "--set", "OPENAI_BASE_URL"])
-def test_a_password_in_an_address_is_refused_and_not_repeated(
-    forks: Forks, folder: Path, place: str, address: str
-) -> None:
-    given = {"file": address, "list": f"[{address}]"}.get(place, "null")
-    (folder / "bad.yaml").write_text(GOOD.replace("http://127.0.0.1:9/v1", given, 1))
-    more = ["--set", f"models.base.base_url={address}"] if place == "--set" else []
-    env = {"OPENAI_BASE_URL": address} if place == "OPENAI_BASE_URL" else {}
-    said = forks.refused(folder, "run", "bad.yaml", "--out", "run", *more, env=env)
-    assert SECRET not in said
-    assert ("OPENAI_BASE_URL" if place == "OPENAI_BASE_URL" else "models.base.base_url") in said
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "run bad.yaml --out run",
-        "instructions bad.yaml --kind input_output --to out.jsonl",
-        "instances bad.yaml --kind input_output --instructions good.jsonl --to out.jsonl",
-        "outputs bad.yaml --model base --instances good.jsonl --to out.jsonl",
-    ],
-)
-def test_a_key_variable_that_is_not_set_is_named(forks: Forks, folder: Path, command: str) -> None:
-    (folder / "bad.yaml").write_text(GOOD.replace("    model: m\n", "    model: m\n    api_key_env: MY_OWN_KEY\n", 1))
-    said = forks.refused(folder, *command.split())
-    assert "models.base.api_key_env: environment variable MY_OWN_KEY is not set" in said
-
-
-def test_a_key_in_place_of_the_name_of_its_variable_is_not_repeated(forks: Forks, folder: Path) -> None:
-    bad = GOOD.replace("    model: m\n", f"    model: m\n    api_key_env: sk-{SECRET}\n", 1)
-    (folder / "bad.yaml").write_text(bad)
-    said = forks.refused(folder, "run", "bad.yaml", "--out", "run")
-    assert "models.base.api_key_env" in said
-    assert SECRET not in said
-
-
-WRITERS = {
-    "instructions": "instructions config.yaml --kind input_output --to TO",
-    "instances": "instances config.yaml --kind input_output --instructions good.jsonl --to TO",
-    "parse": "parse --instances completions.jsonl --to TO",
-    "outputs": "outputs config.yaml --model a --instances good.jsonl --to TO",
-    "ensemble": "ensemble --instances good.jsonl --outputs a.jsonl --outputs b.jsonl --to TO",
-    "init": "init TO",
-}
-
-
-@pytest.mark.parametrize("place", ["missing folder", "folder", "below a file", "unwritable"])
-@pytest.mark.parametrize("writer", WRITERS)
-def test_a_place_that_cannot_be_written_is_refused(forks: Forks, folder: Path, writer: str, place: str) -> None:
-    (folder / "here").mkdir()
-    to, problem = {
-        "missing folder": ("nowhere/out.jsonl", "nowhere does not exist"),
-        "folder": ("here", "is a folder"),
-        "below a file": ("good.jsonl/out.jsonl", "good.jsonl"),
-        "unwritable": (str(unwritable(folder / "locked") / "out.jsonl"), "cannot be written"),
-    }[place]
-    said = forks.refused(folder, *WRITERS[writer].replace("TO", to).split())
-    assert to in said
-    assert problem in said
-
-
-@pytest.mark.parametrize("writer", ["instructions", "instances", "outputs"])
-def test_a_store_in_a_folder_that_is_not_there_is_refused(forks: Forks, folder: Path, writer: str) -> None:
-    arguments = WRITERS[writer].replace("TO", "out.jsonl").split()
-    assert "nowhere does not exist" in forks.refused(folder, *arguments, "--store", "nowhere/answers.db")
-
-
-def test_a_store_that_is_no_store_is_refused_and_kept(forks: Forks, folder: Path) -> None:
-    arguments = WRITERS["outputs"].replace("TO", "out.jsonl").split()
-    assert "good.jsonl" in forks.refused(folder, *arguments, "--store", "good.jsonl")
-
-
-@pytest.mark.parametrize("place", ["file", "foreign folder", "below a file", "unwritable"])
-def test_a_place_that_cannot_become_a_run_is_refused(forks: Forks, folder: Path, place: str) -> None:
-    out, problem = {
-        "file": ("good.jsonl", "is a file"),
-        "foreign folder": (".", "is not empty and not a run folder"),
-        "below a file": ("good.jsonl/run", "cannot be created"),
-        "unwritable": (str(unwritable(folder / "locked") / "run"), "cannot be created"),
-    }[place]
-    said = forks.refused(folder, "run", "config.yaml", "--out", out)
-    assert out in said
-    assert problem in said
-
-
-def _foreign_database(folder: Path) -> None:
-    folder.mkdir()
-    with sqlite3.connect(folder / "run.db") as connection:
-        connection.execute("PRAGMA application_id = 7")
-        connection.execute("CREATE TABLE t (x)")
-    connection.close()
-
-
-@pytest.mark.parametrize("command", ["status FOLDER", "export FOLDER --format alpaca --to out.jsonl"])
-@pytest.mark.parametrize("place", ["nowhere", "good.jsonl", "empty", "garbage", "foreign"])
-def test_what_is_no_run_is_refused(forks: Forks, folder: Path, place: str, command: str) -> None:
-    (folder / "empty").mkdir()
-    (folder / "garbage").mkdir()
-    (folder / "garbage" / "run.db").write_bytes(b"no database" * 1000)
-    _foreign_database(folder / "foreign")
-    assert place in forks.refused(folder, *command.replace("FOLDER", place).split())
-
-
-def test_an_unknown_export_format_names_the_known_ones(forks: Forks, folder: Path) -> None:
-    said = forks.refused(folder, "export", "nowhere", "--format", "csv", "--to", "out.csv")
-    for form in ("original", "alpaca", "messages", "prompt-completion", "parquet"):
-        assert form in said
+def test_a_config_that_is_no_text_is_refused(tmp_path: Path, content: bytes | None, problem: str) -> None:
+    assert problem in refused(tmp_path, content)
 
 
 _VALUES = st.recursive(
@@ -331,7 +130,7 @@ def _read(text: str, overrides: list[str]) -> Config | ConfigError:
 def test_any_value_anywhere_is_accepted_or_refused_with_its_place(
     place: tuple[str, ...], value: object, override: bool
 ) -> None:
-    config = yaml.safe_load(GOOD)
+    config = yaml.safe_load(SERVED_CONFIG)
     holder = config
     for key in place[:-1]:
         holder = holder.setdefault(key, {})
@@ -339,7 +138,7 @@ def test_any_value_anywhere_is_accepted_or_refused_with_its_place(
         holder[place[-1]] = value
     found = _read(yaml.safe_dump(config if place else value), [])
     if place and override:
-        found = _read(GOOD, [f"{'.'.join(map(str, place))}={yaml.safe_dump(value)}"])
+        found = _read(SERVED_CONFIG, [f"{'.'.join(map(str, place))}={yaml.safe_dump(value)}"])
     if isinstance(found, Config):
         assert set(found.used_models) <= set(found.models)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,9 +22,9 @@ from ensemble_instruct.export.croissant import croissant
 from ensemble_instruct.export.facts import Facts, read_facts
 from ensemble_instruct.export.front_matter import front_matter
 from ensemble_instruct.export.layout import Column, read_tables, usual_tables
-from tests.conftest import SIMULATED, rows
+from tests.conftest import rows
 from tests.support.card_text import front, section, table
-from tests.support.forks import Forks, tree
+from tests.support.forks import Forks, on_path, tree
 
 HOSTILE = '`a|b` <script>alert("x")</script> [x](y) *z* _u_ $m$ ~s~ &amp; \u202egnirts\u202c \x07'
 SCRIPT = """
@@ -46,10 +47,10 @@ licenses: {{seed_tasks: CC-BY-4.0}}
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
-    """A folder with a finished run of the demo."""
+def demo(tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> Path:
+    """A folder with a finished run, `my-demo_run`."""
     folder = tmp_path_factory.mktemp("demo")
-    assert forks.run(folder, ["run", SIMULATED, "--out", "my-demo_run"]).returncode == 0
+    shutil.copytree(finished_run, folder / "my-demo_run")
     return folder
 
 
@@ -65,7 +66,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     (folder / "private-folder" / "my-seeds.jsonl").write_bytes(own)
     (folder / "card_scripts.py").write_text(SCRIPT)
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
-    done = forks.run(folder, ["run", "config.yaml", "--out", "run"], {"PYTHONPATH": str(folder)})
+    done = forks.run(folder, ["run", "config.yaml", "--out", "run"], on_path(folder))
     assert done.returncode == 0, done.stderr
     assert any("```" in row["output"] for row in rows(folder / "run" / "examples.jsonl"))
     return folder

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import rows
-from tests.support.forks import Forks, unwritable
+from tests.support.forks import Forks, on_path, unwritable
 
 SCRIPTS = '''
 """Models whose texts have more than ASCII and more than one line."""
@@ -47,12 +47,12 @@ ensemble: {min_agreement: 0.1}
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     """A folder with a finished run whose texts are hard on a writer."""
-    folder = tmp_path_factory.mktemp("finished")
+    folder = tmp_path_factory.mktemp("place")
     (folder / "text_scripts.py").write_text(SCRIPTS)
     (folder / "config.yaml").write_text(CONFIG)
-    done = forks.run(folder, ["run", "config.yaml", "--out", "run"], {"PYTHONPATH": str(folder)})
+    done = forks.run(folder, ["run", "config.yaml", "--out", "run"], on_path(folder))
     assert done.returncode == 0, done.stderr
     made = rows(folder / "run" / "examples.jsonl")
     assert len(made) >= 10
@@ -82,66 +82,66 @@ def question(row: dict[str, Any]) -> str:
     return "\n\n".join(part for part in (row["instruction"], row["input"]) if part)
 
 
-def test_original_is_escaped_json_as_the_first_program_wrote_it(forks: Forks, finished: Path) -> None:
-    made = "".join(json.dumps(alpaca(row)) + "\n" for row in examples(finished))
-    assert exported(forks, finished, "original", "out.ensemble") == made.encode("ascii")
+def test_original_is_escaped_json_as_the_first_program_wrote_it(forks: Forks, place: Path) -> None:
+    made = "".join(json.dumps(alpaca(row)) + "\n" for row in examples(place))
+    assert exported(forks, place, "original", "out.ensemble") == made.encode("ascii")
 
 
-def test_alpaca_is_an_array_in_a_json_file_and_lines_elsewhere(forks: Forks, finished: Path) -> None:
-    expected = [alpaca(row) for row in examples(finished)]
-    assert json.loads(exported(forks, finished, "alpaca", "out.json")) == expected
-    lines = exported(forks, finished, "alpaca", "out.jsonl").decode().splitlines()
+def test_alpaca_is_an_array_in_a_json_file_and_lines_elsewhere(forks: Forks, place: Path) -> None:
+    expected = [alpaca(row) for row in examples(place)]
+    assert json.loads(exported(forks, place, "alpaca", "out.json")) == expected
+    lines = exported(forks, place, "alpaca", "out.jsonl").decode().splitlines()
     assert [json.loads(line) for line in lines] == expected
     assert "日本" in "".join(lines)
 
 
-def test_messages_are_one_exchange_of_user_and_assistant(forks: Forks, finished: Path) -> None:
-    exported(forks, finished, "messages", "messages.jsonl")
-    assert rows(finished / "messages.jsonl") == [
+def test_messages_are_one_exchange_of_user_and_assistant(forks: Forks, place: Path) -> None:
+    exported(forks, place, "messages", "messages.jsonl")
+    assert rows(place / "messages.jsonl") == [
         {
             "messages": [
                 {"role": "user", "content": question(row)},
                 {"role": "assistant", "content": row["output"]},
             ]
         }
-        for row in examples(finished)
+        for row in examples(place)
     ]
 
 
-def test_prompt_and_completion_are_two_columns(forks: Forks, finished: Path) -> None:
-    exported(forks, finished, "prompt-completion", "pairs.jsonl")
-    expected = [{"prompt": question(row), "completion": row["output"]} for row in examples(finished)]
-    assert rows(finished / "pairs.jsonl") == expected
+def test_prompt_and_completion_are_two_columns(forks: Forks, place: Path) -> None:
+    exported(forks, place, "prompt-completion", "pairs.jsonl")
+    expected = [{"prompt": question(row), "completion": row["output"]} for row in examples(place)]
+    assert rows(place / "pairs.jsonl") == expected
 
 
-def test_parquet_holds_the_examples_with_their_agreement(forks: Forks, finished: Path) -> None:
-    exported(forks, finished, "parquet", "out.parquet")
-    table = pq.read_table(finished / "out.parquet")
+def test_parquet_holds_the_examples_with_their_agreement(forks: Forks, place: Path) -> None:
+    exported(forks, place, "parquet", "out.parquet")
+    table = pq.read_table(place / "out.parquet")
     columns = ("id", "kind", "instruction", "input", "output", "winners", "agreement")
     assert tuple(table.column_names) == columns
-    assert table.to_pylist() == [{name: row[name] for name in columns} for row in examples(finished)]
+    assert table.to_pylist() == [{name: row[name] for name in columns} for row in examples(place)]
 
 
 @pytest.mark.parametrize("form", ["original", "alpaca", "messages", "prompt-completion", "parquet"])
-def test_the_same_export_twice_is_the_same_file(forks: Forks, finished: Path, form: str) -> None:
-    once = exported(forks, finished, form, "once")
-    assert exported(forks, finished, form, "again") == once
-    (finished / "again").write_bytes(b"old content " * 100_000)
-    assert exported(forks, finished, form, "again") == once
-    assert not [path for path in finished.iterdir() if path.name.startswith(".")]
+def test_the_same_export_twice_is_the_same_file(forks: Forks, place: Path, form: str) -> None:
+    once = exported(forks, place, form, "once")
+    assert exported(forks, place, form, "again") == once
+    (place / "again").write_bytes(b"old content " * 100_000)
+    assert exported(forks, place, form, "again") == once
+    assert not [path for path in place.iterdir() if path.name.startswith(".")]
 
 
-def test_an_export_changes_nothing_in_the_run(forks: Forks, finished: Path) -> None:
-    before = {path.name: path.read_bytes() for path in (finished / "run").iterdir()}
-    exported(forks, finished, "alpaca", "out.json")
-    assert {path.name: path.read_bytes() for path in (finished / "run").iterdir()} == before
+def test_an_export_changes_nothing_in_the_run(forks: Forks, place: Path) -> None:
+    before = {path.name: path.read_bytes() for path in (place / "run").iterdir()}
+    exported(forks, place, "alpaca", "out.json")
+    assert {path.name: path.read_bytes() for path in (place / "run").iterdir()} == before
 
 
 def test_a_run_that_kept_no_example_is_exported_empty(forks: Forks, tmp_path: Path) -> None:
     (tmp_path / "text_scripts.py").write_text(SCRIPTS.replace('f"Antwort {number} 😀', 'f"nothing alike {number}'))
     config = CONFIG.replace("[voter, base]", "[voter]").replace("min_agreement: 0.1", "min_agreement: 1")
     (tmp_path / "config.yaml").write_text(config)
-    done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run"], {"PYTHONPATH": str(tmp_path)})
+    done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run"], on_path(tmp_path))
     assert done.returncode == 0, done.stderr
     assert examples(tmp_path) == []
     for form, name in [("alpaca", "out.json"), ("original", "out.jsonl"), ("parquet", "out.parquet")]:
@@ -156,15 +156,13 @@ def test_a_run_that_kept_no_example_is_exported_empty(forks: Forks, tmp_path: Pa
     [("nowhere/out", "nowhere does not exist"), ("run", "is a folder"), ("config.yaml/out", "config.yaml")],
 )
 @pytest.mark.parametrize("form", ["alpaca", "parquet"])
-def test_a_place_that_cannot_be_written_is_refused(
-    forks: Forks, finished: Path, form: str, to: str, problem: str
-) -> None:
-    told = forks.refused(finished, "export", "run", "--format", form, "--to", to)
+def test_a_place_that_cannot_be_written_is_refused(forks: Forks, place: Path, form: str, to: str, problem: str) -> None:
+    told = forks.refused(place, "export", "run", "--format", form, "--to", to)
     assert to in told
     assert problem in told
 
 
 @pytest.mark.parametrize("form", ["alpaca", "parquet"])
-def test_a_folder_without_permission_is_refused(forks: Forks, finished: Path, tmp_path: Path, form: str) -> None:
+def test_a_folder_without_permission_is_refused(forks: Forks, place: Path, tmp_path: Path, form: str) -> None:
     to = unwritable(tmp_path / "locked") / "out"
-    assert f"{to}: cannot be written" in forks.refused(finished, "export", "run", "--format", form, "--to", to)
+    assert f"{to}: cannot be written" in forks.refused(place, "export", "run", "--format", form, "--to", to)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import rows
-from tests.support.forks import Forks
+from tests.support.forks import Forks, on_path
 from tests.support.made_run import made_examples, make_run
 
 SCRIPTS = '''
@@ -77,7 +77,7 @@ def test_examples_so_far_are_without_what_the_filters_of_the_run_are_against(for
     (tmp_path / "filtered_scripts.py").write_text(SCRIPTS)
     (tmp_path / "config.yaml").write_text(CONFIG)
     (tmp_path / "benchmark.txt").write_text("one two three four five six seven eight nine ten eleven twelve thirteen\n")
-    env = {"PYTHONPATH": str(tmp_path)}
+    env = on_path(tmp_path)
     broken = forks.run(tmp_path, ["run", "config.yaml", "--out", "run"], env | {"BREAKS": "1"})
     assert broken.returncode == 1, broken.stderr
     assert "give --partial" in forks.run(tmp_path, ["export", "run", "--format", "alpaca", "--to", "no"]).stderr

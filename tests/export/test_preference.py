@@ -12,7 +12,7 @@ import pytest
 
 from ensemble_instruct.export.formats import preference_row
 from tests.conftest import rows
-from tests.support.forks import Forks
+from tests.support.forks import Forks, on_path
 
 CASES = {
     "Clear": {
@@ -78,7 +78,7 @@ def run(
     """The examples of a run of these cases; its folder is `run`."""
     (folder / "case_scripts.py").write_text(SCRIPTS.format(cases={case: CASES[case] for case in cases}))
     (folder / "config.yaml").write_text(CONFIG.format(voters=voters, profile=profile))
-    done = forks.run(folder, ["run", "config.yaml", "--out", "run"], {"PYTHONPATH": str(folder)})
+    done = forks.run(folder, ["run", "config.yaml", "--out", "run"], on_path(folder))
     assert done.returncode == 0, done.stderr
     made = rows(folder / "run" / "examples.jsonl")
     assert {case_of(row["instruction"]) for row in made} == set(cases)
@@ -90,9 +90,9 @@ def case_of(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     """A folder with a finished run that has examples of every case but the blank one, of both kinds."""
-    folder = tmp_path_factory.mktemp("finished")
+    folder = tmp_path_factory.mktemp("place")
     made = run(forks, folder, *PAIRS, "Same", "Cased")
     assert {row["input"] for row in made} == {"", "ein Wert"}
     return folder
@@ -105,9 +105,9 @@ def exported(forks: Forks, folder: Path, name: str) -> str:
     return done.stdout
 
 
-def test_each_pair_is_the_winner_against_the_least_agreed_on_other_text(forks: Forks, finished: Path) -> None:
-    exported(forks, finished, "pairs.jsonl")
-    pairs = rows(finished / "pairs.jsonl")
+def test_each_pair_is_the_winner_against_the_least_agreed_on_other_text(forks: Forks, place: Path) -> None:
+    exported(forks, place, "pairs.jsonl")
+    pairs = rows(place / "pairs.jsonl")
     assert {case_of(pair["prompt"]) for pair in pairs} == set(PAIRS)
     for pair in pairs:
         chosen, rejected, margin, winners, losers = PAIRS[case_of(pair["prompt"])]
@@ -117,24 +117,24 @@ def test_each_pair_is_the_winner_against_the_least_agreed_on_other_text(forks: F
         assert (pair["chosen_voters"], pair["rejected_voters"]) == (winners, losers)
 
 
-def test_prompts_are_those_of_prompt_completion_and_rows_keep_their_order(forks: Forks, finished: Path) -> None:
-    exported(forks, finished, "pairs.jsonl")
-    forks.run(finished, ["export", "run", "--format", "prompt-completion", "--to", "single.jsonl"])
-    ids = [row["id"] for row in rows(finished / "run" / "examples.jsonl")]
+def test_prompts_are_those_of_prompt_completion_and_rows_keep_their_order(forks: Forks, place: Path) -> None:
+    exported(forks, place, "pairs.jsonl")
+    forks.run(place, ["export", "run", "--format", "prompt-completion", "--to", "single.jsonl"])
+    ids = [row["id"] for row in rows(place / "run" / "examples.jsonl")]
     expected = [
         (row_id, row["prompt"], row["completion"])
-        for row_id, row in zip(ids, rows(finished / "single.jsonl"), strict=True)
+        for row_id, row in zip(ids, rows(place / "single.jsonl"), strict=True)
         if case_of(row["prompt"]) in PAIRS
     ]
-    pairs = rows(finished / "pairs.jsonl")
+    pairs = rows(place / "pairs.jsonl")
     assert [(pair["id"], pair["prompt"], pair["chosen"]) for pair in pairs] == expected
     assert {pair["prompt"].endswith("\n\nein Wert") for pair in pairs} == {True, False}
 
 
-def test_rows_without_another_text_are_left_out_and_counted_in_one_line(forks: Forks, finished: Path) -> None:
-    made = rows(finished / "run" / "examples.jsonl")
+def test_rows_without_another_text_are_left_out_and_counted_in_one_line(forks: Forks, place: Path) -> None:
+    made = rows(place / "run" / "examples.jsonl")
     left = sum(case_of(row["instruction"]) in ("Same", "Cased") for row in made)
-    assert exported(forks, finished, "pairs.jsonl") == (
+    assert exported(forks, place, "pairs.jsonl") == (
         f"{left} left out, as no candidate has another text that is less agreed on; "
         f"{len(made) - left} examples in pairs.jsonl\n"
     )
@@ -164,50 +164,48 @@ def test_white_space_at_the_ends_makes_no_other_text() -> None:
     assert preference_row(example | {"candidates": candidates[:2]}) is None
 
 
-def test_parquet_holds_the_same_pairs(forks: Forks, finished: Path) -> None:
-    said = exported(forks, finished, "pairs.jsonl")
-    assert exported(forks, finished, "pairs.parquet") == said.replace("jsonl", "parquet")
-    table = pq.read_table(finished / "pairs.parquet")
+def test_parquet_holds_the_same_pairs(forks: Forks, place: Path) -> None:
+    said = exported(forks, place, "pairs.jsonl")
+    assert exported(forks, place, "pairs.parquet") == said.replace("jsonl", "parquet")
+    table = pq.read_table(place / "pairs.parquet")
     assert table.column_names == COLUMNS
-    assert table.to_pylist() == rows(finished / "pairs.jsonl")
+    assert table.to_pylist() == rows(place / "pairs.jsonl")
 
 
-def test_a_run_without_any_pair_gives_an_empty_file_with_all_columns(
-    forks: Forks, finished: Path, tmp_path: Path
-) -> None:
+def test_a_run_without_any_pair_gives_an_empty_file_with_all_columns(forks: Forks, place: Path, tmp_path: Path) -> None:
     made = run(forks, tmp_path, "Same")
     for name in ("pairs.jsonl", "pairs.parquet"):
         assert exported(forks, tmp_path, name) == (
             f"{len(made)} left out, as no candidate has another text that is less agreed on; 0 examples in {name}\n"
         )
     assert (tmp_path / "pairs.jsonl").read_bytes() == b""
-    exported(forks, finished, "pairs.parquet")
+    exported(forks, place, "pairs.parquet")
     schema: pa.Schema = pq.read_schema(tmp_path / "pairs.parquet")
     assert schema.names == COLUMNS
-    assert schema.equals(pq.read_schema(finished / "pairs.parquet"))
+    assert schema.equals(pq.read_schema(place / "pairs.parquet"))
 
 
 @pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.parquet"])
-def test_the_order_of_the_voters_changes_no_byte(forks: Forks, finished: Path, tmp_path: Path, name: str) -> None:
+def test_the_order_of_the_voters_changes_no_byte(forks: Forks, place: Path, tmp_path: Path, name: str) -> None:
     run(forks, tmp_path, *PAIRS, "Same", "Cased", voters="c, d, b, a")
     made = [row["candidates"] for row in rows(tmp_path / "run" / "examples.jsonl")]
     assert [candidate["voter"] for candidate in made[0]] == ["instance", "c", "d", "b", "a"]
-    assert exported(forks, tmp_path, name) == exported(forks, finished, name)
-    assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
+    assert exported(forks, tmp_path, name) == exported(forks, place, name)
+    assert (tmp_path / name).read_bytes() == (place / name).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.parquet"])
-def test_an_older_file_is_replaced_as_a_whole(forks: Forks, finished: Path, name: str) -> None:
-    exported(forks, finished, name)
-    once = (finished / name).read_bytes()
-    (finished / name).write_bytes(b"old content " * 100_000)
-    exported(forks, finished, name)
-    assert (finished / name).read_bytes() == once
-    assert not [path for path in finished.iterdir() if path.name.startswith(".")]
+def test_an_older_file_is_replaced_as_a_whole(forks: Forks, place: Path, name: str) -> None:
+    exported(forks, place, name)
+    once = (place / name).read_bytes()
+    (place / name).write_bytes(b"old content " * 100_000)
+    exported(forks, place, name)
+    assert (place / name).read_bytes() == once
+    assert not [path for path in place.iterdir() if path.name.startswith(".")]
 
 
-def test_text_beyond_ascii_stands_in_the_lines_as_it_is(forks: Forks, finished: Path) -> None:
-    exported(forks, finished, "pairs.jsonl")
-    lines = (finished / "pairs.jsonl").read_text(encoding="utf-8").splitlines()
+def test_text_beyond_ascii_stands_in_the_lines_as_it_is(forks: Forks, place: Path) -> None:
+    exported(forks, place, "pairs.jsonl")
+    lines = (place / "pairs.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.dumps(json.loads(line), ensure_ascii=False) for line in lines] == lines
     assert any("olive 😀" in line for line in lines)

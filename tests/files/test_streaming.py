@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import COMMAND, rows
-from tests.files.test_bad_input import write
-from tests.support.forks import Forks
+from tests.support.forks import Forks, on_path
+from tests.support.good_input import write
 
 MODULE = """
 import itertools, os, signal
@@ -83,10 +83,6 @@ def saying(function: str) -> list[str]:
     return ["--set", f"models.m.function=my_scripts:{function}"]
 
 
-def here(folder: Path) -> dict[str, str]:
-    return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}
-
-
 def answered(count: int) -> str:
     """The file that step 4 writes for `count` tasks."""
     made = ({"instruction": "Say", "input": str(number), "output": f"answer {number}"} for number in range(count))
@@ -109,7 +105,7 @@ print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 def peak_mebibytes(folder: Path, arguments: list[str]) -> float:
     """The most memory that a command took; measured from a small parent, whose size would count too."""
     asked = [sys.executable, "-c", _PEAK_MEMORY, str(COMMAND), *arguments]
-    environment = {**os.environ, **here(folder)}
+    environment = {**os.environ, **on_path(folder)}
     done = subprocess.run(asked, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     code, size = done.stdout.split()
     assert code == "0"
@@ -132,7 +128,7 @@ def test_memory_does_not_grow_with_the_rows(folder: Path, command: list[str], fu
 
 
 def test_rows_and_drops_stand_in_their_order(forks: Forks, folder: Path) -> None:
-    done = forks.run(folder, [*OUTPUTS, *saying("half")], here(folder))
+    done = forks.run(folder, [*OUTPUTS, *saying("half")], on_path(folder))
     assert done.returncode == 0, done.stderr
     places = range(COUNT)
     made = [json.loads(line) for line in answered(COUNT).splitlines()]
@@ -145,7 +141,7 @@ def test_rows_and_drops_stand_in_their_order(forks: Forks, folder: Path) -> None
 
 def test_the_drops_of_an_earlier_time_are_removed_when_there_are_none(forks: Forks, folder: Path) -> None:
     (folder / "out.jsonl.rejected.jsonl").write_text("{}\n")
-    done = forks.run(folder, OUTPUTS, here(folder))
+    done = forks.run(folder, OUTPUTS, on_path(folder))
     assert done.returncode == 0, done.stderr
     assert (folder / "out.jsonl").read_text() == answered(COUNT)
     assert files(folder) == {"out.jsonl"}
@@ -160,7 +156,7 @@ def test_a_broken_last_line_of_many_is_found_before_anything_is_asked(
     with (folder / "tasks.jsonl").open("a") as file:
         file.write('{"instruction": "Say", "in')
     (folder / "out.jsonl").write_text(OLD)
-    said = forks.refused(folder, *command, *saying("dying"), env={**here(folder), "AT": "1"})
+    said = forks.refused(folder, *command, *saying("dying"), env={**on_path(folder), "AT": "1"})
     assert f"tasks.jsonl:{count + 1}: not JSON" in said
 
 
@@ -176,7 +172,7 @@ def test_a_broken_last_line_of_many_is_found_before_anything_is_asked(
 )
 def test_a_file_that_is_changed_while_it_is_read_is_named(forks: Forks, folder: Path, change: str) -> None:
     (folder / "out.jsonl").write_text(OLD)
-    done = forks.run(folder, [*OUTPUTS, *saying("changing")], {**here(folder), "CHANGE": change})
+    done = forks.run(folder, [*OUTPUTS, *saying("changing")], {**on_path(folder), "CHANGE": change})
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith("error: tasks.jsonl: was changed")
     assert (folder / "out.jsonl").read_text() == OLD
@@ -185,7 +181,7 @@ def test_a_file_that_is_changed_while_it_is_read_is_named(forks: Forks, folder: 
 
 def test_another_file_that_takes_the_name_meanwhile_is_not_read(forks: Forks, folder: Path) -> None:
     (folder / "others.jsonl").write_text("no row at all\n" * 1000)
-    done = forks.run(folder, [*OUTPUTS, *saying("replacing")], here(folder))
+    done = forks.run(folder, [*OUTPUTS, *saying("replacing")], on_path(folder))
     assert done.returncode == 0, done.stderr
     assert (folder / "out.jsonl").read_text() == answered(COUNT)
 
@@ -199,8 +195,8 @@ def test_rows_may_come_through_a_pipe(folder: Path, last: str) -> None:
     given = (folder / "tasks.jsonl").read_text() + last
     assert len(given) > 2**16, "more than a pipe holds"
     done = subprocess.run(
-        [COMMAND, *piped], cwd=folder, env={**os.environ, **here(folder)}, input=given, capture_output=True, text=True,
-        timeout=60, check=False,
+        [COMMAND, *piped], cwd=folder, env={**os.environ, **on_path(folder)}, input=given, capture_output=True,
+        text=True, timeout=60, check=False,
     )  # fmt: skip
     if last:
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
@@ -217,12 +213,12 @@ def test_what_ends_in_the_middle_leaves_the_old_file_and_nothing_half_written(
 ) -> None:
     (folder / "out.jsonl").write_text(OLD)
     (folder / "out.jsonl.rejected.jsonl").write_text("{}\n")
-    done = forks.run(folder, [*OUTPUTS, *saying(function)], {**here(folder), "AT": "150"})
+    done = forks.run(folder, [*OUTPUTS, *saying(function)], {**on_path(folder), "AT": "150"})
     assert done.returncode == code, done.stderr
     assert (folder / "out.jsonl").read_text() == OLD
     assert (folder / "out.jsonl.rejected.jsonl").read_text() == "{}\n"
     assert files(folder) == {"out.jsonl", "out.jsonl.rejected.jsonl"}
-    done = forks.run(folder, [*OUTPUTS, *saying(function)], here(folder))
+    done = forks.run(folder, [*OUTPUTS, *saying(function)], on_path(folder))
     assert done.returncode == 0, done.stderr
     assert (folder / "out.jsonl").read_text() == answered(COUNT)
 
@@ -233,12 +229,12 @@ def test_a_disk_that_fills_up_is_one_line_and_the_same_command_goes_on(forks: Fo
     (folder / "out.jsonl").write_text(OLD)
     script = f"ulimit -f 1000; exec '{COMMAND}' {' '.join(OUTPUTS)}"
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env={**os.environ, **here(folder)}, capture_output=True, text=True,
+        ["bash", "-c", script], cwd=folder, env={**os.environ, **on_path(folder)}, capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "out.jsonl: cannot be written: File too large" in done.stderr
     assert (folder / "out.jsonl").read_text() == OLD
     assert files(folder) == {"out.jsonl"}
-    assert forks.run(folder, OUTPUTS, here(folder)).returncode == 0
+    assert forks.run(folder, OUTPUTS, on_path(folder)).returncode == 0
     assert (folder / "out.jsonl").read_text() == answered(100).replace("Say", f"{filling}Say")

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import COMMAND, rows
-from tests.files.test_bad_input import write
 from tests.models.clients.test_hostile_replies import BROKEN, FLOODS, NONSENSE, SERVER_ERRORS, STALLS, UNUSUAL
 from tests.support.forks import Forks
+from tests.support.good_input import write
 from tests.support.servers.raw import (
     Act,
     Exchange,

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 
 from tests.conftest import SHARED, Cli, needs_shared, rows, stats, stub_server
-from tests.files.test_bad_input import TASK, write
 from tests.support.forks import Forks
+from tests.support.good_input import TASK, write
 from tests.support.servers.reply import Reply, refused, said, serving
 
 KEY = "sk-abc123"

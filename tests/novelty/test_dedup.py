@@ -145,12 +145,13 @@ def test_an_empty_dataset_stays_empty(cli: Cli, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "0 rows in kept.jsonl\n")
 
 
-def test_a_run_differs_from_the_datasets_of_its_user_in_all_its_steps(cli: Cli, tmp_path: Path) -> None:
-    assert cli("run", SIMULATED, "--out", "first").returncode == 0
-    assert cli("export", "first", "--format", "parquet", "--to", "first.parquet").returncode == 0
+def test_a_run_differs_from_the_datasets_of_its_user_in_all_its_steps(
+    cli: Cli, tmp_path: Path, finished_run: Path
+) -> None:
+    assert cli("export", finished_run, "--format", "parquet", "--to", "first.parquet").returncode == 0
     done = cli("run", SIMULATED, "--out", "second", "--against", "first.parquet")
     assert done.returncode == 0, done.stderr
-    before = [row["instruction"] for row in rows(tmp_path / "first" / "examples.jsonl")]
+    before = [row["instruction"] for row in rows(finished_run / "examples.jsonl")]
     now = [row["instruction"] for row in rows(tmp_path / "second" / "examples.jsonl")]
     assert now
     assert all(SCORER.score(old, new)["rougeL"].fmeasure <= 0.7 for old in before for new in now)

@@ -9,21 +9,20 @@ import pytest
 
 from ensemble_instruct.config.bundled import preset_text
 from ensemble_instruct.config.load import load_config
-from tests.conftest import Cli, rows
+from tests.conftest import DEMO, Cli, rows
 
 pytest.importorskip("ctranslate2", reason="the extra `demo` is not installed")
 
-SMALL = ("--set", "instructions.target={input_output: 14, output_only: 12}")
 
-
-def test_the_demo_makes_the_same_examples_twice_and_counts_what_is_right(cli: Cli, tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        done = cli("run", "--preset", "demo", "--out", name, *SMALL)
-        assert done.returncode == 0, done.stderr
-    examples = rows(tmp_path / "first" / "examples.jsonl")
+def test_the_demo_makes_the_same_examples_twice_and_counts_what_is_right(
+    cli: Cli, tmp_path: Path, demo_run: Path
+) -> None:
+    done = cli(*DEMO, "second")
+    assert done.returncode == 0, done.stderr
+    examples = rows(demo_run / "examples.jsonl")
     assert len(examples) >= 20
     assert {row["kind"] for row in examples} == {"input_output", "output_only"}
-    assert (tmp_path / "second" / "examples.jsonl").read_bytes() == (tmp_path / "first" / "examples.jsonl").read_bytes()
+    assert (tmp_path / "second" / "examples.jsonl").read_bytes() == (demo_run / "examples.jsonl").read_bytes()
     assert "tiny models on toy tasks" in done.stdout
     table = re.findall(
         r"^  (.+?)  +\d+ of +(\d+) right +(\d+)%  \((\d+) of (\d+) [a-z]+ have no known answer\)$",
@@ -43,7 +42,7 @@ def test_what_the_demo_runs_comes_with_the_package(cli: Cli, tmp_path: Path) -> 
     config = load_config(tmp_path / "demo.yaml")
     assert all(config.models[name].is_bundled for name in config.used_models)
     assert sum(path.stat().st_size for name in config.used_models for path in _files(config.models[name].folder)) < 25e6
-    other = cli("run", "demo.yaml", "--out", "run", *SMALL, "--dry-run")
+    other = cli("run", "demo.yaml", "--out", "run", "--dry-run")
     assert other.returncode == 0, other.stderr
 
 

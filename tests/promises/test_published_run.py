@@ -15,6 +15,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from ensemble_instruct.rouge import rouge_l
 from tests.conftest import PUBLISHED_RUN, Cli, needs_shared, published_config, replay_server, rows, stats
+from tests.support.good_input import write
 
 INSTRUCTIONS = PUBLISHED_RUN / "openei.io_instructions.jsonl"
 COMPLETIONS = PUBLISHED_RUN / "openei.io_instances.jsonl"
@@ -200,11 +201,6 @@ def listener() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def write(path: Path, *lines: dict[str, str]) -> Path:
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    return path
 
 
 @needs_shared

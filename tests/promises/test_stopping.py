@@ -23,8 +23,8 @@ import pytest
 from aiohttp import web
 
 from tests.conftest import COMMAND
-from tests.files.test_bad_input import COMPLETION, TASK, write
 from tests.support.forks import Forks
+from tests.support.good_input import COMPLETION, TASK, write
 from tests.support.servers.model import ModelServer, model_config, model_server, wait_for
 from tests.support.servers.reply import refused, serving
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,8 @@ from ensemble_instruct.quality.filters import Filters
 from ensemble_instruct.records import Answered, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import select
 from tests.conftest import Cli, rows
+from tests.support.finished import stored
+from tests.support.forks import on_path
 
 # In the final selection
 
@@ -139,21 +138,18 @@ CONFIG: dict[str, Any] = {
 }
 
 
+REQUESTS = "SELECT COUNT(*) FROM request"
+
+
 @pytest.fixture
 def run(cli: Cli, tmp_path: Path) -> Any:
     (tmp_path / "script.py").write_text(SCRIPT)
-    path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
 
     def start(*options: str, **sections: Any) -> Any:
         (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, **sections}))
-        return cli("run", "config.yaml", "--out", "run", *options, env={"PYTHONPATH": path})
+        return cli("run", "config.yaml", "--out", "run", *options, env=on_path(tmp_path))
 
     return start
-
-
-def asked(folder: Path, query: str = "SELECT COUNT(*) FROM request") -> list[Any]:
-    with closing(sqlite3.connect(folder / "run" / "run.db")) as connection:
-        return connection.execute(query).fetchall()
 
 
 def test_a_model_is_asked_once_about_each_output_and_not_when_a_run_selects_anew(
@@ -161,28 +157,30 @@ def test_a_model_is_asked_once_about_each_output_and_not_when_a_run_selects_anew
 ) -> None:
     done = run(quality={"toxicity": {"model": "guard"}})
     assert done.returncode == 0, done.stderr
-    texts = asked(tmp_path, "SELECT id, output FROM instance UNION SELECT instance, text FROM candidate")
-    assert asked(tmp_path, "SELECT COUNT(*) FROM request WHERE model = 'guard'") == [(len(set(texts)),)]
+    texts = stored(tmp_path / "run", "SELECT id, output FROM instance UNION SELECT instance, text FROM candidate")
+    assert stored(tmp_path / "run", "SELECT COUNT(*) FROM request WHERE model = 'guard'") == [(len(set(texts)),)]
     for example in rows(tmp_path / "run" / "examples.jsonl"):
         for candidate in example["candidates"]:
             words = candidate["output"].split()
             rest = int(words[3]) % 4 if words[1] == "number" else 2
             assert candidate.get("barred", "") == {0: "toxic", 1: "toxicity_unknown"}.get(rest, "")
         assert example["output"].split()[1] != "number" or int(example["output"].split()[3]) % 4 > 1
-    assert asked(tmp_path, "SELECT 1 FROM rejected WHERE step = 'outputs' AND reason = 'toxicity_unknown'")
-    before, first = asked(tmp_path), (tmp_path / "run" / "examples.jsonl").read_bytes()
+    assert stored(tmp_path / "run", "SELECT 1 FROM rejected WHERE step = 'outputs' AND reason = 'toxicity_unknown'")
+    before, first = stored(tmp_path / "run", REQUESTS), (tmp_path / "run" / "examples.jsonl").read_bytes()
     for change in ("quality.toxicity=null", "quality.toxicity.model=guard"):
         done = cli("ensemble", "--run", "run", "--set", change)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "examples.jsonl").read_bytes() == first
-    assert asked(tmp_path) == before
+    assert stored(tmp_path / "run", REQUESTS) == before
 
 
 def test_filters_are_off_by_default_and_switched_on_anew(run: Any, cli: Cli, tmp_path: Path) -> None:
     assert run().returncode == 0
     first = (tmp_path / "run" / "examples.jsonl").read_bytes()
     assert b"barred" not in first
-    assert not any("quality" in key for (key,) in asked(tmp_path, "SELECT value FROM meta WHERE name = 'config'"))
+    assert not any(
+        "quality" in key for (key,) in stored(tmp_path / "run", "SELECT value FROM meta WHERE name = 'config'")
+    )
     done = cli("ensemble", "--run", "run", "--set", "quality.refusals=true", "--set", "quality.languages=[en]")
     assert done.returncode == 0, done.stderr
     examples = rows(tmp_path / "run" / "examples.jsonl")

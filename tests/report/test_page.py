@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,23 +16,20 @@ import pytest
 
 from ensemble_instruct.records import Candidate, Example
 from ensemble_instruct.report.page import write_report
-from tests.conftest import SIMULATED
+from tests.support.browser import Tab, in_tab, needs_chromium
 from tests.support.made_run import made_examples, make_run
-from tests.viewer.test_page import CHROMIUM, Tab, in_tab
-from tests.viewer.test_queries import hostile_config, run_folder
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on PATH to look at the page with")
-
+pytestmark = needs_chromium
 
 LONG_NAMES = {f"some-vendor_Model-{number}.5-{number}0B-Instruct-2026-preview": number for number in range(8)}
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(tmp_path_factory: pytest.TempPathFactory, finished_run: Path, hostile_run: Path) -> Path:
     """A run with variety, one whose models write markup and 100 kB lines, one of many voters with long names."""
     folder = tmp_path_factory.mktemp("page")
-    run_folder(folder / "demo", SIMULATED)
-    run_folder(folder / "hostile", hostile_config(folder))
+    for name, run in (("demo", finished_run), ("hostile", hostile_run)):
+        write_report(shutil.copytree(run, folder / name))
     many = make_run(folder / "many", [_with_voters(example) for example in made_examples(20)])
     write_report(many)
     return folder

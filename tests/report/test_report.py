@@ -28,9 +28,10 @@ from ensemble_instruct.report.wording import REASONS
 from ensemble_instruct.rouge import lcs_f1, word_tokens
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from ensemble_instruct.store.database import connect
-from tests.conftest import SIMULATED, Cli, rows
+from tests.conftest import Cli, rows
+from tests.support.finished import change, stored
+from tests.support.hostile import HOSTILE
 from tests.support.made_run import made_examples, make_run
-from tests.viewer.test_queries import HOSTILE, hostile_config, run_folder, table
 
 TEMPLATES = ("report.html.j2", "report_lede.html.j2", "report_sections.html.j2", "report_macros.html.j2")
 
@@ -53,20 +54,15 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_folder(tmp_path_factory.mktemp("report") / "demo run & more", SIMULATED)
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hostile")
-    return run_folder(folder / "run", hostile_config(folder))
+def demo(tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> Path:
+    """The finished run, in a folder whose name is hard on a page."""
+    return shutil.copytree(finished_run, tmp_path_factory.mktemp("report") / "demo run & more")
 
 
 @pytest.fixture
 def copy(demo: Path, tmp_path: Path) -> Path:
     """A copy of the demo run that may be changed."""
-    return Path(shutil.copytree(demo, tmp_path / "copy"))
+    return shutil.copytree(demo, tmp_path / "copy")
 
 
 def numbers(folder: Path) -> Any:
@@ -84,11 +80,6 @@ def written(folder: Path) -> Page:
     return Page(write_report(folder))
 
 
-def change(folder: Path, sql: str, *values: object) -> None:
-    with closing(connect(folder / "run.db")) as connection:
-        connection.execute(sql, values)
-
-
 def test_the_numbers_are_those_of_the_run(demo: Path, cli: Cli) -> None:
     done, examples = cli("report", demo, "--json"), rows(demo / "examples.jsonl")
     report = json.loads(done.stdout)
@@ -103,7 +94,7 @@ def test_the_numbers_are_those_of_the_run(demo: Path, cli: Cli) -> None:
     dropped = {(drop["step"], drop["reason"]): sum(drop["counts"].values()) for drop in report["drops"]}
     assert dropped == {
         (step, reason): count
-        for step, reason, count in table(demo, "SELECT step, reason, COUNT(*) FROM rejected GROUP BY step, reason")
+        for step, reason, count in stored(demo, "SELECT step, reason, COUNT(*) FROM rejected GROUP BY step, reason")
     }
     agreement = report["agreement"]
     assert sum(agreement["kept"]["counts"]) == len(examples)
@@ -111,7 +102,7 @@ def test_the_numbers_are_those_of_the_run(demo: Path, cli: Cli) -> None:
     assert agreement["kept"]["mean"] == pytest.approx(fmean(row["agreement"] for row in examples))
     assert agreement["kept_rows"]["voters"] == ["instance", "simulated-a", "simulated-b"]
     assert agreement["kept_rows"]["means"][0][2] == pytest.approx(fmean(row["matrix"][0][2] for row in examples))
-    used = table(demo, "SELECT SUM(prompt_tokens), SUM(completion_tokens), COUNT(*) FROM request")[0]
+    used = stored(demo, "SELECT SUM(prompt_tokens), SUM(completion_tokens), COUNT(*) FROM request")[0]
     assert (report["prompt_tokens"], report["completion_tokens"]) == used[:2]
     assert sum(map(sum, report["throughput"]["counts"].values())) == used[2]
     outputs = next(words for words in report["words"] if words["part"] == "output")
@@ -150,7 +141,7 @@ def test_the_nearest_seed_is_the_nearest(demo: Path) -> None:
     }
     nearest = [
         max(lcs_f1(seed, word_tokens(text)) for seed in seeds[kind])
-        for kind, text in table(demo, "SELECT kind, text FROM instruction")
+        for kind, text in stored(demo, "SELECT kind, text FROM instruction")
     ]
     found = numbers(demo)["nearest"]
     assert found["seed"]["mean"] == pytest.approx(fmean(nearest))
@@ -280,7 +271,7 @@ def test_nothing_has_no_bar_and_all_rows_are_no_sample(copy: Path) -> None:
     change(copy, "DELETE FROM example WHERE kind = 'output_only'")
     page = written(copy)
     assert not [given for tag, given in page.elements if tag == "i" and "width:0.00%" in (given.get("style") or "")]
-    instances = table(copy, "SELECT COUNT(*) FROM instance")[0][0]
+    instances = stored(copy, "SELECT COUNT(*) FROM instance")[0][0]
     assert f"Mean over {instances - 1} rows." in words(page)
 
 

@@ -96,6 +96,11 @@ class Forks:
         self._process.communicate()
 
 
+def on_path(folder: Path) -> dict[str, str]:
+    """The environment in which a command also finds the modules of a folder: it does not look there by itself."""
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])}
+
+
 @contextmanager
 def forking(factory: pytest.TempPathFactory) -> Iterator[Forks]:
     """For a fixture of a module."""

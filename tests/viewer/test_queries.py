@@ -6,13 +6,12 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,79 +19,14 @@ from urllib.parse import urlencode
 import pytest
 
 from ensemble_instruct.records import STEPS
-from tests.conftest import COMMAND, ROOT, SIMULATED, Cli, rows
+from tests.conftest import COMMAND, Cli, rows
+from tests.support.finished import stored
+from tests.support.forks import on_path
+from tests.support.hostile import hostile_config
+from tests.support.servers.model import wait_for
+from tests.support.servers.viewer import viewer
 
 Row = dict[str, Any]
-
-HOSTILE = (
-    "<script>document.title='broken'</script></style></pre><img src=x onerror=\"document.title='broken'\">\u202eabc"
-)
-MODELS = f"""
-import random, time
-from pathlib import Path
-
-HOSTILE = {HOSTILE!r}
-DONE = Path(__file__).with_name("go-on")
-
-
-def base(request):
-    if request.step == "instructions":
-        numbers = random.Random(request.sampling.seed)
-        told = " ".join(str(numbers.randrange(10**6)) for _ in range(14))
-        return f" Say {{HOSTILE}} after {{told}}\\n9. {{HOSTILE}} needs four words"
-    return "input: " + "x" * 100_000 + HOSTILE + "\\noutput: " + HOSTILE
-
-
-def voter(request):
-    return HOSTILE
-
-
-def slow(request):
-    slow.asked += 1
-    while slow.asked > 16 and not DONE.exists():
-        time.sleep(0.01)
-    return HOSTILE
-
-
-slow.asked = 0
-"""
-CONFIG = """
-instructions: {target: {input_output: 24, output_only: 0}, demonstrations: {input_output: 2}, window: 4}
-models:
-  base: {provider: scripted, function: "hostile_models:base"}
-  "a|voter": {provider: scripted, function: "hostile_models:VOTER"}
-roles: {instructions: base, instances: base, outputs: ["a|voter"]}
-"""
-
-
-def run_folder(folder: Path, *arguments: str) -> Path:
-    """A finished run."""
-    command = [str(COMMAND), "run", *arguments, "--out", str(folder)]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{folder.parent}"}
-    subprocess.run(command, check=True, capture_output=True, cwd=folder.parent, env=environment)
-    return folder
-
-
-def hostile_config(folder: Path, voter: str = "voter") -> str:
-    """A config whose models write markup; path of its file."""
-    (folder / "hostile_models.py").write_text(MODELS, encoding="utf-8")
-    config = folder / f"{voter}.yaml"
-    config.write_text(CONFIG.replace("VOTER", voter), encoding="utf-8")
-    return str(config)
-
-
-@contextmanager
-def viewer(folder: Path) -> Iterator[int]:
-    """The installed command on a free port; yields the port."""
-    command = [str(COMMAND), "view", str(folder), "--no-open", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            found = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
-            assert found, process.communicate()
-            yield int(found[1])
-        finally:
-            process.kill()
 
 
 def get(port: int, path: str, host: str | None = None, method: str = "GET") -> tuple[int, str, dict[str, str]]:
@@ -122,20 +56,14 @@ def listed(port: int, path: str, **query: Any) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_folder(tmp_path_factory.mktemp("view") / "demo run & more", SIMULATED)
+def demo(tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> Path:
+    return shutil.copytree(finished_run, tmp_path_factory.mktemp("view") / "demo run & more")
 
 
 @pytest.fixture(scope="module")
 def port(demo: Path) -> Iterator[int]:
     with viewer(demo) as number:
         yield number
-
-
-def table(folder: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """Rows of the run's database."""
-    with closing(sqlite3.connect(folder / "run.db")) as connection:
-        return connection.execute(sql, values).fetchall()
 
 
 def test_examples_are_those_of_the_file(demo: Path, port: int) -> None:
@@ -188,7 +116,7 @@ def test_filters_of_examples(demo: Path, port: int, query: dict[str, str]) -> No
 def test_dropped_are_those_of_the_database(demo: Path, port: int, query: dict[str, str]) -> None:
     expected = {
         (number, step, kind, reason)
-        for number, step, kind, reason, text, detail in table(
+        for number, step, kind, reason, text, detail in stored(
             demo, "SELECT id, step, kind, reason, text, detail FROM rejected"
         )
         if query.get("step", step) == step
@@ -212,14 +140,14 @@ def test_the_funnel_says_what_status_says(demo: Path, port: int, cli: Cli) -> No
     counted = {(row["step"], row["kind"], row["reason"]): row["count"] for row in run["dropped"]}
     assert counted == {
         (step, kind, reason): count
-        for step, kind, reason, count in table(
+        for step, kind, reason, count in stored(
             demo, "SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY step, kind, reason"
         )
     }
 
 
 def test_an_example_tells_how_it_came_about(demo: Path, port: int) -> None:
-    keys = {row[0].hex(): row[1:] for row in table(demo, "SELECT key, model, text, seconds FROM request")}
+    keys = {row[0].hex(): row[1:] for row in stored(demo, "SELECT key, model, text, seconds FROM request")}
     follow_ons = 0
     for row in rows(demo / "examples.jsonl"):
         detail = api(port, f"examples/{row['id']}")
@@ -243,7 +171,7 @@ def test_a_drop_tells_how_it_came_about(demo: Path, port: int) -> None:
     for row in listed(port, "dropped"):
         detail = api(port, f"dropped/{row['id']}")
         assert detail["chain"], row
-        (key,) = table(demo, "SELECT request FROM rejected WHERE id = ?", row["id"])[0]
+        (key,) = stored(demo, "SELECT request FROM rejected WHERE id = ?", row["id"])[0]
         assert key.hex() in {link["request"]["key"] for link in detail["chain"]}
         if row["step"] == "ensemble":
             agreement, least = map(float, detail["detail"].split(" < "))
@@ -353,17 +281,10 @@ def test_mistakes_are_one_line(demo: Path, cli: Cli, tmp_path: Path) -> None:
     assert "not begun" in done.stderr
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
 def test_it_works_while_the_run_goes_on(tmp_path: Path) -> None:
     config = hostile_config(tmp_path, "slow")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [str(COMMAND), "run", config, "--out", str(tmp_path / "run")]
+    environment = {**os.environ, **on_path(tmp_path)}
+    command = [str(COMMAND), "run", str(config), "--out", str(tmp_path / "run")]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for((tmp_path / "run" / "config.yaml").exists)
@@ -372,7 +293,7 @@ def test_it_works_while_the_run_goes_on(tmp_path: Path) -> None:
                 assert api(port, "run")["state"] == "running"
                 assert 0 < api(port, "examples")["total"] < 24
                 (tmp_path / "go-on").touch()
-                assert process.wait(20) == 0
+                assert process.wait(60) == 0
                 assert api(port, "run")["state"] == "finished"
                 assert [row["id"] for row in listed(port, "examples")] == [
                     row["id"] for row in rows(tmp_path / "run" / "examples.jsonl")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import rows
-from tests.files.test_bad_input import TASK, write
-from tests.support.forks import Forks
+from tests.support.forks import Forks, on_path
+from tests.support.good_input import TASK, write
 
 MODULE = """
 from ensemble_instruct.records import Request, Response
@@ -50,13 +50,8 @@ def outputs(model: str = "m", **settings: str) -> list[str]:
     return ["outputs", "config.yaml", "--model", model, "--instances", "tasks.jsonl", "--to", "out.jsonl", *given]
 
 
-def here(folder: Path) -> dict[str, str]:
-    """The environment in which the scripts of a folder can be imported: the command does not look beside itself."""
-    return {"PYTHONPATH": str(folder)}
-
-
 def test_a_function_answers_from_the_whole_request(forks: Forks, folder: Path) -> None:
-    done = forks.run(folder, outputs(), here(folder))
+    done = forks.run(folder, outputs(), on_path(folder))
     assert done.returncode == 0, done.stderr
     lengths = [len(f"{task['instruction']}\n{task['input']}") for task in TASKS]
     assert [row["output"] for row in rows(folder / "out.jsonl")] == [
@@ -65,7 +60,7 @@ def test_a_function_answers_from_the_whole_request(forks: Forks, folder: Path) -
 
 
 def test_a_function_may_say_how_it_ended(forks: Forks, folder: Path) -> None:
-    done = forks.run(folder, outputs(function="my_scripts:cut_off"), here(folder))
+    done = forks.run(folder, outputs(function="my_scripts:cut_off"), on_path(folder))
     assert done.returncode == 0, done.stderr
     assert rows(folder / "out.jsonl") == []
     dropped = rows(folder / "out.jsonl.rejected.jsonl")
@@ -85,7 +80,7 @@ def test_a_function_may_say_how_it_ended(forks: Forks, folder: Path) -> None:
     ],
 )
 def test_a_function_that_is_not_there_is_refused(forks: Forks, folder: Path, function: str) -> None:
-    said = forks.refused(folder, *outputs(function=f"'{function}'"), env=here(folder))
+    said = forks.refused(folder, *outputs(function=f"'{function}'"), env=on_path(folder))
     assert f"models.m.function: '{function}'" in said
     assert "package.module:name" in said
 
@@ -93,12 +88,12 @@ def test_a_function_that_is_not_there_is_refused(forks: Forks, folder: Path, fun
 @pytest.mark.parametrize("source", ["import no_such_module_at_all\n", "def text(:\n", "1 / 0\n"])
 def test_a_module_that_cannot_be_imported_is_refused(forks: Forks, folder: Path, source: str) -> None:
     (folder / "my_scripts.py").write_text(source)
-    assert "models.m.function: 'my_scripts:text'" in forks.refused(folder, *outputs(), env=here(folder))
+    assert "models.m.function: 'my_scripts:text'" in forks.refused(folder, *outputs(), env=on_path(folder))
 
 
 @pytest.mark.parametrize("function", ["failing", "nothing", "taking_none"])
 def test_a_function_that_fails_is_one_line_that_names_it(forks: Forks, folder: Path, function: str) -> None:
-    done = forks.run(folder, outputs(function=f"my_scripts:{function}"), here(folder))
+    done = forks.run(folder, outputs(function=f"my_scripts:{function}"), on_path(folder))
     assert done.returncode in (1, 2)
     assert done.stderr.count("\n") == 1
     assert function in done.stderr

@@ -1,47 +1,18 @@
-"""Files of rows that are not what they should be: one line on stderr, exit 2, nothing written."""
+"""Commands refuse files of rows that are not what they should be: one line on stderr, exit 2, nothing written."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.jsonl import read_rows
 from tests.conftest import COMMAND
 from tests.support.forks import Forks
-
-TASK = {"instruction": "Name the capital city of this country.", "input": "France", "output": "Paris"}
-COMPLETION = {"instruction": TASK["instruction"], "raw_instances": "input: France\noutput: Paris"}
-SEED = {
-    "id": "seed_1",
-    "name": "capital",
-    "instruction": TASK["instruction"],
-    "instances": [{"input": "France", "output": "Paris"}],
-    "is_classification": False,
-}
-REPLY = {"prompt": "Say yes.", "text": "Yes."}
-
-CONFIG = """
-instructions:
-  target: {input_output: 5, output_only: 5}
-  demonstrations: {input_output: 4, output_only: 4}
-models:
-  base: {provider: scripted, function: "tests.support.simulated.models:base"}
-  a: {provider: scripted, function: "tests.support.simulated.models:voter_a"}
-  b: {provider: scripted, function: "tests.support.simulated.models:voter_b"}
-  file: {provider: scripted, replies: replies.jsonl}
-roles: {instructions: base, instances: base, outputs: [a, b]}
-licenses: {policy: any}
-"""
+from tests.support.good_input import COMPLETION, FAULTS, REPLY, SEED, TASK, working_folder, write
 
 READERS: dict[str, tuple[dict[str, Any], str]] = {
     "instances --instructions": (
@@ -67,44 +38,10 @@ READERS: dict[str, tuple[dict[str, Any], str]] = {
 }
 """Each place where a file of rows goes in, with a good row for it and a command that reads it."""
 
-Fault = Callable[[dict[str, Any]], tuple[bytes, str]]
-
-
-def _last_field(row: dict[str, Any]) -> str:
-    return list(row)[-1]
-
-
-def _without_last(row: dict[str, Any]) -> tuple[bytes, str]:
-    kept = {name: row[name] for name in list(row)[:-1]}
-    return json.dumps(kept).encode(), f"field '{_last_field(row)}' is missing"
-
-
-def _with_number(row: dict[str, Any]) -> tuple[bytes, str]:
-    return json.dumps({**row, _last_field(row): 5}).encode(), f"field '{_last_field(row)}' must be"
-
-
-FAULTS: dict[str, Fault] = {
-    "cut JSON": lambda row: (json.dumps(row).encode()[:-1], "not JSON"),
-    "a list": lambda row: (json.dumps([row]).encode(), "expected a JSON object, found a list"),
-    "missing field": _without_last,
-    "wrong type": _with_number,
-    "invalid UTF-8": lambda row: (json.dumps(row).encode().replace(b"a", b"\xff", 1), "not UTF-8"),
-    "lone surrogate": lambda row: (json.dumps({**row, "note": "\ud83d"}).encode(), "half of a surrogate pair"),
-}
-
-
-def write(path: Path, *rows: object) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The working folder, with what the commands need beside the bad file."""
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    write(tmp_path / "good.jsonl", TASK)
-    write(tmp_path / "completions.jsonl", COMPLETION)
-    return tmp_path
+    return working_folder(tmp_path)
 
 
 def command(reader: str, file: Path | str) -> list[str]:
@@ -252,42 +189,3 @@ def test_a_finish_reason_that_is_no_text_is_refused(forks: Forks, folder: Path, 
     write(folder / "bad.jsonl", {**COMPLETION, "finish_reason": value})
     said = forks.refused(folder, *command("parse --instances", "bad.jsonl"))
     assert "bad.jsonl:1: field 'finish_reason' must be a string" in said
-
-
-_LINES = st.one_of(
-    st.fixed_dictionaries({"instruction": st.text(), "input": st.text()}).map(lambda row: json.dumps(row).encode()),
-    st.dictionaries(
-        st.sampled_from(["instruction", "input", "x"]), st.text() | st.none() | st.integers(), max_size=3
-    ).map(lambda row: json.dumps(row, ensure_ascii=False).encode()),
-    st.binary(max_size=8).map(lambda line: line.replace(b"\n", b"")),
-    st.sampled_from([b"", b"  ", b"[]", b"null", b'"x"', b"{}", b'{"instruction": "\\ud800", "input": ""}', b"NaN"]),
-)
-
-
-def _row(line: bytes) -> dict[str, str] | None:
-    """What a line holds by the plainest reading, or None if it is no good row."""
-    try:
-        row = json.loads(line.decode())
-        json.dumps(row, ensure_ascii=False).encode()
-    except ValueError:
-        return None
-    good = isinstance(row, dict) and all(isinstance(row.get(name), str) for name in ("instruction", "input"))
-    return row if good else None
-
-
-@given(st.lists(_LINES, max_size=6), st.sampled_from([b"\n", b"\r\n"]))
-@settings(max_examples=300, deadline=None)
-def test_any_file_is_read_up_to_its_first_bad_line(lines: list[bytes], end: bytes) -> None:
-    filled = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    bad = next((number for number, line in filled if _row(line) is None), None)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.jsonl"
-        path.write_bytes(end.join(lines))
-        if bad is None:
-            read = list(read_rows(path, {"instruction": str, "input": str}))
-            assert read == [(number, _row(line)) for number, line in filled]
-        else:
-            with pytest.raises(InputFileError) as caught:
-                list(read_rows(path, {"instruction": str, "input": str}))
-            assert str(caught.value).startswith(f"{path}:{bad}: ")
-            assert "\n" not in str(caught.value)

@@ -1,0 +1,71 @@
+"""A run that an older version of the program left: it is read as it is, and goes on in the newest schema."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ensemble_instruct.store.database import APPLICATION_ID, MIGRATIONS
+from ensemble_instruct.store.reading import reading
+from ensemble_instruct.viewer.queries import ExampleFilter, example_detail, examples_page, overview
+from tests.support.forks import Forks
+from tests.support.servers.meter import Paid, status, used
+
+
+def of_version_1(source: Path, folder: Path) -> Path:
+    """The same run as the first version of the program would have left it."""
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("run.db*"))
+    with closing(sqlite3.connect(folder / "run.db")) as connection:
+        connection.executescript(f"{MIGRATIONS[0]} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=1;")
+        connection.execute("ATTACH ? AS newer", (str(source / "run.db"),))
+        for (table,) in connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
+            columns = ", ".join(f'"{row[1]}"' for row in connection.execute(f"PRAGMA main.table_info({table})"))
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
+        connection.execute("DELETE FROM main.meta WHERE name = 'servers'")
+        connection.commit()
+    return folder
+
+
+def schema(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "run.db")) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def seen(folder: Path) -> list[Any]:
+    """What the viewer shows of a run."""
+    with reading(folder / "run.db") as connection:
+        page = examples_page(connection, ExampleFilter(), 0, 100)
+        return [overview(connection), page, *(example_detail(connection, row["id"]) for row in page["rows"])]
+
+
+def test_a_run_of_the_first_schema_is_read_and_left_as_it_is(forks: Forks, paid: Paid, tmp_path: Path) -> None:
+    folder = of_version_1(paid.folder / "run", tmp_path / "run")
+    expected, found = status(forks, paid.folder), status(forks, tmp_path)
+    assert found.splitlines()[:-1] == [line for line in expected.splitlines()[:-1] if not line.startswith("  server ")]
+    assert seen(folder) == seen(paid.folder / "run")
+    exported = []
+    for place, name in ((paid.folder, "expected.jsonl"), (tmp_path, "found.jsonl")):
+        done = forks.run(place, ["export", "run", "--format", "messages", "--to", str(tmp_path / name)])
+        assert done.returncode == 0, done.stderr
+        exported.append((tmp_path / name).read_bytes())
+    assert exported[0] == exported[1] != b""
+    assert schema(folder) == 1
+
+
+def test_a_run_of_the_first_schema_goes_on_in_the_newest(forks: Forks, paid: Paid, tmp_path: Path) -> None:
+    folder = of_version_1(paid.folder / "run", tmp_path / "run")
+    with closing(sqlite3.connect(folder / "run.db")) as connection, connection:
+        gone = connection.execute("DELETE FROM request WHERE rowid % 4 = 0").rowcount
+        connection.execute("UPDATE meta SET value = 'running' WHERE name = 'state'")
+    (folder / "examples.jsonl").unlink()
+    assert status(forks, tmp_path).splitlines()[-1].startswith("stopped; ")
+    before = paid.counted.asked
+    done = forks.run(tmp_path, ["run", "--out", "run"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert paid.counted.asked - before == gone > 0
+    assert (folder / "examples.jsonl").read_bytes() == paid.examples
+    assert schema(folder) == len(MIGRATIONS)
+    assert used(done.stdout) == used(paid.out)
