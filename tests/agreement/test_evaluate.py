@@ -253,7 +253,7 @@ def test_neither_order_of_models_nor_another_start_changes_a_number(tmp_path: Pa
 
 def test_rows_in_memory_are_evaluated_as_their_file_is(tmp_path: Path) -> None:
     rows = tasks()
-    assert evaluate(rows, size=2, keep=0.4) == evaluate(write(tmp_path / "tasks.jsonl", rows), size=2, keep=0.4)
+    assert evaluate(rows, size=2, keep=0.4) == evaluate(write(tmp_path / "tasks.jsonl", *rows), size=2, keep=0.4)
 
 
 @pytest.mark.parametrize(
