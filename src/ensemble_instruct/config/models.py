@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from ensemble_instruct.config.bundled import BUNDLED, bundled_path
 from ensemble_instruct.config.section import Section
 from ensemble_instruct.errors import ConfigError
-from ensemble_instruct.files.digest import _digest, content_of
+from ensemble_instruct.files.digest import model_digest, replies_digest
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 """The environment variable that holds the API key where `api_key_env` names no other."""
@@ -54,6 +54,10 @@ class Price(Section):
     """Of a million tokens of prompts."""
     output: float = Field(default=0.0, ge=0)
     """Of a million tokens of replies."""
+
+    def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """US dollars for that many tokens of prompts and of replies."""
+        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
 
 
 class ModelSection(Section):
@@ -211,11 +215,11 @@ class ModelSection(Section):
         the Hub.
         """
         if self.provider == "scripted":
-            script = self.function or f"replies {_digest(self.replies)}"
+            script = self.function or f"replies {replies_digest(self.replies)}"
             return (f"scripted: {script}", self.model, self.endpoint)
         if not self.is_local:
             return (self.base_urls[0], self.model, self.endpoint, *([self.revision] if self.revision else []))
-        which = self.model if self.folder is None else content_of(self.folder)
+        which = self.model if self.folder is None else model_digest(self.folder)
         how = {"revision": self.revision, "compute_type": self.compute_type, "dtype": self.dtype}
         options = {key: value for key, value in self.options.items() if key not in _WITHOUT_EFFECT}
         settings = {"context_length": self.context_length, **how, **({"options": options} if options else {})}

@@ -21,6 +21,7 @@ from ensemble_instruct.config.load import load_config
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.layout import Table, usual_tables
+from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.licences.policy import DerivedLicence, Part, derive, parts_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 from ensemble_instruct.store.database import schema_version
@@ -280,18 +281,14 @@ def source_files(config: Config) -> tuple[SourceFile, ...]:
     named.append(("datasets to differ from", [*config.instructions.against]))
     named.append(("benchmarks", [*config.quality.decontaminate]))
     own = [(what, path) for what, paths in named for path in paths if path and is_users(path)]
-    return tuple(SourceFile(what, path.name, _digest(path)) for what, path in own)
+    return tuple(SourceFile(what, path.name, _digest_or_nothing(path)) for what, path in own)
 
 
-def _digest(path: Path) -> str:
-    digest = sha256()
+def _digest_or_nothing(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError:
+        return file_digest(path)
+    except OSError:  # it is gone since the run was made
         return ""
-    return digest.hexdigest()
 
 
 def _days(connection: sqlite3.Connection) -> tuple[str, str]:

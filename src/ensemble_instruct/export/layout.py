@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.parquet import arrow, arrow_errors
 
 _SHARD = re.compile(r"(?P<split>\w+)-\d{5}-of-\d{5}\.parquet")
@@ -111,8 +111,7 @@ def lines_table(folder: Path, rows: Mapping[str, int]) -> Table:
     splits = []
     for name, count in rows.items():
         path = folder / f"{name}.jsonl"
-        with path.open("rb") as file:
-            found = DataFile(path.name, _digest(file), path.stat().st_size)
+        found = DataFile(path.name, file_digest(path), path.stat().st_size)
         splits.append(Split(name, count, (found,), found.size))
     return Table("default", tuple(splits), (), is_lines=True)
 
@@ -152,20 +151,12 @@ def _read_table(name: str, folder: Path) -> Table | None:
         split = splits.setdefault(shard["split"], _Files())
         split.rows += metadata.num_rows
         split.bytes += sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-        with path.open("rb") as file:
-            split.files.append(DataFile(f"{folder.name}/{path.name}", _digest(file), path.stat().st_size))
+        split.files.append(DataFile(f"{folder.name}/{path.name}", file_digest(path), path.stat().st_size))
     if schema is None:
         return None
     order = sorted(splits, key=lambda split: (split != "train", split))
     made = tuple(Split(split, splits[split].rows, tuple(splits[split].files), splits[split].bytes) for split in order)
     return Table(name, made, tuple(_column(column.name, column.type) for column in schema))
-
-
-def _digest(file: Any) -> str:
-    digest = sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _column(name: str, kind: Any) -> Column:

@@ -1,16 +1,38 @@
-"""Digests by which a file or folder is known."""
+"""Digests (SHA-256) by which files, folders and rows are known, in keys of requests, in runs and in datasets."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
 SMALL_MODEL = 64 * 2**20
 """Bytes up to which a model's folder is known by its content, and read into memory."""
+_SHORT = 12
+"""Hexadecimal digits of the digests that a run notes of its settings."""
+_BEGINNING = 2**20
+"""Bytes of each file of a large folder that are looked at."""
 
 
-def content_of(folder: Path) -> str:
-    """A digest of a small folder's files, or the path of a larger one."""
+def file_digest(path: Path) -> str:
+    """Of the content of a file, read a piece at a time. Raises `OSError`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def short_file_digest(path: Path | None) -> str | None:
+    """The first digits of a `file_digest`; None where there is no file."""
+    return None if path is None or not path.is_file() else file_digest(path)[:_SHORT]
+
+
+def replies_digest(path: Path | None) -> str:
+    """What a file of replies is known by in the keys of requests: its content, or its path where there is none."""
+    return file_digest(path) if path is not None and path.is_file() else str(path)
+
+
+def model_digest(folder: Path) -> str:
+    """What a model's folder is known by in the keys of requests: its files, or its path where they are large."""
     if not folder.is_dir():
         return str(folder)
     paths = sorted(path for path in folder.iterdir() if path.is_file())
@@ -18,9 +40,20 @@ def content_of(folder: Path) -> str:
         return str(folder)
     digest = sha256()
     for path in paths:
-        digest.update(f"{path.name} {sha256(path.read_bytes()).hexdigest()}\n".encode())
+        digest.update(f"{path.name} {file_digest(path)}\n".encode())
     return f"content {digest.hexdigest()}"
 
 
-def _digest(path: Path | None) -> str:
-    return sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else str(path)
+def short_folder_digest(folder: Path) -> str:
+    """Of the names and sizes of all files below a folder, however large, and of how each begins."""
+    digest = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            begins = sha256(file.read(_BEGINNING)).hexdigest()
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_size} {begins}\n".encode())
+    return digest.hexdigest()[:_SHORT]
+
+
+def short_rows_digest(rows: Iterable[object]) -> str:
+    """Of records, in order, by all their fields."""
+    return sha256("\n".join(map(repr, rows)).encode()).hexdigest()[:_SHORT]

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ensemble_instruct.config.models import Price
 from ensemble_instruct.errors import RunError
-
-
-def cost_of(price: Price, prompt_tokens: float, completion_tokens: float) -> float:
-    """US dollars for so many tokens."""
-    return (prompt_tokens * price.input + completion_tokens * price.output) / 1e6
 
 
 class Budget:
@@ -46,7 +40,7 @@ class Budget:
             self._number += 1
 
     def settle(self, most: float, cost: float) -> None:
-        """A request for which `most` was set aside is over and cost so much."""
+        """A request for which `most` was set aside is over; `cost` is what it did cost."""
         self._number -= 1
         self._set_aside = self._set_aside - most if self._number else 0.0
         self._spent += cost

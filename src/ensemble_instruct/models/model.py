@@ -21,7 +21,7 @@ from ensemble_instruct.errors import (
     TransientError,
 )
 from ensemble_instruct.models.admission import Gate, GateStatus
-from ensemble_instruct.models.budget import Budget, cost_of
+from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.dispatcher import Dispatcher
 from ensemble_instruct.models.rates import Rates
@@ -237,7 +237,7 @@ class Model:
             try:
                 outcome = await self._ask_once(key, request, tries, tokens)
                 if self._budget is not None and isinstance(outcome, Response):
-                    cost = cost_of(self._section.price, *outcome.used_tokens(request.prompt))
+                    cost = self._section.price.cost(*outcome.used_tokens(request.prompt))
             finally:
                 if self._budget is not None:
                     self._budget.settle(most, cost)
@@ -267,7 +267,7 @@ class Model:
     def _most(self, request: Request) -> float:
         """The most that a request can cost, in US dollars: a token is a byte at least."""
         tokens = len(request.prompt.encode("utf-8", "surrogatepass")) + _TEMPLATE_TOKENS
-        return cost_of(self._section.price, tokens, request.sampling.max_tokens)
+        return self._section.price.cost(tokens, request.sampling.max_tokens)
 
     async def _try(
         self, number: int, key: str, request: Request, tries: Tries, tokens: float

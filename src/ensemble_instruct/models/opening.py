@@ -13,7 +13,7 @@ from dataclasses import asdict
 
 from ensemble_instruct.concurrency import gather
 from ensemble_instruct.config.models import ModelSection
-from ensemble_instruct.models.budget import Budget, cost_of
+from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.models.telemetry import telemetry_from_environment
@@ -57,7 +57,7 @@ async def open_models(
 
 def _spent(sections: Mapping[str, ModelSection], store: Store) -> float:
     used = store.used_tokens()
-    return sum(cost_of(section.price, *used.get(name, (0, 0))) for name, section in sections.items())
+    return sum(section.price.cost(*used.get(name, (0, 0))) for name, section in sections.items())
 
 
 async def _keep_status(models: Mapping[str, Model], store: Store) -> None:

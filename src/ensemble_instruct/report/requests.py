@@ -12,7 +12,6 @@ from typing import Any
 
 from ensemble_instruct.config.models import ModelSection, Price
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.models.budget import cost_of
 from ensemble_instruct.records import STEPS, Kind, Step
 from ensemble_instruct.report.histograms import round_seconds
 from ensemble_instruct.store.database import schema_version
@@ -145,7 +144,7 @@ def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
         completion_tokens=int(made),
         estimated=int(estimated),
         seconds=seconds / answers if answers else 0.0,
-        cost=cost_of(section.price if section else Price(), given, made),
+        cost=(section.price if section else Price()).cost(given, made),
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.models.budget import cost_of
 from ensemble_instruct.records import BYTES_PER_TOKEN, Kind, Step
 from ensemble_instruct.steps.instances import instances_request
 from ensemble_instruct.steps.plans import KindPlan
@@ -76,7 +75,7 @@ def _planned_helpers(config: Config, kind: Kind, instances: int) -> list[Estimat
 def _planned(config: Config, step: Step, kind: Kind, model: str, requests: int, prompt: int) -> Estimate:
     replies = {"instructions": INSTRUCTION_TOKENS, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
     completion = replies.get(step, VERDICT_TOKENS)
-    cost = requests * cost_of(config.models[model].price, prompt, completion)
+    cost = requests * config.models[model].price.cost(prompt, completion)
     return Estimate(
         step=step,
         kind=kind,

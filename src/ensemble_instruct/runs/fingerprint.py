@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.agreement.utilities import normalised_weights
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.files.digest import content_of
+from ensemble_instruct.files.digest import model_digest, short_file_digest, short_folder_digest, short_rows_digest
 from ensemble_instruct.records import KINDS, Kind
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, seed_tasks_digest
 
@@ -23,7 +21,6 @@ _HELPERS = {
     "ensemble.fusion": "the model for fusion", "roles.fusion": "the model for fusion", "roles.judge": "the judge",
     "quality.toxicity": "the model about toxicity",
 }  # fmt: skip
-_BEGINNING = 2**20
 SELECTING = ("ensemble.", "quality.")
 """What the keys of step 5 begin with."""
 
@@ -45,14 +42,14 @@ def fingerprint(config: Config) -> dict[str, Any]:
     """The settings that decide a run's records, by dotted key, with digests of the files they name."""
     values = config.model_dump(mode="json", exclude={"quality", "licenses"})
     del values["instructions"]["mean_similarity"]  # asks nothing again, and each start makes the records anew
-    against = [_file_digest(path) for path in config.instructions.against]
+    against = [short_file_digest(path) for path in config.instructions.against]
     del values["instructions"]["against"]
     if against:
         values["instructions"]["against"] = against
     values["models"] = {name: _model(config, name) for name in config.used_models}
     values["seed_tasks"] = seed_tasks_digest(load_seed_tasks(config.seed_tasks))
     values["instances"]["demonstrations"] = {
-        kind: _digest([repr(row) for row in load_demonstrations(kind, config.instances.demonstrations.of(kind))])
+        kind: short_rows_digest(load_demonstrations(kind, config.instances.demonstrations.of(kind)))
         for kind in _kinds(config)
     }
     values["ensemble"] = _selection(config)
@@ -81,9 +78,9 @@ def _model(config: Config, name: str) -> dict[str, Any]:
         del values[setting]
     if section.provider == "openai":
         values["base_url"] = section.base_urls[0]
-    values["replies"] = _file_digest(section.replies)
+    values["replies"] = short_file_digest(section.replies)
     if section.folder is not None:
-        values["path"] = content_of(section.folder)
+        values["path"] = model_digest(section.folder)
     return values
 
 
@@ -101,7 +98,7 @@ def _selection(config: Config) -> dict[str, Any]:
     if all(list(config.ensemble.utility.of(kind)) == ["rouge-l"] for kind in KINDS):
         del values["utility"]
     encoder = config.ensemble.embedding_model
-    values["embedding_model"] = None if encoder is None else _folder_digest(encoder)
+    values["embedding_model"] = None if encoder is None else short_folder_digest(encoder)
     if not config.ensemble.fusion:
         del values["fusion"]
     return values
@@ -112,7 +109,7 @@ def _quality(config: Config) -> dict[str, Any]:
     values = {name: value for name, value in config.quality.model_dump(mode="json").items() if value not in (None, [])}
     values = {name: value for name, value in values.items() if value is not False}
     if config.quality.decontaminate:
-        values["decontaminate"] = [_file_digest(path) for path in config.quality.decontaminate]
+        values["decontaminate"] = [short_file_digest(path) for path in config.quality.decontaminate]
     return {"quality": values} if values else {}
 
 
@@ -158,24 +155,6 @@ def _effect(key: str, answered: dict[str, int]) -> str:
 
 def _kinds(config: Config) -> list[Kind]:
     return [kind for kind in KINDS if config.instructions.target.of(kind)]
-
-
-def _digest(rows: list[str]) -> str:
-    return sha256("\n".join(rows).encode()).hexdigest()[:12]
-
-
-def _folder_digest(folder: Path) -> str:
-    """By the names and sizes of all files below a folder, and how each begins."""
-    digest = sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            begins = sha256(file.read(_BEGINNING)).hexdigest()
-        digest.update(f"{path.relative_to(folder)} {path.stat().st_size} {begins}\n".encode())
-    return digest.hexdigest()[:12]
-
-
-def _file_digest(path: Path | None) -> str | None:
-    return None if path is None or not path.is_file() else sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:

@@ -16,7 +16,6 @@ import yaml
 
 from ensemble_instruct.config.models import Price
 from ensemble_instruct.models.admission import GateStatus
-from ensemble_instruct.models.budget import cost_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 from ensemble_instruct.store.database import schema_version
 from ensemble_instruct.store.reading import (
@@ -177,7 +176,7 @@ def _uses(connection: sqlite3.Connection, folder: Path) -> tuple[Use, ...]:
     rows = connection.execute(_USES if schema_version(connection) >= 2 else _USES.replace("SUM(estimated)", "0"))
     uses = []
     for model, step, kind, answers, failures, prompt_tokens, completion_tokens, estimated in rows:
-        cost = cost_of(prices.get(model, Price()), prompt_tokens, completion_tokens)
+        cost = prices.get(model, Price()).cost(prompt_tokens, completion_tokens)
         uses.append(
             Use(
                 model=model,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.config.bundled import bundled_path
 from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.digest import short_rows_digest
 from ensemble_instruct.files.jsonl import read_rows
 from ensemble_instruct.records import Demonstration, Kind, SeedTask
 
@@ -98,4 +98,4 @@ def load_demonstrations(kind: Kind, path: Path | None = None) -> tuple[Demonstra
 
 def seed_tasks_digest(tasks: Sequence[SeedTask]) -> str:
     """What a fingerprint holds of the seed tasks."""
-    return sha256("\n".join(repr(task) for task in tasks).encode()).hexdigest()[:12]
+    return short_rows_digest(tasks)
