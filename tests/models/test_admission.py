@@ -26,7 +26,6 @@ from ensemble_instruct.models.admission import Gate, GateStatus
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.models.opening import open_models
-from ensemble_instruct.models.retries import Tries
 from ensemble_instruct.records import Answer, Failure, Request, Response, Sampling
 from ensemble_instruct.store.store import Store, opened_store
 from tests.support.servers.reply import Reply, prompt_of, said, serving
@@ -151,9 +150,8 @@ def simulated_time() -> Iterator[asyncio.Runner]:
     """What is run here takes the time of a `SimulatedLoop`."""
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner, pytest.MonkeyPatch.context() as patch:
         clock = SimpleNamespace(monotonic=runner.get_loop().time)
-        for module in ("admission", "dispatcher", "model", "retries"):
+        for module in ("admission", "dispatcher", "model", "retries", "servers"):
             patch.setattr(f"ensemble_instruct.models.{module}.time", clock)
-        patch.setattr("ensemble_instruct.models.model.Tries", lambda: Tries(began=clock.monotonic()))
         yield runner
 
 
@@ -170,7 +168,7 @@ def simulate(
     async def ask() -> tuple[float, list[Response | Failure]]:
         section = ModelSection(base_url="http://127.0.0.1:1", model="org/model", **settings)
         model = Model("m", section, [("simulated", server)], store or Memory())
-        server.gate = model._gates[0]
+        server.gate = model._servers.gates[0]
         model._retries._jitter.seed(server.seed)
         wanted = map_in_order(each(map(request, prompts(count))), model.ask, model.window)
         outcomes = [answer.outcome async for _, answer in wanted]

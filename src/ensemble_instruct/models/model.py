@@ -8,34 +8,31 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from ensemble_instruct.config.models import ModelSection
-from ensemble_instruct.errors import (
-    RequestError,
-    RequestRefusedError,
-    RunError,
-    ServerUnreachableError,
-    TransientError,
-)
+from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
 from ensemble_instruct.models.admission import Gate, GateStatus
 from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.dispatcher import Dispatcher
-from ensemble_instruct.models.rates import Rates
 from ensemble_instruct.models.retries import Retries, Tries
+from ensemble_instruct.models.servers import Servers
 from ensemble_instruct.models.telemetry import Telemetry
 from ensemble_instruct.records import Answer, Failure, Request, Response, estimated_tokens
 from ensemble_instruct.store.store import Store
 
-_WINDOW_FACTOR, _SMALLEST_WINDOW, _LARGEST_WINDOW = 16, 64, 2048
-_GRACE = 0.5
-"""Seconds for which the servers of a model that have not answered yet are waited for, once one has."""
+_WINDOW_FACTOR = 16
+"""Requests that a step has under way for each place at the servers, while that is within the next two."""
+_SMALLEST_WINDOW = 64
+"""Requests that a step has under way at least."""
+_LARGEST_WINDOW = 2048
+"""Requests that it has under way at most, unless twice the places are more; also where no ceiling is set."""
 _TEMPLATE_TOKENS = 64
 """What a chat template may add to a prompt."""
 _WITHOUT_REPLY = ("connection", "timeout", "unreachable")
+"""Causes of a failure that came with no headers, so that the client's `limits` are those of an earlier reply."""
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +63,7 @@ class Usage:
 class _Sent:
     """One try, and how many requests and tokens its server had been sent by then."""
 
+    server: int
     gate: Gate
     began: float
     requests: int
@@ -105,24 +103,21 @@ class Model:
         self.name = name
         self.usage = Usage()
         self._section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
-        self._clients = tuple(client for _, client in clients)
         self._identity = section.identity
-        rates = section.requests_per_minute, section.tokens_per_minute
-        patience = section.give_up_after / 4
-        self._gates = tuple(Gate(server, section.max_in_flight, Rates(*rates), patience) for server, _ in clients)
-        self._dispatcher = Dispatcher(self._gates)
+        self._servers = Servers(name, section, clients)
+        self._dispatcher = Dispatcher(self._servers.gates)
         self._retries = Retries(name, section)
         self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
+        """By key, the requests that are being asked: an equal one waits for the answer of the first."""
         self._sleeping: dict[asyncio.Future[None], Tries] = {}
-        self._opening: asyncio.Task[None] | None = None
-        self._late: set[asyncio.Future[None]] = set()
-        self._is_open = False
+        """Requests that wait to be tried again, by what wakes them."""
         self._completion_tokens = 0.0
+        """Usual length of a reply: a moving average, 0 before the first one."""
 
     @property
     def window(self) -> int:
         """How many requests a step shall have under way, so that one that is tried again holds up nothing."""
-        in_flight = (self._section.max_in_flight or _LARGEST_WINDOW // _WINDOW_FACTOR) * len(self._clients)
+        in_flight = (self._section.max_in_flight or _LARGEST_WINDOW // _WINDOW_FACTOR) * len(self._servers.clients)
         return max(_SMALLEST_WINDOW, min(_LARGEST_WINDOW, _WINDOW_FACTOR * in_flight), 2 * in_flight)
 
     @property
@@ -133,48 +128,15 @@ class Model:
     @property
     def servers(self) -> list[GateStatus]:
         """The state of each server at this moment."""
-        return [gate.status() for gate in self._gates]
+        return [gate.status() for gate in self._servers.gates]
 
     def key(self, request: Request) -> str:
         """See `request_key`."""
         return request_key(self._identity, request)
 
     async def open(self) -> None:
-        """Open the clients, once; raises `ModelError` when the model cannot be reached at all."""
-        if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open())
-        await asyncio.shield(self._opening)
-
-    async def _open(self) -> None:
-        """Open all clients at the same time, and go on with the first that is there; the others may come later."""
-        opening = {
-            asyncio.ensure_future(client.open()): gate for client, gate in zip(self._clients, self._gates, strict=True)
-        }
-        self._late = set(opening)
-        away: list[ServerUnreachableError] = []
-        done: set[asyncio.Task[None]] = set()
-        while opening and (done or not self._is_open):
-            grace = _GRACE if self._is_open else None
-            done, _ = await asyncio.wait(opening, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                gate, error = opening.pop(task), task.exception()
-                if isinstance(error, ServerUnreachableError):
-                    away.append(error)
-                    self._leave_out(gate, error)
-                elif error is not None:
-                    raise error
-                self._is_open |= error is None
-        if not self._is_open:
-            others = ", ".join(gate.server for gate in self._gates[1:])
-            raise ServerUnreachableError(f"{away[0]}" + (f"; nor is one at {others}" if others else ""))
-        for lost in away:
-            log.warning("%s; the other servers go on", lost, extra={"model": self.name})
-        for gate in opening.values():
-            gate.leave_alone(time.monotonic())
-
-    def _leave_out(self, gate: Gate, error: ServerUnreachableError) -> None:
-        gone = TransientError(str(error), cause="unreachable", server_down=True)
-        gate.failed(0, gone, 0.0, time.monotonic())
+        """Open the servers, once; raises `ModelError` when the model cannot be reached at all."""
+        await self._servers.open()
 
     def set_aside(self, name: str, places: int) -> None:
         """Keep so many places for requests of step 1, on which all others wait; 0 ends it."""
@@ -185,22 +147,12 @@ class Model:
         await self._dispatcher.stop()
 
     async def unload(self) -> None:
-        """Free what the clients hold; the next request that the store cannot answer opens them again."""
-        if self._is_open:
-            self._opening, self._is_open = None, False
-            await asyncio.gather(*(client.close() for client in self._clients))
-            log.info("model %s: its role is over, its memory is free", self.name, extra={"model": self.name})
+        """Free what the model holds; the next request that the store cannot answer opens it again."""
+        await self._servers.unload()
 
     async def close(self) -> None:
-        """Close the clients."""
-        if self._opening is not None:
-            self._opening.cancel()
-            with suppress(asyncio.CancelledError, RunError):
-                await self._opening
-            for task in self._late:
-                task.cancel()
-            await asyncio.gather(*self._late, return_exceptions=True)
-        await asyncio.gather(*(client.close() for client in self._clients))
+        """Close what was opened."""
+        await self._servers.close()
 
     async def ask(self, request: Request) -> Answer:
         """The committed answer to a request: from the store, or from the model once it is on disk.
@@ -227,7 +179,7 @@ class Model:
 
     async def _ask_servers(self, key: str, request: Request) -> Answer:
         """Try until there is an outcome; no try is begun that the budget does not cover."""
-        tries = Tries()
+        tries = self._retries.begun()
         tokens = estimated_tokens(request.prompt) + (self._completion_tokens or request.sampling.max_tokens)
         while True:
             most = cost = 0.0
@@ -250,19 +202,19 @@ class Model:
         """One try; an outcome is committed before the place at the server is given back."""
         first = request.step == "instructions"
         number = await self._dispatcher.enter(tokens, first=first, again=tries.made > 0, avoid=tries.server)
-        tries.hold, tries.server = 0.0, number
+        hold = 0.0
         try:
             self._retries.require_hope(tries)
-            if not self._is_open:
-                await self.open()
+            if not self._servers.is_open:
+                await self._servers.open()
             began = time.monotonic()
-            outcome = await self._try(number, key, request, tries, tokens)
+            outcome, hold = await self._try(number, key, request, tries, tokens)
             if outcome is not None:
                 await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
                 self.usage.add(request.prompt, outcome)
             return outcome
         finally:
-            self._dispatcher.leave(number, tries.hold, first=first)
+            self._dispatcher.leave(number, hold, first=first)
 
     def _most(self, request: Request) -> float:
         """The most that a request can cost, in US dollars: a token is a byte at least."""
@@ -271,28 +223,31 @@ class Model:
 
     async def _try(
         self, number: int, key: str, request: Request, tries: Tries, tokens: float
-    ) -> Response | Failure | None:
-        """One try at one server: the outcome, or None when the request shall be tried again after `tries.delay`.
+    ) -> tuple[Response | Failure | None, float]:
+        """One try at one server: the outcome, and for how many seconds more it shall keep its place there.
 
-        Raises `RunError` after `give_up_after` seconds without any success.
+        The outcome is None when the request shall be tried again after `tries.delay`. Raises `RunError` after
+        `give_up_after` seconds without any success.
         """
-        gate, client = self._gates[number], self._clients[number]
-        sent = _Sent(gate, time.monotonic(), gate.rates.used_requests, gate.rates.used_tokens)
+        gate, client = self._servers.gates[number], self._servers.clients[number]
+        sent = _Sent(number, gate, time.monotonic(), gate.rates.used_requests, gate.rates.used_tokens)
         problem: RequestError | None = None
         outcome: Response | Failure | None
+        hold = 0.0
         try:
             outcome = await client.answer(request)
         except RequestRefusedError as error:
             gate.answered(sent.requests, sent.seconds, time.monotonic())
             problem, outcome = error, self._retries.refused(key, error)
         except TransientError as error:
-            problem, outcome = error, self._after_failure(sent, key, error, tries)
+            problem = error
+            outcome, hold = self._after_failure(sent, key, error, tries)
         else:
             self._after_success(sent, key, request, outcome, tokens)
         if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
             gate.rates.told(time.monotonic(), client.limits, sent.requests, sent.tokens)
         self._report(sent, request, outcome, problem)
-        return outcome
+        return outcome, hold
 
     def _after_success(self, sent: _Sent, key: str, request: Request, response: Response, tokens: float) -> None:
         now = time.monotonic()
@@ -305,13 +260,15 @@ class Model:
                 if not tries.is_told:
                     _wake(sleeper)
 
-    def _after_failure(self, sent: _Sent, key: str, error: TransientError, tries: Tries) -> Failure | None:
+    def _after_failure(
+        self, sent: _Sent, key: str, error: TransientError, tries: Tries
+    ) -> tuple[Failure | None, float]:
         gate, now = sent.gate, time.monotonic()
         was_away = gate.is_away
-        tries.hold = gate.failed(sent.requests, error, sent.seconds, now)
+        hold = gate.failed(sent.requests, error, sent.seconds, now)
         self.usage.retries[error.cause] += 1
-        elsewhere = any(other is not gate and not other.is_away for other in self._gates)
-        failure = self._retries.failed(key, error, tries, sent.began, elsewhere=elsewhere)
+        elsewhere = any(other is not gate and not other.is_away for other in self._servers.gates)
+        failure = self._retries.failed(key, error, tries, sent.began, sent.server, elsewhere=elsewhere)
         if self._retries.is_outage:
             gate.leave_alone(now)
         place = {"model": self.name, "server": gate.server, "cause": error.cause}
@@ -319,7 +276,7 @@ class Model:
             log.warning("model %s at %s: %s; trying again", self.name, gate.server, error, extra=place)
         if gate.is_away and not was_away:
             log.info("model %s: left %s alone for a while", self.name, gate.server, extra=place)
-        return failure
+        return failure, hold
 
     def _report(
         self, sent: _Sent, request: Request, outcome: Response | Failure | None, problem: RequestError | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ModelError, RequestRefusedError, RunError, TransientError
@@ -29,9 +29,9 @@ _SILENT_CAUSES = (*_GATEWAY_CAUSES, "connection", "timeout")
 
 @dataclass(slots=True, kw_only=True)
 class Tries:
-    """What became of a request so far; times are those of `time.monotonic`."""
+    """What became of a request so far; times are those of `time.monotonic`. Written by `Retries` alone."""
 
-    began: float = field(default_factory=time.monotonic)
+    began: float
     made: int = 0
     proven: int = 0
     """Those that speak against the request, for another one that was sent later succeeded."""
@@ -43,9 +43,7 @@ class Tries:
     """Seconds to wait before the next one."""
     error: TransientError | None = None
     server: int | None = None
-    """Number of the server that was tried last."""
-    hold: float = 0.0
-    """Seconds for which the last one keeps its place at the server."""
+    """Number of the server where the last one failed."""
     is_told: bool = False
     """Whether the server asked for that delay."""
 
@@ -69,6 +67,10 @@ class Retries:
         """An answer was found in the store."""
         self._answers += 1
         self._ever_succeeded |= succeeded
+
+    def begun(self) -> Tries:
+        """The tries of a request that was not tried yet."""
+        return Tries(began=time.monotonic())
 
     @property
     def is_outage(self) -> bool:
@@ -100,15 +102,17 @@ class Retries:
             )
         return Failure(error.type, str(error))
 
-    def failed(self, key: str, error: TransientError, tries: Tries, sent: float, *, elsewhere: bool) -> Failure | None:
+    def failed(
+        self, key: str, error: TransientError, tries: Tries, sent: float, server: int, *, elsewhere: bool
+    ) -> Failure | None:
         """The failure of this very request, when it has been tried often enough; None to try it again.
 
-        `sent`: when this try was. With `elsewhere`, another server is there to take it at once. Raises `RunError`
-        after `give_up_after` seconds without any success.
+        `sent` and `server` say when this try was, and where. With `elsewhere`, another server is there to take it at
+        once. Raises `RunError` after `give_up_after` seconds without any success.
         """
         now = time.monotonic()
         self._judge_the_one_before(key, tries)
-        tries.error, tries.sent = error, sent
+        tries.error, tries.sent, tries.server = error, sent, server
         tries.made += 1
         self.require_hope(tries)
         needed = max(2, self._section.max_tries)
