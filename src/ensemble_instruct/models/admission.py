@@ -1,23 +1,8 @@
 """How many requests a server gets at a time: found out, lowered when it is overloaded, held back while it is away.
 
-A `Gate` stands before one server and keeps a limit of requests in flight.
-
-Start-up ramp. A ceiling that the config names is trusted and reached within a few hundredths of a second; without one
-the limit begins at 16. Then, after each round (as many outcomes as the limit), the latency is compared with that of the
-first round. As long as it is about the same, the limit is raised twofold; the first time up to sixteenfold, where the
-server works off so many within two seconds. Where it is longer, requests queue up there: by Little's law the server's
-capacity is the answers per second now times the latency at first, and the limit is set to one and a half times that.
-
-Additive increase, multiplicative decrease (Chiu and Jain 1989). After the ramp the limit grows by one each round in
-which nothing queued up. When more than 15 % of a round's outcomes say that the server is overloaded (429, 503, 504,
-529, time-outs), the limit is multiplied by the share that was served. A refusal now and then is no reason to slow down;
-and when a lower limit leaves the share of refusals as it was, they do not come from load, and the limit is put back. A
-refusal or an error comes at once where an answer takes long, so it keeps its place for the usual time of an answer:
-refusals are then weighed by the places they fill, and a server that fails gets no more requests than one that answers.
-
-Rest. When everything sent since the last answer was refused, the server is left alone for as long as it asks
-(Retry-After), then tried with single requests. The same breaker opens at once when no connection can be made. The first
-answer of any kind closes it, and the ramp begins anew, up to the limit before.
+A `Gate` stands before one server. It keeps a limit of requests in flight, which rises and falls by the outcomes of
+each round (`limit`); it leaves a server alone that takes nothing at all (`_Rest`); and it keeps to the ceilings for a
+minute (`rates`).
 """
 
 from __future__ import annotations
@@ -28,26 +13,23 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from ensemble_instruct.errors import TransientError
+from ensemble_instruct.models.limit import FIRST_LIMIT, Cuts, Ramp, Round
 from ensemble_instruct.models.rates import Rates
 
-HIGHEST_LIMIT = 1024
-"""Without a ceiling in the config."""
-_FIRST_LIMIT, _EASE_FROM, _EASE_SECONDS = 16, 4, 0.005
-"""A higher limit takes effect by doublings, from so many requests, one in so many seconds."""
-_GREATEST_GROWTH, _DRAINED_WITHIN = 16.0, 2.0
-_QUICK = 0.05
-"""Where answers take less than this, a twofold limit a round is growth enough."""
-_SLOWER, _QUEUEING, _ERRORS, _ROOM = 1.1, 1.25, 2.0, 1.5
-OVERLOADED = ("429", "503", "504", "529", "timeout")
-REFUSING = ("429", "502", "503", "504", "529")
-_OVERLOADED_SHARE, _RARE = 0.15, 0.1
-_UNCHANGED_FROM, _UNCHANGED_TO = 0.75, 1.5
-_IMMUNE_ROUNDS = 16
-_SMALLEST_ROUND, _LOWEST_AFTER_TIMEOUTS = 10, 4
-_REFUSALS_TO_REST, _SILENCE = 3, 2.0
-"""A server is left alone after so many refusals, none older than the last answer, and so many usual latencies."""
-_FIRST_REST, _LONGEST_REST, _LONGEST_ABSENCE = 0.5, 5.0, 15.0
-_FIRST_HOLD, _LONGEST_HOLD = 0.25, 1.0
+_OVERLOADING = ("429", "503", "504", "529", "timeout")
+"""Causes of a failure that say that the server has too much to do."""
+_REFUSING = ("429", "502", "503", "504", "529")
+"""Causes that say that it did not begin with the request."""
+_REFUSALS_TO_REST = 3
+"""Refusals in a row, none older than the last answer, after which a server is left alone."""
+_SILENCE = 2.0
+"""Usual latencies that must have passed without an answer, too."""
+_FIRST_REST = 0.5
+"""Seconds for which it is left alone at first, where it does not say for how long; each further time twice as long."""
+_LONGEST_REST = 5.0
+"""Seconds at most, of a server that refuses."""
+_LONGEST_ABSENCE = 15.0
+"""Seconds at most, of a server to which no connection can be made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,39 +48,66 @@ class GateStatus:
     retries: dict[str, int]
 
 
-@dataclass(slots=True)
-class _Work:
-    """So many answers, the seconds that all requests together spent at the server meanwhile, and those of the answered.
+class _Rest:
+    """A circuit breaker: while it is open, the server is left alone.
 
-    By Little's law the first two tell the mean latency; the mean over the answered tells it too. The former is too long
-    when answers come in bursts, of which a part was not counted yet; the latter is too short at first, for quick
-    answers come first.
+    When everything sent since the last answer was refused, the server is left alone for as long as it asks
+    (Retry-After), then tried with single requests (the breaker is half open). It opens at once when no connection can
+    be made. The first answer of any kind closes it, and the ramp begins anew, up to the limit before.
     """
 
-    answers: int = 0
-    seconds: float = 0.0
-    answered_seconds: float = 0.0
+    def __init__(self, limit: float, patience: float) -> None:
+        self.is_away = False
+        self.limit = limit
+        """At the last answer: up to there the ramp begins anew."""
+        self._patience = patience
+        self._is_probed = False
+        """Whether one of the single requests is on its way."""
+        self._until = self._pause = 0.0
+        self._refused_in_a_row = 0
+        self._answered_at = -math.inf
 
-    @property
-    def latency(self) -> float:
-        return self.seconds / max(1, self.answers)
+    def wait(self, now: float) -> float | None:
+        """Seconds until a request may go: 0 now, None when the one that tries the server must come home first."""
+        if self.is_away and self._is_probed:
+            return None
+        return max(0.0, self._until - now)
 
-    @property
-    def answered_latency(self) -> float:
-        return self.answered_seconds / max(1, self.answers)
+    def probe(self) -> None:
+        """A request goes."""
+        self._is_probed = self.is_away
 
-    def with_more(self, other: _Work) -> _Work:
-        return _Work(
-            self.answers + other.answers,
-            self.seconds + other.seconds,
-            self.answered_seconds + other.answered_seconds,
-        )
+    def home(self) -> None:
+        """A request has come home."""
+        self._is_probed = False
 
-    def takes_longer_than(self, usual: _Work) -> bool:
-        """Whether the latency is higher, by either measure, by so much that chance does not explain it."""
-        error = math.sqrt(1 / max(1, self.answers) + 1 / max(1, usual.answers))
-        factor = max(_QUEUEING, 1 + _ERRORS * error)
-        return self.latency > usual.latency * factor and self.answered_latency > usual.answered_latency * factor
+    def answered(self, limit: float | None, now: float) -> None:
+        """An answer came, with the limit that it speaks for, if it speaks for one."""
+        self._refused_in_a_row, self._answered_at = 0, now
+        if limit is not None:
+            self.limit = limit
+
+    def refused(self, *, counts: bool, in_flight: int, usual_latency: float, now: float) -> bool:
+        """A further refusal came, which counts unless it was sent before a cut; whether to leave the server alone."""
+        self._refused_in_a_row += counts
+        is_silent = now - self._answered_at > _SILENCE * usual_latency
+        return self.is_away or (is_silent and in_flight <= 1 and self._refused_in_a_row >= _REFUSALS_TO_REST)
+
+    def begin(self, now: float, retry_after: float | None, longest: float) -> bool:
+        """Leave the server alone, unless it is already; whether it was not away before."""
+        if now < self._until:
+            return False
+        was_away, self.is_away = self.is_away, True
+        self._pause = min(longest, self._patience, max(_FIRST_REST, 2 * self._pause))
+        self._until = now + (retry_after or self._pause)
+        return not was_away
+
+    def end(self) -> bool:
+        """The server is there; whether it was away before."""
+        was_away, self.is_away = self.is_away, False
+        if was_away:
+            self._until = self._pause = 0.0
+        return was_away
 
 
 class Gate:
@@ -115,68 +124,59 @@ class Gate:
         self.in_flight, self.held = 0, 0
         self.retries: Counter[str] = Counter()
         self.rates = rates or Rates()
-        self.is_away, self._is_probed, self.has_spare = False, False, False
         self.answers = 0
-        self._ceiling, self._patience = ceiling or HIGHEST_LIMIT, patience
-        self.limit = float(ceiling or _FIRST_LIMIT)
-        self._limit_at_answer, self._answered_at = self.limit, -math.inf
-        self._is_ramping = ceiling is None
-        self._eased_at: float | None = time.monotonic()
-        self._closed_until, self._pause = 0.0, 0.0
-        self._refused_in_a_row = 0
+        self.limit = float(ceiling or FIRST_LIMIT)
+        self._ramp = Ramp(ceiling, time.monotonic())
+        self._round, self._cuts, self._rest = Round(), Cuts(), _Rest(self.limit, patience)
         self._latency: float | None = None
+        """The usual one: a moving average."""
         self._latencies: deque[float] = deque(maxlen=1000)
-        self._usual, self._recent, self._changed_at = _Work(), _Work(), 0.0
-        self._outcomes = self._overloads = self._timeouts = 0
-        self._round_began: float | None = None
-        self._share_before, self._immune = 0.0, 0
-        self._before = self.limit, self._is_ramping
-        self._sent_before = 0
-        """Outcomes of requests that were sent before the limit was lowered say nothing of the lower one."""
+        self._changed_at = 0.0
+        """When `in_flight` did."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the server is left alone, or tried with single requests."""
+        return self._rest.is_away
+
+    def note_spare(self) -> None:
+        """Nobody waits, so that this round does not show what the server can do."""
+        self._round.has_spare = True
 
     def wait(self, now: float, tokens: float) -> float | None:
         """Seconds until a request may go: 0 now, None when another must come home first."""
-        if self.is_away and self._is_probed:
-            return None
-        if now < self._closed_until:
-            return self._closed_until - now
+        rest = self._rest.wait(now)
+        if rest != 0:
+            return rest
         places = self.in_flight + self.held
         if places >= int(self.limit):
             return None
-        if self._eased_at is not None:
-            eased = _EASE_FROM * 2.0 ** min(64.0, (now - self._eased_at) / _EASE_SECONDS)
-            if eased >= self.limit:
-                self._eased_at = None
-            elif places >= int(eased):
-                return self._eased_at + _EASE_SECONDS * math.log2((places + 1) / _EASE_FROM) - now
-        return self.rates.wait(now, tokens)
+        eased = self._ramp.wait(now, places, self.limit)
+        return self.rates.wait(now, tokens) if eased is None else eased
 
     def enter(self, now: float, tokens: float) -> None:
         """A request goes."""
         self._pass_to(now, 1)
-        self._is_probed = self.is_away
+        self._rest.probe()
         self.rates.use(now, tokens)
-        if self._round_began is None:
-            self._round_began = now
+        if self._round.began is None:
+            self._round.began = now
 
     def leave(self, now: float) -> None:
         """A request has come home."""
-        self._is_probed = False
+        self._rest.home()
         self._pass_to(now, -1)
 
     def answered(self, number: int, seconds: float, now: float) -> None:
-        """The server answered a request, be it with a refusal that concerns this request alone.
+        """The server answered a request, if only with a refusal that concerns this request alone.
 
         `number` is how many requests had been sent to it (`rates.used_requests`), this one included.
         """
         self.answers += 1
-        self._refused_in_a_row = 0
-        if number > self._sent_before:
-            self._limit_at_answer = self.limit
-        self._answered_at = now
+        self._rest.answered(self.limit if number > self._cuts.sent_before else None, now)
         self._latencies.append(seconds)
-        self._recent.answers += 1
-        self._recent.answered_seconds += seconds
+        self._round.work.answers += 1
+        self._round.work.answered_seconds += seconds
         self._latency = seconds if self._latency is None else self._latency + 0.1 * (seconds - self._latency)
         self._is_there(now)
         self._outcome(number, now)
@@ -187,19 +187,21 @@ class Gate:
         if error.server_down:
             self.leave_alone(now, None, _LONGEST_ABSENCE)
             return 0.0
-        if error.cause not in REFUSING:
-            if error.cause not in ("connection", "timeout"):
-                self._is_there(now)
-            self._timeouts += error.cause == "timeout"
-            self._outcome(number, now, overloaded=error.cause in OVERLOADED)
-            return self._hold(seconds)
-        self._refused_in_a_row += number > self._sent_before
-        silent = now - self._answered_at > _SILENCE * (self._latency or 0.0)
-        if self.is_away or (silent and self.in_flight <= 1 and self._refused_in_a_row >= _REFUSALS_TO_REST):
-            self.leave_alone(now, error.retry_after)
-            return 0.0
-        self._outcome(number, now, overloaded=error.cause in OVERLOADED)
-        return self._hold(seconds)
+        if error.cause in _REFUSING:
+            counts = number > self._cuts.sent_before
+            if self._rest.refused(counts=counts, in_flight=self.in_flight, usual_latency=self._latency or 0.0, now=now):
+                self.leave_alone(now, error.retry_after)
+                return 0.0
+        elif error.cause not in ("connection", "timeout"):
+            self._is_there(now)
+        self._round.timeouts += error.cause == "timeout"
+        self._outcome(number, now, overloaded=error.cause in _OVERLOADING)
+        return self._round.hold(self._latency, seconds)
+
+    def leave_alone(self, now: float, retry_after: float | None = None, longest: float = _LONGEST_REST) -> None:
+        """Send nothing for as long as the server asks, or for growing times, and then single requests."""
+        if self._rest.begin(now, retry_after, longest):
+            self.limit = self._rest.limit
 
     def status(self) -> GateStatus:
         """The state at this moment."""
@@ -208,10 +210,9 @@ class Gate:
             round(latencies[min(len(latencies) - 1, int(len(latencies) * share))], 3) if latencies else 0.0
             for share in (0.5, 0.9, 0.99)
         )
-        state = "away" if self.is_away else "open"
         return GateStatus(
             server=self.server,
-            state=state,
+            state="away" if self.is_away else "open",
             in_flight=self.in_flight,
             limit=int(self.limit),
             answers=self.answers,
@@ -222,88 +223,28 @@ class Gate:
         )
 
     def _pass_to(self, now: float, change: int) -> None:
-        self._recent.seconds += self.in_flight * (now - self._changed_at)
+        """Add the seconds that the requests in flight spent since their number last changed."""
+        self._round.work.seconds += self.in_flight * (now - self._changed_at)
         self._changed_at = now
         self.in_flight += change
 
-    def _hold(self, seconds: float) -> float:
-        if self._overloads <= _RARE * (self._outcomes + _SMALLEST_ROUND):
-            return 0.0
-        return max(0.0, min(self._latency or _FIRST_HOLD, _LONGEST_HOLD) - seconds)
-
-    def leave_alone(self, now: float, retry_after: float | None = None, longest: float = _LONGEST_REST) -> None:
-        """Send nothing for as long as the server asks, or for growing times, and then single requests."""
-        if now < self._closed_until:
-            return
-        if not self.is_away:
-            self.limit = self._limit_at_answer
-        self._pause = min(longest, self._patience, max(_FIRST_REST, 2 * self._pause))
-        self.is_away, self._closed_until = True, now + (retry_after or self._pause)
-
     def _is_there(self, now: float) -> None:
-        if self.is_away:
-            self.is_away, self._pause, self._closed_until = False, 0.0, 0.0
-            self._eased_at = now
-            self._new_round(now)
-
-    def _new_round(self, now: float) -> None:
-        self._outcomes = self._overloads = self._timeouts = 0
-        self._recent = _Work()
-        self._round_began, self.has_spare = now, False
+        if self._rest.end():
+            self._ramp.ease(now)
+            self._round = Round(now)
 
     def _outcome(self, number: int, now: float, *, overloaded: bool = False) -> None:
-        if number <= self._sent_before:
+        """Count an outcome, and look at the limit when the round is over."""
+        if number <= self._cuts.sent_before:
             return
-        self._outcomes += 1
-        self._overloads += overloaded
-        if self._outcomes < max(self.limit, _SMALLEST_ROUND) or self._round_began is None:
+        ended = self._round
+        ended.outcomes += 1
+        ended.overloads += overloaded
+        if not ended.is_over(self.limit) or ended.began is None:
             return
-        share, seconds = self._overloads / self._outcomes, max(1e-6, now - self._round_began)
-        self._immune = max(0, self._immune - 1)
-        if share > _OVERLOADED_SHARE and not self._immune:
-            self._decrease(share)
-        elif not self.has_spare:
-            self._increase(seconds, now)
-        if share <= _OVERLOADED_SHARE:
-            self._share_before = 0.0
-        self._new_round(now)
-
-    def _decrease(self, share: float) -> None:
-        self._sent_before = self.rates.used_requests
-        least, most = _UNCHANGED_FROM * self._share_before, _UNCHANGED_TO * self._share_before
-        if least < share < min(most, 1.0) and not self._timeouts:
-            self.limit, self._is_ramping = self._before
-            self._share_before, self._immune = 0.0, _IMMUNE_ROUNDS
-            return
-        if not self._share_before:
-            self._before = self.limit, self._is_ramping
-        self._is_ramping, self._share_before = False, share
-        if self._timeouts:
-            self.limit = max(min(self.limit, _LOWEST_AFTER_TIMEOUTS), self.limit * (1 - share) / 2)
-        else:
-            self.limit = max(1.0, self.limit * (1 - share))
-
-    def _increase(self, seconds: float, now: float) -> None:
-        self._pass_to(now, 0)
-        rate = (self._outcomes - self._overloads) / seconds
-        usual = self._usual if self._usual.answers else self._recent
-        queues_up = self._recent.takes_longer_than(usual)
-        if not self._is_ramping:
-            if not queues_up or self.limit < _FIRST_LIMIT:
-                self.limit = min(float(self._ceiling), self.limit + 1)
-        elif queues_up:
-            rate = max(rate, self._recent.seconds / seconds / self._recent.answered_latency)
-            room = max(float(_FIRST_LIMIT), _ROOM * rate * usual.latency)
-            self._is_ramping, self.limit = False, min(self.limit, room)
-        elif (
-            2 * self._recent.answers >= self._outcomes
-            and min(self._recent.latency, self._recent.answered_latency) <= _SLOWER * usual.latency
-        ):
-            growth = 2.0
-            if self.limit <= _FIRST_LIMIT and usual.latency >= _QUICK:
-                growth = min(_GREATEST_GROWTH, max(2.0, _DRAINED_WITHIN * rate / self.limit))
-            self._eased_at = now - _EASE_SECONDS * math.log2(max(1.0, self.limit / _EASE_FROM))
-            self._is_ramping, self.limit = self.limit < self._ceiling, min(float(self._ceiling), growth * self.limit)
-            self._usual = self._usual.with_more(self._recent)
-        if not self._usual.answers:
-            self._usual = self._recent
+        if self._cuts.judge(ended):
+            self.limit = self._cuts.lowered(self.limit, ended, self._ramp, self.rates.used_requests)
+        elif not ended.has_spare:
+            self._pass_to(now, 0)
+            self.limit = self._ramp.raised(self.limit, ended, max(1e-6, now - ended.began), now)
+        self._round = Round(now)

@@ -98,7 +98,7 @@ class Dispatcher:
         self._admit()
         if not self._first and (not self._others or self._set_aside):
             for gate in self.gates:
-                gate.has_spare = True
+                gate.note_spare()
 
     async def stop(self) -> None:
         """Send nothing more; return once all that is in flight has come home."""
