@@ -5,7 +5,7 @@
 FILE has rows `{instruction, input, reference, outputs: {model: text}}`, as for `evaluate`. In each of 3 x repeats folds
 the weights (shortness, its limit in words, repetition) are picked on two thirds of the tasks and the subsets of five
 random models, and tested on the other tasks and the other subsets. Picked is the mean of the best fifth of a grid, by
-what is kept and all, over subsets of 3 and 5: the single best point hangs on chance more. Prints, for subsets of 3, 5
+what is kept and all, over subsets of 3 and 5: the single best point depends more on chance. Prints, for subsets of 3, 5
 and all models, the score of plain mean agreement (stemmed ROUGE-L, ties to the first) on the whole file, and the gain
 in points with its standard error over the folds, of the picked weights and of those of the package. Keeps nothing.
 """
@@ -31,13 +31,19 @@ Weights = tuple[float, float, float]
 """Of shortness, its limit in words, of repetition."""
 
 OURS: Weights = (0.05, 50.0, 0.2)
+"""Those of the package."""
 GRID: tuple[Weights, ...] = tuple(
     product((0.0, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08), (20.0, 30.0, 50.0, 100.0), (0.0, 0.1, 0.2, 0.3, 0.5))
 )
-BEST_SHARE, TRAINING_MODELS, FOLDS = 5, 5, 3
+BEST_SHARE = 5
+"""The picked weights are the mean of the best of the grid: one in this many."""
+TRAINING_MODELS = 5
+"""Models that the weights are picked on; the tested subsets have at least one other."""
+FOLDS = 3
+"""Of the tasks; two are for picking, one for testing."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Table:
     """The benchmark as arrays: a row for each task, a column for each model."""
 
@@ -54,24 +60,24 @@ def table_of(benchmark: LabelledTasks) -> Table:
     """All that the strategies need."""
     ballots = [task.ballot for task in benchmark.tasks]
     plain = [
-        [[rouge_l(one, other, stem=True) * (i != j) for j, other in enumerate(given.outputs)]
-         for i, one in enumerate(given.outputs)]
-        for given in ballots
+        [[rouge_l(one, other, stem=True) * (i != j) for j, other in enumerate(ballot.outputs)]
+         for i, one in enumerate(ballot.outputs)]
+        for ballot in ballots
     ]  # fmt: skip
     return Table(
-        np.array([task.scores for task in benchmark.tasks]),
-        np.array([given.matrix for given in ballots]),
-        np.array(plain),
-        np.array([given.words for given in ballots], dtype=np.float64),
-        np.array([given.repetition for given in ballots]),
-        np.array([given.counts for given in ballots]),
+        scores=np.array([task.scores for task in benchmark.tasks]),
+        matrix=np.array([ballot.matrix for ballot in ballots]),
+        plain=np.array(plain),
+        words=np.array([ballot.words for ballot in ballots], dtype=np.float64),
+        repetition=np.array([ballot.repetition for ballot in ballots]),
+        counts=np.array([ballot.counts for ballot in ballots]),
     )
 
 
 def scores(table: Table, subsets: Subsets, tasks: NDArray[np.int64], keep: float, weights: Weights | None) -> Numbers:
     """The mean score of what is kept and of all, over the subsets; without weights, of plain mean agreement."""
     kept = int(keep * len(tasks) + 0.5)
-    found = []
+    means_of_subsets = []
     for models in subsets:
         subset = np.array(models)
         cells = np.ix_(tasks, subset)
@@ -86,8 +92,8 @@ def scores(table: Table, subsets: Subsets, tasks: NDArray[np.int64], keep: float
         rows, picked = np.arange(len(tasks)), ranked.argmax(1)
         values = table.scores[cells][rows, picked]
         first = np.argsort(-ranked[rows, picked], kind="stable")[:kept]
-        found.append((values[first].mean(), values.mean()))
-    means: Numbers = np.array(found).mean(0)
+        means_of_subsets.append((values[first].mean(), values.mean()))
+    means: Numbers = np.array(means_of_subsets).mean(0)
     return means
 
 
@@ -113,9 +119,9 @@ def gains(table: Table, sizes: Sequence[int], keep: float, repeats: int, seed: i
             others = [[s for s in every[size] if not set(s) <= models] for size in sizes]
             weights = picked_weights(table, own, np.setdiff1d(order, tested), keep)
             before = [scores(table, each, tested, keep, None) for each in others]
-            for found, point in ((picked, weights), (ours, OURS)):
+            for gained, point in ((picked, weights), (ours, OURS)):
                 after = [scores(table, each, tested, keep, point) for each in others]
-                found.append(np.array(after) - np.array(before))
+                gained.append(np.array(after) - np.array(before))
     return np.array(picked), np.array(ours)
 
 
@@ -126,18 +132,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=12, help="of three folds (12)")
     parser.add_argument("--seed", type=int, default=1, help="of the folds (1)")
     parser.add_argument("--keep", type=float, default=0.529, help="share of the tasks that is kept (0.529)")
-    given = parser.parse_args()
-    table = table_of(read_labelled_tasks(given.file))
+    options = parser.parse_args()
+    table = table_of(read_labelled_tasks(options.file))
     count = table.scores.shape[1]
     if count <= TRAINING_MODELS:
-        parser.error(f"{given.file}: has {count} models; more than {TRAINING_MODELS} are needed")
+        parser.error(f"{options.file}: has {count} models; more than {TRAINING_MODELS} are needed")
     sizes = (3, TRAINING_MODELS, count)
     tasks = np.arange(len(table.scores))
-    picked, ours = gains(table, sizes, given.keep, given.repeats, given.seed)
-    print(f"{len(tasks)} tasks, {count} models, {len(picked)} folds; kept at {given.keep:g} / all")
+    picked, ours = gains(table, sizes, options.keep, options.repeats, options.seed)
+    print(f"{len(tasks)} tasks, {count} models, {len(picked)} folds; kept at {options.keep:g} / all")
     print(f"{'subsets of':<12}{'plain':>14}{'gain, picked anew':>28}{'gain, our weights':>22}")
     for at, size in enumerate(sizes):
-        plain = scores(table, list(combinations(range(count), size)), tasks, given.keep, None)
+        plain = scores(table, list(combinations(range(count), size)), tasks, options.keep, None)
         error = picked.std(0)[at] / np.sqrt(len(picked))
         anew, fixed = picked.mean(0)[at], ours.mean(0)[at]
         print(

@@ -7,7 +7,7 @@ in a hundred holds 13 to 20 words of a benchmark's text, another one is an edite
 example is asked about as step 5 does: instruction and input, then the three different outputs. Memory is that of the
 process beyond the texts and the examples. Needs Linux (reads /proc).
 
-`--verify` compares so many answers with those of a search through all texts by words alone, without any index. Ends
+`--verify` compares that many answers with those of a search through all texts by words alone, without any index. Ends
 with 1 if one differs.
 """
 
@@ -44,22 +44,22 @@ def main() -> int:
         path = Path(folder) / "benchmark.txt"
         path.write_text("\n".join(texts) + "\n")
         before, began = _memory("VmRSS"), time.perf_counter()
-        found = Benchmarks([path])
-        found.task_hit("a first question builds the index of the pool", "")
+        benchmarks = Benchmarks([path])
+        benchmarks.task_hit("a first question builds the index of the pool", "")
         built, asked_at = time.perf_counter() - began, time.perf_counter()
-        hits = [_is_hit(found, example) for example in examples]
-        asked = time.perf_counter() - asked_at
+        hits = [_is_hit(benchmarks, example) for example in examples]
+        took = time.perf_counter() - asked_at
         held, peak = _memory("VmRSS") - before, _memory("VmHWM") - before
     words = sum(len(text.split()) for text in texts)
     print(f"{len(texts):,} texts of {words:,} words, read and indexed in {built:.1f} s")
-    print(f"{len(examples):,} examples in {asked:.1f} s, {1e6 * asked / len(examples):.0f} us each: {Counter(hits)}")
+    print(f"{len(examples):,} examples in {took:.1f} s, {1e6 * took / len(examples):.0f} us each: {Counter(hits)}")
     print(f"memory {held / 2**20:.0f} MiB, at most {peak / 2**20:.0f} MiB")
     return _verify(texts, examples, hits, arguments.verify)
 
 
-def _is_hit(found: Benchmarks, example: Example) -> bool:
-    instruction, given, outputs = example
-    return found.task_hit(instruction, given) is not None or any(map(found.output_hit, outputs))
+def _is_hit(benchmarks: Benchmarks, example: Example) -> bool:
+    instruction, task_input, outputs = example
+    return benchmarks.task_hit(instruction, task_input) is not None or any(map(benchmarks.output_hit, outputs))
 
 
 def _benchmark(count: int) -> list[str]:
@@ -84,15 +84,15 @@ def _examples(count: int) -> list[Example]:
 def _contaminate(examples: list[Example], texts: list[str]) -> None:
     rng = random.Random(5)
     for number in range(0, len(examples), 50):
-        instruction, given, outputs = examples[number]
+        instruction, task_input, outputs = examples[number]
         words = rng.choice(texts).split()
         if number % 100 and len(words) >= WORDS:
             start = rng.randrange(len(words) - WORDS + 1)
-            given = f"{given} {' '.join(words[start : start + rng.randint(WORDS, 20)])}"
+            task_input = f"{task_input} {' '.join(words[start : start + rng.randint(WORDS, 20)])}"
         else:
             words[rng.randrange(len(words))] = "otherwise"
             instruction = " ".join(words)
-        examples[number] = (instruction, given, outputs)
+        examples[number] = (instruction, task_input, outputs)
 
 
 def _verify(texts: list[str], examples: list[Example], hits: list[bool], count: int) -> int:
@@ -113,9 +113,9 @@ def _verify(texts: list[str], examples: list[Example], hits: list[bool], count: 
     there |= {run for text in known if FEWEST_WORDS <= len(text) < WORDS and (run := tuple(text)) in wanted}
     different = 0
     for number in chosen:
-        instruction, given, outputs = examples[number]
-        alone = [tokens for text in (given, *outputs) if len(tokens := word_tokens(text)) >= FEWEST_WORDS]
-        close = [*map(word_tokens, (instruction, f"{instruction}\n{given}")), *alone]
+        instruction, task_input, outputs = examples[number]
+        alone = [tokens for text in (task_input, *outputs) if len(tokens := word_tokens(text)) >= FEWEST_WORDS]
+        close = [*map(word_tokens, (instruction, f"{instruction}\n{task_input}")), *alone]
         truth = bool(runs[number] & there) or any(
             lcs_f1(text, one) > THRESHOLD
             for text in known
@@ -128,8 +128,8 @@ def _verify(texts: list[str], examples: list[Example], hits: list[bool], count: 
 
 
 def _texts(example: Example) -> list[list[str]]:
-    instruction, given, outputs = example
-    return [word_tokens(text) for text in (f"{instruction}\n{given}", *outputs)]
+    instruction, task_input, outputs = example
+    return [word_tokens(text) for text in (f"{instruction}\n{task_input}", *outputs)]
 
 
 def _memory(name: str) -> int:

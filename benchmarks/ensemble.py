@@ -72,20 +72,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000, help="instances (100000)")
     parser.add_argument("--words", type=int, default=60, help="words of an output (60)")
-    parser.add_argument("--voters", type=int, default=2, help="outputs beside the instance's own (2)")
+    parser.add_argument("--voters", type=int, default=2, help="outputs in addition to the instance's own (2)")
     parser.add_argument("--sample", type=int, default=300, help="rows for rouge-score (300)")
-    given = parser.parse_args()
-    if min(given.rows, given.words, given.voters, given.sample) < 1:
+    options = parser.parse_args()
+    if min(options.rows, options.words, options.voters, options.sample) < 1:
         parser.error("all numbers must be at least 1")
-    rows = made_rows(given.rows, given.words, given.voters)
-    sample = rows[: given.sample]
+    rows = made_rows(options.rows, options.words, options.voters)
+    sample = rows[: options.sample]
     with_rouge_score(sample[:1])  # imports
     took, _ = seconds(lambda: with_rouge_score(sample))
-    print(f"{len(rows):,} rows, {given.voters + 1} outputs of {given.words} words")
+    print(f"{len(rows):,} rows, {options.voters + 1} outputs of {options.words} words")
     print(f"{'way':<14}{'rows':>9}{'seconds':>9}{'us/row':>9}{'times':>8}{'kept':>9}")
     print(f"{'rouge-score':<14}{len(sample):>9,}{took:>9.2f}{1e6 * took / len(sample):>9.0f}{1:>8.1f}{'-':>9}")
     for strategy in STRATEGIES:
-        if given.voters != 2 and strategy not in ("balanced", "consensus"):
+        if options.voters != 2 and strategy not in ("balanced", "consensus"):
             continue
         before, _ = seconds(lambda: with_rouge_score(sample))
         took, kept = seconds(

@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/export.py [--size 1000000] [--format NAME ...] [--folder FOLDER]
 
-Makes a `run.db` with so many examples, each with an instance, three voters and their scores, and exports it with the
+Makes a `run.db` with that many examples, each with an instance, three voters and their scores, and exports it with the
 command line, twice; prints time, CPU time, peak memory and size, and ends with 1 if a row is missing, or if the second
 export is not the first to the byte. Everything it makes is deleted at its end.
 """
@@ -51,7 +51,7 @@ CASES: dict[str, list[str]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """One command that came to its end."""
 
@@ -59,8 +59,10 @@ class Measured:
     cpu_seconds: float
     peak_megabytes: float
     megabytes: float
+    """Of the files that it wrote."""
     digest: str
-    said: str
+    output: str
+    """What it printed."""
 
 
 def main() -> int:
@@ -71,27 +73,27 @@ def main() -> int:
         "--format", action="append", choices=list(CASES), help="only this one; repeat (default: all)"
     )
     arguments.add_argument("--folder", type=Path, help="where to work (default: where temporary files are made)")
-    given = arguments.parse_args()
+    options = arguments.parse_args()
     failed = False
-    with tempfile.TemporaryDirectory(prefix="export-", dir=given.folder) as name:
+    with tempfile.TemporaryDirectory(prefix="export-", dir=options.folder) as name:
         folder = Path(name)
-        make_run(folder / "run", given.size)
+        make_run(folder / "run", options.size)
         database = (folder / "run" / "run.db").stat().st_size
-        print(f"{given.size:,} examples, database {database / 1e6:,.0f} MB")
+        print(f"{options.size:,} examples, database {database / 1e6:,.0f} MB")
         print(f"{'format':<18}{'wall s':>8}{'CPU s':>8}{'peak MB':>9}{'MB':>8}  again the same")
-        for case in given.format or CASES:
+        for case in options.format or CASES:
             first, second = (_export(folder, CASES[case]) for _ in range(2))
             is_right = first.digest == second.digest
-            is_right &= case == "preference" or f"{given.size} examples" in first.said
+            is_right &= case == "preference" or f"{options.size} examples" in first.output
             failed |= not is_right
             times = f"{first.seconds:>8.1f}{first.cpu_seconds:>8.1f}"
             sizes = f"{first.peak_megabytes:>9.0f}{first.megabytes:>8.0f}"
-            print(f"{case:<18}{times}{sizes}  {'yes' if is_right else 'NO: ' + first.said}", flush=True)
+            print(f"{case:<18}{times}{sizes}  {'yes' if is_right else 'NO: ' + first.output}", flush=True)
     return int(failed)
 
 
 def make_run(folder: Path, size: int) -> None:
-    """A finished run of so many examples, half of each kind; nothing else of a run is in it."""
+    """A finished run of this many examples, half of each kind; nothing else of a run is in it."""
     folder.mkdir()
     (folder / "config.yaml").write_text(CONFIG)
     with closing(connect(folder / "run.db")) as connection:
@@ -106,8 +108,9 @@ def _examples(size: int) -> Iterator[tuple[str, int, str, str]]:
     rng = random.Random(0)
     for number in range(size):
         kind = KINDS[2 * number // size]
-        given = _text(rng, 30) if kind == "input_output" else ""
-        instance = Instance(kind=kind, instruction=f"{_text(rng, 15)} {number}.", input=given, output=_text(rng, 40))
+        task_input = _text(rng, 30) if kind == "input_output" else ""
+        instruction = f"{_text(rng, 15)} {number}."
+        instance = Instance(kind=kind, instruction=instruction, input=task_input, output=_text(rng, 40))
         texts = (instance.output, instance.output, _text(rng, 40), _text(rng, 40))
         candidates = tuple(Candidate(instance.id, *pair) for pair in zip(VOTERS, texts, strict=True))
         scores = tuple(round(rng.random(), 4) for _ in VOTERS)
@@ -133,21 +136,26 @@ def _export(folder: Path, arguments: list[str]) -> Measured:
     command = [str(COMMAND), "export", "run", *arguments]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        said = process.stdout.read()
+        output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - began
     if process.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-    made = folder / arguments[arguments.index("--to") + 1]
-    files = sorted(path for path in made.rglob("*") if path.is_file()) if made.is_dir() else [made]
+    target = folder / arguments[arguments.index("--to") + 1]
+    files = sorted(path for path in target.rglob("*") if path.is_file()) if target.is_dir() else [target]
     digest = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:
             digest.update(f"{path}{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
-    size = sum(path.stat().st_size for path in files)
-    cpu = usage.ru_utime + usage.ru_stime
-    return Measured(seconds, cpu, usage.ru_maxrss / 1000, size / 1e6, digest.hexdigest(), said)
+    return Measured(
+        seconds=seconds,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak_megabytes=usage.ru_maxrss / 1000,
+        megabytes=sum(path.stat().st_size for path in files) / 1e6,
+        digest=digest.hexdigest(),
+        output=output,
+    )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/merge.py [--instances 100000] [--words 60] [--keep FOLDER]
 
-Two runs are made here, out of random words: each instance has three outputs beside its own that are more or less
-alike, and one in twenty instructions of the second stands in the first. Each command is a process of its own; what is
+Two runs are made here, out of random words: each instance has three outputs in addition to its own, more or less
+alike, and one in twenty instructions of the second is in the first too. Each command is a process of its own; what is
 printed is its processor time and the most memory that it took. All that is made is deleted at the end, unless it shall
 be kept.
 """
@@ -45,22 +45,23 @@ class Maker:
         self._connection, self._number, self._words, self._requests = connection, number, words, 0
 
     def make(self, kind: Kind, wanted: int) -> None:
-        """So many instances with their outputs."""
+        """This many instances with their outputs."""
         shared = random.Random(0)
         for place in range(wanted):
             common = self._text(shared, 12)
             text = common if place % 20 == 0 else self._text(self._random, 12)
             key = self._request("instructions", kind, "base", text)
-            self._insert("instruction", kind, place, Instruction(kind=kind, text=text).id, text, key, place, "[]", None)
+            instruction = Instruction(kind=kind, text=text)
+            self._insert("instruction", (kind, place, instruction.id, text, key, place, "[]", None))
             right = self._text(self._random, self._random.randint(self._words // 2, self._words * 3 // 2))
-            given = self._text(self._random, 20) if kind == "input_output" else ""
+            task_input = self._text(self._random, 20) if kind == "input_output" else ""
             key = self._request("instances", kind, "base", right)
-            record = Instance(kind=kind, instruction=text, input=given, output=right)
-            self._insert("instance", kind, place, record.id, text, given, self._nearly(right), 0, "", key)
+            record = Instance(kind=kind, instruction=text, input=task_input, output=right)
+            self._insert("instance", (kind, place, record.id, text, task_input, self._nearly(right), 0, "", key))
             for voter in VOTERS:
-                said = self._nearly(right)
-                key = self._request("outputs", kind, voter, said)
-                self._insert("candidate", record.id, voter, said, "stop", key)
+                output = self._nearly(right)
+                key = self._request("outputs", kind, voter, output)
+                self._insert("candidate", (record.id, voter, output, "stop", key))
 
     def _text(self, draw: random.Random, words: int) -> str:
         return " ".join(draw.choices(WORDS, k=words))
@@ -70,14 +71,14 @@ class Maker:
         words = right.split()
         return " ".join(self._random.choice(WORDS) if self._random.random() < other else word for word in words)
 
-    def _request(self, step: str, kind: Kind, model: str, said: str) -> bytes:
+    def _request(self, step: str, kind: Kind, model: str, text: str) -> bytes:
         self._requests += 1
         key = bytes([self._number]) + self._random.randbytes(15)
-        values = (1, pack_prompt(said[:200], ""), 1, None, 0, said, "stop", 90, 90, None, 0.5, 1.8e9, 0, 1)
-        self._insert("request", key, step, kind, model, *values)
+        values = (1, pack_prompt(text[:200], ""), 1, None, 0, text, "stop", 90, 90, None, 0.5, 1.8e9, 0, 1)
+        self._insert("request", (key, step, kind, model, *values))
         return key
 
-    def _insert(self, table: str, *values: object) -> None:
+    def _insert(self, table: str, values: tuple[object, ...]) -> None:
         self._connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
 
 
@@ -126,15 +127,15 @@ def main() -> None:
     arguments.add_argument("--instances", type=int, default=100_000, help="of each run (default: 100000)")
     arguments.add_argument("--words", type=int, default=60, help="of an output, on average (default: 60)")
     arguments.add_argument("--keep", type=Path, help="folder to make the runs in, and to leave them there")
-    given = arguments.parse_args()
+    options = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="merge-") as name:
-        folder = (given.keep or Path(name)).absolute()
+        folder = (options.keep or Path(name)).absolute()
         for number, run in enumerate(("one", "two"), start=1):
             if not (folder / run).exists():
-                make_run(folder / run, number, given.instances, given.words)
+                make_run(folder / run, number, options.instances, options.words)
         os.chdir(folder)
         shutil.rmtree("both", ignore_errors=True)
-        print(f"{given.instances:,} instances a run, {given.words} words an output")
+        print(f"{options.instances:,} instances a run, {options.words} words an output")
         print(f"{'':<26}{'processor s':>12}{'MB':>8}")
         for title, *command in COMMANDS:
             seconds, megabytes = measure(folder, *command)

@@ -20,8 +20,9 @@ with something closer, by the pool's answer, for which it was found; "-" where t
 
     .venv/bin/python benchmarks/novelty.py --verify 20000
 
-asks and adds so many texts and compares each answer, score and neighbour, with rouge-score's on every pair that a full
-scan puts within 0.2 of the threshold or above, and as many scores of pairs drawn at random. Ends with 1 if any differs.
+asks about that many texts, adds them, and compares each answer, score and neighbour, with rouge-score's on every pair
+that a full scan puts within 0.2 of the threshold or above, and as many scores of pairs drawn at random. Ends with 1 if
+any differs.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from ensemble_instruct.rouge import lcs_f1, rouge_tokens
 
 SIZES = (1_000, 5_000, 10_000, 45_000, 100_000, 1_000_000)
 QUESTIONS = {"pool": 2000, "grown": 2000, "rouge-score": 10, "rapidfuzz": 100, "minhash": 500}
-"""How many questions each way of searching is asked."""
+"""How many questions each way of searching has to answer."""
 LARGEST = {"grown": 100_000, "rouge-score": 5_000, "minhash": 100_000}
 """Sizes up to which a way of searching ends in reasonable time."""
 COLUMNS = ["search", "size", "build_s", "median_us", "p99_us", "bytes", "peak", "recall", "questions"]
@@ -64,7 +65,7 @@ class Grammar:
     words: tuple[int, int]
     """Fewest and most drawn words in a clause."""
     fixed: int = 0
-    """So many templates of nine words, with a clause for their end; 0 for openings and joints."""
+    """Number of templates of nine words, with a clause for their end; 0: openings and joints instead."""
 
 
 GRAMMARS = {
@@ -100,18 +101,18 @@ class Maker:
         self._tokens: list[list[str]] = []
 
     def distinct(self, count: int) -> list[str]:
-        """So many texts, no two the same."""
-        made: dict[str, None] = {}
-        while len(made) < count:
+        """This many texts, no two the same."""
+        texts: dict[str, None] = {}
+        while len(texts) < count:
             tokens = self._next(len(self._tokens))
             text = _text(tokens)
-            if text not in made:
-                made[text] = None
+            if text not in texts:
+                texts[text] = None
                 self._tokens.append(tokens)
-        return list(made)
+        return list(texts)
 
     def questions(self, count: int, size: int) -> list[str]:
-        """So many questions to a pool of the first texts."""
+        """This many questions to a pool of the first texts."""
         return [_text(self._next(size)) for _ in range(count)]
 
     def _next(self, size: int) -> list[str]:
@@ -205,9 +206,9 @@ def minhash_search(texts: list[str], threshold: float) -> Search:
     from datasketch import MinHash, MinHashLSH
 
     def sketch(tokens: list[str]) -> MinHash:
-        made = MinHash(num_perm=128, seed=1)
-        made.update_batch([token.encode() for token in tokens])
-        return made
+        sketched = MinHash(num_perm=128, seed=1)
+        sketched.update_batch([token.encode() for token in tokens])
+        return sketched
 
     index = MinHashLSH(threshold=threshold / (2 - threshold), num_perm=128)
     with index.insertion_session() as session:
@@ -235,7 +236,7 @@ SEARCHES: dict[str, Callable[[list[str], float], Search]] = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What a process found."""
+    """What a process measured."""
 
     build_seconds: float
     microseconds: list[float]
@@ -284,7 +285,7 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _compare(texts: list[str], asked: list[str], arguments: argparse.Namespace, folder: Path) -> None:
+def _compare(texts: list[str], questions: list[str], arguments: argparse.Namespace, folder: Path) -> None:
     """One row for each way of searching these texts."""
     size = len(texts)
     (folder / "texts").write_text("\n".join(texts))
@@ -292,20 +293,20 @@ def _compare(texts: list[str], asked: list[str], arguments: argparse.Namespace, 
     for name in sorted(arguments.searches, key=list(SEARCHES).index):
         if size > LARGEST.get(name, size):
             continue
-        (folder / "questions").write_text("\n".join(asked[: QUESTIONS[name]]))
+        (folder / "questions").write_text("\n".join(questions[: QUESTIONS[name]]))
         command = [sys.executable, __file__, "--measure", name, str(folder), "--threshold", str(arguments.threshold)]
-        found = Measured(**json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
-        exact = exact or found.closer
-        there = [mine for mine, truth in zip(found.closer, exact, strict=False) if truth]
-        times = sorted(found.microseconds)
+        measured = Measured(**json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+        exact = exact or measured.closer
+        there = [mine for mine, truth in zip(measured.closer, exact, strict=False) if truth]
+        times = sorted(measured.microseconds)
         row = (
             name,
             f"{size:,}",
-            f"{found.build_seconds:.2f}",
+            f"{measured.build_seconds:.2f}",
             f"{times[len(times) // 2]:,.0f}",
             f"{times[len(times) * 99 // 100]:,.0f}" if len(times) >= 100 else "-",
-            f"{found.held:,.0f}",
-            f"{found.peak:,.0f}",
+            f"{measured.held:,.0f}",
+            f"{measured.peak:,.0f}",
             f"{sum(there) / len(there):.3f}" if there else "-",
             str(len(times)),
         )
@@ -323,9 +324,9 @@ def _measure(search: str, folder: Path, threshold: float) -> Measured:
     held, peak = _memory("VmRSS") - before, _memory("VmHWM") - before
     times, closer = [], []
     for question in questions:
-        asked = time.perf_counter()
+        asked_at = time.perf_counter()
         closer.append(ask(question))
-        times.append(1e6 * (time.perf_counter() - asked))
+        times.append(1e6 * (time.perf_counter() - asked_at))
     return Measured(seconds, times, held / len(texts), peak / len(texts), closer)
 
 
@@ -342,14 +343,14 @@ def _verify(texts: list[str], threshold: float) -> int:
     pool, coded = NoveltyPool((), threshold, tokens=rouge_tokens), _coded(texts)[0]
     decisions = scores = compared = drops = 0
     for place, text in enumerate(texts):
-        found = pool.above(text, threshold)
-        drops += found is not None
+        decision = pool.above(text, threshold)
+        drops += decision is not None
         close: list[int] = []
         if place:
             similar = process.cdist([coded[place]], coded[:place], scorer=Indel.normalized_similarity, dtype="float64")
             close = (similar[0] >= threshold - 0.2).nonzero()[0].tolist()
         highest, other = max(((score(texts[other], text), -other) for other in close), default=(0.0, 0))
-        decisions += found != ((highest, -other) if highest > threshold else None)
+        decisions += decision != ((highest, -other) if highest > threshold else None)
         drawn = [rng.randrange(place) for _ in close]
         scores += sum(score(texts[other], text) != lcs_f1(*map(rouge_tokens, (texts[other], text))) for other in drawn)
         compared += len(close)

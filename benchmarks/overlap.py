@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/overlap.py [--target N] [--slots N] [--latency-ms MS] [--repeats R] [--max-in-flight N]
 
-Each server is a process that answers for one simulated model of the demo: so many requests at once, each after the same
-time, the others wait. A model's own time is what it would need with all its slots always busy: requests / slots x
+Each server is a process that answers for one simulated model of the demo: a number of requests at once, each after the
+same time, the others wait. A model's own time is what it would need with all its slots always busy: requests / slots x
 latency. The floor of a run is that of its busiest model; printed are the time from the first request to the last reply,
 and how many times the floor that is. `one by one` are the step commands in their order on the same servers. With
 --max-in-flight the config says how many slots a server has; without, nothing is tuned.
@@ -60,19 +60,19 @@ async def serve(name: str, slots: int, latency: float) -> None:
         async with free:
             until = asyncio.get_running_loop().time() + latency
             sampling = Sampling(max_tokens=body["max_tokens"], seed=body.get("seed"))
-            said = model(Request(prompt=prompt, sampling=sampling, step="outputs", kind=kind_of(prompt)))
+            response = model(Request(prompt=prompt, sampling=sampling, step="outputs", kind=kind_of(prompt)))
             await asyncio.sleep(until - asyncio.get_running_loop().time())
         counts["requests"] += 1
         counts["last"] = time.monotonic()
-        return web.json_response({"choices": [{"text": said.text, "finish_reason": said.finish_reason}]})
+        return web.json_response({"choices": [{"text": response.text, "finish_reason": response.finish_reason}]})
 
     async def list_models(_: web.Request) -> web.Response:
         return web.json_response({"data": [{"id": name}]})
 
     async def tell(_: web.Request) -> web.Response:
-        told = dict(counts)
+        so_far = dict(counts)
         counts.update(requests=0, first=0.0, last=0.0)
-        return web.json_response(told)
+        return web.json_response(so_far)
 
     application = web.Application()
     application.router.add_get("/v1/models", list_models)
@@ -100,22 +100,22 @@ def server(name: str, slots: int, latency: float) -> Iterator[str]:
 
 
 def counted(address: str) -> dict[str, float]:
-    """What a server did since it was last asked."""
+    """What a server did since the last call."""
     without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with without_proxy.open(f"{address}/counts", timeout=30) as reply:
         counts: dict[str, float] = json.loads(reply.read())
         return counts
 
 
-def config_of(addresses: dict[str, str], given: argparse.Namespace) -> str:
+def config_of(addresses: dict[str, str], options: argparse.Namespace) -> str:
     """The demo's models on those servers (JSON is YAML too)."""
-    tuned = {"max_in_flight": given.max_in_flight} if given.max_in_flight else {}
+    tuned = {"max_in_flight": options.max_in_flight} if options.max_in_flight else {}
     models: dict[str, Any] = {
         name: {"base_url": f"{address}/v1", "model": name, "license": "Apache-2.0", **tuned}
         for name, address in addresses.items()
     }
     instructions = {
-        "target": {"input_output": given.target, "output_only": given.target},
+        "target": {"input_output": options.target, "output_only": options.target},
         "demonstrations": {"input_output": 8, "output_only": 6},
     }
     roles = {"instructions": "base", "instances": "base", "outputs": ["voter_a", "voter_b"]}
@@ -166,37 +166,39 @@ class Measurement:
         return f"{self.way:<12}{repeat:>7}{requests}{self.floor_s:>9.2f}{self.window_s:>10.2f}{self.ratio:>8.3f}"
 
 
-def measure(way: str, addresses: dict[str, str], given: argparse.Namespace) -> Measurement:
+def measure(way: str, addresses: dict[str, str], options: argparse.Namespace) -> Measurement:
     """Go through the steps in a new folder, and ask the servers what that took."""
     for address in addresses.values():
         counted(address)
     with tempfile.TemporaryDirectory(prefix="overlap-") as name:
         config = Path(name) / "config.yaml"
-        config.write_text(config_of(addresses, given), encoding="utf-8")
+        config.write_text(config_of(addresses, options), encoding="utf-8")
         (overlapping if way == "run" else one_by_one)(Path(name), config)
     counts = [counted(address) for address in addresses.values()]
     requests = tuple(int(count["requests"]) for count in counts)
     window = max(count["last"] for count in counts) - min(count["first"] for count in counts)
-    return Measurement(way, requests, max(requests) / given.slots * given.latency_ms / 1000, window)
+    return Measurement(way, requests, max(requests) / options.slots * options.latency_ms / 1000, window)
 
 
-def run_all(given: argparse.Namespace) -> None:
+def run_all(options: argparse.Namespace) -> None:
     """Both ways in turns; the table grows as they end."""
     print(
-        f"{given.target} instructions of each kind; three servers with {given.slots} slots x {given.latency_ms:g} ms; "
-        f"max_in_flight {given.max_in_flight or 'not given'}"
+        f"{options.target} instructions of each kind; "
+        f"three servers with {options.slots} slots x {options.latency_ms:g} ms; "
+        f"max_in_flight {options.max_in_flight or 'not given'}"
     )
     headings = "".join(f"{name:>9}" for name in MODELS)
     print(f"{'way':<12}{'repeat':>7}{headings}{'floor s':>9}{'window s':>10}{'ratio':>8}")
-    made: dict[str, list[float]] = {"run": [], **({} if given.only_run else {"one by one": []})}
+    ratios_of: dict[str, list[float]] = {"run": [], **({} if options.only_run else {"one by one": []})}
     with ExitStack() as stack:
-        addresses = {name: stack.enter_context(server(name, given.slots, given.latency_ms / 1000)) for name in MODELS}
-        for repeat in range(1, given.repeats + 1):
-            for way, ratios in made.items():
-                measurement = measure(way, addresses, given)
+        servers = {name: server(name, options.slots, options.latency_ms / 1000) for name in MODELS}
+        addresses = {name: stack.enter_context(each) for name, each in servers.items()}
+        for repeat in range(1, options.repeats + 1):
+            for way, ratios in ratios_of.items():
+                measurement = measure(way, addresses, options)
                 ratios.append(measurement.ratio)
                 print(measurement.line(str(repeat)), flush=True)
-    for way, ratios in made.items():
+    for way, ratios in ratios_of.items():
         print(f"median ratio of {way}: {median(ratios):.3f} (least {min(ratios):.3f}, greatest {max(ratios):.3f})")
 
 
@@ -211,14 +213,14 @@ def main() -> None:
     add("--max-in-flight", type=int, help="in the config of each model (default: nothing is tuned)")
     add("--only-run", action="store_true", help="without the steps one by one")
     add("--serve", nargs=3, metavar=("MODEL", "SLOTS", "SECONDS"), help="be a server; the command starts them so")
-    given = parser.parse_args()
-    if given.serve:
-        asyncio.run(serve(given.serve[0], int(given.serve[1]), float(given.serve[2])))
+    options = parser.parse_args()
+    if options.serve:
+        asyncio.run(serve(options.serve[0], int(options.serve[1]), float(options.serve[2])))
         return
-    if min(given.target, given.slots, given.repeats) < 1 or given.latency_ms <= 0:
+    if min(options.target, options.slots, options.repeats) < 1 or options.latency_ms <= 0:
         parser.error("--target, --slots, --repeats and --latency-ms must be above 0")
     try:
-        run_all(given)
+        run_all(options)
     except BenchmarkError as error:
         sys.exit(f"overlap.py: {error}")
 

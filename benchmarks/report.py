@@ -55,7 +55,7 @@ PRICED = "license: Apache-2.0, price: {input: 0.15, output: 0.3}"
 
 
 def _parts(text: str) -> list[str]:
-    """What stands between commas, or between blanks where there are none."""
+    """What is between commas, or between blanks where there are no commas."""
     return text.split("," if "," in text else None)
 
 
@@ -124,8 +124,8 @@ class Maker:
         while self._positions["example"] < wanted:
             rows = [Answered(*each) for each in islice(self._instances(kind), 64)]
             ballots = ballots_of(rows, self._selection)
-            for row, given in zip(rows, ballots, strict=True):
-                self._keep(decide(row, self._selection, given), kind, wanted)
+            for row, ballot in zip(rows, ballots, strict=True):
+                self._keep(decide(row, self._selection, ballot), kind, wanted)
 
     def _keep(self, record: Example | Rejected, kind: Kind, wanted: int) -> None:
         self.lengths.add(record)
@@ -150,14 +150,14 @@ class Maker:
                 )
                 continue
             right = self._text(1, 6 if self.random.random() < 0.4 else 70)
-            given = self._text(4, 60) if kind == "input_output" else ""
+            task_input = self._text(4, 60) if kind == "input_output" else ""
             ease = 0.2 if self.random.random() < HARD else 1.0
             completion = f"{self._requests:016x}"
             yield self._answered(
                 Instance(
                     kind=kind,
                     instruction=instruction,
-                    input=given,
+                    input=task_input,
                     output=self._nearly(right, 0.6 * ease),
                     completion_id=completion,
                     request_key="00",
@@ -167,7 +167,9 @@ class Maker:
             )
 
     def _answered(self, instance: Instance, right: str, ease: float) -> tuple[Instance, tuple[Candidate, ...]]:
-        key = self._request("instances", instance.kind, GENERATOR, instance.output, 1400, instance.instruction)
+        key = self._request(
+            "instances", instance.kind, GENERATOR, text=instance.output, tokens=1400, prompt=instance.instruction
+        )
         self._insert("instance", (
             instance.kind, self._next("instance"), instance.id, instance.instruction, instance.input, instance.output,
             0, instance.completion_id, key,
@@ -175,8 +177,9 @@ class Maker:
         candidates = []
         for voter, skill in VOTERS.items():
             text = self._nearly(right, skill * ease)
-            asked = f"{instance.instruction}\n{instance.input}"
-            key = self._request("outputs", instance.kind, voter, text, len(asked) // 4 + 1, asked)
+            prompt = f"{instance.instruction}\n{instance.input}"
+            tokens = len(prompt) // 4 + 1
+            key = self._request("outputs", instance.kind, voter, text=text, tokens=tokens, prompt=prompt)
             candidates.append(Candidate(instance.id, voter, text, "stop", key.hex()))
             self._connection.execute(
                 "INSERT OR REPLACE INTO candidate VALUES (?, ?, ?, 'stop', ?)", (instance.id, voter, text, key)
@@ -195,7 +198,7 @@ class Maker:
     def _note_instruction(self, kind: Kind, text: str) -> None:
         scores = sorted((self.random.betavariate(5, 6) * 0.7 for _ in range(10)), reverse=True)
         similar = [(self.random.choice(self._seeds), score) for score in scores]
-        key = self._request("instructions", kind, GENERATOR, text, 420, self._text(24, 60))
+        key = self._request("instructions", kind, GENERATOR, text=text, tokens=420, prompt=self._text(24, 60))
         record = Instruction(kind=kind, text=text, request_key=key.hex())
         place = self._next("instruction")
         self._insert("instruction", (kind, place, record.id, text, key, place, json.dumps(similar), None))
@@ -229,14 +232,15 @@ class Maker:
             record.step, record.kind, record.reason, record.text, record.source, b"", record.detail
         ))  # fmt: skip
 
-    def _request(self, step: str, kind: Kind, model: str, text: str, tokens: int, asked: str) -> bytes:
+    def _request(self, step: str, kind: Kind, model: str, *, text: str, tokens: int, prompt: str) -> bytes:
+        """The key of a request that is recorded with this reply; `tokens` are those of the prompt."""
         self._requests += 1
         key = self._requests.to_bytes(16, "big")
         share = min(1.0, self._requests / self._expected)
         at = START + 3600 * (HOURS * (0.9 * share + 0.1 * share**3) + (NIGHT if share > 0.55 else 0))
-        prompt = pack_prompt(asked, "")
+        packed = pack_prompt(prompt, "")
         self._insert("request", (
-            key, step, kind, model, 1, prompt, 1, None, 0, text, "stop", tokens, len(text) // 4 + 1, None,
+            key, step, kind, model, 1, packed, 1, None, 0, text, "stop", tokens, len(text) // 4 + 1, None,
             round(self.random.gammavariate(2, 0.4), 3), round(at + self.random.uniform(0, 20), 1), 0, 1,
         ))  # fmt: skip
         return key
@@ -250,7 +254,7 @@ class Maker:
 
 
 def make_run(folder: Path, examples: int) -> None:
-    """A run folder with so many examples, half of each kind."""
+    """A run folder with this many examples, half of each kind."""
     from ensemble_instruct.config.load import load_config
     from ensemble_instruct.runs.fingerprint import fingerprint
 
@@ -286,11 +290,11 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description="Time, memory and size of a report.")
     arguments.add_argument("--examples", type=int, default=100_000, help="size of the run (default: 100000)")
     arguments.add_argument("--keep", type=Path, help="new folder to make the run in, and to leave it there")
-    given = arguments.parse_args()
+    options = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="report-") as name:
-        folder = given.keep or Path(name) / "large-run"
+        folder = options.keep or Path(name) / "large-run"
         if not folder.exists():
-            make_run(folder, given.examples)
+            make_run(folder, options.examples)
         seconds, megabytes = measure(folder)
         page = (folder / "report.html").stat().st_size / 1e6
         database = (folder / "run.db").stat().st_size / 1e6
@@ -299,7 +303,9 @@ def main() -> int:
         f"{'examples':>10}{'run.db MB':>11}{'seconds':>9}{'peak MB':>9}{'page MB':>9}{'--json seconds':>16}{'cores':>7}"
     )
     cores = os.cpu_count()
-    print(f"{given.examples:>10,}{database:>11.0f}{seconds:>9.2f}{megabytes:>9.0f}{page:>9.3f}{again:>16.2f}{cores:>7}")
+    print(
+        f"{options.examples:>10,}{database:>11.0f}{seconds:>9.2f}{megabytes:>9.0f}{page:>9.3f}{again:>16.2f}{cores:>7}"
+    )
     is_within = seconds < LIMITS["seconds"] and megabytes < LIMITS["megabytes"] and page < LIMITS["page_megabytes"]
     return 0 if is_within else 1
 

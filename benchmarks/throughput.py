@@ -85,7 +85,7 @@ _EVERY = (
 SCENARIOS = {scenario.name: scenario for scenario in _EVERY}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """One client, once: what the server counted, and what the process took."""
 
@@ -111,10 +111,10 @@ def made_instances(size: int) -> Iterator[dict[str, str]]:
     chosen = random.Random(7)
     for number in range(10_000, 10_000 + size):
         ware, mishap = chosen.choice(goods), chosen.choice(mishaps)
-        instruction, given = chosen.choice(tasks), f"Order {number}: the {ware} that I bought {mishap}. What now?"
+        instruction, task_input = chosen.choice(tasks), f"Order {number}: the {ware} that I bought {mishap}. What now?"
         if number % 4 == 0:
-            instruction, given = f"Advertise a {ware} in two sentences that name its order number, {number}.", ""
-        yield {"instruction": instruction, "input": given, "output": f"The {ware} {mishap}."}
+            instruction, task_input = f"Advertise a {ware} in two sentences that name its order number, {number}.", ""
+        yield {"instruction": instruction, "input": task_input, "output": f"The {ware} {mishap}."}
 
 
 async def bare_loop(url: str, file: Path, concurrency: int) -> None:
@@ -179,72 +179,84 @@ def timed(command: list[str], folder: Path) -> tuple[float, float, Any]:
         finally:
             process.kill()
     if process.returncode:
-        said = log.read_text("utf-8", "replace").strip().splitlines() or ["nothing said"]
-        raise BenchmarkError(f"exit {process.returncode}: {said[-1]}")
+        lines = log.read_text("utf-8", "replace").strip().splitlines() or ["nothing said"]
+        raise BenchmarkError(f"exit {process.returncode}: {lines[-1]}")
     return started, wall, usage
 
 
-def require_rows(written: Path, given: Path, size: int, stub: Path) -> None:
-    """Each instance must stand in its place in the file of ours, with the reply to its own prompt."""
+def require_rows(written: Path, instances: Path, size: int, stub: Path) -> None:
+    """Raise unless each instance has its place in the file of ours, with the reply to its own prompt."""
     from ensemble_instruct.steps.prompts import outputs_prompt
 
     expected = runpy.run_path(str(stub))["expected"]
     with written.open(encoding="utf-8") as lines:
         if (count := sum(1 for _ in lines)) != size:
             raise BenchmarkError(f"{count} of {size} rows came back")
-    with written.open(encoding="utf-8") as rows, given.open(encoding="utf-8") as asked:
-        for number, (row, instance) in enumerate(zip(map(json.loads, rows), map(json.loads, asked), strict=True), 1):
+    with written.open(encoding="utf-8") as rows, instances.open(encoding="utf-8") as wanted:
+        for number, (row, instance) in enumerate(zip(map(json.loads, rows), map(json.loads, wanted), strict=True), 1):
             marker = expected(outputs_prompt(instance["instruction"], instance["input"]))
             if any(row[field] != instance[field] for field in ("instruction", "input")) or marker not in row["output"]:
                 raise BenchmarkError(f"row {number} is not instance {number} with the reply to its prompt")
 
 
-def measure(client: str, repeat: int, scenario: Scenario, url: str, given: Path, size: int, stub: Path) -> Measurement:
-    """Run one client in a new folder, on a server whose counters stand at zero, and check what it brought back."""
+def measure(
+    client: str, repeat: int, scenario: Scenario, *, url: str, instances: Path, size: int, stub: Path
+) -> Measurement:
+    """Run one client in a new folder, on a server whose counters are at zero, and check what it brought back."""
     ask_stub(url, "POST", "/reset")
-    with tempfile.TemporaryDirectory(dir=given.parent) as name:
+    with tempfile.TemporaryDirectory(dir=instances.parent) as name:
         folder, written = Path(name), Path(name) / "outputs.jsonl"
-        loop = [sys.executable, __file__, "--loop", url, str(given), str(scenario.slots)]
-        command = loop if client == LOOP else our_command(folder, scenario, url, given, written)
+        loop = [sys.executable, __file__, "--loop", url, str(instances), str(scenario.slots)]
+        command = loop if client == LOOP else our_command(folder, scenario, url, instances, written)
         # The system counts this process's memory at the fork as the child's: it holds no rows, so it is the smaller.
         started, wall, usage = timed(command, folder)
         stats = ask_stub(url, "GET", "/stats")
         if client != LOOP:
-            require_rows(written, given, size, stub)
+            require_rows(written, instances, size, stub)
         if stats["successes"] != size or stats["repeat_successes"]:
             raise BenchmarkError(f"the server gave {stats['successes']} replies, {stats['repeat_successes']} repeated")
     cpu = usage.ru_utime + usage.ru_stime
     return Measurement(
-        client, repeat, stats["window_s"], wall, cpu, 1000 * cpu / size, usage.ru_maxrss * 1024 / 1e6,
-        stats["first_at"] - started, stats["max_in_flight"], stats["successes"], stats["repeat_successes"],
-        stats["faults_total"],
-    )  # fmt: skip
+        client=client,
+        repeat=repeat,
+        window_s=stats["window_s"],
+        wall_s=wall,
+        cpu_s=cpu,
+        cpu_ms_per_request=1000 * cpu / size,
+        peak_mb=usage.ru_maxrss * 1024 / 1e6,
+        first_s=stats["first_at"] - started,
+        max_in_flight=stats["max_in_flight"],
+        successes=stats["successes"],
+        repeat_successes=stats["repeat_successes"],
+        faults_total=stats["faults_total"],
+    )
 
 
-def run_scenario(scenario: Scenario, repeats: int, given: Path, size: int, stub: Path) -> dict[str, Any]:
+def run_scenario(scenario: Scenario, repeats: int, instances: Path, size: int, stub: Path) -> dict[str, Any]:
     """Both clients in turns; prints the table as it grows and gives every number."""
     print(f"\n{scenario.described(size)}")
     print(f"{'client':<11}{'repeat':>6}" + "".join(f"{heading:>{len(heading) + 2}}" for heading, _, _ in COLUMNS))
-    made: dict[str, list[Measurement]] = {FAULT_FREE if scenario.fault_options else LOOP: [], OURS: []}
+    measured: dict[str, list[Measurement]] = {FAULT_FREE if scenario.fault_options else LOOP: [], OURS: []}
     with ExitStack() as stack:
         servers = [running_stub(stub, scenario, options) for options in dict.fromkeys([(), scenario.fault_options])]
         urls = [stack.enter_context(server) for server in servers]
         for repeat in range(1, repeats + 1):
-            for client, url in zip(made, (urls[0], urls[-1]), strict=True):
+            for client, url in zip(measured, (urls[0], urls[-1]), strict=True):
                 try:
-                    made[client].append(measure(client, repeat, scenario, url, given, size, stub))
+                    measurement = measure(client, repeat, scenario, url=url, instances=instances, size=size, stub=stub)
                 except BenchmarkError as error:
                     raise BenchmarkError(f"{scenario.name}, {client}, repeat {repeat}: {error}") from error
-                print(table_line(client, str(repeat), made[client][-1:]), flush=True)
-    for client, measurements in made.items():
+                measured[client].append(measurement)
+                print(table_line(client, str(repeat), [measurement]), flush=True)
+    for client, measurements in measured.items():
         print(table_line(client, "median", measurements))
-    (other, base), (_, ours) = ((client, [each.window_s for each in made[client]]) for client in made)
-    pairs = [own / beside for own, beside in zip(ours, base, strict=True)]
+    (other, base), (_, ours) = ((client, [each.window_s for each in measured[client]]) for client in measured)
+    pairs = [own / reference for own, reference in zip(ours, base, strict=True)]
     ratios = {f"ours/{other}": median(ours) / median(base), "least pair": min(pairs), "greatest pair": max(pairs)}
     if ideal := scenario.ideal(size):
         ratios |= {"ours/ideal": median(ours) / ideal, f"{other}/ideal": median(base) / ideal}
     print("median window: " + ", ".join(f"{name} {ratio:.3f}" for name, ratio in ratios.items()), flush=True)
-    every = [asdict(each) for measurements in made.values() for each in measurements]
+    every = [asdict(each) for measurements in measured.values() for each in measurements]
     return {**asdict(scenario), "ideal_s": ideal, "ratios": ratios, "measurements": every}
 
 
@@ -256,17 +268,17 @@ def table_line(client: str, label: str, measurements: list[Measurement]) -> str:
     return line
 
 
-def run_all(given: argparse.Namespace) -> None:
+def run_all(options: argparse.Namespace) -> None:
     """Each chosen scenario in turn; the JSON file is written anew after each."""
     results = []
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
         instances = Path(folder) / "instances.jsonl"
         with instances.open("w", encoding="utf-8") as file:
-            file.writelines(f"{json.dumps(instance)}\n" for instance in made_instances(given.size))
-        for name in given.scenario or ["slots64", "slots256"]:
-            results.append(run_scenario(SCENARIOS[name], given.repeats, instances, given.size, given.stub))
-            if given.json:
-                given.json.write_text(json.dumps({"size": given.size, "scenarios": results}, indent=1), "utf-8")
+            file.writelines(f"{json.dumps(instance)}\n" for instance in made_instances(options.size))
+        for name in options.scenario or ["slots64", "slots256"]:
+            results.append(run_scenario(SCENARIOS[name], options.repeats, instances, options.size, options.stub))
+            if options.json:
+                options.json.write_text(json.dumps({"size": options.size, "scenarios": results}, indent=1), "utf-8")
 
 
 def main() -> None:
@@ -279,18 +291,18 @@ def main() -> None:
     add("--stub", type=Path, default=STUB, help="the stub server (default: ../shared/tools/stub_llm.py)")
     add("--json", type=Path, metavar="FILE", help="write every number there")
     add("--loop", nargs=3, metavar=("URL", "FILE", "CONCURRENCY"), help="be the bare loop; the command starts it so")
-    given = parser.parse_args()
-    if given.loop:
-        asyncio.run(bare_loop(given.loop[0], Path(given.loop[1]), int(given.loop[2])))
+    options = parser.parse_args()
+    if options.loop:
+        asyncio.run(bare_loop(options.loop[0], Path(options.loop[1]), int(options.loop[2])))
         return
-    if min(given.size, given.repeats) < 1:
+    if min(options.size, options.repeats) < 1:
         parser.error("--size and --repeats must be at least 1")
-    for path, advice in ((given.stub, "name its place with --stub"), (COMMAND, "install the package beside Python")):
+    for path, advice in ((options.stub, "name its place with --stub"), (COMMAND, "install the package beside Python")):
         if not path.is_file():
             parser.exit(2, f"error: {path} is not there; {advice}\n")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        run_all(given)
+        run_all(options)
     except (BenchmarkError, OSError, KeyboardInterrupt) as error:
         parser.exit(1, f"error: {str(error) or 'stopped'}\n")
 

@@ -33,14 +33,14 @@ def main() -> None:
     """Read the arguments and do all of it."""
     parser = argparse.ArgumentParser(description="Make the embedded models anew.")
     parser.add_argument("--build", type=Path, default=BUILD)
-    given = parser.parse_args()
+    options = parser.parse_args()
     call("seeds")
-    lanes = [Thread(target=train_in_turn, args=(names, given.build)) for names in LANES]
+    lanes = [Thread(target=train_in_turn, args=(names, options.build)) for names in LANES]
     for lane in lanes:
         lane.start()
     for lane in lanes:
         lane.join()
-    call("convert", "--from", str(given.build))
+    call("convert", "--from", str(options.build))
     call("evaluate")
     call("cards")
 

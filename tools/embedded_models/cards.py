@@ -89,13 +89,13 @@ print(tokenizer.decode([tokenizer.token_to_id(token) for token in made[0].hypoth
 }
 
 
-def card(shape: Shape, training: dict[str, Any], found: dict[str, Any], size: int) -> str:
+def card(shape: Shape, training: dict[str, Any], evaluation: dict[str, Any], size: int) -> str:
     """The model card."""
     share = SHARES[shape.name]
     wordings = f"all but {len(share.left_out)} of the" if share.left_out else "all"
-    rows = [f"| `{name}` | {100 * right:.1f} % |" for name, right in found["right"].items()]
-    kept = f"where they agree enough ({found['kept']} of {found['tasks']} kept)"
-    rows.append(f"| the ensemble, {kept} | {100 * found['kept_right']:.1f} % |")
+    rows = [f"| `{name}` | {100 * right:.1f} % |" for name, right in evaluation["right"].items()]
+    kept = f"where they agree enough ({evaluation['kept']} of {evaluation['tasks']} kept)"
+    rows.append(f"| the ensemble, {kept} | {100 * evaluation['kept_right']:.1f} % |")
     if shape.is_decoder_only:
         sort, task = "decoder-only", "text-generation"
         architecture = f"Llama, {shape.layers} layers, width {shape.width}, {shape.heads} heads"
@@ -111,21 +111,21 @@ def card(shape: Shape, training: dict[str, Any], found: dict[str, Any], size: in
         tokens=f"{training['tokens'] / 1e6:.1f}", minutes=round(training["cpu_seconds"] / 60),
         what_tokens="" if shape.is_decoder_only else " read by the encoder",
         share=f"{wordings} training wordings; a third of the families comes {RARE} times as often as the others",
-        count=found["tasks"], rows="\n".join(rows), use=_USE[shape.is_decoder_only],
+        count=evaluation["tasks"], rows="\n".join(rows), use=_USE[shape.is_decoder_only],
     )  # fmt: skip
 
 
 def main() -> None:
     """Write the cards and the document's table."""
-    found = json.loads((SHIPPED / "evaluation.json").read_text(encoding="utf-8"))
+    evaluation = json.loads((SHIPPED / "evaluation.json").read_text(encoding="utf-8"))
     for shape in SHAPES.values():
         folder = SHIPPED / shape.name
         training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        text = card(shape, training, found, (folder / "model.bin").stat().st_size)
+        text = card(shape, training, evaluation, (folder / "model.bin").stat().st_size)
         (folder / "README.md").write_text(text, encoding="utf-8")
     before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(START)
     after = rest.partition(END)[2]
-    DOCUMENT.write_text(f"{before}{START}{table(found)}\n{END}{after}", encoding="utf-8")
+    DOCUMENT.write_text(f"{before}{START}{table(evaluation)}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -32,9 +32,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(SHAPES))
     parser.add_argument("--from", dest="source", type=Path, default=BUILD)
     parser.add_argument("--to", type=Path, default=SHIPPED)
-    given = parser.parse_args()
-    for name in given.names:
-        convert(given.source / name, given.to / name)
+    options = parser.parse_args()
+    for name in options.names:
+        convert(options.source / name, options.to / name)
 
 
 if __name__ == "__main__":

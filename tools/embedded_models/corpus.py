@@ -1,6 +1,6 @@
 """The training corpus: documents in the prompt formats of steps 1, 2 and 4, made from the toy families.
 
-All is a function of the random generator that is given; nothing is read from anywhere. Only training wordings and
+All is a function of the random generator; nothing is read from anywhere. Only training wordings and
 training values occur.
 """
 
@@ -18,7 +18,7 @@ from ensemble_instruct.steps.prompts import HEADING, instances_template, outputs
 LISTS = 0.4
 """Share of the documents of `tiny-base` that are lists of step 1; the others are blocks of step 2."""
 RARE = 0.3
-"""How often a family of a model's weak third comes, beside the others."""
+"""How often a family of a model's weak third comes, compared with the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,6 @@ def documents(rng: Random, share: Share) -> Iterator[str]:
             items = dict.fromkeys(next(source).instruction for _ in range(rng.randint(8, 24)))
             yield HEADING + "".join(f"{place}. {text}\n" for place, text in enumerate(items, start=1)) + "\n"
         else:
-            made = [next(source) for _ in range(rng.randint(4, 10))]
-            shown = [Demonstration(task.instruction, task.input, task.output) for task in made]
+            worked = [next(source) for _ in range(rng.randint(4, 10))]
+            shown = [Demonstration(task.instruction, task.input, task.output) for task in worked]
             yield instances_template(kind, shown, "default").text.removesuffix("instruction:")

@@ -22,11 +22,11 @@ class Answerer:
 
     def answers(self, prompts: Sequence[str], most_tokens: int = 128) -> list[str]:
         """One answer for each prompt."""
-        given = [encoding.tokens for encoding in self._tokenizer.encode_batch(list(prompts))]
-        made = self._model.translate_batch(
-            given, beam_size=1, max_decoding_length=most_tokens, max_batch_size=2048, batch_type="tokens"
+        prompt_tokens = [encoding.tokens for encoding in self._tokenizer.encode_batch(list(prompts))]
+        results = self._model.translate_batch(
+            prompt_tokens, beam_size=1, max_decoding_length=most_tokens, max_batch_size=2048, batch_type="tokens"
         )
-        return [_text(self._tokenizer, result.hypotheses[0]) for result in made]
+        return [_text(self._tokenizer, result.hypotheses[0]) for result in results]
 
 
 class Writer:
@@ -49,12 +49,12 @@ class Writer:
         top_k: int = 1,
     ) -> list[str]:
         """What follows each prompt, up to the end token or the limit."""
-        given = [encoding.tokens for encoding in self._tokenizer.encode_batch(list(prompts))]
-        made = self._model.generate_batch(
-            given, max_length=most_tokens, min_length=least_tokens, include_prompt_in_result=False,
+        prompt_tokens = [encoding.tokens for encoding in self._tokenizer.encode_batch(list(prompts))]
+        results = self._model.generate_batch(
+            prompt_tokens, max_length=most_tokens, min_length=least_tokens, include_prompt_in_result=False,
             sampling_temperature=temperature or 1.0, sampling_topk=top_k, max_batch_size=8192, batch_type="tokens",
         )  # fmt: skip
-        return [_text(self._tokenizer, result.sequences[0]) for result in made]
+        return [_text(self._tokenizer, result.sequences[0]) for result in results]
 
 
 def _text(tokenizer: Any, tokens: Sequence[str]) -> str:

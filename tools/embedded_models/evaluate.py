@@ -50,15 +50,15 @@ class Judged:
 def unseen_tasks(count: int) -> list[Task]:
     """Distinct tasks, the same each time, as evenly over the families as can be."""
     rng = Random(SEED)
-    made: dict[tuple[str, str], Task] = {}
+    tasks: dict[tuple[str, str], Task] = {}
     order: list[Any] = []
-    while len(made) < count:
+    while len(tasks) < count:
         if not order:
             order = rng.sample(FAMILIES, len(FAMILIES))
         family = order.pop()
         task = make_task(family, rng, wordings=family.unseen_wordings, unseen_values=True)
-        made[task.instruction, task.input] = task
-    return list(made.values())
+        tasks[task.instruction, task.input] = task
+    return list(tasks.values())
 
 
 def judged(tasks: Sequence[Task], models: Path) -> list[Judged]:
@@ -101,11 +101,11 @@ def _base(tasks: Sequence[Task], folder: Path) -> list[str]:
     }
     prompts = []
     for task in tasks:
-        given = f"input: {task.input}\n" if task.input else ""
-        prompts.append(f"{templates[task.family.kind].prompt(task.instruction)}{given}output:")
+        input_line = f"input: {task.input}\n" if task.input else ""
+        prompts.append(f"{templates[task.family.kind].prompt(task.instruction)}{input_line}output:")
     ctranslate2.set_random_seed(SEED)
-    made = Writer(folder).continued(prompts, most_tokens=MOST_TOKENS, temperature=0.7, top_k=50)
-    return [text.partition("\n\n")[0].strip() for text in made]
+    replies = Writer(folder).continued(prompts, most_tokens=MOST_TOKENS, temperature=0.7, top_k=50)
+    return [text.partition("\n\n")[0].strip() for text in replies]
 
 
 def figures(results: Sequence[Judged]) -> dict[str, Any]:
@@ -139,13 +139,14 @@ def _share(right: Sequence[bool]) -> float | None:
     return round(sum(right) / len(right), 4) if right else None
 
 
-def table(found: dict[str, Any]) -> str:
+def table(evaluation: dict[str, Any]) -> str:
     """The figures as Markdown."""
     lines = ["| who | answers | right |", "|---|---|---|"]
-    lines += [f"| `{name}` alone | {found['tasks']} | {_percent(share)} |" for name, share in found["right"].items()]
-    lines.append(f"| the agreement, kept | {found['kept']} | {_percent(found['kept_right'])} |")
+    count = evaluation["tasks"]
+    lines += [f"| `{name}` alone | {count} | {_percent(share)} |" for name, share in evaluation["right"].items()]
+    lines.append(f"| the agreement, kept | {evaluation['kept']} | {_percent(evaluation['kept_right'])} |")
     lines += ["", "| family | tasks | base | a | b | kept | right of these |", "|---|---|---|---|---|---|---|"]
-    for name, one in found["families"].items():
+    for name, one in evaluation["families"].items():
         shares = " | ".join(_percent(one[model]) for model in (BASE, *VOTERS))
         lines.append(f"| {name} | {one['tasks']} | {shares} | {one['kept']} | {_percent(one['agreement'])} |")
     return "\n".join(lines)
@@ -161,11 +162,11 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=SHIPPED)
     parser.add_argument("--tasks", type=int, default=500)
     parser.add_argument("--to", type=Path, help="default: evaluation.json beside the models")
-    given = parser.parse_args()
-    found = figures(judged(unseen_tasks(given.tasks), given.models))
-    print(table(found))
-    target = given.to or given.models / "evaluation.json"
-    target.write_text(f"{json.dumps(found, indent=1)}\n", encoding="utf-8")
+    options = parser.parse_args()
+    evaluation = figures(judged(unseen_tasks(options.tasks), options.models))
+    print(table(evaluation))
+    target = options.to or options.models / "evaluation.json"
+    target.write_text(f"{json.dumps(evaluation, indent=1)}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

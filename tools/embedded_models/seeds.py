@@ -32,12 +32,12 @@ def seed_tasks(kind: Kind) -> list[Task]:
     families = families_of(kind)
     order = [*rng.sample(families, len(families)), *families][:SEEDS]
     used: set[str] = set()
-    made = []
+    tasks = []
     for family in order:
         wording = rng.choice([text for text in family.wordings if text not in used])
         used.add(wording)
-        made.append(make_task(family, rng, wordings=(wording,)))
-    return made
+        tasks.append(make_task(family, rng, wordings=(wording,)))
+    return tasks
 
 
 def demonstrations(kind: Kind) -> list[Task]:

@@ -15,7 +15,7 @@ SPECIAL = (PAD, END, BEGIN, UNKNOWN)
 """The special tokens, in the order of their numbers."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """One model: its size and how it is trained."""
 
@@ -68,8 +68,17 @@ class Shape:
 SHAPES = {
     shape.name: shape
     for shape in (
-        Shape("tiny-base", True, 256, 4, 640, 5, 0, 2400, 2048, 1.5e-3),
-        Shape("tiny-a", False, 256, 4, 512, 3, 2, 3200, 2048, 1.5e-3),
-        Shape("tiny-b", False, 192, 3, 384, 3, 2, 3800, 2048, 2e-3),
+        Shape(
+            name="tiny-base", is_decoder_only=True, width=256, heads=4, inner=640, layers=5, decoder_layers=0,
+            steps=2400, batch_tokens=2048, rate=1.5e-3,
+        ),
+        Shape(
+            name="tiny-a", is_decoder_only=False, width=256, heads=4, inner=512, layers=3, decoder_layers=2,
+            steps=3200, batch_tokens=2048, rate=1.5e-3,
+        ),
+        Shape(
+            name="tiny-b", is_decoder_only=False, width=192, heads=3, inner=384, layers=3, decoder_layers=2,
+            steps=3800, batch_tokens=2048, rate=2e-3,
+        ),
     )
-}
+}  # fmt: skip

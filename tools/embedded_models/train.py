@@ -39,13 +39,13 @@ def packed_batches(shape: Shape, tokenizer: Any, part: int = 1) -> Iterator[dict
     source = documents(Random(f"{SEED}/{shape.name}/{part}"), SHARES[shape.name])
     end, rows = tokenizer.token_to_id("</s>"), shape.batch_tokens // CONTEXT
     while True:
-        made = []
+        rows_of_tokens = []
         for _ in range(rows):
             row: list[int] = []
             while len(row) < CONTEXT:
                 row += [*tokenizer.encode(next(source)).ids, end]
-            made.append(row[:CONTEXT])
-        tokens = torch.tensor(made)
+            rows_of_tokens.append(row[:CONTEXT])
+        tokens = torch.tensor(rows_of_tokens)
         yield {"input_ids": tokens, "labels": tokens}
 
 
@@ -72,7 +72,7 @@ def pair_batches(shape: Shape, tokenizer: Any, part: int = 1) -> Iterator[dict[s
 
 
 def _full_batches(places: list[int], rows: int) -> list[list[int]]:
-    """Batches of exactly so many rows: what is over at the end is left out, for new shapes cost time."""
+    """Batches of exactly `rows` rows: what is over at the end is left out, since new shapes cost time."""
     return [places[first : first + rows] for first in range(0, len(places) - rows + 1, rows)]
 
 
@@ -190,12 +190,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float, default=math.inf, help="end after so long; the rate falls in time")
     parser.add_argument("--go-on", action="store_true", help="a further part, from the weights in the folder")
-    given = parser.parse_args()
-    shape = SHAPES[given.name]
-    folder = given.to / shape.name
+    options = parser.parse_args()
+    shape = SHAPES[options.name]
+    folder = options.to / shape.name
     record = folder / "training.json"
-    before = {"parts": 1, **json.loads(record.read_text(encoding="utf-8"))} if given.go_on else {}
-    done = train(shape, given.steps or shape.steps, given.minutes, folder, before)
+    before = {"parts": 1, **json.loads(record.read_text(encoding="utf-8"))} if options.go_on else {}
+    done = train(shape, options.steps or shape.steps, options.minutes, folder, before)
     record.write_text(f"{json.dumps(done)}\n", encoding="utf-8")
     print(json.dumps(done))
 
