@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from ensemble_instruct.errors import UsageError
+from ensemble_instruct.files.jsonl import JsonRow
 
-Row = dict[str, Any]
 ColumnType = Literal["text", "number", "texts", "messages", "candidates", "matrix"]
 
 _ORIGIN: dict[str, ColumnType] = {"id": "text", "kind": "text", "winners": "texts", "agreement": "number"}
@@ -25,23 +25,23 @@ _PREFERENCE: dict[str, ColumnType] = {
 class Format:
     """How an example is written: `row` makes its row, or None where it has none in this format."""
 
-    row: Callable[[Row], Row | None]
+    row: Callable[[JsonRow], JsonRow | None]
     columns: Mapping[str, ColumnType]
     ascii_only: bool = False
     """Whether lines of JSON escape what is not ASCII."""
 
 
-def original_row(example: Row) -> Row:
+def original_row(example: JsonRow) -> JsonRow:
     """`{instruction, input, output}`, as the original writes its file."""
     return {name: example[name] for name in _TASK}
 
 
-def user_text(example: Row) -> str:
+def user_text(example: JsonRow) -> str:
     """Instruction and input as one message: a blank line between them."""
     return f"{example['instruction']}\n\n{example['input']}" if example["input"] else str(example["instruction"])
 
 
-def messages_row(example: Row, system: str | None = None) -> Row:
+def messages_row(example: JsonRow, system: str | None = None) -> JsonRow:
     """One exchange in the chat format (`messages` of role and content), after a system message if there is a text."""
     said = [("user", user_text(example)), ("assistant", example["output"])]
     if system is not None:
@@ -49,12 +49,12 @@ def messages_row(example: Row, system: str | None = None) -> Row:
     return {"messages": [{"role": role, "content": content} for role, content in said]}
 
 
-def prompt_completion_row(example: Row) -> Row:
+def prompt_completion_row(example: JsonRow) -> JsonRow:
     """TRL's prompt-completion format."""
     return {"prompt": user_text(example), "completion": example["output"]}
 
 
-def preference_row(example: Row) -> Row | None:
+def preference_row(example: JsonRow) -> JsonRow | None:
     """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
 
     Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
@@ -84,17 +84,17 @@ def preference_row(example: Row) -> Row | None:
     }
 
 
-def _voters(candidates: Sequence[Row], text: str) -> list[str]:
+def _voters(candidates: Sequence[JsonRow], text: str) -> list[str]:
     """Who gave this very text, in alphabetical order."""
     return sorted(candidate["voter"] for candidate in candidates if candidate["output"] == text)
 
 
-def table_row(example: Row) -> Row:
+def table_row(example: JsonRow) -> JsonRow:
     """An example as it is: what reads only the columns that it was asked for needs no other row."""
     return example
 
 
-def candidates_row(example: Row) -> Row:
+def candidates_row(example: JsonRow) -> JsonRow:
     """An example whose candidates are all fit to be published.
 
     What a filter has something against (`barred` says why) is there without its text, which may be nobody's to read.
@@ -106,12 +106,12 @@ def candidates_row(example: Row) -> Row:
     return example | {"candidates": candidates}
 
 
-def _with_run(make: Callable[[Row], Row | None], example: Row) -> Row | None:
+def _with_run(make: Callable[[JsonRow], JsonRow | None], example: JsonRow) -> JsonRow | None:
     row = make(example)
     return row and row | {"run": example.get("run", "")}
 
 
-def _with_origin(make: Callable[[Row], Row | None], example: Row) -> Row | None:
+def _with_origin(make: Callable[[JsonRow], JsonRow | None], example: JsonRow) -> JsonRow | None:
     row = make(example)
     return row and row | {name: example[name] for name in _ORIGIN}
 

@@ -41,7 +41,7 @@ def declared(_run: Path, folder: Path, exported: Exported) -> dict[str, str]:
 
     rows = {split.name: split.rows for split in exported.main.splits}
     if (folder / "data").is_dir():
-        tables = read_tables(folder) if len(exported.configs) > 1 else ()
+        tables = read_tables(folder) if len(exported.tables) > 1 else ()
     else:
         tables = () if rows.keys() <= _KNOWN else (lines_table(folder, rows),)
     if not tables:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ensemble_instruct.errors import EnsembleInstructError, HubError, UsageError
 from ensemble_instruct.export.exporter import Describe, Exported
+from ensemble_instruct.export.layout import is_shard, read_tables
 from ensemble_instruct.export.options import NAMES
 from ensemble_instruct.version import __version__
 
@@ -27,7 +28,6 @@ _WAITS = 1.0, 4.0, 15.0
 """Seconds before an upload that broke off is tried again; each request has tries of its own before."""
 _PASSING = 408, 429, 500, 502, 503, 504
 _SAID_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})\b")
-_SHARD = re.compile(r"(data|candidates)/\w+-\d{5}-of-\d{5}\.parquet")
 _TOKENS = "https://huggingface.co/settings/tokens"
 
 
@@ -103,7 +103,7 @@ def _operations(folder: Path, there: list[str]) -> list[Any]:
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
     files = {path.relative_to(folder).as_posix(): path for path in paths}
     wanted = {name: path for name, path in files.items() if not name.startswith(".")}
-    gone = [name for name in sorted(there) if _SHARD.fullmatch(name) and name not in wanted]
+    gone = [name for name in sorted(there) if is_shard(name) and name not in wanted]
     return [
         *(CommitOperationAdd(name, path) for name, path in wanted.items()),
         *(CommitOperationDelete(name) for name in gone),
@@ -177,7 +177,6 @@ def describing(name: str | None) -> Describe:
         from ensemble_instruct.export.card import dataset_card, licence_file
         from ensemble_instruct.export.croissant import croissant
         from ensemble_instruct.export.facts import read_facts
-        from ensemble_instruct.export.layout import read_tables
 
         facts = read_facts(run, name, read_tables(folder))
         return {

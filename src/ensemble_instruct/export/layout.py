@@ -12,18 +12,30 @@ from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.parquet import arrow, arrow_errors
 
-_SHARD = re.compile(r"(?P<split>\w+)-\d{5}-of-\d{5}\.parquet")
 FOLDERS = {"default": "data", "candidates": "candidates"}
-"""Where the files of each table lie."""
+"""Where the files of each table lie, as the Hub expects them."""
+_SHARD = re.compile(r"(?P<split>\w+)-\d{5}-of-\d{5}\.parquet")
+
+
+def shard_name(split: str, number: int, count: int) -> str:
+    """The name of one of `count` Parquet files of a split; they are numbered from 0."""
+    return f"{split}-{number:05}-of-{count:05}.parquet"
+
+
+def is_shard(path: str) -> bool:
+    """Whether a path in a dataset is that of a Parquet file of one of its tables."""
+    folder, _, name = path.partition("/")
+    return folder in FOLDERS.values() and _SHARD.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One Parquet file, by its path in the dataset."""
+    """A file of a split, by its path in the dataset."""
 
     path: str
-    sha256: str
-    size: int
+    sha256: str = ""
+    size: int = 0
+    """Both are known of a dataset that is read, not of one that was just written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,8 @@ class Table:
 
     name: str
     splits: tuple[Split, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...] = ()
+    """As far as they are known: none of JSON lines."""
     is_lines: bool = False
     """Whether each split is a file of JSON lines, not Parquet in the layout of the Hub."""
 
@@ -96,7 +109,7 @@ _CANDIDATES = Column(
 
 
 def usual_tables(rows: int, *, is_merged: bool = False) -> tuple[Table, ...]:
-    """The tables that a run of so many examples becomes on the Hub unless told otherwise."""
+    """The tables that a run with this many examples becomes on the Hub unless told otherwise."""
     run = (Column("run", "text"),) if is_merged else ()
     split = (Split("train", rows),)
     task = tuple(_TEXTS[name] for name in ("id", "kind", "instruction", "input", "output"))
@@ -107,27 +120,27 @@ def usual_tables(rows: int, *, is_merged: bool = False) -> tuple[Table, ...]:
 
 
 def lines_table(folder: Path, rows: Mapping[str, int]) -> Table:
-    """The table of a folder with a file of JSON lines for each split, which have so many rows."""
+    """The table of a folder with a file of JSON lines for each split, `rows` says how many each has."""
     splits = []
     for name, count in rows.items():
         path = folder / f"{name}.jsonl"
-        found = DataFile(path.name, file_digest(path), path.stat().st_size)
-        splits.append(Split(name, count, (found,), found.size))
-    return Table("default", tuple(splits), (), is_lines=True)
+        file = DataFile(path.name, file_digest(path), path.stat().st_size)
+        splits.append(Split(name, count, (file,), file.size))
+    return Table("default", tuple(splits), is_lines=True)
 
 
 def read_tables(folder: Path) -> tuple[Table, ...]:
     """The tables in a folder that `export` wrote; splits in the order of their names, `train` first.
 
-    Raises `InputFileError` where there is none.
+    Raises `InputFileError` where there is no table, and for files that are not Parquet.
     """
     arrow()
     with arrow_errors(folder):
         tables = [_read_table(name, folder / place) for name, place in FOLDERS.items() if (folder / place).is_dir()]
-    found = tuple(table for table in tables if table is not None)
-    if not found:
+    read = tuple(table for table in tables if table is not None)
+    if not read:
         raise InputFileError(f"{folder}: holds no Parquet files of a dataset; write them with --format hub --dry-run")
-    return found
+    return read
 
 
 @dataclass(slots=True)
@@ -155,8 +168,10 @@ def _read_table(name: str, folder: Path) -> Table | None:
     if schema is None:
         return None
     order = sorted(splits, key=lambda split: (split != "train", split))
-    made = tuple(Split(split, splits[split].rows, tuple(splits[split].files), splits[split].bytes) for split in order)
-    return Table(name, made, tuple(_column(column.name, column.type) for column in schema))
+    in_order = tuple(
+        Split(split, splits[split].rows, tuple(splits[split].files), splits[split].bytes) for split in order
+    )
+    return Table(name, in_order, tuple(_column(column.name, column.type) for column in schema))
 
 
 def _column(name: str, kind: Any) -> Column:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.formats import FILE_FORMATS, TABLE_ROWS, require_known
-from ensemble_instruct.export.splits import WHOLE, Split, parse_splits
+from ensemble_instruct.export.splits import WHOLE, SplitShare, parse_splits
 
 FORMATS = (*FILE_FORMATS, "parquet", "hub")
 REPO = re.compile(r"([A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+")
@@ -44,7 +44,7 @@ class ExportPlan:
     rows: str
     """What the rows of a table are."""
     system: str | None
-    splits: tuple[Split, ...]
+    splits: tuple[SplitShare, ...]
     shard_bytes: int
     candidates: bool
     """Whether the folder has a second table, of every candidate."""

@@ -23,18 +23,18 @@ _RESERVED = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """A split takes what hashes below its border and not below that of the one before."""
+class SplitShare:
+    """The rows that a split takes: those that hash below its border and not below that of the one before."""
 
     name: str
     below: int = _RANGE
 
 
-WHOLE = (Split("train"),)
+WHOLE = (SplitShare("train"),)
 """No split: all rows are for training."""
 
 
-def parse_splits(text: str) -> tuple[Split, ...]:
+def parse_splits(text: str) -> tuple[SplitShare, ...]:
     """`train=0.95,test=0.05` as splits; raises `UsageError` for other texts, and for shares that are not 1 in all."""
     shares: dict[str, Fraction] = {}
     for part in text.split(","):
@@ -46,7 +46,7 @@ def parse_splits(text: str) -> tuple[Split, ...]:
         raise UsageError(f"--split {text}: the shares are {float(total):g} in all; they must be 1")
     names = sorted(shares, key=lambda name: (name != "train", name))
     borders = accumulate(shares[name] for name in names)
-    return tuple(Split(name, int(border * _RANGE)) for name, border in zip(names, borders, strict=True))
+    return tuple(SplitShare(name, int(border * _RANGE)) for name, border in zip(names, borders, strict=True))
 
 
 def _share(text: str, name: str, share: str) -> Fraction:
@@ -59,7 +59,7 @@ def _share(text: str, name: str, share: str) -> Fraction:
     return number
 
 
-def split_of(splits: tuple[Split, ...], instruction: str) -> str:
+def split_of(splits: tuple[SplitShare, ...], instruction: str) -> str:
     """The name of the split of a row with this instruction."""
     if len(splits) == 1:
         return splits[0].name

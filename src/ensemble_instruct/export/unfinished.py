@@ -11,7 +11,7 @@ from pathlib import Path
 from ensemble_instruct.agreement.selection import ballots_of, decide
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.export.exporter import Choose
-from ensemble_instruct.export.formats import Row
+from ensemble_instruct.files.jsonl import JsonRow
 from ensemble_instruct.records import Answered, Example
 from ensemble_instruct.steps.plans import filters_of, selection_of
 from ensemble_instruct.store.reading import read_answer
@@ -29,7 +29,7 @@ def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:
         return lambda row: row
     selection = selection_of(config).provisional
 
-    def chosen(row: Row) -> Row | None:
+    def chosen(row: JsonRow) -> JsonRow | None:
         before = example_of(row)
         answered = Answered(before.instance, before.candidates[1:])  # the first is the instance's own output
         record = decide(answered, selection, ballots_of([answered], selection)[0], None, filters)

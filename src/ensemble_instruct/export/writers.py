@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from ensemble_instruct.export.formats import ColumnType, Row
-from ensemble_instruct.files.jsonl import dump
+from ensemble_instruct.export.formats import ColumnType
+from ensemble_instruct.export.layout import shard_name
+from ensemble_instruct.files.jsonl import JsonRow, dump
 from ensemble_instruct.files.parquet import arrow
 
 _GROUP_ROWS, _GROUP_BYTES = 10_000, 32 * 2**20
@@ -21,7 +22,7 @@ _GROUP_ROWS, _GROUP_BYTES = 10_000, 32 * 2**20
 class RowWriter(Protocol):
     """Takes rows until it is closed."""
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[JsonRow]) -> None:
         """Put rows behind the others."""
 
     def close(self) -> None:
@@ -34,12 +35,12 @@ class LinesWriter:
     def __init__(self, file: IO[bytes], *, ascii_only: bool) -> None:
         self._file, self._ascii_only = file, ascii_only
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """See `Writer`."""
+    def add(self, rows: Sequence[JsonRow]) -> None:
+        """See `RowWriter`."""
         self._file.writelines((dump(row, ascii_only=self._ascii_only) + "\n").encode() for row in rows)
 
     def close(self) -> None:
-        """See `Writer`."""
+        """See `RowWriter`."""
 
 
 class ArrayWriter:
@@ -48,14 +49,14 @@ class ArrayWriter:
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._begin = file, b"[\n"
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """See `Writer`."""
+    def add(self, rows: Sequence[JsonRow]) -> None:
+        """See `RowWriter`."""
         for row in rows:
             self._file.write(self._begin + dump(row).encode())
             self._begin = b",\n"
 
     def close(self) -> None:
-        """See `Writer`."""
+        """See `RowWriter`."""
         self._file.write(b"[\n]\n" if self._begin == b"[\n" else b"\n]\n")
 
 
@@ -68,8 +69,8 @@ class ParquetWriter:
         self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
         self._waiting: list[Any] = []
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """See `Writer`."""
+    def add(self, rows: Sequence[JsonRow]) -> None:
+        """See `RowWriter`."""
         self.add_table(table_of(rows, self._schema))
 
     def add_table(self, table: Any) -> None:
@@ -82,7 +83,7 @@ class ParquetWriter:
             self._write_group()
 
     def close(self) -> None:
-        """See `Writer`."""
+        """See `RowWriter`."""
         self._write_group()
         self._writer.close()
 
@@ -106,8 +107,8 @@ class ShardWriter:
         self.shards = 0
         self._start()
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """See `Writer`."""
+    def add(self, rows: Sequence[JsonRow]) -> None:
+        """See `RowWriter`."""
         table = table_of(rows, self._schema)
         if self._bytes and self._bytes + table.nbytes > self._most_bytes:
             self._open.close()
@@ -116,11 +117,15 @@ class ShardWriter:
         self._bytes += table.nbytes
 
     def close(self) -> None:
-        """See `Writer`; names each file by its number and theirs."""
+        """See `RowWriter`; names each file by its number and theirs."""
         self._open.close()
-        for number in range(self.shards):
-            name = f"{self._name}-{number:05}-of-{self.shards:05}.parquet"
+        for number, name in enumerate(self.file_names):
             self._path(number).rename(self._folder / name)
+
+    @property
+    def file_names(self) -> list[str]:
+        """The names of the files once they are closed."""
+        return [shard_name(self._name, number, self.shards) for number in range(self.shards)]
 
     def _start(self) -> None:
         file = self._open.enter_context(self._path(self.shards).open("wb"))
@@ -147,7 +152,7 @@ def _schema(columns: Mapping[str, ColumnType]) -> Any:
     return pa.schema([(name, types[kind]) for name, kind in columns.items()])
 
 
-def table_of(rows: Sequence[Row], schema: Any) -> Any:
+def table_of(rows: Sequence[JsonRow], schema: Any) -> Any:
     """The rows as an Arrow table with the columns of a schema; what else they hold is left out."""
     pa, _ = arrow()
     columns = [pa.array([row[field.name] for row in rows], type=field.type) for field in schema]

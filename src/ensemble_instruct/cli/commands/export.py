@@ -12,7 +12,8 @@ from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.options import NAMES, REPO
 
 if TYPE_CHECKING:
-    from ensemble_instruct.export.exporter import Exported, WrittenConfig
+    from ensemble_instruct.export.exporter import Exported
+    from ensemble_instruct.export.layout import Table
     from ensemble_instruct.export.options import ExportPlan
 
 
@@ -63,7 +64,7 @@ def export(
     from ensemble_instruct.export.options import ExportOptions, planned
     from ensemble_instruct.export.unfinished import choose_again
 
-    order = planned(
+    plan = planned(
         ExportOptions(
             form=form,
             to=to,
@@ -80,16 +81,16 @@ def export(
     if form != "hub":
         from ensemble_instruct.export.front_matter import declared
 
-        _say(export_run(run_folder, order, declared, choose_again), order)
+        _say(export_run(run_folder, plan, declared, choose_again), plan)
         return
 
     from ensemble_instruct.export.hub import describing, require_access, upload
 
     access = None if dry_run or repo is None else require_access(repo)
-    exported = export_run(run_folder, order, describing(access.repo if access else repo), choose_again)
-    _say(exported, order)
+    exported = export_run(run_folder, plan, describing(access.repo if access else repo), choose_again)
+    _say(exported, plan)
     if access is not None:
-        uploaded = upload(access, order.to, exported, public=public)
+        uploaded = upload(access, plan.to, exported, public=public)
         click.echo(f"{uploaded.url} ({'private' if uploaded.private else 'public'})")
 
 
@@ -105,29 +106,29 @@ def _require_hub(form: str, repo: str | None, *, public: bool, dry_run: bool) ->
             raise UsageError(f"{option}: goes with --format hub")
 
 
-def _say(exported: Exported, order: ExportPlan) -> None:
-    to = order.to
+def _say(exported: Exported, plan: ExportPlan) -> None:
+    to = plan.to
     if exported.barred is not None:
         without = f", without {exported.barred} that its filters leave out" if exported.barred else ""
         note = f"the run is not finished: these are its examples so far{without}; at its end it may choose others"
         click.echo(f"note: {note}", err=True)
-    if order.form == "hub" and not exported.main.rows:
+    if plan.form == "hub" and not exported.main.rows:
         click.echo("note: no row was written, and `datasets` loads nothing that has none", err=True)
     left = ""
     if exported.left_out:
         left = f"{exported.left_out} left out, as no candidate has another text that is less agreed on; "
     click.echo(f"{left}{exported.main.rows} examples in {to}{_splits(exported.main)}")
-    for config in exported.configs[1:]:
-        click.echo(f"{config.rows} rows with every candidate in {to / config.folder}{_splits(config)}")
+    for table in exported.tables[1:]:
+        click.echo(f"{table.rows} rows with every candidate in {to / table.folder}{_splits(table)}")
     there = {split.name for split in exported.main.splits}
-    for name in (split.name for split in order.splits if exported.main.rows and split.name not in there):
+    for name in (split.name for split in plan.splits if exported.main.rows and split.name not in there):
         click.echo(f"note: no example fell to split {name}, so it is left out; give it a larger share", err=True)
 
 
-def _splits(config: WrittenConfig) -> str:
+def _splits(table: Table) -> str:
     """What each split has, where there is more to say than one number of one file."""
     parts = [
-        f"{split.name} {split.rows}" + (f" in {split.files} files" if split.files > 1 else "")
-        for split in config.splits
+        f"{split.name} {split.rows}" + (f" in {len(split.files)} files" if len(split.files) > 1 else "")
+        for split in table.splits
     ]
-    return f": {', '.join(parts)}" if len(parts) > 1 or config.splits[0].files > 1 else ""
+    return f": {', '.join(parts)}" if len(parts) > 1 or len(table.splits[0].files) > 1 else ""
