@@ -237,7 +237,7 @@ class Example:
     winners: tuple[str, ...]
     """The voters that gave this very text, in alphabetical order."""
     agreement: float
-    """The confidence of the strategy, 0 to 1; by it `min_agreement` and `keep` decide."""
+    """The confidence of the strategy, 0 to 1: what a `Selection` measures rows by."""
     candidates: tuple[Candidate, ...]
     scores: tuple[float, ...]
     """For each candidate, its mean agreement with the others."""

@@ -81,7 +81,7 @@ def test_each_example_says_how_all_outputs_agree(finished_run: Path) -> None:
         (["--run", "run", "--keep", "0.5", "--min-agreement", "0.5"], "give either 'min_agreement' or 'keep'", 2),
         (["--run", "run", "--to", "x.jsonl"], "give either --run, or --instances, --outputs and --to", 2),
         (["--run", "nowhere"], "nowhere: is not a run folder", 2),
-        (["--to", "x.jsonl"], "give --instances, --outputs and --to, or --run", 2),
+        (["--to", "x.jsonl"], "give --instances, --outputs and --to; to select anew", 2),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(
@@ -96,7 +96,7 @@ def test_a_mistake_is_one_line_and_changes_nothing(
 
 INTERRUPTED = """
 import os, signal, sys
-from ensemble_instruct.runs import lifecycle as runs
+from ensemble_instruct.runs import selecting as runs
 from ensemble_instruct.steps import ensemble
 
 at, how = sys.argv.pop(1), sys.argv.pop(1)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ensemble_instruct.agreement.answers import source_of
 from ensemble_instruct.agreement.ballots import Ballot, Matrix, ballot, mean_agreements, original_ballot
 from ensemble_instruct.agreement.strategies import Question, View, choose
 from ensemble_instruct.agreement.utilities import (
-    LEAST,
-    LEAST_BALANCED,
     PURE,
     ROUGE_L,
     Comparer,
     Weights,
     is_pure,
     mixed,
+    normalised_weights,
 )
+from ensemble_instruct.config.quality import QualitySection
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.errors import UsageError
 from ensemble_instruct.quality.filters import NO_FILTERS, Filters
 from ensemble_instruct.records import (
     DEFAULT_STRATEGY,
@@ -35,16 +38,27 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.rouge import word_count
 
+LEAST: Mapping[Utility, float] = {"exact": 0.5, "rouge-l": 0.2, "chrf": 0.2, "embedding": 0.55, "judge": 0.5}
+"""The default of `min_agreement`, by what agreement means: of three models' outputs about half reach it with `rouge-l`,
+`chrf` and `embedding`; with `exact` and `judge` it is that of one output with one of two others.
+"""
+LEAST_BALANCED: Mapping[Utility, float] = {
+    "exact": 0.3, "rouge-l": 0.15, "chrf": 0.15, "embedding": 0.45, "judge": 0.3
+}  # fmt: skip
+"""The same for the strategy `balanced`, which takes something off."""
 _WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "single")
+"""Strategies of which an example needs no agreement when nothing else is said."""
 WITH_A_VIEW: tuple[Strategy, ...] = ("balanced", "single")
+"""Strategies that look at how the voters do over all rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """How step 5 decides: the strategy, what agreement means, and what an example must reach.
 
-    `threshold` belongs to the strategies of three; `min_agreement` or `keep` to all. When neither is given, the
-    agreement must be at least 0.15 for `balanced` and 0.2 for `consensus` if it is ROUGE-L's; see `LEAST` for others.
+    `threshold` belongs to the strategies of three; `min_agreement` or `keep` to all, never both: that raises
+    `UsageError`. When neither is set, the agreement must be at least 0.15 for `balanced` and 0.2 for `consensus` if it
+    is ROUGE-L's; see `LEAST` for others.
     """
 
     strategy: Strategy = DEFAULT_STRATEGY
@@ -52,11 +66,69 @@ class Selection:
     min_agreement: float | None = None
     keep: float | None = None
     weights: tuple[Weights, Weights] = (ROUGE_L, ROUGE_L)
-    """What agreement means for each kind, in the order of `KINDS`; the strategies of three have their own."""
+    """What agreement means for each kind, in the order of `KINDS`: utilities with their weights, whatever their sum.
+    The strategies of three have a meaning of their own."""
+
+    def __post_init__(self) -> None:
+        if self.min_agreement is not None and self.keep is not None:
+            raise UsageError("give either 'min_agreement' or 'keep', not both")
+
+    @classmethod
+    def of(cls, config: Config) -> Selection:
+        """How a config says that step 5 decides."""
+        section = config.ensemble
+        first, second = (tuple(section.utility.of(kind).items()) for kind in KINDS)
+        return cls(config.strategy, section.threshold, section.min_agreement, section.keep, (first, second))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The same as keys of a config's section `ensemble`."""
+        return {
+            "strategy": self.strategy,
+            "utility": {kind: dict(weights) for kind, weights in zip(KINDS, self.weights, strict=True)},
+            "threshold": self.threshold,
+            "min_agreement": self.min_agreement,
+            "keep": self.keep,
+        }
+
+    def changed(
+        self,
+        *,
+        strategy: Strategy | None = None,
+        utility: Mapping[Utility, float] | None = None,
+        threshold: float | None = None,
+        min_agreement: float | None = None,
+        keep: float | None = None,
+    ) -> Selection:
+        """The same with those settings that are not None; a `utility` is that of both kinds.
+
+        A strategy, a utility, `min_agreement` or `keep` takes the place of what `min_agreement` and `keep` were: an
+        agreement by another measure is another number. Raises `UsageError` for both bounds at once.
+        """
+        stays = strategy is None and not utility and min_agreement is None and keep is None
+        weights = tuple(utility.items()) if utility else ()
+        return Selection(
+            strategy=strategy or self.strategy,
+            threshold=self.threshold if threshold is None else threshold,
+            min_agreement=self.min_agreement if stays else min_agreement,
+            keep=self.keep if stays else keep,
+            weights=(weights, weights) if weights else self.weights,
+        )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same for a reader: what of it has an effect, a setting each, with the least agreement by default."""
+        if self.strategy in OF_THREE:
+            meaning = f"threshold {self.threshold:g}"
+        else:
+            meaning = f"utility {_for_each_kind({kind: _mixture(self.weights_of(kind)) for kind in KINDS})}"
+        least = {kind: f"{self.least(kind):.3g}" for kind in KINDS}
+        bound = f"min_agreement {_for_each_kind(least)}" if self.keep is None else f"keep {self.keep:g}"
+        return f"strategy {self.strategy}", meaning, bound
 
     def weights_of(self, kind: Kind) -> Weights:
-        """The utilities for one kind, with their weights."""
-        return self.weights[KINDS.index(kind)]
+        """The utilities for one kind; their weights add up to 1."""
+        return normalised_weights(dict(self.weights[KINDS.index(kind)]))
 
     def least(self, kind: Kind) -> float:
         """The agreement that an example of a kind needs, unless `keep` decides."""
@@ -67,16 +139,26 @@ class Selection:
         least = LEAST_BALANCED if self.strategy == "balanced" else LEAST
         return sum(weight * least[utility] for utility, weight in self.weights_of(kind))
 
-    @property
-    def needs_all(self) -> bool:
-        """Whether a row is decided only with all others in view, or with what models say of its outputs."""
-        return self.keep is not None or self.strategy in WITH_A_VIEW or not all(map(is_pure, self.weights))
+    def is_final_at_once(self, quality: QualitySection) -> bool:
+        """Whether the first of the two looks of step 5 decides for good: see `steps.ensemble`."""
+        needs_all_rows = self.keep is not None or self.strategy in WITH_A_VIEW
+        return not needs_all_rows and all(map(is_pure, self.weights)) and not quality.is_on
 
     @property
     def provisional(self) -> Selection:
-        """The same without what asks a model: what a run goes by until its end."""
+        """The same without utilities that ask a model: what the first look goes by."""
         first, second = (weights if is_pure(weights) else ROUGE_L for weights in self.weights)
         return replace(self, weights=(first, second))
+
+
+def _mixture(weights: Weights) -> str:
+    return " + ".join(utility if len(weights) == 1 else f"{weight:.3g} {utility}" for utility, weight in weights)
+
+
+def _for_each_kind(words: Mapping[Kind, str]) -> str:
+    if len(set(words.values())) == 1:
+        return words[KINDS[0]]
+    return " and ".join(f"{text} ({kind})" for kind, text in words.items())
 
 
 @dataclass(slots=True)

@@ -23,14 +23,6 @@ Weights = tuple[tuple[Utility, float], ...]
 """Utilities with their weights, which add up to 1."""
 
 ROUGE_L: Weights = (("rouge-l", 1.0),)
-LEAST: Mapping[Utility, float] = {"exact": 0.5, "rouge-l": 0.2, "chrf": 0.2, "embedding": 0.55, "judge": 0.5}
-"""The mean agreement that an example needs when nothing else is said: of three models' outputs about half reach it with
-`rouge-l`, `chrf` and `embedding`; with `exact` and `judge` it is that of one output with one of two others.
-"""
-LEAST_BALANCED: Mapping[Utility, float] = {
-    "exact": 0.3, "rouge-l": 0.15, "chrf": 0.15, "embedding": 0.45, "judge": 0.3
-}  # fmt: skip
-"""The same for `balanced`, which takes something off."""
 
 
 def exact(rows: Sequence[Texts]) -> list[Matrix]:

@@ -1,12 +1,24 @@
 """The command line, and what its commands share."""
 
 from ensemble_instruct.cli.app import main
-from ensemble_instruct.cli.commands import card, dedup, evaluate, export, merge, report, run, status, steps, view
+from ensemble_instruct.cli.commands import (
+    card,
+    dedup,
+    evaluate,
+    export,
+    merge,
+    report,
+    run,
+    select,
+    status,
+    steps,
+    view,
+)
 
 COMMANDS = (
-    run.run, run.init, run.check, status.status, export.export, view.view, dedup.dedup, evaluate.evaluate,
-    steps.instructions, steps.instances, steps.parse, steps.outputs, steps.ensemble, merge.merge, card.card,
-    report.report,
+    run.run, run.init, run.check, status.status, select.select, export.export, view.view, dedup.dedup,
+    evaluate.evaluate, steps.instructions, steps.instances, steps.parse, steps.outputs, steps.ensemble, merge.merge,
+    card.card, report.report,
 )  # fmt: skip
 """In the order of a run, as `--help` lists them. A command imports what it does its work with when it is called."""
 

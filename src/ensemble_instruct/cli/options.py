@@ -6,13 +6,16 @@ import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
 from ensemble_instruct.cli.logs import LogFormat
 from ensemble_instruct.errors import InputFileError, UsageError
-from ensemble_instruct.records import KINDS, Utility
+from ensemble_instruct.records import DEFAULT_STRATEGY, KINDS, Strategy, Utility
+
+if TYPE_CHECKING:
+    from ensemble_instruct.agreement.selection import Selection
 
 PATH = click.Path(path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -89,6 +92,43 @@ def _weights(given: tuple[str, ...]) -> dict[Utility, float]:
             raise UsageError(f"--utility {each}: write it as NAME or NAME=WEIGHT, with NAME one of {', '.join(names)}")
         weights[name] = weight
     return weights
+
+
+def selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of step 5; the command gets those of a `Selection` as `change`, which applies them to one."""
+
+    @wraps(command)
+    def gathered(
+        strategy: Strategy | None,
+        utility: dict[Utility, float],
+        threshold: float | None,
+        min_agreement: float | None,
+        keep: float | None,
+        **others: object,
+    ) -> None:
+        def change(selection: Selection) -> Selection:
+            return selection.changed(
+                strategy=strategy, utility=utility, threshold=threshold, min_agreement=min_agreement, keep=keep
+            )
+
+        command(change=change, **others)
+
+    for option in (
+        click.option("--set", "overrides", metavar="quality.KEY=VALUE", multiple=True, help="Switch on a filter."),
+        decontaminate_option,
+        click.option("--keep", type=ShareRange(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on."),
+        click.option("--min-agreement", type=ShareRange(0, 1), help="Least agreement of an example."),
+        click.option(
+            "--threshold", type=ShareRange(0, 1), help="Of the original's rules; default: 0.01, or the run's."
+        ),
+        embedding_option,
+        utility_option,
+        click.option(
+            "--strategy", type=click.Choice(get_args(Strategy)), help=f"Default: {DEFAULT_STRATEGY}, or the run's."
+        ),
+    ):
+        gathered = option(gathered)
+    return gathered
 
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:

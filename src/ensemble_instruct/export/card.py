@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.export.facts import CITATION, Facts
@@ -19,7 +20,6 @@ from ensemble_instruct.licences.policy import Part
 from ensemble_instruct.licences.table import licences_named
 from ensemble_instruct.quality.decontamination import CONTAMINATED, THRESHOLD, WORDS
 from ensemble_instruct.records import OF_THREE, STEPS, Kind
-from ensemble_instruct.steps.plans import selection_of
 
 _SPECIAL = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 """What Markdown reads as its own; an underscore only where it is not inside a word."""
@@ -161,7 +161,7 @@ def _kept(facts: Facts) -> str:
     """What an example must reach, also where the config leaves it to the strategy."""
     if facts.config.ensemble.keep is not None:
         return f"the {100 * facts.config.ensemble.keep:g} % most agreed-on"
-    selection = selection_of(facts.config)
+    selection = Selection.of(facts.config)
     least = {kind: f"{selection.least(kind):.3g}" for kind in facts.kinds}
     if not any(map(float, least.values())):
         return "no least agreement"

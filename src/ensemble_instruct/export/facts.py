@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.config.bundled import is_users
 from ensemble_instruct.config.known_tasks import are_known
 from ensemble_instruct.config.load import load_config
@@ -250,8 +251,8 @@ def _models(config: Config, asked: Sequence[Asked], is_merged: bool) -> tuple[st
 
 def _require_unchanged(folder: Path, config: Config, made: Mapping[str, Any]) -> None:
     """Raise `UsageError` where the config was edited, and is not that by which the examples were chosen any more."""
-    now: dict[str, Any] = {"seed": config.seed, "profile": config.profile, "ensemble.strategy": config.strategy}
-    now |= {f"ensemble.{name}": getattr(config.ensemble, name) for name in ("threshold", "min_agreement", "keep")}
+    now: dict[str, Any] = {"seed": config.seed, "profile": config.profile}
+    now |= {f"ensemble.{name}": value for name, value in Selection.of(config).settings.items()}
     now["instructions.novelty_threshold"] = config.instructions.novelty_threshold
     now["roles.outputs"] = config.roles.outputs
     for key, value in now.items():

@@ -1,6 +1,7 @@
 """The examples so far of a run that goes on or was stopped, with what its quality filters have against them.
 
-A run applies its filters at its end. Who takes examples before must not get what they are there to keep out.
+Who takes examples before the second look of step 5, which alone applies the filters (see `steps.ensemble`), must not
+get what they are there to keep out.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from ensemble_instruct.agreement.selection import ballots_of, decide
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.export.exporter import Choose
 from ensemble_instruct.files.jsonl import JsonRow
 from ensemble_instruct.records import Answered, Example
-from ensemble_instruct.steps.plans import filters_of, selection_of
+from ensemble_instruct.steps.ensemble import decide_alone
+from ensemble_instruct.steps.plans import filters_of
 from ensemble_instruct.store.reading import read_answer
 from ensemble_instruct.store.rows import example_of, example_row
 
@@ -27,12 +29,12 @@ def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:
     filters = filters_of(config, lambda key: read_answer(connection, key))
     if not filters.are_on:
         return lambda row: row
-    selection = selection_of(config).provisional
+    selection = Selection.of(config)
 
     def chosen(row: JsonRow) -> JsonRow | None:
         before = example_of(row)
         answered = Answered(before.instance, before.candidates[1:])  # the first is the instance's own output
-        record = decide(answered, selection, ballots_of([answered], selection)[0], None, filters)
+        record = decide_alone(answered, selection, filters)
         return example_row(record) if isinstance(record, Example) else None
 
     return chosen

@@ -41,7 +41,6 @@ from ensemble_instruct.report.records import (
 )
 from ensemble_instruct.report.requests import Requests, read_requests
 from ensemble_instruct.report.verbs import count_verbs
-from ensemble_instruct.steps.plans import selection_of
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks, seed_tasks_digest
 from ensemble_instruct.store.reading import (
     barred_counts_of,
@@ -120,7 +119,7 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
     """
     path = require_run(folder)
     config = load_config(folder / "config.yaml") if (folder / "config.yaml").is_file() else None
-    selection = selection_of(config) if config else Selection()
+    selection = Selection.of(config) if config else Selection()
     with reading(path) as connection:
         connection.execute("BEGIN")  # one state of a run that goes on
         records = _read_records(connection, config, selection)

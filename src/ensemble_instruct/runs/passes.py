@@ -7,23 +7,9 @@ nothing has to be held in between. Without such a model there is one pass, in wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.models.model import Model
-from ensemble_instruct.records import Kind, Step
-
-
-class Counting(Protocol):
-    """Who is told of records and of the models."""
-
-    def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
-        """The models of the run, and how many instructions each kind shall have."""
-
-    def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
-        """A record was made (`reason` is empty) or dropped for a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +17,7 @@ class Phase:
     """One pass before the last."""
 
     voters: tuple[str, ...]
-    """The voter that is asked; none: it ends before step 4."""
+    """The voter that is asked; empty: it ends before step 4."""
     unloaded: tuple[str, ...]
     """The models that are freed after it."""
 

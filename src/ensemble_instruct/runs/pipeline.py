@@ -1,49 +1,38 @@
 """A run: the five steps composed, each kind of task a stream of its own, all models at work at the same time.
 
-    seeds → make_instructions → make_instances → parse_completions → make_outputs → make_examples → examples.jsonl
+    seeds → make_instructions → make_instances → parse_completions → make_outputs → examples_so_far → select → examples
 
-Each step draws from the one before as fast as its window allows. Between two steps every record passes `_Recorder`,
+Each step draws from the one before as fast as its window allows. Between two steps every record passes a `Recorder`,
 which hands it to the store and counts it; only records that were not dropped go on.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from pathlib import Path
 
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.concurrency import drain, gather
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import RunError
-from ensemble_instruct.files.jsonl import write_rows
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool
-from ensemble_instruct.records import (
-    Answered,
-    Instance,
-    Instruction,
-    Kind,
-    Rejected,
-)
+from ensemble_instruct.records import Answered, Instance, Instruction, Kind, Rejected
 from ensemble_instruct.runs.passes import phases_of
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary, ToldOnce
-from ensemble_instruct.steps.ensemble import make_examples, select
+from ensemble_instruct.runs.selecting import select_all
+from ensemble_instruct.steps.ensemble import examples_so_far
 from ensemble_instruct.steps.fusion import make_fusions
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
 from ensemble_instruct.steps.judge import make_verdicts
 from ensemble_instruct.steps.outputs import make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
-from ensemble_instruct.steps.plans import KindPlan, comparers_of, filters_of, outputs_plan, selection_of
+from ensemble_instruct.steps.plans import KindPlan, outputs_plan
 from ensemble_instruct.steps.toxicity import make_toxicity_verdicts
-from ensemble_instruct.store.reading import read_examples
 from ensemble_instruct.store.store import Store
 from ensemble_instruct.version import __version__
-
-_ROWS_BETWEEN_TURNS = 256
-"""Of step 5 with all rows in view, until signals and others have their turn."""
 
 
 async def run_steps(
@@ -57,9 +46,9 @@ async def run_steps(
     earlier = {kind: _earlier(store, plan.instructions) for kind, plan in plans.items()}
     store.forget_records()
     store.set_meta(state="running", version=__version__)
-    told = ToldOnce(monitor)
-    recorder = Recorder(store, told)
-    told.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
+    told_once = ToldOnce(monitor)
+    recorder = Recorder(store, told_once)
+    told_once.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
     for phase in phases_of(config):
         await gather(
             _stream(config, plan, models, recorder, earlier[kind], phase.voters) for kind, plan in plans.items()
@@ -69,11 +58,11 @@ async def run_steps(
         await store.flush()
         earlier = {kind: store.instructions(kind) for kind in plans}
         store.forget_records()
-        told.next_pass()
-        recorder = Recorder(store, told)
+        told_once.next_pass()
+        recorder = Recorder(store, told_once)
     await gather(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
-    if selection_of(config).needs_all or config.quality.is_on:
-        await _select_all(config, store, recorder)
+    if not Selection.of(config).is_final_at_once(config.quality):
+        await select_all(config, store, recorder)
     if not any(step == "instructions" and not reason for _, step, reason in recorder.counts):
         raise RunError(
             "step 1 gave no instruction: see why with `ensemble-instruct status`; a base model (not a chat model) "
@@ -85,9 +74,9 @@ async def run_steps(
 def _earlier(store: Store, plan: InstructionsPlan) -> Iterator[Instruction]:
     """What the start before made in step 1, if it began with the same pool."""
     name, pool_id = f"pool_{plan.kind}", plan.pool_id
-    found = store.instructions(plan.kind) if store.meta(name) == pool_id else iter(())
+    instructions = store.instructions(plan.kind) if store.meta(name) == pool_id else iter(())
     store.set_meta(**{name: pool_id})
-    return found
+    return instructions
 
 
 async def _stream(
@@ -98,17 +87,14 @@ async def _stream(
     earlier: Iterator[Instruction],
     only: Sequence[str] | None = None,
 ) -> None:
-    """The five steps for one kind; with `only`, those before step 4, and then no other voters than these.
-
-    Where step 5 needs all rows, its examples are only those so far, and not counted.
-    """
-    roles, selection = config.roles, selection_of(config)
+    """The five steps for one kind; with `only`, those before step 4, and then no other voters than these."""
+    roles, selection = config.roles, Selection.of(config)
     generator, writer = models[roles.instructions], models[roles.instances]
     threshold = config.instructions.novelty_threshold
     pool = NoveltyPool(plan.instructions.seeds, threshold, base=plan.instructions.known)
     parser = Parser(config.profile, pool, threshold)
-    made = recorder.kept(make_instructions(generator, plan.instructions, earlier))
-    completions = recorder.kept(make_instances(made, writer, plan.instances, writer.window))
+    instructions = recorder.kept(make_instructions(generator, plan.instructions, earlier))
+    completions = recorder.kept(make_instances(instructions, writer, plan.instances, writer.window))
     instances = recorder.kept(parse_completions(completions, parser))
     if only is not None:
         voters = [(voter, models[voter.model]) for voter in config.voters if voter.model in only]
@@ -116,8 +102,8 @@ async def _stream(
         await drain(make_outputs(instances, voters, outputs_plan(config), window) if voters else instances)
         return
     answered = recorder.kept(_answered(config, plan.instructions.kind, models, instances))
-    note = recorder.note_provisional if selection.needs_all or config.quality.is_on else recorder.note
-    async with aclosing(make_examples(answered, selection)) as examples:
+    note = recorder.note if selection.is_final_at_once(config.quality) else recorder.store_only
+    async with aclosing(examples_so_far(answered, selection)) as examples:
         async for example in examples:
             note(example)
 
@@ -139,31 +125,3 @@ def _answered(
         model = models[config.quality.toxicity.model]
         answered = make_toxicity_verdicts(answered, model)
     return answered
-
-
-async def _select_all(config: Config, store: Store, recorder: Recorder) -> None:
-    """Step 5 over all rows of the store, in place of what it made so far: with the next commit, or not at all."""
-    await store.flush()
-    comparers, filters = comparers_of(config, store), filters_of(config, store.answer)
-    records = select(lambda: store.answered(config.voter_names), selection_of(config), comparers, filters)
-    with store.whole():
-        recorder.forget_selected()
-        for number, record in enumerate(records, start=1):
-            recorder.note(record)
-            if number % _ROWS_BETWEEN_TURNS == 0:
-                await asyncio.sleep(0)
-
-
-async def select_again(config: Config, store: Store, monitor: Monitor, meta: Mapping[str, str]) -> Summary:
-    """Step 5 alone, from the records of a finished run, and `meta` with it, in one transaction; no model is asked."""
-    began = time.monotonic()
-    recorder = Recorder(store, monitor)
-    await _select_all(config, store, recorder)
-    store.set_meta(**meta)
-    return await recorder.summary(began)
-
-
-def write_examples(store: Store, path: Path) -> int:
-    """Write `examples.jsonl` from the store; the file is complete or untouched. Returns the number of rows."""
-    connection = store.reader
-    return write_rows(path, read_examples(connection))

@@ -24,14 +24,13 @@ from ensemble_instruct.records import (
     Rejected,
     Step,
 )
-from ensemble_instruct.runs.passes import Counting
 from ensemble_instruct.store.store import Store
 
 Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
 
 
 class Monitor(Protocol):
-    """Who watches a run."""
+    """Who watches a run: a terminal, a notebook, a test."""
 
     def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
         """The models of the run, and how many instructions each kind shall have."""
@@ -52,7 +51,7 @@ class Summary:
 
 
 class Recorder:
-    """Between two steps: hands every record to the store, counts it, and lets pass what was not dropped."""
+    """Stands between two steps: hands every record to the store, counts it, and lets pass what was not dropped."""
 
     def __init__(self, store: Store, monitor: Monitor) -> None:
         self.counts: Counter[tuple[Kind | None, Step, str]] = Counter()
@@ -81,13 +80,13 @@ class Recorder:
                     yield record
 
     def forget_selected(self) -> None:
-        """Drop what step 5 made so far; none of it was counted."""
+        """Drop what the first look of step 5 stored."""
         self._store.forget_selected()
         for kind in KINDS:
             self._positions.pop((Example, kind), None)
 
-    def note_provisional(self, record: Example | Rejected) -> None:
-        """Store, and not count, what step 5 makes again at the end."""
+    def store_only(self, record: Example | Rejected) -> None:
+        """Store, and do not count, what the second look of step 5 will replace: see `steps.ensemble`."""
         self._store.add(record, self._position(record, record.instance.kind) if isinstance(record, Example) else 0)
 
     def note(self, record: Instruction | Completion | Instance | Answered | Example | Rejected) -> None:
@@ -129,10 +128,10 @@ class Recorder:
 
 
 class ToldOnce:
-    """Tells of each record once, in whichever pass it was made first."""
+    """A monitor that tells another one of each record once, in whichever pass it was made first."""
 
-    def __init__(self, told: Counting) -> None:
-        self._told = told
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
         self._before: Counter[tuple[Kind | None, Step, str]] = Counter()
         self._now: Counter[tuple[Kind | None, Step, str]] = Counter()
 
@@ -142,12 +141,12 @@ class ToldOnce:
         self._now.clear()
 
     def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:
-        """See `Counting.started`."""
-        self._told.started(models, targets)
+        """See `Monitor.started`."""
+        self._monitor.started(models, targets)
 
     def counted(self, kind: Kind | None, step: Step, reason: str) -> None:
-        """See `Counting.counted`."""
+        """See `Monitor.counted`."""
         record = kind, step, reason
         self._now[record] += 1
         if self._now[record] > self._before[record]:
-            self._told.counted(kind, step, reason)
+            self._monitor.counted(kind, step, reason)

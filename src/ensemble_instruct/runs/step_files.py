@@ -44,7 +44,9 @@ from ensemble_instruct.records import (
     Rejected,
     Step,
 )
+from ensemble_instruct.runs.folder import require_no_run_file
 from ensemble_instruct.runs.recorder import Monitor
+from ensemble_instruct.runs.selecting import config_selecting, require_finished, selected
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions
@@ -53,6 +55,7 @@ from ensemble_instruct.steps.parse import UNREADABLE, Parser, parse_completions
 from ensemble_instruct.steps.plans import instances_plan, known_texts, outputs_plan, prepare
 from ensemble_instruct.steps.prompts import squeezed
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
+from ensemble_instruct.store.rows import example_row
 from ensemble_instruct.store.store import Store, opened_store
 
 Record = TypeVar("Record")
@@ -222,8 +225,6 @@ async def ensemble_files(
     section = quality or QualitySection()
     require_writable(to, instances, *outputs, *section.decontaminate)
     filters = Filters(section)
-    if selection.min_agreement is not None and selection.keep is not None:
-        raise UsageError("give either --min-agreement or --keep, not both")
     if selection.strategy in OF_THREE and len(outputs) != 2:
         raise UsageError(f"--strategy {selection.strategy}: needs exactly two --outputs; use balanced or consensus")
     with checked_rows(instances, _INSTANCE) as given:
@@ -255,6 +256,37 @@ async def ensemble_files(
     unmatched = [(name, sum(len(rows[places[at] :]) for at, rows in texts.items())) for name, texts in voters]
     notes = [f"{name}: {count} rows belong to no instance" for name, count in unmatched if count]
     summary.note = "; ".join([*notes, *filter(None, [str(lengths)])])
+    return summary
+
+
+async def select_to_file(
+    folder: Path,
+    to: Path,
+    monitor: Monitor,
+    selection: Selection,
+    *,
+    embedding_model: Path | None = None,
+    overrides: Sequence[str] = (),
+    decontaminate: Sequence[Path] = (),
+) -> FileSummary:
+    """Step 5 of a finished run → rows as in its `examples.jsonl`, which stays as it is, like the whole run.
+
+    The settings are those of `select_anew`; the run does not keep them.
+    """
+    config = config_selecting(folder, selection, embedding_model, overrides, decontaminate)
+    require_no_run_file(to, folder)
+    require_writable(to, *config.quality.decontaminate)
+    lengths = Lengths()
+    with opened_store(folder / "run.db") as store:
+        require_finished(config, store, folder)
+
+        def counted() -> Iterator[Example | Rejected]:
+            for record in selected(config, store):
+                lengths.add(record)
+                yield record
+
+        summary = await _write(_each(counted()), example_row, to, monitor, "ensemble")
+    summary.note = str(lengths)
     return summary
 
 

@@ -1,7 +1,12 @@
 """Step 5: keep the output that the models agree on, or drop the row; no model is asked (paper, section 3.4).
 
-A row at a time while a run goes on; at its end, or from files, with all rows in view, which some strategies, some
-utilities and `keep` need.
+Two looks. A run decides every example twice. First by itself, as soon as its instance leaves step 4
+(`examples_so_far`): so `status`, the viewer and an export of a run that goes on have examples to show. Then once more
+when all rows are there (`select`), because three things are known only then: how the voters do over the whole run
+(strategies `balanced` and `single`), which rows are the most agreed-on (`keep`), and what the utilities that need a
+model say (`embedding`, `judge`). The quality filters are applied only then too, as a finished run that switches them on
+does. The second look replaces all that the first one stored, and it alone is counted. Where nothing of this is asked
+for, `Selection.is_final_at_once` says so: the first decision stands, and there is no second look.
 """
 
 from __future__ import annotations
@@ -143,14 +148,22 @@ def _pairs(size: int) -> int:
     return size * (size - 1) // 2
 
 
-async def make_examples(
+async def examples_so_far(
     answered: AsyncIterable[Answered], selection: Selection
 ) -> AsyncGenerator[Example | Rejected, None]:
-    """Yield the example or the drop of each instance, in order, as far as it can be decided by itself."""
-    selection = selection.provisional
+    """The first look: yield the example or the drop of each instance, in order, decided by itself."""
     async with closing(answered) as source:
         async for row in source:
-            yield decide(row, selection, ballots_of([row], selection)[0])
+            yield decide_alone(row, selection)
+
+
+def decide_alone(row: Answered, selection: Selection, filters: Filters = NO_FILTERS) -> Example | Rejected:
+    """The example or the drop of an instance, as far as it can be decided without the other rows and without a model.
+
+    An export of a run that goes on has the filters applied, which the run itself does at its end.
+    """
+    selection = selection.provisional
+    return decide(row, selection, ballots_of([row], selection)[0], None, filters)
 
 
 def select(
@@ -159,7 +172,7 @@ def select(
     comparers: Comparers = PURE,
     filters: Filters = NO_FILTERS,
 ) -> Iterator[Example | Rejected]:
-    """Yield the example or the drop of each row, in order, decided with all rows in view.
+    """The second look: yield the example or the drop of each row, in order, decided with all rows in view.
 
     The share of `keep` is one of the rows that the quality filters leave; what it decides comes after all other drops.
     `rows` gives them anew each time; `comparers` must have the utilities of the selection. Memory grows by some numbers

@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from ensemble_instruct.agreement.embeddings import Embedder, require_encoder
-from ensemble_instruct.agreement.selection import Comparers, Selection
-from ensemble_instruct.agreement.utilities import PURE, normalised_weights, require_chrf
+from ensemble_instruct.agreement.selection import Comparers
+from ensemble_instruct.agreement.utilities import PURE, require_chrf
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.files.dataset import open_dataset
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
@@ -77,13 +77,6 @@ def instances_plan(config: Config, kind: Kind) -> InstancesPlan:
     demonstrations = load_demonstrations(kind, config.instances.demonstrations.of(kind))
     template: InstancesTemplate = instances_template(kind, demonstrations, config.profile)
     return InstancesPlan(kind, template, config.profile, config.seed, config.instances.sampling)
-
-
-def selection_of(config: Config) -> Selection:
-    """How the config says that step 5 decides."""
-    section = config.ensemble
-    first, second = (normalised_weights(section.utility.of(kind)) for kind in KINDS)
-    return Selection(config.strategy, section.threshold, section.min_agreement, section.keep, (first, second))
 
 
 def outputs_plan(config: Config) -> OutputsPlan:

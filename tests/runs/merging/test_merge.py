@@ -303,7 +303,7 @@ def test_what_is_no_finished_run_or_no_place_is_refused(run: Any, tmp_path: Path
         (("a", "a"), "both", UsageError, "named twice"),
         (("a", "empty"), "both", InputFileError, "not a run folder"),
         (("a", "half"), "both", RunError, "not finished.* run --out .*half$"),
-        (("a", "anew"), "both", RunError, "not finished.* ensemble --run .*anew$"),
+        (("a", "anew"), "both", RunError, "not finished.* select .*anew$"),
         (("a", "edited"), "both", UsageError, r"models\.two\.function has been changed"),
         (("a", "half"), "a", InputFileError, "exists already"),
         (("broken", "a"), "both", StoreError, r"broken: run\.db cannot be read"),

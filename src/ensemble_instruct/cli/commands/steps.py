@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from ensemble_instruct.cli.commands.select import replace_selection
 from ensemble_instruct.cli.logs import LogFormat
 from ensemble_instruct.cli.options import (
     PATH,
@@ -15,18 +16,17 @@ from ensemble_instruct.cli.options import (
     against_option,
     asking,
     config_argument,
-    decontaminate_option,
-    embedding_option,
     kind_option,
     retry_option,
+    selecting,
     store_option,
     to_option,
-    utility_option,
 )
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.records import DEFAULT_STRATEGY, KINDS, Kind, Profile, Strategy, Utility
+from ensemble_instruct.records import KINDS, Kind, Profile
 
 if TYPE_CHECKING:
+    from ensemble_instruct.agreement.selection import Selection
     from ensemble_instruct.config.schema import Config
     from ensemble_instruct.runs.recorder import Monitor
     from ensemble_instruct.runs.step_files import FileSummary
@@ -144,66 +144,52 @@ def outputs(
 
 
 @click.command()
-@click.option("--run", "run_folder", metavar="RUN", type=PATH, help="Select anew in a finished run, without files.")
+@click.option("--run", "run_folder", metavar="RUN", type=PATH, hidden=True, help="As `select RUN`.")
 @click.option("--instances", "instances_path", type=PATH, help="File of step 3.")
 @click.option("--outputs", "outputs_paths", type=PATH, multiple=True, help="File of step 4; repeat.")
 @click.option("--to", type=PATH, help="File to write.")
-@click.option("--strategy", type=click.Choice(get_args(Strategy)), help=f"Default: {DEFAULT_STRATEGY}, or the run's.")
-@utility_option
-@embedding_option
-@click.option("--threshold", type=ShareRange(0, 1), help="Of the original's rules; default: 0.01, or the run's.")
-@click.option("--min-agreement", type=ShareRange(0, 1), help="Least agreement of an example.")
-@click.option("--keep", type=ShareRange(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on.")
-@decontaminate_option
-@click.option("--set", "overrides", metavar="quality.KEY=VALUE", multiple=True, help="Switch on a filter.")
+@selecting
 def ensemble(
     run_folder: Path | None,
     instances_path: Path | None,
     outputs_paths: tuple[Path, ...],
     to: Path | None,
-    strategy: Strategy | None,
-    utility: dict[Utility, float],
+    change: Callable[[Selection], Selection],
     embedding_model: Path | None,
-    threshold: float | None,
-    min_agreement: float | None,
-    keep: float | None,
     decontaminate: tuple[Path, ...],
     overrides: tuple[str, ...],
 ) -> None:
-    """Step 5 alone: keep the outputs that the models agree on; of files, or of a finished run."""
+    """Step 5 alone: keep the outputs that the models agree on."""
     from ensemble_instruct.agreement.selection import Selection
-    from ensemble_instruct.agreement.utilities import ROUGE_L, normalised_weights
     from ensemble_instruct.cli.terminal import watched
     from ensemble_instruct.config.load import quality_of
-    from ensemble_instruct.runs.lifecycle import select_anew
     from ensemble_instruct.runs.step_files import ensemble_files
 
     if run_folder is not None:
         if instances_path or outputs_paths or to:
             raise UsageError("give either --run, or --instances, --outputs and --to")
-        settings = {
-            "strategy": strategy, "utility": utility or None, "threshold": threshold, "min_agreement": min_agreement,
-            "keep": keep, "embedding_model": str(embedding_model.absolute()) if embedding_model else None,
-        }  # fmt: skip
-        changed = {name: value for name, value in settings.items() if value is not None}
-        summary = watched(lambda monitor: select_anew(run_folder, monitor, changed, overrides, decontaminate))
-        dropped = sum(summary.counts.values()) - summary.examples
-        if summary.words:
-            click.echo(summary.words)
-        click.echo(f"{summary.examples} examples in {run_folder / 'examples.jsonl'}; {dropped} rows dropped by step 5")
+        replace_selection(
+            run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides
+        )
         return
     if instances_path is None or not outputs_paths or to is None:
-        raise UsageError("give --instances, --outputs and --to, or --run; see `ensemble-instruct ensemble --help`")
-    least = Selection().threshold if threshold is None else threshold
-    weights = normalised_weights(utility) if utility else ROUGE_L
-    chosen = Selection(strategy or DEFAULT_STRATEGY, least, min_agreement, keep, (weights, weights))
+        raise UsageError(
+            "give --instances, --outputs and --to; to select anew in a finished run: ensemble-instruct select RUN"
+        )
+    selection = change(Selection())
     filters = quality_of(overrides).with_benchmarks(decontaminate)
-    _report(
-        to,
-        watched(
-            lambda monitor: ensemble_files(instances_path, outputs_paths, to, chosen, monitor, embedding_model, filters)
-        ),
+    summary = watched(
+        lambda monitor: ensemble_files(
+            instances_path,
+            outputs_paths,
+            to,
+            selection=selection,
+            monitor=monitor,
+            embedding_model=embedding_model,
+            quality=filters,
+        )
     )
+    _report(to, summary)
 
 
 def _ask(

@@ -156,7 +156,7 @@ def _require_unchanged(source: Source) -> None:
     there |= {key: value for key, value in now.items() if key.startswith(SELECTING)}
     changed = sorted(key for key, value in there.items() if value != made.get(key))
     if changed:
-        command = "ensemble --run" if changed[0].startswith(SELECTING) else "run --out"
+        command = "select" if changed[0].startswith(SELECTING) else "run --out"
         raise UsageError(
             f"{source.folder}: {changed[0]} has been changed since it ended; let it follow first: "
             f"ensemble-instruct {command} {source.folder}"
@@ -179,7 +179,7 @@ def _how_to_go_on(key: str, source: Source) -> str:
     if not key.startswith(SELECTING):
         return ""
     option = "--set KEY=VALUE" if key.startswith("quality.") else "--strategy, --min-agreement, …"
-    return f"; select anew in one of them first: ensemble-instruct ensemble --run {source.folder} {option}"
+    return f"; select anew in one of them first: ensemble-instruct select {source.folder} {option}"
 
 
 def _of_one(source: Source) -> Fingerprint:
@@ -240,7 +240,7 @@ def _require_possible_voters(first: Source, samples: Mapping[str, int]) -> None:
     if strategy in OF_THREE and count != 2:
         raise UsageError(
             f"{first.folder}: strategy {strategy!r} takes exactly two voters, and the runs have {count} together "
-            f"({', '.join(samples)}); select anew in each: ensemble-instruct ensemble --run RUN --strategy consensus"
+            f"({', '.join(samples)}); select anew in each: ensemble-instruct select RUN --strategy consensus"
         )
     if count > MOST_VOTERS:
         raise UsageError(f"the runs have {count} voters together, and {MOST_VOTERS} can vote; merge fewer of them")

@@ -20,11 +20,11 @@ from ensemble_instruct.files.atomic import writing
 from ensemble_instruct.files.atomic_folder import whole_folder
 from ensemble_instruct.quality.filters import require_quality
 from ensemble_instruct.report.page import write_report
-from ensemble_instruct.runs.lifecycle import SELECTING_ANEW, write_config
+from ensemble_instruct.runs.folder import write_config, write_examples
 from ensemble_instruct.runs.merging.config import Merged, Source, merged_config
 from ensemble_instruct.runs.merging.records import Copied, Copier, Known
-from ensemble_instruct.runs.pipeline import select_again, write_examples
 from ensemble_instruct.runs.recorder import Monitor, Summary
+from ensemble_instruct.runs.selecting import SELECTING_ANEW, select_again
 from ensemble_instruct.store.reading import read_meta, reading, require_run
 from ensemble_instruct.store.store import Store
 from ensemble_instruct.version import __version__
@@ -134,7 +134,7 @@ def _source(folder: Path, label: str, connection: sqlite3.Connection) -> Source:
         raise _damaged(folder, error) from error
     state = meta.get("state")
     if state != "finished":
-        command = "ensemble --run" if state == SELECTING_ANEW else "run --out"
+        command = "select" if state == SELECTING_ANEW else "run --out"
         raise RunError(f"{folder}: is not finished; let it end first: ensemble-instruct {command} {folder}")
     return Source(label, folder, load_config(folder / "config.yaml"), json.loads(meta["config"]))
 

@@ -1,0 +1,100 @@
+"""`select`: step 5 of a finished run anew, with other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ensemble_instruct.cli.options import PATH, selecting
+
+if TYPE_CHECKING:
+    from ensemble_instruct.agreement.selection import Selection
+    from ensemble_instruct.config.schema import Config
+
+
+@click.command()
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option("--to", type=PATH, help="Write a second selection to this file, and leave the run as it is.")
+@selecting
+def select(
+    run_folder: Path,
+    to: Path | None,
+    change: Callable[[Selection], Selection],
+    embedding_model: Path | None,
+    decontaminate: tuple[Path, ...],
+    overrides: tuple[str, ...],
+) -> None:
+    """Select anew in a finished run, with other settings; no model is asked.
+
+    Replaces RUN/examples.jsonl, and the run keeps the settings; with --to neither.
+    """
+    if to is None:
+        replace_selection(
+            run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides
+        )
+        return
+    from ensemble_instruct.cli.terminal import watched
+    from ensemble_instruct.runs.selecting import run_selection
+    from ensemble_instruct.runs.step_files import select_to_file
+
+    selection = change(run_selection(run_folder))
+    summary = watched(
+        lambda monitor: select_to_file(
+            run_folder,
+            to,
+            monitor,
+            selection,
+            embedding_model=embedding_model,
+            overrides=overrides,
+            decontaminate=decontaminate,
+        )
+    )
+    if summary.note:
+        click.echo(summary.note)
+    click.echo(f"{summary.written} examples in {to}; {run_folder} stays as it is")
+    if summary.dropped:
+        click.echo(f"{summary.dropped.total()} rows dropped by step 5, each in {to}.rejected.jsonl")
+
+
+def replace_selection(
+    run_folder: Path,
+    change: Callable[[Selection], Selection],
+    *,
+    embedding_model: Path | None,
+    decontaminate: tuple[Path, ...],
+    overrides: tuple[str, ...],
+) -> None:
+    """Select anew in place, and say what that replaced and what the run goes on with."""
+    from ensemble_instruct.cli.terminal import watched
+    from ensemble_instruct.runs.selecting import run_selection, select_anew
+
+    selection = change(run_selection(run_folder))
+    selected = watched(
+        lambda monitor: select_anew(
+            run_folder,
+            monitor,
+            selection,
+            embedding_model=embedding_model,
+            overrides=overrides,
+            decontaminate=decontaminate,
+        )
+    )
+    summary, examples = selected.summary, run_folder / "examples.jsonl"
+    if summary.words:
+        click.echo(summary.words)
+    dropped = summary.counts.total() - summary.examples
+    click.echo(f"{summary.examples} examples in {examples}; {dropped} rows dropped by step 5")
+    click.echo(f"{examples} was replaced: it has {summary.examples} rows, and had {selected.rows_before}")
+    click.echo(f"the run keeps these settings, for `run` and `select`: {', '.join(_settings(selected.config))}")
+
+
+def _settings(config: Config) -> Iterator[str]:
+    """What a run selects by, in words."""
+    from ensemble_instruct.agreement.selection import Selection
+
+    yield from Selection.of(config).words
+    filters = config.quality.model_dump(exclude_defaults=True)
+    yield f"filters: {' '.join(filters)}" if filters else "no filters"

@@ -1,0 +1,63 @@
+"""The files of a run folder: made, checked and written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.atomic import whole_file
+from ensemble_instruct.files.jsonl import write_rows
+from ensemble_instruct.store.reading import read_examples
+from ensemble_instruct.store.store import Store
+
+_FILES = ("config.yaml", "run.db", "run.db-wal", "run.db-shm", "run.db.lock", "examples.jsonl", "report.html")
+"""What a run writes."""
+
+
+def require_no_run_file(path: Path, folder: Path) -> None:
+    """Raise `InputFileError` for a path at which a run has a file of its own."""
+    if any(path.resolve() == (folder / name).resolve() for name in _FILES):
+        raise InputFileError(f"{path}: is a file of the run, and would be overwritten; name another one with --to")
+
+
+def require_run_place(folder: Path) -> bool:
+    """Whether the run is a new one; raises `InputFileError` for a place that is taken."""
+    if folder.exists() and not folder.is_dir():
+        raise InputFileError(f"{folder}: is a file; name a folder with --out")
+    if (folder / "run.db").exists():
+        return False
+    leftovers = ("run.db.lock", ".config.yaml.")  # of a run that was killed before it had a database
+    if folder.is_dir() and not all(path.name.startswith(leftovers) for path in folder.iterdir()):
+        raise InputFileError(f"{folder}: is not empty and not a run folder; name a new folder with --out")
+    return True
+
+
+def make_folders(folder: Path) -> list[Path]:
+    """Create the folder with its parents; return those that are new, outermost first."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputFileError(f"{folder}: cannot be created: {error.strerror}; choose another place") from error
+    return new[::-1]
+
+
+def write_config(config: Config, folder: Path) -> None:
+    """Write `config.yaml` of a run folder: complete, without keys."""
+    values = config.model_dump(mode="json")
+    values["ensemble"]["strategy"] = config.strategy
+    for name in config.used_models:
+        model = config.models[name]
+        if model.provider == "openai" and model.base_url is None:
+            values["models"][name]["base_url"] = model.base_urls[0]
+    text = "# The config of this run, complete. Keys are not in it: they stay in the environment.\n"
+    with whole_file(folder / "config.yaml") as file:
+        file.write((text + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)).encode())
+
+
+def write_examples(store: Store, path: Path) -> int:
+    """Write `examples.jsonl` from the store; the file is complete or untouched. Returns the number of rows."""
+    return write_rows(path, read_examples(store.reader))

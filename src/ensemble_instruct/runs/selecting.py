@@ -1,0 +1,166 @@
+"""Step 5 with all rows of a run in view: at its end, and anew with other settings once it is finished.
+
+No model is asked. What models said of outputs, for the utility `judge` and the filter `toxicity`, is in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from ensemble_instruct.agreement.selection import Selection
+from ensemble_instruct.config.load import load_config, validated
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.errors import RunError, UsageError
+from ensemble_instruct.records import Example, Rejected
+from ensemble_instruct.report.page import write_report
+from ensemble_instruct.runs.fingerprint import with_selection
+from ensemble_instruct.runs.folder import write_config, write_examples
+from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary
+from ensemble_instruct.steps.ensemble import select
+from ensemble_instruct.steps.plans import comparers_of, filters_of
+from ensemble_instruct.steps.toxicity import ToxicityVerdicts
+from ensemble_instruct.store.reading import require_run
+from ensemble_instruct.store.store import Store, opened_store
+
+SELECTING_ANEW = "selecting"
+"""The state of a run while step 5 is done again."""
+_ROWS_BETWEEN_TURNS = 256
+"""Of step 5 with all rows in view, until signals and others have their turn."""
+_LOOKED_AT = 100
+"""Instances by which is seen whether a model was asked about their outputs."""
+
+
+async def select_all(config: Config, store: Store, recorder: Recorder) -> None:
+    """The second look of step 5 (see `steps.ensemble`): over all rows of the store, in place of what it has selected.
+
+    All of it is on disk with the next commit, or nothing.
+    """
+    await store.flush()
+    with store.whole():
+        recorder.forget_selected()
+        for number, record in enumerate(selected(config, store), start=1):
+            recorder.note(record)
+            if number % _ROWS_BETWEEN_TURNS == 0:
+                await asyncio.sleep(0)
+
+
+def selected(config: Config, store: Store) -> Iterator[Example | Rejected]:
+    """What step 5 of a config makes of all rows of a store, in order."""
+    comparers, filters = comparers_of(config, store), filters_of(config, store.answer)
+    return select(lambda: store.answered(config.voter_names), Selection.of(config), comparers, filters)
+
+
+async def select_again(config: Config, store: Store, monitor: Monitor, meta: Mapping[str, str]) -> Summary:
+    """Step 5 alone, from the records of a store, and `meta` with it, in one transaction."""
+    began = time.monotonic()
+    recorder = Recorder(store, monitor)
+    await select_all(config, store, recorder)
+    store.set_meta(**meta)
+    return await recorder.summary(began)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedAnew:
+    """What selecting anew has made of a run."""
+
+    summary: Summary
+    rows_before: int
+    """Of `examples.jsonl`, until it was replaced."""
+    config: Config
+    """What the run goes on with."""
+
+
+async def select_anew(
+    folder: Path,
+    monitor: Monitor,
+    selection: Selection,
+    *,
+    embedding_model: Path | None = None,
+    overrides: Sequence[str] = (),
+    decontaminate: Sequence[Path] = (),
+) -> SelectedAnew:
+    """Step 5 of a finished run again, by another selection (see `run_selection`) and with other filters.
+
+    `overrides` are of the form `quality.KEY=VALUE`; the files of `decontaminate` come to those of the config.
+    `config.yaml`, `examples.jsonl` and `report.html` are written anew; until the first two are, the run counts as not
+    finished. Raises `RunError` when it is not finished before, `UsageError` or `ConfigError` for settings that cannot
+    be.
+    """
+    config = config_selecting(folder, selection, embedding_model, overrides, decontaminate)
+    with opened_store(folder / "run.db") as store:
+        made_with = require_finished(config, store, folder)
+        rows_before = _lines_of(folder / "examples.jsonl")
+        made_with = json.dumps(with_selection(json.loads(made_with), config))
+        summary = await select_again(config, store, monitor, {"config": made_with, "state": SELECTING_ANEW})
+        write_config(config, folder)
+        write_examples(store, folder / "examples.jsonl")
+        store.set_meta(state="finished")
+        await store.flush()
+        await asyncio.to_thread(write_report, folder)
+        return SelectedAnew(summary, rows_before, config)
+
+
+def run_selection(folder: Path) -> Selection:
+    """How a run selects; raises `InputFileError` if the folder is not a run."""
+    require_run(folder)
+    return Selection.of(load_config(folder / "config.yaml"))
+
+
+def config_selecting(
+    folder: Path,
+    selection: Selection,
+    embedding_model: Path | None,
+    overrides: Sequence[str],
+    decontaminate: Sequence[Path],
+) -> Config:
+    """The config of a run with these settings of step 5 in place of its own: see `select_anew`."""
+    require_run(folder)
+    for override in overrides:
+        if not override.strip().startswith(("quality.", "quality=")):
+            raise UsageError(
+                f"--set {override}: a finished run takes other filters alone, such as quality.refusals=true"
+            )
+    config = load_config(folder / "config.yaml", overrides).with_decontaminate(decontaminate)
+    values = config.model_dump(mode="json")
+    values["ensemble"] |= selection.settings
+    if embedding_model is not None:
+        values["ensemble"]["embedding_model"] = str(embedding_model.absolute())
+    return validated(values, f"{folder}: selecting anew")
+
+
+def require_finished(config: Config, store: Store, folder: Path) -> str:
+    """The fingerprint that a finished run was made with.
+
+    Raises `RunError` when it is not finished, or lacks the verdicts that a filter of the config needs.
+    """
+    made_with = store.meta("config")
+    if made_with is None or store.meta("state") not in ("finished", SELECTING_ANEW):
+        raise RunError(f"{folder}: is not finished; run it to its end: ensemble-instruct run --out {folder}")
+    _require_toxicity_verdicts(config, store, folder)
+    return made_with
+
+
+def _lines_of(path: Path) -> int:
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
+
+
+def _require_toxicity_verdicts(config: Config, store: Store, folder: Path) -> None:
+    """Raise `RunError` where a model was to judge the outputs of a run, and has not."""
+    section = config.quality.toxicity
+    if section is None:
+        return
+    verdicts = ToxicityVerdicts(store.answer, config.models[section.model].identity)
+    if not all(verdicts.was_asked(instance) for instance, _ in islice(store.answered(()), _LOOKED_AT)):
+        raise RunError(
+            f"{folder}: model {section.model} has not judged its outputs; set quality.toxicity in its config.yaml, and "
+            f"run it with --force: that model is asked, and nothing else"
+        )
