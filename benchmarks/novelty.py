@@ -32,6 +32,7 @@ import importlib.util
 import itertools
 import json
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -259,8 +260,8 @@ def main() -> int:
     if arguments.verify:
         return _verify(maker.distinct(arguments.verify), arguments.threshold)
     texts = maker.distinct(max(arguments.sizes))
-    median = sorted(len(rouge_tokens(text)) for text in texts[:10_000])[5_000]
-    print(f"{arguments.texts}: median {median} tokens, threshold {arguments.threshold}, seed {arguments.seed}")
+    median = statistics.median(len(rouge_tokens(text)) for text in texts[:10_000])
+    print(f"{arguments.texts}: median {median:g} tokens, threshold {arguments.threshold}, seed {arguments.seed}")
     print("  ".join(name.replace("_", " ").rjust(11) for name in COLUMNS))
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory(prefix="novelty-") as folder:
@@ -280,7 +281,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--verify", type=int, metavar="N", help="compare all decisions on N texts with rouge-score")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if "minhash" in arguments.searches and importlib.util.find_spec("datasketch") is None:
+    if not arguments.measure and "minhash" in arguments.searches and importlib.util.find_spec("datasketch") is None:
         parser.error("minhash needs datasketch: pip install datasketch, or leave it out with --searches")
     return arguments
 

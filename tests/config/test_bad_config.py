@@ -136,10 +136,10 @@ def test_any_value_anywhere_is_accepted_or_refused_with_its_place(
         holder = holder.setdefault(key, {})
     if place:
         holder[place[-1]] = value
-    found = _read(yaml.safe_dump(config if place else value), [])
+    outcome = _read(yaml.safe_dump(config if place else value), [])
     if place and override:
-        found = _read(SERVED_CONFIG, [f"{'.'.join(map(str, place))}={yaml.safe_dump(value)}"])
-    if isinstance(found, Config):
-        assert set(found.used_models) <= set(found.models)
+        outcome = _read(SERVED_CONFIG, [f"{'.'.join(map(str, place))}={yaml.safe_dump(value)}"])
+    if isinstance(outcome, Config):
+        assert set(outcome.used_models) <= set(outcome.models)
     else:
-        assert str(found).startswith(("bad.yaml:", "--set "))
+        assert str(outcome).startswith(("bad.yaml:", "--set "))

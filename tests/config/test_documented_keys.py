@@ -17,7 +17,7 @@ _MODULES = ("licenses", "load", "models", "quality", "schema", "section", "steps
 def _sections() -> list[type[Section]]:
     modules = [importlib.import_module(f"ensemble_instruct.config.{name}") for name in _MODULES]
     classes = {value for module in modules for value in vars(module).values() if inspect.isclass(value)}
-    return sorted((found for found in classes if issubclass(found, Section)), key=lambda section: section.__qualname__)
+    return sorted((each for each in classes if issubclass(each, Section)), key=lambda section: section.__qualname__)
 
 
 @pytest.mark.parametrize("section", _sections())

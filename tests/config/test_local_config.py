@@ -61,20 +61,20 @@ def test_a_wrong_section_is_refused_with_its_key(model: str, problem: str) -> No
 
 
 def test_a_folder_without_a_model_is_refused_at_once(folders: Folders, tmp_path: Path) -> None:
-    def made(path: Path) -> str:
+    def refusal(path: Path) -> str:
         with pytest.raises(ConfigError) as error:
             make_client("m", ModelSection(provider="ctranslate2", path=path), None)
         assert "\n" not in str(error.value)
         return str(error.value)
 
-    assert "models.m.path" in made(tmp_path / "nowhere")
-    assert "has no model.bin" in made(tmp_path)
+    assert "models.m.path" in refusal(tmp_path / "nowhere")
+    assert "has no model.bin" in refusal(tmp_path)
     shutil.copytree(folders["drawn"], tmp_path / "cut")
     (tmp_path / "cut" / "model.bin").write_bytes(b"nothing")
-    assert "is no converted model" in made(tmp_path / "cut")
+    assert "is no converted model" in refusal(tmp_path / "cut")
     shutil.copytree(folders["drawn"], tmp_path / "startless")
     (tmp_path / "startless" / "config.json").write_text('{"bos_token": null}', encoding="utf-8")
-    assert "has no bos_token" in made(tmp_path / "startless")
+    assert "has no bos_token" in refusal(tmp_path / "startless")
 
 
 def test_a_model_that_cannot_be_loaded_ends_with_one_line(folders: Folders, tmp_path: Path) -> None:

@@ -85,14 +85,16 @@ def saying(function: str) -> list[str]:
 
 def answered(count: int) -> str:
     """The file that step 4 writes for `count` tasks."""
-    made = ({"instruction": "Say", "input": str(number), "output": f"answer {number}"} for number in range(count))
-    return "".join(json.dumps(row) + "\n" for row in made)
+    rows_of_file = (
+        {"instruction": "Say", "input": str(number), "output": f"answer {number}"} for number in range(count)
+    )
+    return "".join(json.dumps(row) + "\n" for row in rows_of_file)
 
 
 def files(folder: Path) -> set[str]:
     """What a command left beside its store, without what was there before and what Python left."""
-    given = {"my_scripts.py", "config.yaml", "tasks.jsonl", "__pycache__"}
-    return {path.name for path in folder.iterdir() if not path.name.startswith("out.jsonl.db")} - given
+    before = {"my_scripts.py", "config.yaml", "tasks.jsonl", "__pycache__"}
+    return {path.name for path in folder.iterdir() if not path.name.startswith("out.jsonl.db")} - before
 
 
 _PEAK_MEMORY = """
@@ -104,9 +106,9 @@ print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 def peak_mebibytes(folder: Path, arguments: list[str]) -> float:
     """The most memory that a command took; measured from a small parent, whose size would count too."""
-    asked = [sys.executable, "-c", _PEAK_MEMORY, str(COMMAND), *arguments]
+    measured = [sys.executable, "-c", _PEAK_MEMORY, str(COMMAND), *arguments]
     environment = {**os.environ, **on_path(folder)}
-    done = subprocess.run(asked, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(measured, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     code, size = done.stdout.split()
     assert code == "0"
     return int(size) / (1024 if sys.platform == "linux" else 1024**2)
@@ -131,8 +133,8 @@ def test_rows_and_drops_stand_in_their_order(forks: Forks, folder: Path) -> None
     done = forks.run(folder, [*OUTPUTS, *saying("half")], on_path(folder))
     assert done.returncode == 0, done.stderr
     places = range(COUNT)
-    made = [json.loads(line) for line in answered(COUNT).splitlines()]
-    assert rows(folder / "out.jsonl") == [made[place] for place in places if place % 3]
+    answers = [json.loads(line) for line in answered(COUNT).splitlines()]
+    assert rows(folder / "out.jsonl") == [answers[place] for place in places if place % 3]
     dropped = rows(folder / "out.jsonl.rejected.jsonl")
     cut_off = {"step": "outputs", "reason": "cut_off", "text": ("cut " * 500).strip(), "detail": "m"}
     assert dropped == [cut_off for place in places if place % 3 == 0]
@@ -156,8 +158,8 @@ def test_a_broken_last_line_of_many_is_found_before_anything_is_asked(
     with (folder / "tasks.jsonl").open("a") as file:
         file.write('{"instruction": "Say", "in')
     (folder / "out.jsonl").write_text(OLD)
-    said = forks.refused(folder, *command, *saying("dying"), env={**on_path(folder), "AT": "1"})
-    assert f"tasks.jsonl:{count + 1}: not JSON" in said
+    message = forks.refused(folder, *command, *saying("dying"), env={**on_path(folder), "AT": "1"})
+    assert f"tasks.jsonl:{count + 1}: not JSON" in message
 
 
 @pytest.mark.parametrize(
@@ -192,10 +194,10 @@ def test_rows_may_come_through_a_pipe(folder: Path, last: str) -> None:
     piped[piped.index("tasks.jsonl")] = "/dev/stdin"
     count = 1400
     write_tasks(folder / "tasks.jsonl", count)
-    given = (folder / "tasks.jsonl").read_text() + last
-    assert len(given) > 2**16, "more than a pipe holds"
+    tasks = (folder / "tasks.jsonl").read_text() + last
+    assert len(tasks) > 2**16, "more than a pipe holds"
     done = subprocess.run(
-        [COMMAND, *piped], cwd=folder, env={**os.environ, **on_path(folder)}, input=given, capture_output=True,
+        [COMMAND, *piped], cwd=folder, env={**os.environ, **on_path(folder)}, input=tasks, capture_output=True,
         text=True, timeout=60, check=False,
     )  # fmt: skip
     if last:

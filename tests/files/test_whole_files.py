@@ -58,8 +58,8 @@ def test_many_processes_that_write_one_folder_do_not_disturb_each_other(tmp_path
     code = (
         "import sys; from pathlib import Path; from ensemble_instruct.files.atomic_folder import whole_folder\n"
         "for _ in range(40):\n"
-        "    with whole_folder(Path('out')) as made:\n"
-        "        (made / 'train.jsonl').write_text(sys.argv[1])"
+        "    with whole_folder(Path('out')) as folder:\n"
+        "        (folder / 'train.jsonl').write_text(sys.argv[1])"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code, name], cwd=tmp_path) for name in "abc"]
     assert [process.wait() for process in processes] == [0, 0, 0]

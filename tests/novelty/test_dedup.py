@@ -26,16 +26,16 @@ SCORER = RougeScorer(["rougeL"], use_stemmer=False)
 def texts(count: int, seed: int = 0) -> list[str]:
     """Instructions of which many are close to an earlier one, some by exactly the threshold."""
     chosen = random.Random(seed)
-    made: list[str] = []
+    texts: list[str] = []
     for _ in range(count):
-        if made and chosen.random() < 0.5:
-            tokens = chosen.choice(made).split()
+        if texts and chosen.random() < 0.5:
+            tokens = chosen.choice(texts).split()
             for _ in range(chosen.randint(0, 4)):
                 tokens[chosen.randrange(len(tokens))] = chosen.choice(VOCABULARY.split())
         else:
             tokens = chosen.choices(VOCABULARY.split(), k=chosen.randint(1, 14))
-        made.append(" ".join(tokens))
-    return made
+        texts.append(" ".join(tokens))
+    return texts
 
 
 def kept_by_rouge(given_texts: list[str], threshold: float, known: tuple[str, ...] = ()) -> list[int]:
@@ -113,7 +113,7 @@ def test_rows_differ_from_other_datasets_too_whatever_their_format(cli: Cli, tmp
 
 
 @pytest.mark.parametrize(
-    ("content", "options", "said"),
+    ("content", "options", "message"),
     [
         ('{"title": "x"}\n', [], "has no column of instruction, prompt, question, text, messages, conversations; there "
                                  "are title: name one with --column"),
@@ -129,12 +129,12 @@ def test_rows_differ_from_other_datasets_too_whatever_their_format(cli: Cli, tmp
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_and_nothing_is_written(
-    cli: Cli, tmp_path: Path, content: str, options: list[str], said: str
+    cli: Cli, tmp_path: Path, content: str, options: list[str], message: str
 ) -> None:
     (tmp_path / "data.jsonl").write_text(content)
     done = cli("dedup", "data.jsonl", "--to", "kept.jsonl", *options)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl"]
 

@@ -123,11 +123,11 @@ def test_a_score_equal_to_the_threshold_is_novel_and_the_next_higher_one_is_not(
     questions: list[str] = []
     for number, (lcs, length, other) in enumerate(rng.sample(cases, min(len(cases), 120))):
         shared = [f"s{number}x{place}" for place in range(lcs)]
-        for made, mark, size in ((texts, "t", length), (questions, "q", other)):
+        for side, mark, size in ((texts, "t", length), (questions, "q", other)):
             tokens = list(shared)
             while len(tokens) < size:
                 tokens.insert(rng.randrange(len(tokens) + 1), f"{mark}{number}")
-            made.append(" ".join(tokens))
+            side.append(" ".join(tokens))
     threshold = float(exact)
     pool = NoveltyPool(texts, threshold, tokens=rouge_tokens, scan_limit=sizes[0], tail_limit=sizes[1])
     sides = set()
@@ -146,19 +146,19 @@ def test_a_score_equal_to_the_threshold_is_novel_and_the_next_higher_one_is_not(
 def test_the_bounds_are_those_of_every_pair_of_lengths(threshold: float) -> None:
     longest = 24
     for length in range(1, longest + 1):
-        found = bounds(length, threshold)
+        limits = bounds(length, threshold)
         for other in range(1, 22 * longest):
             least = needed(length, other, threshold)
             assert f1_from_lcs(least, length, other) > threshold
             assert least == 1 or f1_from_lcs(least - 1, length, other) <= threshold
             possible = least <= min(length, other)
-            place = min(other, len(found.needed) - 1)
-            assert found.needed[place] == (least if possible else length + 1)
-            assert found.differences[place] == (length + other - 2 * least if possible else -1)
-            assert possible == (found.shortest <= other <= found.longest)
+            place = min(other, len(limits.needed) - 1)
+            assert limits.needed[place] == (least if possible else length + 1)
+            assert limits.differences[place] == (length + other - 2 * least if possible else -1)
+            assert possible == (limits.shortest <= other <= limits.longest)
             for position in range(length - least + 1 if possible else 0):
-                assert found.prefix[position].position >= other - least
-                assert found.prefix[position].difference >= length + other - 2 * least
+                assert limits.prefix[position].position >= other - least
+                assert limits.prefix[position].difference >= length + other - 2 * least
             if possible:
                 assert prefix_length(other, threshold) >= other - least + 1
 
@@ -183,9 +183,9 @@ def instructions(count: int, seed: int = 0) -> list[str]:
         f"{a}{b}{c}" for a in ("con", "re", "un", "", "pre") for b in ("la", "mi", "to", "ve") for c in "abcdefghij"
     ]
     weights = [1 / (rank + 2) for rank in range(len(words))]
-    made: dict[str, None] = {}
+    texts: dict[str, None] = {}
     kept: list[list[str]] = []
-    while len(made) < count:
+    while len(texts) < count:
         if kept and rng.random() < 0.2:
             tokens = list(rng.choice(kept))
             for _ in range(rng.randrange(1, len(tokens) // 2 + 2)):
@@ -193,8 +193,8 @@ def instructions(count: int, seed: int = 0) -> list[str]:
         else:
             tokens = rng.choices(words, weights, k=max(3, int(rng.lognormvariate(2.7, 0.4))))
         kept.append(tokens)
-        made[" ".join(tokens).capitalize() + "."] = None
-    return list(made)
+        texts[" ".join(tokens).capitalize() + "."] = None
+    return list(texts)
 
 
 TEXTS = instructions(20_000)

@@ -30,7 +30,7 @@ SHORT = "name the largest moon of saturn and its discoverer"
 Passages = list[list[list[str]]]
 
 
-def shared_by_force(passages: Passages, asked: list[str], size: int, shortest: int) -> Shared | None:
+def shared_by_force(passages: Passages, question: list[str], size: int, shortest: int) -> Shared | None:
     """The earliest run, of those that start together the longest, in the earliest text that has it or its beginning."""
     runs: dict[tuple[str, ...], int] = {}
     number = 0
@@ -42,9 +42,9 @@ def shared_by_force(passages: Passages, asked: list[str], size: int, shortest: i
             if shortest <= len(text) < size:
                 runs.setdefault(tuple(text), number)
             number += 1
-    for start in range(len(asked)):
+    for start in range(len(question)):
         for length in range(size, shortest - 1, -1):
-            run = tuple(asked[start : start + length])
+            run = tuple(question[start : start + length])
             if len(run) == length and run in runs:
                 return Shared(start, length, runs[run])
     return None
@@ -54,18 +54,18 @@ PASSAGES = st.lists(st.lists(TOKENS, max_size=3), max_size=5)
 
 
 @settings(deadline=None, max_examples=300)
-@given(passages=PASSAGES, asked=TOKENS)
-def test_the_index_finds_what_a_comparison_with_every_run_finds(passages: Passages, asked: list[str]) -> None:
-    assert NgramIndex(passages, 5, 3).first(asked) == shared_by_force(passages, asked, 5, 3)
+@given(passages=PASSAGES, question=TOKENS)
+def test_the_index_finds_what_a_comparison_with_every_run_finds(passages: Passages, question: list[str]) -> None:
+    assert NgramIndex(passages, 5, 3).first(question) == shared_by_force(passages, question, 5, 3)
 
 
 @settings(deadline=None, max_examples=100)
-@given(passages=PASSAGES, asked=TOKENS)
-def test_a_collision_of_hashes_is_no_hit(passages: Passages, asked: list[str]) -> None:
+@given(passages=PASSAGES, question=TOKENS)
+def test_a_collision_of_hashes_is_no_hit(passages: Passages, question: list[str]) -> None:
     real = ngrams._mixed
     ngrams._mixed = lambda ids: real(ids) % np.uint64(2)
     try:
-        assert NgramIndex(passages, 5, 3).first(asked) == shared_by_force(passages, asked, 5, 3)
+        assert NgramIndex(passages, 5, 3).first(question) == shared_by_force(passages, question, 5, 3)
     finally:
         ngrams._mixed = real
 
@@ -77,20 +77,20 @@ TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join)
 @given(
     texts=st.lists(st.lists(TEXTS, min_size=1, max_size=3), min_size=1, max_size=4),
     instruction=TEXTS,
-    asked=TOKENS.map(" ".join),
+    question=TOKENS.map(" ".join),
 )
 def test_an_example_is_hit_exactly_where_a_run_or_a_score_says_so(
-    tmp_path_factory: pytest.TempPathFactory, texts: list[list[str]], instruction: str, asked: str
+    tmp_path_factory: pytest.TempPathFactory, texts: list[list[str]], instruction: str, question: str
 ) -> None:
     path = tmp_path_factory.mktemp("benchmarks") / "lines.jsonl"
     path.write_text("".join(json.dumps({"question": row[0], "choices": row[1:]}) + "\n" for row in texts))
-    found = Benchmarks([path])
+    known = Benchmarks([path])
     words = [[text.split() for text in row] for row in texts]
-    whole = f"{instruction} {asked}".split()
-    looked = [instruction.split(), whole, *([asked.split()] if len(asked.split()) >= 8 else [])]
+    whole = f"{instruction} {question}".split()
+    looked = [instruction.split(), whole, *([question.split()] if len(question.split()) >= 8 else [])]
     for hit, sought, compared in (
-        (found.task_hit(instruction, asked), whole, looked),
-        (found.output_hit(asked), asked.split(), looked[2:]),
+        (known.task_hit(instruction, question), whole, looked),
+        (known.output_hit(question), question.split(), looked[2:]),
     ):
         runs = shared_by_force(words, sought, 13, 8)
         best = max((lcs_f1(text, one) for row in words for text in row for one in compared), default=0.0)
@@ -106,30 +106,30 @@ def benchmarks(tmp_path: Path, *texts: str) -> Benchmarks:
 
 
 def test_each_hit_says_which_row_and_what(tmp_path: Path) -> None:
-    found = benchmarks(tmp_path, "something else entirely", LONG, SHORT)
+    known = benchmarks(tmp_path, "something else entirely", LONG, SHORT)
     words = word_tokens(LONG)
-    part = found.task_hit(
+    part = known.task_hit(
         "Rewrite this.", "Once, THE lazy dog; while seven grey owls watch from an old oak tree! The end."
     )
     assert part is not None
     assert part.detail == f"bench.jsonl row 2: the same 13 words: {' '.join(words[-13:])}"
-    whole = found.task_hit(f"Think hard, then {SHORT.upper()}, and explain your reasoning step by step to a child.", "")
+    whole = known.task_hit(f"Think hard, then {SHORT.upper()}, and explain your reasoning step by step to a child.", "")
     assert whole is not None
     assert whole.detail == f"bench.jsonl row 3: the same 9 words: {SHORT}"
-    close = found.task_hit("Name the largest moon of Jupiter and its discoverer.", "")
+    close = known.task_hit("Name the largest moon of Jupiter and its discoverer.", "")
     assert close is not None
     assert close.detail.startswith("bench.jsonl row 3: ROUGE-L 0.889 to: name the largest")
-    assert found.output_hit(f"The text says: {LONG}.") is not None
+    assert known.output_hit(f"The text says: {LONG}.") is not None
 
 
 def test_what_is_no_hit(tmp_path: Path) -> None:
-    found = benchmarks(tmp_path, LONG, SHORT, "What is 2 + 2?", "Yes.", "")
+    known = benchmarks(tmp_path, LONG, SHORT, "What is 2 + 2?", "Yes.", "")
     twelve = " ".join(word_tokens(LONG)[:12])
-    assert found.output_hit(f"In many more words of my own: {twelve}") is None
-    assert found.task_hit("Is it so? Answer with yes or no and say why in a sentence.", "yes") is None
-    assert found.task_hit("Say it in other words, please, and keep it polite", "What is 2 + 2?") is None
-    assert found.output_hit("name the largest moon of saturn and") is None
-    assert found.output_hit("") is None
+    assert known.output_hit(f"In many more words of my own: {twelve}") is None
+    assert known.task_hit("Is it so? Answer with yes or no and say why in a sentence.", "yes") is None
+    assert known.task_hit("Say it in other words, please, and keep it polite", "What is 2 + 2?") is None
+    assert known.output_hit("name the largest moon of saturn and") is None
+    assert known.output_hit("") is None
     ten = "one two three four five six seven eight nine ten"
     seven = "one two three four five six seven x y z"
     assert benchmarks(tmp_path, ten).task_hit(seven, "") is None  # 0.7 itself stays, as in step 1
@@ -137,20 +137,20 @@ def test_what_is_no_hit(tmp_path: Path) -> None:
 
 def test_a_question_that_was_cut_into_instruction_and_input_is_found(tmp_path: Path) -> None:
     words = LONG.split()
-    found = benchmarks(tmp_path, LONG)
-    assert found.task_hit(" ".join(words[:9]), " ".join(words[9:])) is not None
-    assert found.task_hit("Answer the question that follows as well as you can, in one short sentence.", SHORT) is None
-    found = benchmarks(tmp_path, SHORT.replace("largest", "third biggest"))
-    assert found.task_hit("Answer the question that follows as well as you can, in one short sentence.", SHORT)
+    known = benchmarks(tmp_path, LONG)
+    assert known.task_hit(" ".join(words[:9]), " ".join(words[9:])) is not None
+    assert known.task_hit("Answer the question that follows as well as you can, in one short sentence.", SHORT) is None
+    known = benchmarks(tmp_path, SHORT.replace("largest", "third biggest"))
+    assert known.task_hit("Answer the question that follows as well as you can, in one short sentence.", SHORT)
 
 
 def test_text_without_spaces_and_other_scripts_count_too(tmp_path: Path) -> None:
-    found = benchmarks(
+    known = benchmarks(
         tmp_path, "请用中文写一首关于春天的短诗并解释它", "Напишите короткое стихотворение о весне и объясните его"
     )
-    assert found.output_hit("好的:请用中文写一首关于春天的短诗并解释它。")
-    assert found.task_hit("Напишите короткое стихотворение об осени и объясните его", "")
-    assert found.task_hit("写一首诗", "") is None
+    assert known.output_hit("好的:请用中文写一首关于春天的短诗并解释它。")
+    assert known.task_hit("Напишите короткое стихотворение об осени и объясните его", "")
+    assert known.task_hit("写一首诗", "") is None
 
 
 def test_all_kinds_of_files_are_read(tmp_path: Path) -> None:
@@ -158,15 +158,15 @@ def test_all_kinds_of_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text(f"\ufeff{SHORT}\n\nanother line\n")
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "b.txt").write_text("write a limerick about a goat who learned to play the violin\n")
-    found = Benchmarks([tmp_path / name for name in ("a.parquet", "b.txt", "c/b.txt")])
-    assert len(found) == 5
-    wheres = [found.output_hit(text) for text in (LONG, SHORT, "a goat who learned to play")]
+    known = Benchmarks([tmp_path / name for name in ("a.parquet", "b.txt", "c/b.txt")])
+    assert len(known) == 5
+    wheres = [known.output_hit(text) for text in (LONG, SHORT, "a goat who learned to play")]
     assert [hit and hit.detail.split(":")[0] for hit in wheres] == [
         "a.parquet row 2",
         f"{tmp_path.name}/b.txt row 1",
         None,
     ]
-    assert found.output_hit("write a limerick about a goat who learned to play the violin") is not None
+    assert known.output_hit("write a limerick about a goat who learned to play the violin") is not None
 
 
 def test_every_text_of_a_row_counts_in_whatever_column_and_however_deep(tmp_path: Path) -> None:
@@ -191,8 +191,8 @@ def test_every_text_of_a_row_counts_in_whatever_column_and_however_deep(tmp_path
 def test_rows_may_have_different_columns_and_repeat_their_texts(tmp_path: Path) -> None:
     lines = [{"question": "True or false?", "kind": "quiz"}, {"prompt": SHORT, "kind": "quiz"}, {"text": SHORT}]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    found = Benchmarks([tmp_path / "a.jsonl"])
-    hits = [found.task_hit(text, "") for text in (SHORT, f"{SHORT.replace('saturn', 'jupiter')}", "True or false?")]
+    known = Benchmarks([tmp_path / "a.jsonl"])
+    hits = [known.task_hit(text, "") for text in (SHORT, f"{SHORT.replace('saturn', 'jupiter')}", "True or false?")]
     assert [hit and hit.detail.split(":")[0] for hit in hits] == ["a.jsonl row 2", "a.jsonl row 2", "a.jsonl row 1"]
 
 
@@ -209,13 +209,13 @@ def test_a_run_of_words_may_go_over_the_end_of_a_line_or_of_a_column(tmp_path: P
 
 
 def test_an_output_that_is_close_to_a_solution_is_found(tmp_path: Path) -> None:
-    found = benchmarks(tmp_path, LONG, "four")
+    known = benchmarks(tmp_path, LONG, "four")
     edited = LONG.split()
     edited[4], edited[11] = "leaps", "six"
-    hit = found.output_hit(" ".join(edited))
+    hit = known.output_hit(" ".join(edited))
     assert hit is not None
     assert hit.detail.startswith("bench.jsonl row 1: ROUGE-L 0.895 to: the quick")
-    assert found.output_hit("four") is None  # a few common words prove nothing
+    assert known.output_hit("four") is None  # a few common words prove nothing
 
 
 def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -302,18 +302,18 @@ def test_files_of_step_5_take_the_other_filters_too(cli: Cli, tmp_path: Path) ->
     done = cli(*arguments, "--min-agreement", "0", "--set", "quality.refusals=true")
     assert done.returncode == 0, done.stderr
     assert [row["output"] for row in rows(tmp_path / "out.jsonl")] == ["Red, as roses are."]
-    for wrong, said in (
+    for wrong, message in (
         ("quality.refusal=true", "did you mean 'refusals'"),
         ("quality.toxicity.model=guard", "asks a model"),
         ("seed=1", "takes filters alone"),
     ):
         done = cli(*arguments, "--set", wrong)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-        assert said in done.stderr
+        assert message in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("gone.jsonl", None, "cannot be read"),
         ("a.jsonl", b"not json\n", "a.jsonl:1: not JSON"),
@@ -327,12 +327,12 @@ def test_files_of_step_5_take_the_other_filters_too(cli: Cli, tmp_path: Path) ->
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_line_before_anything_is_asked(
-    cli: Cli, tmp_path: Path, name: str, content: bytes | None, said: str
+    cli: Cli, tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
     (tmp_path / "config.yaml").write_text(CONFIG)
     if content is not None:
         (tmp_path / name).write_bytes(content)
     done = cli("run", "config.yaml", "--out", "run", "--decontaminate", name)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert not (tmp_path / "run").exists()

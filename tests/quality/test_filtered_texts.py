@@ -261,7 +261,7 @@ def test_a_language_that_is_not_known_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "said"),
+    ("reply", "verdict"),
     [
         (" Toxic.", True),
         ("unsafe\nS10", True),
@@ -287,5 +287,5 @@ def test_a_language_that_is_not_known_is_refused() -> None:
         ("hm", None),
     ],
 )
-def test_what_a_model_says_of_toxicity(reply: str, said: bool | None) -> None:
-    assert is_toxic(reply) is said
+def test_what_a_model_says_of_toxicity(reply: str, verdict: bool | None) -> None:
+    assert is_toxic(reply) is verdict
