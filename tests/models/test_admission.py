@@ -6,14 +6,9 @@ import asyncio
 import email.utils
 import math
 import random
-import selectors
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,15 +17,15 @@ from aiohttp import web
 from ensemble_instruct.concurrency import map_in_order
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RunError, TransientError
-from ensemble_instruct.models.admission import Gate, GateStatus
+from ensemble_instruct.models.admission import Gate
+from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.model import Model
-from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.records import Answer, Failure, Request, Response, Sampling
-from ensemble_instruct.store.store import Store, opened_store
-from tests.support.servers.reply import Reply, prompt_of, said, serving
+from ensemble_instruct.store.store import Store
+from tests.support.servers.reply import Answering, Reply, listening, prompt_of, said
+from tests.support.simulated_time import START, simulated_time, time_of_day
 
-START = 1000.0
 SMALLEST_LIMIT = 16
 """What a server without a ceiling gets as long as it neither refuses nor lets time run out."""
 
@@ -41,28 +36,6 @@ def prompts(count: int) -> list[str]:
 
 def request(prompt: str) -> Request:
     return Request(prompt=prompt, sampling=Sampling(max_tokens=64), step="outputs", kind="output_only")
-
-
-class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps to the next thing that happens: hours pass in no time, and always alike."""
-
-    def __init__(self) -> None:
-        super().__init__(_Jumping(self))
-        self.now = START
-
-    def time(self) -> float:
-        return self.now
-
-
-class _Jumping(selectors.SelectSelector):
-    def __init__(self, loop: SimulatedLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        assert timeout is not None, "everything waits, and nothing will ever happen"
-        self._loop.now += max(0.0, timeout)
-        return super().select(0)
 
 
 class Memory(Store):
@@ -143,16 +116,6 @@ class Simulated(Client):
             return ""
         await asyncio.sleep(5 if is_closed and self.cause == "timeout" else 0.002)
         return self.cause if is_closed else "429"
-
-
-@contextmanager
-def simulated_time() -> Iterator[asyncio.Runner]:
-    """What is run here takes the time of a `SimulatedLoop`."""
-    with asyncio.Runner(loop_factory=SimulatedLoop) as runner, pytest.MonkeyPatch.context() as patch:
-        clock = SimpleNamespace(monotonic=runner.get_loop().time)
-        for module in ("admission", "dispatcher", "model", "retries", "servers"):
-            patch.setattr(f"ensemble_instruct.models.{module}.time", clock)
-        yield runner
 
 
 async def each(requests: Iterable[Request]) -> AsyncIterator[Request]:
@@ -271,19 +234,23 @@ def test_prompts_that_always_fail_are_given_up_after_some_tries_also_when_asked_
         store.forget_failures()
 
 
-def ask_all(folder: Path, address: str, asked: Sequence[str], **settings: Any) -> tuple[list[str], GateStatus]:
-    """The answers of a server to prompts that are asked all at once, and what is then known of it."""
+def ask_all(answering: Answering, asked: Sequence[str], **settings: Any) -> tuple[list[str], Model]:
+    """The answers of a real server to prompts that are asked all at once, in simulated time, and who asked it."""
 
-    async def ask() -> tuple[list[str], GateStatus]:
-        section = ModelSection(base_url=address, model="org/model", **settings)
-        with opened_store(folder / "run.db") as store:
-            async with open_models({"m": section}, store, check=True) as models:
-                answers = await asyncio.gather(*(models["m"].ask(request(prompt)) for prompt in asked))
-                outcomes = [answer.outcome for answer in answers]
-                texts = [outcome.text for outcome in outcomes if isinstance(outcome, Response)]
-                return texts, models["m"].servers[0]
+    async def ask() -> tuple[list[str], Model]:
+        async with listening(answering) as served:
+            section = ModelSection(base_url=served.base_url, model="org/model", **settings)
+            model = Model("m", section, make_clients("m", section), Memory())
+            model._retries._jitter.seed(0)
+            try:
+                answers = await asyncio.gather(*(model.ask(request(prompt)) for prompt in asked))
+            finally:
+                await model.close()
+            outcomes = [answer.outcome for answer in answers]
+            return [outcome.text for outcome in outcomes if isinstance(outcome, Response)], model
 
-    return asyncio.run(ask())
+    with simulated_time() as runner:
+        return runner.run(ask())
 
 
 @dataclass
@@ -303,8 +270,9 @@ class Busy:
     _opens_at: float = 0.0
 
     async def __call__(self, body: dict[str, Any], _: int) -> Reply:
-        self._opens_at = self._opens_at or time.monotonic() + self.closed_seconds
-        is_closed = time.monotonic() < self._opens_at
+        now = asyncio.get_running_loop().time()
+        self._opens_at = self._opens_at or now + self.closed_seconds
+        is_closed = now < self._opens_at
         self.while_closed += is_closed
         self.refusals.append(is_closed or self._here >= self.places)
         if self.refusals[-1]:
@@ -325,15 +293,14 @@ class Busy:
 HEADERS: dict[str, Callable[[], str | None]] = {
     "none": lambda: None,
     "fraction": lambda: "0.2",
-    "date": lambda: email.utils.formatdate(time.time() + 1, usegmt=True),
+    "date": lambda: email.utils.formatdate(time_of_day() + 1, usegmt=True),
 }
 
 
 @pytest.mark.parametrize(("places", "header"), [(8, "date"), (16, "none")])
-def test_a_server_that_refuses_beyond_its_places_loses_no_row(tmp_path: Path, places: int, header: str) -> None:
+def test_a_server_that_refuses_beyond_its_places_loses_no_row(places: int, header: str) -> None:
     busy, asked = Busy(places, retry_after=HEADERS[header]), prompts(25 * places)
-    with serving(busy) as served:
-        texts, _ = ask_all(tmp_path, served.base_url, asked)
+    texts, _ = ask_all(busy, asked)
     assert texts == asked
     assert busy.answered == Counter(asked)
     assert busy.share(since=0.4) <= 0.4
@@ -344,54 +311,53 @@ def test_a_server_that_refuses_beyond_its_places_loses_no_row(tmp_path: Path, pl
     ("status", "header", "ceiling"), [(429, "fraction", None), (503, "date", 32), (500, "none", 32)]
 )
 def test_a_server_that_refuses_everything_is_left_alone_for_a_while(
-    tmp_path: Path, status: int, header: str, ceiling: int | None
+    status: int, header: str, ceiling: int | None
 ) -> None:
     busy, asked = Busy(status=status, retry_after=HEADERS[header], closed_seconds=0.6), prompts(120)
-    with serving(busy) as served:
-        texts, server = ask_all(tmp_path, served.base_url, asked, max_in_flight=ceiling)
+    texts, model = ask_all(busy, asked, max_in_flight=ceiling)
     assert texts == asked
     assert busy.answered == Counter(asked)
     assert busy.while_closed <= (3 * len(asked) if status == 500 else (ceiling or SMALLEST_LIMIT) + 8)
+    (server,) = model.servers
     assert server.limit >= SMALLEST_LIMIT
     assert server.state == "open"
 
 
 @pytest.mark.parametrize("ceilings", [{"requests_per_minute": 1800.0}, {"tokens_per_minute": 180_000.0}])
-def test_a_ceiling_per_minute_is_kept_and_used(tmp_path: Path, ceilings: dict[str, float]) -> None:
+def test_a_ceiling_per_minute_is_kept_and_used(ceilings: dict[str, float]) -> None:
     arrivals: list[float] = []
 
     def answering(body: dict[str, Any], _: int) -> Reply:
-        arrivals.append(time.monotonic())
+        arrivals.append(asyncio.get_running_loop().time())
         return said(prompt_of(body), usage={"prompt_tokens": 50, "completion_tokens": 50})
 
-    with serving(answering) as served:
-        texts, _ = ask_all(tmp_path, served.base_url, prompts(36), **ceilings)
+    texts, _ = ask_all(answering, prompts(36), **ceilings)
     assert texts == prompts(36)
     for first in range(18):
         within = [at for at in arrivals if 0 <= at - arrivals[first] < 0.5]
         assert len(within) <= 25, "15 are allowed, and a few after a pause"
-    assert arrivals[-1] - arrivals[0] < 20
+    assert arrivals[-1] - arrivals[0] < 2.5
 
 
-def test_the_limits_that_a_server_tells_are_kept(tmp_path: Path) -> None:
+def test_the_limits_that_a_server_tells_are_kept() -> None:
     """A server that takes ten requests in each quarter of a second, says so, and refuses the others."""
     length, most = 0.25, 10
     taken: Counter[int] = Counter()
 
-    def answering(body: dict[str, Any], _: int) -> Reply:
-        now = time.monotonic()
+    async def answering(body: dict[str, Any], _: int) -> Reply:
+        await asyncio.sleep(0.01)
+        now = asyncio.get_running_loop().time()
         place = int(now / length)
         taken[place] += 1
         left = max(0, most - taken[place])
-        told = {
+        limits = {
             "x-ratelimit-remaining-requests": str(left),
             "x-ratelimit-reset-requests": f"{1000 * ((place + 1) * length - now):.0f}ms",
         }
         reply = said(prompt_of(body)) if taken[place] <= most else web.Response(status=429)
-        reply.headers.update(told)
+        reply.headers.update(limits)
         return reply
 
-    with serving(answering) as served:
-        texts, _ = ask_all(tmp_path, served.base_url, prompts(60))
+    texts, _ = ask_all(answering, prompts(60))
     assert texts == prompts(60)
-    assert len(served.bodies) - 60 <= 45
+    assert taken.total() - 60 <= 45

@@ -8,8 +8,9 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,12 +142,10 @@ def floods(begin: bytes, piece: bytes, size: int) -> Act:
     return act
 
 
-@contextmanager
-def raw_server(choice: Choice, models: Act | None = None) -> Iterator[RawServed]:
-    """A server in a thread with an event loop of its own; `models` is its act for GET, else an empty list."""
-    served, ready = RawServed(), threading.Event()
-    loop = asyncio.new_event_loop()
-    over = asyncio.Event()
+@asynccontextmanager
+async def raw_listening(choice: Choice, models: Act | None = None) -> AsyncIterator[RawServed]:
+    """A server in this event loop; `models` is its act for GET, else an empty list."""
+    served = RawServed()
     conversations: set[asyncio.Task[None]] = set()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -159,26 +158,38 @@ def raw_server(choice: Choice, models: Act | None = None) -> Iterator[RawServed]
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served.connections += 1
-        task = loop.create_task(converse(reader, writer))
+        task = asyncio.ensure_future(converse(reader, writer))
         conversations.add(task)
         task.add_done_callback(conversations.discard)
 
-    async def serve() -> None:
-        listener = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=512)
-        served.base_url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
-        ready.set()
-        await over.wait()
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=512)
+    served.base_url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
+    try:
+        yield served
+    finally:
         listener.close()
         for task in conversations:
             task.cancel()
         await asyncio.gather(*conversations, return_exceptions=True)
         await asyncio.sleep(0)
 
+
+@contextmanager
+def raw_server(choice: Choice, models: Act | None = None) -> Iterator[RawServed]:
+    """The same in a thread with an event loop of its own."""
+    ready: Future[RawServed] = Future()
+    loop = asyncio.new_event_loop()
+    over = asyncio.Event()
+
+    async def serve() -> None:
+        async with raw_listening(choice, models) as served:
+            ready.set_result(served)
+            await over.wait()
+
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     try:
-        assert ready.wait(30)
-        yield served
+        yield ready.result(30)
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join()

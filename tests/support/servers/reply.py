@@ -1,12 +1,13 @@
-"""A server of the OpenAI protocol that answers as a test says, in a thread of its own, and keeps what it was sent."""
+"""A server of the OpenAI protocol that answers as a test says, and keeps what it was sent."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,12 +44,10 @@ def refused(message: str, status: int = 400) -> web.Response:
     return web.json_response({"error": {"message": message, "type": "invalid_request_error"}}, status=status)
 
 
-@contextmanager
-def serving(answering: Answering, models: Reply = None) -> Iterator[Served]:
-    """A server of the OpenAI protocol in a thread of its own; `models` is its answer to GET, else an empty list."""
-    served, ready = Served(), threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
+@asynccontextmanager
+async def listening(answering: Answering, models: Reply = None) -> AsyncIterator[Served]:
+    """A server of the OpenAI protocol in this event loop; `models` is its answer to GET, else an empty list."""
+    served = Served()
     tries: Counter[str] = Counter()
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -70,25 +69,37 @@ def serving(answering: Answering, models: Reply = None) -> Iterator[Served]:
             return web.Response()
         return reply
 
-    async def serve() -> None:
-        server = web.Server(handle)
+    server = web.Server(handle)
 
-        def connected() -> Any:
-            served.connections += 1
-            return server()
+    def connected() -> Any:
+        served.connections += 1
+        return server()
 
-        listener = await loop.create_server(connected, "127.0.0.1", 0)
-        served.base_url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
-        ready.set()
-        await stop.wait()
+    listener = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
+    served.base_url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
+    try:
+        yield served
+    finally:
         listener.close()
         await server.shutdown(0)
+
+
+@contextmanager
+def serving(answering: Answering, models: Reply = None) -> Iterator[Served]:
+    """The same in a thread of its own."""
+    ready: Future[Served] = Future()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with listening(answering, models) as served:
+            ready.set_result(served)
+            await stop.wait()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     try:
-        assert ready.wait(30)
-        yield served
+        yield ready.result(30)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
