@@ -84,7 +84,7 @@ def prompt_for(name: str) -> str:
 def seen(forks: Forks, folder: Path, chosen: Callable[[str, int], Act | None], **settings: Any) -> Seen:
     """`chosen`: the act for the input of a task and the number of its try."""
     with raw_server(lambda exchange: chosen(exchange.prompt.partition("\n")[2], exchange.tries)) as served:
-        configure(folder, served.base_url, INPUTS, timeout=1.5, **settings)
+        configure(folder, served.base_url, INPUTS, timeout=3.0, **settings)
         return Seen(forks.run(folder, OUTPUTS), served, folder)
 
 
@@ -178,8 +178,9 @@ def without_words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[su
 def test_a_server_that_only_does_wrong_is_given_up_with_what_it_does(
     forks: Forks, tmp_path: Path, act: Act, problem: str
 ) -> None:
+    timeout = 0.3 if "0.3 s" in problem else 30.0
     with raw_server(lambda _: act) as served:
-        configure(tmp_path, served.base_url, CALM, **GIVING_UP)
+        configure(tmp_path, served.base_url, CALM, **GIVING_UP | {"timeout": timeout})
         done = forks.run(tmp_path, OUTPUTS)
     assert problem in given_up(done.returncode, done.stderr, served.base_url)
     assert not (tmp_path / "out.jsonl").exists()
@@ -253,7 +254,7 @@ def test_a_key_that_is_refused_ends_a_command_in_which_an_earlier_request_gets_n
 ) -> None:
     acts = {prompt_for("task 0"): stalls(), prompt_for("task 5"): says(reply(b"{}", "401 Unauthorized"))}
     with raw_server(lambda exchange: acts.get(exchange.prompt)) as served:
-        configure(tmp_path, served.base_url, CALM, timeout=2.0, give_up_after=2.0)
+        configure(tmp_path, served.base_url, CALM, timeout=30.0, give_up_after=30.0)
         done = forks.run(tmp_path, OUTPUTS, {"OPENAI_API_KEY": "sk-key"})
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "OPENAI_API_KEY" in done.stderr
