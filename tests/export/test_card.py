@@ -209,7 +209,7 @@ def test_a_run_without_any_example_has_a_card(demo: Path) -> None:
         agreement=(),
         wins=(),
         samples=(),
-        asked=(),
+        requests=(),
         templates=(),
         days=("", ""),
         words=None,

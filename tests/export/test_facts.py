@@ -13,10 +13,11 @@ from ensemble_instruct.config.load import parse_config
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.export.card import dataset_card, licence_file
-from ensemble_instruct.export.facts import MergedRun, read_facts, source_files
+from ensemble_instruct.export.facts import read_facts, source_files
 from ensemble_instruct.export.layout import Column, Split, Table
 from ensemble_instruct.licences.policy import Part
 from ensemble_instruct.licences.table import licence_called, licence_of_model
+from ensemble_instruct.store.reading import MergedRun
 from tests.conftest import SIMULATED
 from tests.support.card_text import front, section, table
 from tests.support.forks import Forks
@@ -56,7 +57,8 @@ def test_a_copy_of_known_seed_tasks_is_in_their_language(demo: Path, tmp_path: P
     (tmp_path / "seeds.jsonl").write_text("\n".join(seeds[:30]), "utf-8")
     assert copied.languages == ("en",)
     others = tuple(
-        MergedRun(name=name, seed=1, instructions=1, instances=1, dropped=0, seed_tasks=name) for name in ("a", "b")
+        MergedRun(name=name, instructions=1, instances=1, dropped={}, settings={"seed_tasks": name})
+        for name in ("a", "b")
     )
     assert not list(replace(copied, merged=others).languages)
     (tmp_path / "seeds.jsonl").write_text(seeds[0].replace("a", "ä"), "utf-8")
@@ -151,6 +153,6 @@ def test_a_declared_revision_of_a_served_model_is_told_and_is_part_of_the_key(de
 
 def test_seeds_that_an_engine_does_not_take_are_told(demo: Path) -> None:
     facts = read_facts(demo / "my-demo_run")
-    without = replace(facts, asked=(replace(facts.asked[0], unseeded=3), *facts.asked[1:]))
+    without = replace(facts, requests=(replace(facts.requests[0], unseeded=3), *facts.requests[1:]))
     assert "Drawn without it, as far as is known: 3 of simulated-base in instructions" in dataset_card(without)
     assert "Drawn without it" not in dataset_card(facts)

@@ -182,7 +182,7 @@ def _model(facts: Facts, name: str) -> dict[str, str]:
     config, section = facts.config, facts.config.models[name]
     roles = [role for role, value in config.roles if name == value or (isinstance(value, list) and name in value)]
     roles += ["filter"] if config.quality.toxicity and config.quality.toxicity.model == name else []
-    steps = dict.fromkeys(asked.step for asked in facts.asked if asked.model == name)
+    steps = dict.fromkeys(group.step for group in facts.requests if group.model == name)
     return {
         "name": name,
         "published": section.public_name,

@@ -9,9 +9,10 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,15 @@ from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.licences.policy import DerivedLicence, Part, derive, parts_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 from ensemble_instruct.store.database import schema_version
-from ensemble_instruct.store.reading import dropped_counts, kept_counts, read_meta, reading, require_run
+from ensemble_instruct.store.reading import (
+    MergedRun,
+    dropped_counts,
+    kept_counts,
+    merged_runs_of,
+    read_meta,
+    reading,
+    require_run,
+)
 from ensemble_instruct.version import __version__
 
 TAGS = ("instruction-tuning", "synthetic", "ensemble-instruct")
@@ -44,14 +53,14 @@ BINS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What one model was asked in one step for one kind, all with the same sampling settings."""
+class RequestGroup:
+    """The requests to one model in one step for one kind, all with the same sampling settings."""
 
     step: Step
     kind: Kind
     model: str
     sampling: Mapping[str, Any]
-    requests: int
+    count: int
     failures: int
     prompt_tokens: int
     completion_tokens: int
@@ -99,21 +108,6 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergedRun:
-    """A run that was merged with others into this one."""
-
-    name: str
-    seed: int | None
-    instructions: int
-    instances: int
-    """What it gave."""
-    dropped: int
-    """Instances that an earlier one of the runs had already, or that were too close to those of one."""
-    seed_tasks: str | None
-    """The digest of its seed tasks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that the card, its licence file and `croissant.json` say."""
 
@@ -126,7 +120,7 @@ class Facts:
     config: Config
     kept: Mapping[tuple[Kind, Step], int]
     dropped: tuple[Dropped, ...]
-    asked: tuple[Asked, ...]
+    requests: tuple[RequestGroup, ...]
     templates: tuple[Template, ...]
     agreement: tuple[TenthsOfAgreement, ...]
     wins: tuple[tuple[str, int], ...]
@@ -139,6 +133,7 @@ class Facts:
     parts: tuple[Part, ...]
     tables: tuple[Table, ...]
     merged: tuple[MergedRun, ...] = ()
+    """The runs that it was merged from, if any."""
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -153,7 +148,7 @@ class Facts:
     @property
     def models(self) -> tuple[str, ...]:
         """The names of all that had a role, in each of the runs where several were merged."""
-        return _models(self.config, self.asked, bool(self.merged))
+        return _models(self.config, self.requests, bool(self.merged))
 
     @property
     def rows(self) -> int:
@@ -167,7 +162,7 @@ class Facts:
 
     @property
     def _has_one_set_of_seeds(self) -> bool:
-        return len({run.seed_tasks for run in self.merged}) < 2
+        return len({run.settings.get("seed_tasks") for run in self.merged}) < 2
 
     @property
     def licence(self) -> DerivedLicence:
@@ -190,7 +185,7 @@ class Facts:
 
     @property
     def is_simulated(self) -> bool:
-        """Whether a model was none: a function, or replies in a file."""
+        """Whether one of the models is a function or replies in a file, and no language model that was asked."""
         return any(self.config.models[name].provider == "scripted" for name in self.models)
 
     @property
@@ -206,7 +201,8 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
 
     `tables` are those that were written (`read_tables`); without, those that an upload to the Hub writes by itself.
 
-    Raises `InputFileError` for a folder that is no run, `ConfigError` for a config that cannot be read.
+    Raises `InputFileError` for a folder that is not a run, `ConfigError` for a config that cannot be read, `UsageError`
+    for one that was edited since the examples were chosen.
     """
     path = require_run(folder)
     config = load_config(folder / "config.yaml")
@@ -215,9 +211,9 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
         meta = read_meta(connection)
         _require_unchanged(folder, config, json.loads(meta.get("config", "{}")))
         kept = kept_counts(connection)
-        asked, templates = _asked(connection)
+        requests, templates = _requests(connection)
         agreement, wins = _agreement(connection)
-        merged = tuple(_merged_run(entry) for entry in json.loads(meta.get("merged", "[]")))
+        merged = merged_runs_of(meta)
         words: list[float] | None = json.loads(meta.get("words", "null"))
         return Facts(
             name=name or folder.resolve().name,
@@ -227,14 +223,14 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
             config=config,
             kept=kept,
             dropped=_dropped(connection),
-            asked=asked,
+            requests=requests,
             templates=templates,
             agreement=agreement,
             wins=wins,
             words=(words[0], words[1]) if words else None,
             samples=_samples(connection),
             files=source_files(config),
-            parts=parts_of(config, _models(config, asked, bool(merged))),
+            parts=parts_of(config, _models(config, requests, bool(merged))),
             tables=_usual_tables(kept, bool(merged)) if tables is None else tuple(tables),
             merged=merged,
         )
@@ -244,35 +240,24 @@ def _usual_tables(kept: Mapping[tuple[Kind, Step], int], is_merged: bool) -> tup
     return usual_tables(sum(kept.get((kind, "ensemble"), 0) for kind in KINDS), is_merged=is_merged)
 
 
-def _models(config: Config, asked: Sequence[Asked], is_merged: bool) -> tuple[str, ...]:
-    further = (one.model for one in asked if is_merged and one.model in config.models)
+def _models(config: Config, requests: Sequence[RequestGroup], is_merged: bool) -> tuple[str, ...]:
+    """Those with a role; in a merged run also those that only one of its runs asked."""
+    further = (group.model for group in requests if is_merged and group.model in config.models)
     return tuple(dict.fromkeys([*config.used_models, *further]))
 
 
-def _require_unchanged(folder: Path, config: Config, made: Mapping[str, Any]) -> None:
+def _require_unchanged(folder: Path, config: Config, settings: Mapping[str, Any]) -> None:
     """Raise `UsageError` where the config was edited, and is not that by which the examples were chosen any more."""
     now: dict[str, Any] = {"seed": config.seed, "profile": config.profile}
     now |= {f"ensemble.{name}": value for name, value in Selection.of(config).settings.items()}
     now["instructions.novelty_threshold"] = config.instructions.novelty_threshold
     now["roles.outputs"] = config.roles.outputs
     for key, value in now.items():
-        if key in made and made[key] != value:
+        if key in settings and settings[key] != value:
             raise UsageError(
                 f"{folder / 'config.yaml'}: {key} is {json.dumps(value)}, but the examples were made with "
-                f"{json.dumps(made[key])}; set it back, or let the run follow: ensemble-instruct run --out {folder}"
+                f"{json.dumps(settings[key])}; set it back, or let the run follow: ensemble-instruct run --out {folder}"
             )
-
-
-def _merged_run(entry: Mapping[str, Any]) -> MergedRun:
-    made = entry.get("config") or {}
-    return MergedRun(
-        name=entry["run"],
-        seed=made.get("seed"),
-        instructions=entry["instructions"],
-        instances=entry["instances"],
-        dropped=sum(entry["dropped"].values()),
-        seed_tasks=made.get("seed_tasks"),
-    )
 
 
 def source_files(config: Config) -> tuple[SourceFile, ...]:
@@ -304,42 +289,50 @@ def _dropped(connection: sqlite3.Connection) -> tuple[Dropped, ...]:
     return tuple(sorted(drops, key=lambda drop: (STEPS.index(drop.step), drop.kind or "", -drop.count, drop.reason)))
 
 
-def _asked(connection: sqlite3.Connection) -> tuple[tuple[Asked, ...], tuple[Template, ...]]:
+def _requests(connection: sqlite3.Connection) -> tuple[tuple[RequestGroup, ...], tuple[Template, ...]]:
     """Both in one reading: the table of the requests is the largest by far."""
-    version = schema_version(connection)
-    estimated = "SUM(estimated)" if version >= 2 else "0"
-    drawn = "SUM(seed IS NOT NULL AND NOT seed_honoured)" if version >= 4 else "0"
     sums: dict[tuple[Step, Kind, str, str], list[int]] = {}
     templates: set[Template] = set()
-    rows = connection.execute(
-        "SELECT step, kind, model, settings, shared.text, counted.* FROM (SELECT step, kind, model, sampling, shared,"  # noqa: S608
-        " COUNT(*), COUNT(failure), SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)),"
-        f" {estimated}, {drawn} FROM request GROUP BY step, kind, model, sampling, shared) AS counted"
-        " JOIN sampling ON sampling.id = counted.sampling JOIN shared ON shared.id = counted.shared"
-    )
-    for step, kind, model, settings, text, *row in rows:
-        before = sums.get((step, kind, model, settings), [0] * 6)
-        sums[step, kind, model, settings] = [one + other for one, other in zip(before, row[5:], strict=True)]
+    for step, kind, model, settings, text, *counts in _request_counts(connection):
+        before = sums.get((step, kind, model, settings), [0] * len(counts))
+        sums[step, kind, model, settings] = list(map(add, before, counts))
         if text:
             templates.add(Template(step, kind, sha256(text.encode("utf-8", "surrogatepass")).hexdigest()))
-    asked = [
-        Asked(
-            step=step,
-            kind=kind,
-            model=model,
-            sampling=json.loads(settings),
-            requests=count,
-            failures=failed,
-            prompt_tokens=given,
-            completion_tokens=written,
-            is_estimated=guessed > 0,
-            unseeded=unseeded,
-        )
-        for (step, kind, model, settings), (count, failed, given, written, guessed, unseeded) in sums.items()
-    ]
+    groups = [_group(*key, counts) for key, counts in sums.items()]
     return (
-        tuple(sorted(asked, key=lambda one: (STEPS.index(one.step), one.kind, one.model, -one.requests))),
+        tuple(sorted(groups, key=lambda group: (STEPS.index(group.step), group.kind, group.model, -group.count))),
         tuple(sorted(templates, key=lambda one: (STEPS.index(one.step), one.kind, one.sha256))),
+    )
+
+
+def _group(step: Step, kind: Kind, model: str, settings: str, counts: Sequence[int]) -> RequestGroup:
+    count, failures, prompt_tokens, completion_tokens, estimated, unseeded = counts
+    return RequestGroup(
+        step=step,
+        kind=kind,
+        model=model,
+        sampling=json.loads(settings),
+        count=count,
+        failures=failures,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        is_estimated=estimated > 0,
+        unseeded=unseeded,
+    )
+
+
+def _request_counts(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    """(step, kind, model, settings, shared text, then six counts), grouped by number before any text is looked up."""
+    version = schema_version(connection)
+    estimated = "SUM(estimated)" if version >= 2 else "0"
+    unseeded = "SUM(seed IS NOT NULL AND NOT seed_honoured)" if version >= 4 else "0"
+    return connection.execute(
+        "SELECT step, kind, model, settings, shared.text, counts.requests, failures, prompt_tokens, completion_tokens,"  # noqa: S608
+        " estimated, unseeded FROM (SELECT step, kind, model, sampling, shared, COUNT(*) AS requests,"
+        " COUNT(failure) AS failures, SUM(COALESCE(prompt_tokens, 0)) AS prompt_tokens,"
+        f" SUM(COALESCE(completion_tokens, 0)) AS completion_tokens, {estimated} AS estimated, {unseeded} AS unseeded"
+        " FROM request GROUP BY step, kind, model, sampling, shared) AS counts"
+        " JOIN sampling ON sampling.id = counts.sampling JOIN shared ON shared.id = counts.shared"
     )
 
 
@@ -358,8 +351,10 @@ def _agreement(connection: sqlite3.Connection) -> tuple[tuple[TenthsOfAgreement,
         counts.setdefault(kind, [0] * BINS)[tenth] += count
         sums[kind] = sums.get(kind, 0.0) + total
         wins.update(dict.fromkeys(json.loads(winners), count))
-    found = tuple(TenthsOfAgreement(kind, sums[kind] / sum(bins), tuple(bins)) for kind, bins in sorted(counts.items()))
-    return found, tuple(sorted(wins.items(), key=lambda win: (-win[1], win[0])))
+    agreement = tuple(
+        TenthsOfAgreement(kind, sums[kind] / sum(tenths), tuple(tenths)) for kind, tenths in sorted(counts.items())
+    )
+    return agreement, tuple(sorted(wins.items(), key=lambda win: (-win[1], win[0])))
 
 
 def _samples(connection: sqlite3.Connection) -> tuple[Mapping[str, Any], ...]:

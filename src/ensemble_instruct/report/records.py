@@ -23,7 +23,7 @@ from ensemble_instruct.quality.filters import TOXIC
 from ensemble_instruct.quality.personal_data import PERSONAL_DATA
 from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Answered, Instance, Kind, Step
 from ensemble_instruct.report.histograms import Series, ShownText, series, shortened, unit_edges, word_edges, words_in
-from ensemble_instruct.store.reading import read_candidates
+from ensemble_instruct.store.reading import MergedRun, read_candidates
 
 SAMPLE = 2500
 """Records of each kind whose texts are looked at."""
@@ -110,7 +110,7 @@ class SampleRow:
     winners: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergedPart:
     """What a merged run has of one of the runs that it was merged from."""
 
@@ -176,18 +176,23 @@ def read_selected(connection: sqlite3.Connection, counts: Mapping[Kind, int]) ->
     return examples
 
 
-def read_parts(connection: sqlite3.Connection, merged: str) -> tuple[MergedPart, ...]:
-    """The runs that a run was merged from, as its `meta` names them; none for a run of its own."""
-    parts: list[dict[str, Any]] = json.loads(merged)
-    if not parts:
+def read_merged(connection: sqlite3.Connection, runs: Sequence[MergedRun]) -> tuple[MergedPart, ...]:
+    """What a run has of each of the runs that it was merged from."""
+    if not runs:
         return ()
     sql = "SELECT run, COUNT(*) FROM example JOIN origin ON record = instance GROUP BY run"
     examples: Counter[str] = Counter()
-    for name, count in connection.execute(sql):  # one that was merged itself names its own: `both/first`
-        examples[next((part["run"] for part in parts if f"{name}/".startswith(f"{part['run']}/")), "")] += count
+    for origin, count in connection.execute(sql):  # one that was merged itself names its own: `both/first`
+        examples[next((run.name for run in runs if f"{origin}/".startswith(f"{run.name}/")), "")] += count
     return tuple(
-        MergedPart(part["run"], part["instructions"], part["instances"], examples[part["run"]], part["dropped"])
-        for part in parts
+        MergedPart(
+            run=run.name,
+            instructions=run.instructions,
+            instances=run.instances,
+            examples=examples[run.name],
+            dropped=run.dropped,
+        )
+        for run in runs
     )
 
 

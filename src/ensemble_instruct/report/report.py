@@ -33,8 +33,8 @@ from ensemble_instruct.report.records import (
     compare_words,
     read_drops,
     read_instances,
+    read_merged,
     read_nearest,
-    read_parts,
     read_selected,
     sample_rows,
     voters_in,
@@ -46,6 +46,7 @@ from ensemble_instruct.store.reading import (
     barred_counts_of,
     kept_counts,
     mean_words_of,
+    merged_runs_of,
     read_meta,
     reading,
     require_run,
@@ -151,7 +152,7 @@ def _read_records(connection: sqlite3.Connection, config: Config | None, selecti
         nearest=read_nearest(connection, _of(kept, "instructions"), seeds),
         seeds_are_known=bool(seeds),
         looks=sample_rows(connection, examples),
-        merged=read_parts(connection, meta.get("merged", "[]")),
+        merged=read_merged(connection, merged_runs_of(meta)),
     )
 
 

@@ -23,6 +23,7 @@ from ensemble_instruct.store.reading import (
     dropped_counts,
     kept_counts,
     mean_words_of,
+    merged_runs_of,
     read_meta,
     reading,
     require_run,
@@ -137,7 +138,7 @@ def read_status(folder: Path) -> Status:
     rate = recent[0] / max(1.0, time.time() - recent[1]) if recent[0] else 0.0
     left = _seconds_left(kept, targets, sum(use.answers for use in uses), rate) if state == "running" else None
     servers = _servers(meta.get("servers"))
-    merged = tuple(f"{part['run']} ({part['instances']} instances)" for part in json.loads(meta.get("merged", "[]")))
+    merged = tuple(f"{run.name} ({run.instances} instances)" for run in merged_runs_of(meta))
     words, barred = mean_words_of(meta), barred_counts_of(meta)
     return Status(
         state=state,

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,32 @@ def barred_counts_of(meta: Mapping[str, str]) -> dict[str, int]:
     """How many outputs of examples a quality filter did not let be chosen, by reason; empty before a run has ended."""
     counts: dict[str, int] = json.loads(meta.get("barred", "{}")) if meta.get("state") == "finished" else {}
     return counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedRun:
+    """One of the runs that a run was merged from, as `merge` wrote it down."""
+
+    name: str
+    """How the merged run calls it."""
+    instructions: int
+    instances: int
+    """What it gave."""
+    dropped: Mapping[str, int]
+    """Instances that an earlier one of the runs had already, or that were too close to those of one, by reason."""
+    settings: Mapping[str, Any]
+    """By which its records were made, by their keys."""
+
+
+def merged_runs_of(meta: Mapping[str, str]) -> tuple[MergedRun, ...]:
+    """The runs that a run was merged from; empty for a run that was not merged."""
+    return tuple(
+        MergedRun(
+            name=entry["run"],
+            instructions=entry["instructions"],
+            instances=entry["instances"],
+            dropped=entry["dropped"],
+            settings=entry.get("config") or {},
+        )
+        for entry in json.loads(meta.get("merged", "[]"))
+    )
