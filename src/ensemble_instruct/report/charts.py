@@ -14,9 +14,15 @@ from ensemble_instruct.report.verbs import Verbs
 from ensemble_instruct.report.wording import duration, short
 
 _GAP = 0.07
+"""Between a bar and the edge of its place, which is 1 wide."""
 _LEAST = 0.9
-"""Height of a bar that stands for next to nothing."""
-_CENTRE, _INNER, _OUTER = 78.0, 190.0, 318.0
+"""Height of a bar that would be too low to be seen."""
+_CENTRE = 78.0
+"""Radius of the hole in the sunburst."""
+_INNER = 190.0
+"""Radius where the ring of the verbs ends."""
+_OUTER = 318.0
+"""Radius where the ring of the objects ends."""
 _WHOLE = 0.9997
 """Of a ring: an arc that ended where it begins would not be drawn."""
 _LETTER = 7.3
@@ -26,6 +32,7 @@ _ROOM = 14.0
 COLOURS = {"verbs": 8, "models": 16}
 """How many there are before the first comes again."""
 _TOPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+"""Round numbers at which an axis may end, times a power of ten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +82,7 @@ def stacked(
     ticks: Sequence[Mark] = (),
     per: float = 1.0,
 ) -> Plot:
-    """Columns on top of each other; `columns` are (style, counts), `names` says what each column stands for."""
+    """Columns on top of each other; `columns` are (style, counts), `names` says what each column is of."""
     totals = [sum(counts) for counts in zip(*(counts for _, counts in columns), strict=True)]
     top = round_top(max(totals, default=0) / per)
     bars: list[Bar] = []
@@ -107,11 +114,12 @@ def stacked(
 def compared(
     title: str,
     names: Sequence[str],
+    *,
     back: Series,
     front: Series,
-    head: tuple[str, ...],
+    head: tuple[str, str],
     ticks: Sequence[Mark],
-    marks: Sequence[Mark],
+    marks: Sequence[Mark] = (),
 ) -> Plot:
     """Shares of two series: the one as columns, the other as an outline over them."""
     shares = [[count / max(1, one.total) for count in one.counts] for one in (back, front)]
@@ -186,7 +194,7 @@ def words_plot(words: Words) -> Plot:
     every = max(1, math.ceil((len(edges) - 1) / 6))
     ticks = [Mark(100 * place / (len(edges) - 1), short(edges[place])) for place in range(0, len(edges) - 1, every)]
     label = f"Words of the {words.part}s: all rows of step 5 as columns, those kept as an outline"
-    return compared(label, names, words.before, words.after, ("all", "kept"), ticks, ())
+    return compared(label, names, back=words.before, front=words.after, head=("all", "kept"), ticks=ticks)
 
 
 def nearest_plot(nearest: Nearest, threshold: float | None) -> Plot:
@@ -196,7 +204,15 @@ def nearest_plot(nearest: Nearest, threshold: float | None) -> Plot:
         "ROUGE-L F1 of instructions to the nearest seed as columns, to the nearest of all earlier ones as an outline"
     )
     names = between(nearest.edges, 2)
-    return compared(label, names, nearest.seed, nearest.pool, ("nearest seed", "nearest of all"), share_ticks(), marks)
+    return compared(
+        label,
+        names,
+        back=nearest.seed,
+        front=nearest.pool,
+        head=("nearest seed", "nearest of all"),
+        ticks=share_ticks(),
+        marks=marks,
+    )
 
 
 def throughput_plot(throughput: Throughput) -> Plot:
@@ -243,20 +259,19 @@ def sunburst(verbs: Verbs) -> tuple[Arc, ...]:
     for place, verb in enumerate(verbs.top):
         style = f"v{place % COLOURS['verbs']}"
         end = at + verb.count / total
-        arcs.append(_arc(at, end, (_CENTRE, _INNER), style, verb.verb, verb.count))
+        title = f"{verb.verb}: {verb.count:,}"
+        arcs.append(_arc(at, end, (_CENTRE, _INNER), style=style, label=verb.verb, title=title))
         for name, count in verb.objects:
             part = count / total
-            arcs.append(
-                _arc(at, at + part, (_INNER + 2, _OUTER), f"{style} object", name, count, f"{verb.verb} {name}")
-            )
+            title = f"{verb.verb} {name}: {count:,}"
+            arcs.append(_arc(at, at + part, (_INNER + 2, _OUTER), style=f"{style} object", label=name, title=title))
             at += part
         at = end
     return tuple(arcs)
 
 
-def _arc(
-    start: float, end: float, radii: tuple[float, float], style: str, name: str, count: int, title: str = ""
-) -> Arc:
+def _arc(start: float, end: float, radii: tuple[float, float], *, style: str, label: str, title: str) -> Arc:
+    """A piece of a ring from `start` to `end`, as parts of a whole turn; the label is cut where it has no room."""
     inner, outer = radii
     end = min(end, start + _WHOLE)
     large = int(end - start > 0.5)
@@ -270,15 +285,15 @@ def _arc(
     middle = (start + end) / 2
     room = (end - start) * 2 * math.pi * (inner + 12)
     most = int((outer - inner - 12) / _LETTER)
-    label = "" if room < _ROOM else name if len(name) <= most else f"{name[: most - 1]}\u2026"
+    shown = "" if room < _ROOM else label if len(label) <= most else f"{label[: most - 1]}\u2026"
     turn = 360 * middle - 90
-    is_left = middle > 0.5
+    is_left = middle > 0.5  # there a label would be upside down: it is turned, and starts at its outer end
     turn, x, anchor = (turn + 180, -(inner + 6), "end") if is_left else (turn, inner + 6, "start")
     return Arc(
         path=path,
         style=style,
-        title=f"{title or name}: {count:,}",
-        label=label,
+        title=title,
+        label=shown,
         turn=round(turn, 2),
         x=x,
         anchor=anchor,

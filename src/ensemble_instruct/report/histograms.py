@@ -12,12 +12,15 @@ from statistics import fmean, median
 from ensemble_instruct.rouge import word_count, word_tokens
 
 _ROUND = (1, 2, 3, 4, 5, 10, 15, 20, 25, 30, 40, 50)
+"""Round widths of a bar, times a power of ten."""
 _SECONDS = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
 )  # fmt: skip
+"""Round times."""
 _BARS = 24
+"""About how many bars a histogram of lengths has."""
 _COUNTED_WHOLE = 4000
-"""Characters beyond ASCII are slow to count: of a text with more of them that number of words is estimated."""
+"""Words beyond ASCII are slow to count: those of a text with more characters than that are estimated."""
 _PLAIN = re.compile("[A-Za-z0-9]+")
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufdd0-\ufdef\ufffe\uffff]"
@@ -40,7 +43,7 @@ class ShownText:
 
 
 def shortened(text: str, most: int, lines: int) -> ShownText:
-    """The first characters of a text, at most so many in so many lines, and how many it has in all."""
+    """The first characters of a text, at most `most` in at most `lines` lines, and how many it has in all."""
     return ShownText("\n".join(text[:most].split("\n", lines)[:lines]), len(text))
 
 
@@ -100,7 +103,7 @@ def unit_edges(pieces: int) -> tuple[float, ...]:
 
 
 def round_seconds(least: float) -> float:
-    """The shortest round time that is not below the given one."""
+    """The shortest round time that is not below `least`."""
     return next((step for step in _SECONDS if step >= least), math.ceil(least / 86_400) * 86_400.0)
 
 

@@ -30,14 +30,18 @@ SAMPLE = 2500
 _COMPARED = 1000
 """Rows of each kind of which the agreement of each two outputs is computed."""
 AGREEMENT_EDGES = unit_edges(20)
-_SAMPLES, _SAMPLE_TEXT = 3, (320, 6)
+_SAMPLES = 3
+"""Texts of each reason that are shown."""
+_SAMPLE_TEXT = (320, 6)
+"""Characters and lines of something dropped that are shown."""
 _EXAMPLE_TEXT = (600, 12)
-"""Characters and lines that are shown."""
+"""Characters and lines of a part of an example that are shown."""
 _LOOKED_AT = (0.95, 0.5, 0.05)
+"""Where the examples to look at are among all of their kind, ordered by agreement."""
 WITHHELD = (PERSONAL_DATA, TOXIC)
 """Reasons whose texts are not for a page that is passed on."""
 _AGREEMENT = re.compile(r"(?:agreement )?(\d\.\d+)(?: <|, not in|$)")
-"""How the detail of a drop of step 5 begins that says the row's agreement."""
+"""How the detail of a drop of step 5 begins where it says the row's agreement."""
 PARTS = ("instruction", "input", "output")
 
 
@@ -58,7 +62,7 @@ class Reason:
     counts: Mapping[str, int]
     """By kind."""
     samples: tuple[Sample, ...]
-    """None where their texts are withheld."""
+    """Empty where their texts are withheld."""
 
     @property
     def count(self) -> int:
@@ -198,7 +202,7 @@ def read_merged(connection: sqlite3.Connection, runs: Sequence[MergedRun]) -> tu
 
 def sample_rows(connection: sqlite3.Connection, examples: Examples) -> tuple[SampleRow, ...]:
     """For each kind an example with high, one with middling and one with low agreement."""
-    found: list[SampleRow] = []
+    samples: list[SampleRow] = []
     for kind in KINDS:
         agreement = examples.agreement[kind]
         ranked = sorted(range(len(agreement)), key=lambda place: (agreement[place], place))
@@ -209,7 +213,7 @@ def sample_rows(connection: sqlite3.Connection, examples: Examples) -> tuple[Sam
             ).fetchone()
             row = json.loads(text)
             texts = [shortened(row[part], *_EXAMPLE_TEXT) for part in PARTS]
-            found.append(
+            samples.append(
                 SampleRow(
                     kind=kind,
                     agreement=row["agreement"],
@@ -219,7 +223,7 @@ def sample_rows(connection: sqlite3.Connection, examples: Examples) -> tuple[Sam
                     winners=tuple(row["winners"]),
                 )
             )
-    return tuple(found)
+    return tuple(samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,19 +236,19 @@ class Drops:
 
 
 def read_drops(connection: sqlite3.Connection) -> Drops:
-    """All drops once. The samples of a reason hang on their texts alone, not on the order in which they came."""
+    """All drops once. The samples of a reason depend on their texts alone, not on the order in which they came."""
     counts: dict[tuple[Step, str], Counter[str]] = {}
     samples: dict[tuple[Step, str], list[tuple[int, Sample]]] = {}
     agreement: dict[Kind, array[float]] = {kind: array("d") for kind in KINDS}
     for step, kind, reason, text, detail in connection.execute("SELECT step, kind, reason, text, detail FROM rejected"):
         counts.setdefault((step, reason), Counter())[kind or ""] += 1
         best = samples.setdefault((step, reason), [])
-        place = crc32(text[: _SAMPLE_TEXT[0]].encode("utf-8", "replace"))
-        if reason not in WITHHELD and (len(best) < _SAMPLES or place < best[-1][0]):
-            best.append((place, Sample(shortened(text, *_SAMPLE_TEXT), shortened(detail, *_SAMPLE_TEXT))))
+        rank = crc32(text[: _SAMPLE_TEXT[0]].encode("utf-8", "replace"))  # bottom-k sample: the lowest hashes stay
+        if reason not in WITHHELD and (len(best) < _SAMPLES or rank < best[-1][0]):
+            best.append((rank, Sample(shortened(text, *_SAMPLE_TEXT), shortened(detail, *_SAMPLE_TEXT))))
             best[:] = sorted(set(best))[:_SAMPLES]
-        if step == "ensemble" and kind in agreement and (said := _AGREEMENT.match(detail)):
-            agreement[kind].append(float(said[1]))
+        if step == "ensemble" and kind in agreement and (match := _AGREEMENT.match(detail)):
+            agreement[kind].append(float(match[1]))
     order = sorted(counts, key=lambda item: (STEPS.index(item[0]), -counts[item].total(), item[1]))
     return Drops(
         tuple(
@@ -282,8 +286,8 @@ def read_instances(
                 words["input"].append(words_in(instance.input))
             words["output"].extend(words_in(text) for text in (instance.output, *(one.text for one in candidates)))
         compared = [row for row in rows[:: _stride(len(rows), _COMPARED)] if row[1]]
-        for row, given in zip(compared, ballots_of(compared, selection.provisional), strict=True):
-            sums.add(voter_names(row), list(chain.from_iterable(given.matrix)), 1)
+        for row, ballot in zip(compared, ballots_of(compared, selection.provisional), strict=True):
+            sums.add(voter_names(row), list(chain.from_iterable(ballot.matrix)), 1)
     return Instances(words, sums.matrix())
 
 
@@ -300,7 +304,7 @@ def _sampled(connection: sqlite3.Connection, kind: Kind, count: int, voters: Seq
 def _every(
     connection: sqlite3.Connection, table: str, columns: str, kind: Kind, count: int
 ) -> Iterator[tuple[Any, ...]]:
-    """A sample of the records of a kind, which stand in places from 0 on."""
+    """A sample of the records of a kind, which are numbered from 0 on."""
     sql = f"SELECT {columns} FROM {table} WHERE kind = ? AND position = ?"  # noqa: S608 - constant names
     for position in range(0, count, _stride(count, SAMPLE)):
         yield from connection.execute(sql, (kind, position))
@@ -318,7 +322,7 @@ class _Sums:
         self._all = 0
 
     def add(self, names: Sequence[str], flat: Sequence[float], rows: int) -> None:
-        """Add so many rows; `flat` is the sum of their matrices, row by row."""
+        """Add a number of rows; `flat` is the sum of their matrices, row by row."""
         self._all += rows
         size = len(names)
         for i, first in enumerate(names):
@@ -341,12 +345,12 @@ class _Sums:
 
 def compare_words(before: Mapping[str, array[int]], after: Mapping[str, array[int]]) -> tuple[Words, ...]:
     """Words of each part that there is."""
-    found = []
+    parts = []
     for part in PARTS:
         if before[part] or after[part]:
             edges = word_edges([*before[part], *after[part]])
-            found.append(Words(part, edges, series(before[part], edges), series(after[part], edges)))
-    return tuple(found)
+            parts.append(Words(part, edges, series(before[part], edges), series(after[part], edges)))
+    return tuple(parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,19 @@ from ensemble_instruct.report.histograms import round_seconds
 from ensemble_instruct.store.database import schema_version
 
 _BARS = 90
+"""About how many bars the throughput has at most."""
 _ENDS = """
     SELECT MIN(answered_at), MAX(answered_at) FROM request
     WHERE rowid IN ((SELECT MIN(rowid) FROM request), (SELECT MAX(rowid) FROM request))
 """
 """When answers began and ended to come: rows are written in that order."""
-_FINEST, _MOST_BUCKETS = 0.1, 20_000
-"""Seconds of the shortest bucket (times are kept in tenths of a second), and how many there are at most."""
+_FINEST = 0.1
+"""Seconds of the shortest bucket: times are kept in tenths of a second."""
+_MOST_BUCKETS = 20_000
 _PAUSE = 600.0
 """Seconds without an answer that count as a pause between two starts."""
 _ROUNDING = 1e-6
+"""What keeps a time on the border of two bars in the later one, whatever binary fractions make of it."""
 _REQUESTS = """
     SELECT model, step, kind, sampling, CAST((answered_at - :first) / :width + 0.001 AS INTEGER), COUNT(*),
         COUNT(failure), SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM({estimated}),
@@ -123,15 +126,15 @@ def _sampling(
     connection: sqlite3.Connection, sampled: Iterable[tuple[Step, int]]
 ) -> dict[Step, tuple[Mapping[str, Any], ...]]:
     settings = {number: json.loads(text) for number, text in connection.execute("SELECT id, settings FROM sampling")}
-    found: dict[Step, dict[str, Mapping[str, Any]]] = {}
+    by_step: dict[Step, dict[str, Mapping[str, Any]]] = {}
     for step, number in sorted(sampled, key=lambda one: (STEPS.index(one[0]), one[1])):
-        given = {name: value for name, value in settings.get(number, {}).items() if name != "stop"}
-        found.setdefault(step, {})[json.dumps(given, sort_keys=True)] = given
-    return {step: tuple(given.values()) for step, given in found.items()}
+        drawn_with = {name: value for name, value in settings.get(number, {}).items() if name != "stop"}
+        by_step.setdefault(step, {})[json.dumps(drawn_with, sort_keys=True)] = drawn_with
+    return {step: tuple(different.values()) for step, different in by_step.items()}
 
 
 def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
-    answers, failures, given, made, estimated, seconds = sums
+    answers, failures, prompt_tokens, completion_tokens, estimated, seconds = sums
     section = config.models.get(name) if config else None
     return ModelUse(
         name=name,
@@ -140,11 +143,11 @@ def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
         roles=_roles(name, config) if config else (),
         answers=int(answers),
         failures=int(failures),
-        prompt_tokens=int(given),
-        completion_tokens=int(made),
+        prompt_tokens=int(prompt_tokens),
+        completion_tokens=int(completion_tokens),
         estimated=int(estimated),
         seconds=seconds / answers if answers else 0.0,
-        cost=(section.price if section else Price()).cost(given, made),
+        cost=(section.price if section else Price()).cost(prompt_tokens, completion_tokens),
     )
 
 
@@ -153,8 +156,8 @@ def _published(section: ModelSection) -> str:
 
 
 def _roles(name: str, config: Config) -> tuple[str, ...]:
-    given = config.roles.model_dump()
-    return tuple(role for role, names in given.items() if names == name or (isinstance(names, list) and name in names))
+    roles = config.roles.model_dump()
+    return tuple(role for role, names in roles.items() if names == name or (isinstance(names, list) and name in names))
 
 
 def _throughput(

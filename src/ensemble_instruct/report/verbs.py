@@ -68,12 +68,16 @@ _AFTER = _words("""
     he she given containing including having please
 """)
 _NO_OBJECT = _words("if whether how why what when where which who whom whose because")
-_LONGEST, _CLAUSES = 6, 8
+_LONGEST = 6
+"""Words of a phrase that are looked at: its object is the last of them."""
+_CLAUSES = 8
+"""Clauses of an instruction that are looked at."""
 _CLAUSE = re.compile(r"[.!?:;,\n()\u2013\u2014]+\s*|\s-\s")
 _WORD = re.compile(r"[a-z]+(?:['\u2019-][a-z]+)*|\d[\d.,]*")
 _OBJECTS = ("dobj", "obj", "oa", "obj:dir")
 _NOUNS = ("NOUN", "PROPN")
 _SENTENCES = 4
+"""Of an instruction that the parser looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,8 @@ def count_verbs(instructions: Iterable[str], model: str | None = None, *, most: 
 
     Raises `UsageError` where spaCy or the model is not installed.
     """
-    given = list(instructions)
-    roots = list(_parsed(given, model) if model else map(root_of, given))
+    texts = list(instructions)
+    roots = list(_parsed(texts, model) if model else map(root_of, texts))
     pairs = Counter(root for root in roots if root is not None)
     verbs: Counter[str] = Counter()
     for (verb, _), count in pairs.items():
@@ -115,10 +119,10 @@ def count_verbs(instructions: Iterable[str], model: str | None = None, *, most: 
         Verb(verb, count, _objects_of(verb, pairs, objects))
         for verb, count in sorted(verbs.items(), key=lambda item: (-item[1], item[0]))[:most]
     )
-    questions = sum(root is None and _asks(text) for root, text in zip(roots, given, strict=True))
+    questions = sum(root is None and _asks(text) for root, text in zip(roots, texts, strict=True))
     different = sum(1 for _, name in pairs if name)
     return Verbs(
-        instructions=len(given),
+        instructions=len(texts),
         questions=questions,
         found=pairs.total(),
         different=different,
