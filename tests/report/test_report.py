@@ -163,7 +163,7 @@ def test_a_run_ends_with_its_report_and_the_same_run_gives_the_same_bytes(
     assert "consensus" in page.text
 
 
-@pytest.mark.parametrize("name", ["demo", "hostile"])
+@pytest.mark.parametrize("name", ["demo", "hostile_run"])
 def test_nothing_is_loaded_and_nothing_runs(name: str, request: pytest.FixtureRequest) -> None:
     page = Page(request.getfixturevalue(name) / "report.html")
     tags = {tag for tag, _ in page.elements}
@@ -187,8 +187,8 @@ def test_every_chart_has_a_name_and_a_table(demo: Path) -> None:
     assert sum(tag == "table" for tag, _ in page.elements) >= 8
 
 
-def test_what_models_write_is_text(hostile: Path) -> None:
-    page = Page(hostile / "report.html")
+def test_what_models_write_is_text(hostile_run: Path) -> None:
+    page = Page(hostile_run / "report.html")
     assert HOSTILE.replace("\u202e", "[U+202E]") in page.text
     assert "\u202e" not in page.text
     assert "characters in all" in page.text
