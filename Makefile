@@ -1,6 +1,7 @@
 # make demo    a dataset from the bundled demo, offline, in a virtual environment made here
 # make test    the test suite          make check   style, types, import layers
 # make test-trainers   exports in the programs that train on them, in a virtual environment of their own (large)
+# make docs    the site, in docs/_build/html
 # make fix     what can be mended by itself
 # make test-servers    the five steps against real servers, llama.cpp (compiled here) and transformers: up to 15 minutes
 # make test-local      the clients of models in this process, with torch and transformers (TORCH: what pip installs)
@@ -9,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH ?= torch
 
-.PHONY: demo test test-local test-servers test-trainers check fix clean embedded-models
+.PHONY: demo docs test test-local test-servers test-trainers check fix clean embedded-models
 
 demo: .venv/installed
 	$(BIN)/ensemble-instruct run --preset demo --out demo-run
@@ -33,6 +34,12 @@ test-servers: .venv/installed-servers
 test-trainers: .venv-trainers/installed
 	.venv-trainers/bin/python -m pytest tests/promises/trainers/loads.py -W ignore
 
+# warnings are errors; the notebook and the examples are run; links are followed inside the site alone
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build -q -W -n --keep-going -b html docs docs/_build/html
+	$(BIN)/sphinx-build -q -W -b doctest -D nb_execution_mode=off docs docs/_build/doctest
+	$(BIN)/python docs/_ext/links.py docs/_build/html
+
 check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,7 +54,7 @@ embedded-models: .venv/installed-embedded-models
 	$(BIN)/python -m tools.embedded_models
 
 clean:
-	rm -rf .venv .venv-trainers demo-run build dist
+	rm -rf .venv .venv-trainers demo-run build dist docs/_build
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -59,6 +66,11 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/python -m compileall -q src
+	@touch $@
+
+.venv/installed-docs: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 .venv/installed-local: .venv/installed-dev

@@ -29,7 +29,7 @@ Numbers = NDArray[np.float64]
 Interval = tuple[float, float]
 
 DEFAULT_SHARE = 0.529
-"""What `released` keeps of the tasks on which the strategies were compared: docs/agreement.md."""
+"""What `released` keeps of the tasks on which the strategies were compared: docs/measured/agreement.md."""
 _USUAL_SIZE = 3
 _FIELDS: dict[str, type] = {"instruction": str, "input": str, "reference": str, "outputs": dict}
 _SEED, _RESAMPLES, _CUT_RESAMPLES = 0, 1000, 200

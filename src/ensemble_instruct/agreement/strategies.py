@@ -6,7 +6,7 @@ A strategy says which output stays and how sure that is. `released`, `published`
 * `consensus`: the highest mean agreement with the others.
 * `balanced`: the same, less what speaks against an output by itself: that it repeats itself, that it is short (two
   outputs that say little agree easily, so agreement alone favours short ones), and that its voter agrees with the
-  others much less than most voters do, over the whole run. What that is worth was measured: docs/agreement.md.
+  others much less than most voters do, over the whole run. What that is worth was measured: docs/measured/agreement.md.
 * `single`: always the voter that agrees most with the others over the whole run; `random`: a voter drawn anew for
   each instance. Both are there to compare with.
 

@@ -325,7 +325,7 @@ def test_every_case_can_fail() -> None:
     assert {case.__name__ for case, _ in WRONG} == set(CASES)
 
 
-DOCUMENT = ROOT / "docs" / "clients.md"
+DOCUMENT = ROOT / "docs" / "contributing" / "client.md"
 DOCUMENTED = Backend(
     "documented", llama_cpp("documented"), {"a_filtered_prompt_is_refused": "the server of the example has no filter"}
 )

@@ -60,7 +60,7 @@ def read_folder(name: str, folder: Path) -> ConvertedModel:
         if token in settings and settings[token] is None:
             raise ConfigError(
                 f"models.{name}.path: {folder / 'config.json'} has no {token}, which CTranslate2 refuses; "
-                f"write the model's end token there (docs/local-models.md)"
+                f"write the model's end token there (docs/guide/local-models.md)"
             )
     end = settings.get("eos_token")
     return ConvertedModel(

@@ -1,6 +1,6 @@
 """vLLM's engine in this process, for decoder-only models on a GPU: it batches by itself, request by request.
 
-Written against the documented interface of `AsyncLLM`; see docs/clients.md for what of it has been run.
+Written against the documented interface of `AsyncLLM`; see docs/guide/local-models.md for what of it has been run.
 """
 
 from __future__ import annotations
