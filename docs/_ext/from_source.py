@@ -165,7 +165,7 @@ def drawing() -> str:
     rows = []
     for number, names in enumerate(layers()):
         boxes = "".join(f'<a href="#{name}">{name}</a>' for name in names)
-        rows.append(f'<div class="layer"><span>{len(layers()) - number}</span>{boxes}</div>')
+        rows.append(f'<div class="layer"><span>{len(layers()) - number}</span><div>{boxes}</div></div>')
     return "\n".join(["```{raw} html", '<div class="layers">', *rows, "</div>", "```"])
 
 
