@@ -156,13 +156,15 @@ def workshop(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(folder / "my-run", folder / name)
     examples = (folder / "my-run" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
     shutil.copy(folder / "my-run" / "examples.jsonl", folder / "examples.jsonl")
-    texts = [{"prompt": json.loads(line)["instruction"]} for line in examples]
+    instances = [{name: json.loads(line)[name] for name in ("instruction", "input", "output")} for line in examples]
+    texts = [{"prompt": instance["instruction"]} for instance in instances]
     voters = ("small", "medium", "large", "old", "new")
     tasks = [
         {"instruction": "Name a colour.", "input": "", "reference": "red", "outputs": dict.fromkeys(voters, word)}
         for word in ("red", "blue", "a dark red")
     ]
-    for name, rows in (("data", texts), ("evaluation", texts[:1]), ("gsm8k", texts[:1]), ("tasks", tasks)):
+    of_steps = (("instances", instances), ("qwen", instances), ("tasks", tasks))
+    for name, rows in (*of_steps, ("data", texts), ("evaluation", texts[:1]), ("gsm8k", texts[:1])):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     import pyarrow as pa
     import pyarrow.parquet as pq
