@@ -164,7 +164,9 @@ class ModelSection(Section):
         elif self.provider == "scripted" and bool(self.function) == bool(self.replies):
             raise ValueError("provider: scripted needs either 'function' or 'replies'")
         elif self.provider == "ctranslate2" and self.path is None:
-            raise ValueError("provider: ctranslate2 needs 'path', the folder of a converted model (docs/guide/local-models.md)")
+            raise ValueError(
+                "provider: ctranslate2 needs 'path', the folder of a converted model (docs/guide/local-models.md)"
+            )
         elif self.provider in _OF_THE_HUB and bool(self.path) == bool(self.model):
             raise ValueError(f"provider: {self.provider} needs either 'model', a name on the Hub, or 'path', a folder")
         self._require_own_keys()
