@@ -89,7 +89,9 @@ class OutputsSection(Section):
 
 
 _ROUGE_L: dict[str, Any] = dict.fromkeys(KINDS, "rouge-l")
+"""The default utility, for both kinds."""
 UtilityWeights = dict[Utility, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+"""Utilities with their weights, which need not add up to 1."""
 
 
 class PerKindUtility(Section):

@@ -24,6 +24,7 @@ from ensemble_instruct.novelty.bounds import Bounds, bounds
 from ensemble_instruct.novelty.postings import Ints, Postings, blocks, build_postings
 
 Scores = npt.NDArray[np.float64]
+"""ROUGE-L F1, 0 to 1."""
 
 _WORDS = 4
 """64-bit words of a text's bitmap. The short one is these folded into one, by exclusive or."""

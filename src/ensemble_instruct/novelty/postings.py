@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ensemble_instruct.novelty.bounds import Bounds, prefix_length
 
 Ints = npt.NDArray[np.signedinteger[Any]]
+"""Tokens, texts, lengths or places, by their numbers."""
 
 _BLOCK = 2**18
 """Tokens that are handled at once; one text where it has more."""

@@ -122,3 +122,4 @@ class Filters:
 
 
 NO_FILTERS = Filters(QualitySection())
+"""For steps that are run without a config: it finds nothing."""

@@ -28,6 +28,7 @@ _LOOKED_AT = 20_000
 _LEAST_OF_LINE = 0.75
 """Share of letters, marks and spaces in a line of prose; one of code or figures has less."""
 _NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+|(?<!\S)[^\s@]+@\S+", re.DOTALL)
+"""Code, addresses on the Web, and e-mail addresses."""
 _FAMILY = {
     "ar": ("arz", "ary"), "fa": ("prs",), "ku": ("sdh",), "nn": ("no",), "no": ("nn",), "uz": ("uzs",),
     "zh": ("wuu", "yue"),

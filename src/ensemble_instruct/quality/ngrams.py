@@ -14,16 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 Ids = npt.NDArray[np.uint32]
+"""Words, by their numbers in the index."""
 Hashes = npt.NDArray[np.uint64]
+"""Hashes of words, or of runs of words."""
 Places = npt.NDArray[np.int64]
+"""Where in all words, one after the other, something is."""
 _UNKNOWN = 2**32 - 1
 """The number of a word that no text of the index has."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 """The base of the rolling hash: 2**64 divided by the golden ratio, odd, so that no bit is lost."""
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 """The factors of SplitMix64's finaliser."""
-_THREE, _SEVEN = np.uint64(3), np.uint64(7)
-"""A bit's number is that of its byte (shifted by three) and its place in it (the last three bits)."""
+_THREE = np.uint64(3)
+"""The number of a bit without its last three bits is that of its byte."""
+_SEVEN = np.uint64(7)
+"""The last three bits of its number are its place in the byte."""
 _BIT = np.left_shift(1, np.arange(8)).astype(np.uint8)
 """The bytes with one bit set, by its place."""
 _BITS_OF_ONE = 32

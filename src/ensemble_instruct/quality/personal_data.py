@@ -18,17 +18,24 @@ from ensemble_instruct.quality.phone_numbers import phone_number
 PERSONAL_DATA = "personal_data"
 """The reason of these drops."""
 _EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]{1,64}@((?:(?!_)[\w-]{1,63}\.)+[^\W\d_]{2,24})(?![\w-])(?!:\w[^\s@]*/)")
+"""An e-mail address and its domain; not what `git clone` takes (`git@host:path/`)."""
 _SPELT_EMAIL = re.compile(
     r"[\w.+-]{1,64} ?[\[(]at[\])] ?((?:[\w-]{1,63}(?:\.| ?[\[(]dot[\])] ?))+[a-z]{2,24})\b", re.IGNORECASE
 )
+"""One that is spelt for people: name (at) domain (dot) org."""
 _SPELT_AT = re.compile(r"[\[(]at[\])]", re.IGNORECASE)
+"""Without it a text holds no address that is spelt, and most texts are not searched for one."""
 _NOBODYS = re.compile(r"(?:^|\.)(?:example(?:\.(?:com|org|net|edu))?|test|invalid|localhost|local)$", re.IGNORECASE)
+"""Domains set aside for examples and tests (RFC 2606) and for the machine or its network."""
 _CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
+"""13 to 19 digits, alone or in groups."""
 _CARD_PREFIX = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}|"
     r"3(?:0[0-5]|[689]\d)\d{11}|(?:6011|64[4-9]\d|65\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|62\d{14,17}"
 )
+"""Issuers' prefixes and lengths: Visa, Mastercard, American Express, Diners, Discover, JCB, UnionPay."""
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}(?!\w)|(?<=\biban )[a-z]{2}\d{2}[a-z0-9]{11,30}\b")
+"""The form of an account number: country, two check digits, the rest; in small letters only after the word."""
 _IBAN_LENGTHS = {
     code: int(length)
     for code, length in re.findall(
@@ -42,11 +49,15 @@ _IBAN_LENGTHS = {
 }
 """Characters of an account number, by country (ISO 13616)."""
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+"""Four numbers with dots between them, and no further one."""
 _NUMBERED = re.compile(r"(?:version|release|section|chapter|build|v)[ .:]*$", re.IGNORECASE)
+"""Words after which four numbers are those of a version or a section."""
 _LOOKED_BACK = 12
 """Characters before four numbers that may say that they are a version."""
 _IPV6 = re.compile(r"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{2,34}(?![\w:])")
+"""An address of the public part of IPv6, 2000::/3."""
 _SSN = re.compile(r"(?<![\w.-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-]|\.\d)")
+"""A social security number of the United States in its usual form, without those that are never given out."""
 _NEVER_ISSUED = ("078-05-1120", "219-09-9999")
 """Printed on cards and in advertisements."""
 _SSN_LABELLED = re.compile(
@@ -54,11 +65,14 @@ _SSN_LABELLED = re.compile(
     r"((?!000|666|9)\d{3}[ -]?(?!00)\d\d[ -]?(?!0000)\d{4})(?!\d)",
     re.IGNORECASE,
 )
+"""One with other separators, or without any, after its name."""
 _KEY = re.compile(
     r"(?<![\w-])(?:AKIA(?!\w{9}EXAMPLE)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{40,}|glpat-[\w-]{20,}|"
     r"sk-(?=[\w-]*\d)[A-Za-z0-9_-]{20,}|sk_live_[A-Za-z0-9]{20,}|AIza[\w-]{35}|xox[abprs]-\d[\w-]{10,}|hf_[A-Za-z0-9]{30,})"
     r"(?![\w-])|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"
 )
+"""Keys that say by their beginning whose they are (AWS, GitHub, GitLab, OpenAI, Stripe, Google, Slack, Hugging Face),
+and private keys in PEM."""
 _DIGITS = re.compile(r"(?:\d\D{0,3}){4}")
 """Four digits close to each other: without them a text holds no number that is looked for, and most texts end here."""
 

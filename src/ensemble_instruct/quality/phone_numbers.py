@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 _END = r"(?![\w-]|[.,]\d)"
+"""No word, and no further digit of a decimal number, follows."""
 _FEW_DIGITS = re.compile(r"(?:\d\D{0,3}){7}")
+"""Seven digits close to each other: without them a text holds no number, and most texts end here."""
 _NORTH_AMERICAN = re.compile(
     rf"(?<![\w.-])(?:\+?1[ .-]?)?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)([.-]))([2-9]\d\d)([ .-])(\d{{4}}){_END}"
 )
+"""(212) 555-0123, 212-555-0123, 212.555.0123, with or without the country's 1; groups: areas, separators, rest."""
 _INTERNATIONAL = re.compile(rf"(?<![\w+])\+[1-9]\d{{0,2}}(?:[ .()/-]{{0,2}}\d){{6,13}}{_END}")
+"""A plus, a country, and 6 to 13 further digits."""
 _NATIONAL = re.compile(
     r"(?<![\w.,+-])(?<!\d )(?:"
     r"00[1-9]\d{0,2}(?:[ .()/-]{1,2}(?!00)\d{1,4}){3,6}|"  # abroad, from many countries
@@ -26,16 +30,20 @@ _NATIONAL = re.compile(
     r"1[3-9]\d([ -])\d{4}\3\d{4}"  # China
     rf"){_END}(?! \d)"
 )
+"""As they are written inside a country: groups of the right lengths, with one separator throughout."""
 _LABEL = (
     r"(?:\b(?:tel(?:ephone)?|phone|mobile|cell(?:phone)?|fax|whatsapp|telefon(?:nummer)?|handy(?:nummer)?|mobil|rufnummer|"
     r"tél(?:éphone)?|portable|teléfono|telefono|telefone|móvil|celular|cellulare|тел(?:ефон)?|my number|"
     r"(?:call|text|ring|reach|phone|dial)(?: (?:me|us|him|her|them))?(?: (?:at|on|under))?)|"
     r"电话|電話|手机号?码?|携帯|전화)(?: (?:number|no))?(?: is)?"
 )
+"""What says in several languages that a telephone number follows."""
 _LABELLED = re.compile(
     rf"{_LABEL}(?:\s?[.:\uff1a\u2013]{{1,2}}\s?|\s)?(\(?\+?\d(?:[ ./()-]{{0,2}}\d){{6,13}})(?!\w|[.,]\d)", re.IGNORECASE
 )
+"""A number of 7 to 14 digits after a label, however it is written."""
 _WITHOUT_MARK = re.compile(r"(?:at|on|under|is|number|no)\W*$|\b(?:call|text|ring|dial)\W*$", re.IGNORECASE)
+"""What a label ends in where a number may follow without a colon or another mark."""
 _SHORTEST = 8
 """Fewest digits of an international number."""
 _LONGEST = 15
@@ -43,6 +51,7 @@ _LONGEST = 15
 _LOOKED_BACK = 8
 """Characters before a number that may show that it is part of a sum."""
 _IN_A_ROW = "01234567890123456789"
+"""A number that is a part of this only shows how numbers look."""
 
 
 def phone_number(text: str) -> str | None:

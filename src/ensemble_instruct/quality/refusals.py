@@ -19,14 +19,20 @@ def _beginning(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"{OPENING}{{0,2}}(?:{'|'.join(f'(?:{pattern})' for pattern in patterns)})", re.IGNORECASE)
 
 
-_SPOKEN_AS_ONE, _REFUSED = _beginning(SPEAKS_AS_ONE), _beginning(REFUSES)
-_ONE_QUOTE = re.compile('["\u201c]([^"\u201c\u201d]*)["\u201d]')
+_SPOKEN_AS_ONE = _beginning(SPEAKS_AS_ONE)
+"""A text in which a machine says that it is one."""
+_REFUSED = _beginning(REFUSES)
+"""A text that declines."""
 _LABEL = re.compile(r"(?:[\s*_#>]|(?:output|assistant|answer|response|ai)\s*:)+", re.IGNORECASE)
+"""What may come before an answer: its name, and marks of emphasis, headings and lists."""
 _SENTENCE = re.compile(r"(?:^|(?<=[.!?:\n\"'\u201c\u00ab]))[\s\"'\u201c\u00ab]*", re.MULTILINE)
+"""Where a sentence begins, or something in quotation marks."""
 _ASKS_FOR_ONE = re.compile(
     r"\b(?:declin|refus|reject|apolog|sorry|regret|turn(?:s|ed|ing)? (?:\w+ )?down|say(?:s|ing)? no\b)", re.IGNORECASE
 )
+"""Words of a task that asks for a refusal or an apology."""
 _MACHINE = re.compile(r"\b(?:ai|artificial intelligence|robot|android|machine|computer|chatbot)s?\b", re.IGNORECASE)
+"""Words of a task that is about a machine."""
 _ASKS_TO_SPEAK_AS_ONE = re.compile(
     r"\b(?:perspective|point of view|viewpoint|first[- ]person|monologue|speech|stor(?:y|ies)|poem|pretend|imagine|"
     r"role|persona|dialogue|diary|letter|voice of|narrat\w+|introduce)\b",
