@@ -27,7 +27,7 @@ def short_file_digest(path: Path | None) -> str | None:
 
 
 def replies_digest(path: Path | None) -> str:
-    """What a file of replies is known by in the keys of requests: its content, or its path where there is none."""
+    """What a file of replies is known by in the keys of requests: its content, or its path where no file is."""
     return file_digest(path) if path is not None and path.is_file() else str(path)
 
 

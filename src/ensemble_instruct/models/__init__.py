@@ -1,1 +1,19 @@
-"""Asking language models: everything between a question and its committed answer."""
+"""Asking language models: everything between a question and its committed answer.
+
+A request goes down this list, and its answer comes back up; no module knows of those above it.
+
+    opening      the models of a run, opened together and closed at the end
+    probes       what `check` asks of servers: one word, and which settings they follow
+    model        replay from the store, or ask: admit, try again, commit
+    dispatcher   which server of a model a request goes to, and when
+    servers      the servers of a model: opened, left out while they are away, closed
+    admission    the gate before one server: how many requests it gets at a time
+    limit        how that number rises and falls (AIMD)
+    retries      what a failed try means: try again, a failure, or the end of the run
+    rates        ceilings of requests and tokens a minute
+    budget       what a run may spend
+    telemetry    OpenTelemetry spans and metrics of every try
+    clients/     the backends
+
+Public: `Model` (in `model`), `open_models` (in `opening`).
+"""

@@ -21,7 +21,7 @@ _OVERLOADING = ("429", "503", "504", "529", "timeout")
 _REFUSING = ("429", "502", "503", "504", "529")
 """Causes that say that it did not begin with the request."""
 _REFUSALS_TO_REST = 3
-"""Refusals in a row, none older than the last answer, after which a server is left alone."""
+"""Refusals since the last answer, after which a server is left alone."""
 _SILENCE = 2.0
 """Usual latencies that must have passed without an answer, too."""
 _FIRST_REST = 0.5
@@ -182,7 +182,7 @@ class Gate:
         self._outcome(number, now)
 
     def failed(self, number: int, error: TransientError, seconds: float, now: float) -> float:
-        """A try failed after so many seconds. Returns for how many more it shall keep its place."""
+        """A try failed after that many seconds. Returns for how many more it shall keep its place."""
         self.retries[error.cause] += 1
         if error.server_down:
             self.leave_alone(now, None, _LONGEST_ABSENCE)

@@ -4,9 +4,10 @@ A `Dispatcher` stands before the gates of one model's servers (one, or several r
 loaded server that has room, in the order in which they asked; those that are tried again go first, and to another
 server if there is one.
 
-All other requests of a run wait, in the end, for those of step 1: each of these hangs on earlier ones, so the time that
-they lose cannot be made up. Of three requests that are let in while both wait, two are of step 1; and it has places set
-aside, as many as it uses, but not more than two thirds. What is left keeps the later steps and the voters at work.
+All other requests of a run wait, in the end, for those of step 1: each of these depends on earlier ones, so the time
+that they lose cannot be made up. Of three requests that are let in while both wait, two are of step 1; and it has
+places set aside, as many as it uses, but not more than two thirds. What is left keeps the later steps and the voters at
+work.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from dataclasses import dataclass
 
 from ensemble_instruct.models.admission import Gate
 
-_SET_ASIDE, _IN_A_ROW = 2 / 3, 2
+_SET_ASIDE = 2 / 3
+"""The share of all places that may be set aside for step 1."""
+_IN_A_ROW = 2
+"""Requests of step 1 that are let in before another one has its turn, while both wait."""
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A request that asked for a place."""
+    """A request that waits for a place."""
 
     turn: asyncio.Future[int]
     tokens: float
@@ -55,7 +59,7 @@ class Dispatcher:
         return sum(gate.in_flight for gate in self.gates)
 
     def set_aside(self, name: str, places: int) -> None:
-        """Keep so many places for requests that go `first`, beside those kept under other names; 0 ends it."""
+        """Keep places for requests that go `first`, in addition to those kept under other names; 0 ends it."""
         before = self._set_aside.pop(name, 0)
         if places:
             self._set_aside[name] = places
@@ -63,26 +67,26 @@ class Dispatcher:
             self._admit()
 
     async def enter(self, tokens: float, *, first: bool = False, again: bool = False, avoid: int | None = None) -> int:
-        """Wait for a place for a request of so many tokens; returns the number of the server.
+        """Wait for a place for a request of about that many tokens; returns the number of the server.
 
         Each `enter` is followed by one `leave`. With `again`, it goes before those that ask for the first time, and
         not to the server with the number `avoid` while another one is there.
         """
-        asked = _Waiting(asyncio.get_running_loop().create_future(), tokens, avoid, first)
-        if not self._first and not self._others and (number := self._place(asked)) is not None:
+        waiter = _Waiting(asyncio.get_running_loop().create_future(), tokens, avoid, first)
+        if not self._first and not self._others and (number := self._place(waiter)) is not None:
             return number
         waiting = self._first if first else self._others
         if again:
-            waiting.appendleft(asked)
+            waiting.appendleft(waiter)
         else:
-            waiting.append(asked)
+            waiting.append(waiter)
         if len(waiting) == 1 or again:
             self._admit()
         try:
-            return await asked.turn
+            return await waiter.turn
         except asyncio.CancelledError:
-            if asked.turn.done() and not asked.turn.cancelled():
-                self.leave(asked.turn.result(), first=first)
+            if waiter.turn.done() and not waiter.turn.cancelled():  # it got its place just before it was cancelled
+                self.leave(waiter.turn.result(), first=first)
             raise
 
     def leave(self, number: int, hold: float = 0.0, *, first: bool = False) -> None:
@@ -113,18 +117,18 @@ class Dispatcher:
         gate.held -= 1
         self._admit()
 
-    def _place(self, asked: _Waiting) -> int | None:
-        if self._is_stopped or not (asked.first or self._is_left_over()):
+    def _place(self, waiter: _Waiting) -> int | None:
+        if self._is_stopped or not (waiter.first or self._is_left_over()):
             return None
         now = time.monotonic()
         best, load = None, math.inf
-        for number, gate in self._open_to(asked.avoid):
-            if gate.wait(now, asked.tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
+        for number, gate in self._open_to(waiter.avoid):
+            if gate.wait(now, waiter.tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
                 best, load = number, (gate.in_flight + gate.held) / gate.limit
         if best is not None:
-            self.gates[best].enter(now, asked.tokens)
-            self._others_at[best] += not asked.first
-            self._in_a_row = self._in_a_row + 1 if asked.first else 0
+            self.gates[best].enter(now, waiter.tokens)
+            self._others_at[best] += not waiter.first
+            self._in_a_row = self._in_a_row + 1 if waiter.first else 0
         return best
 
     def _is_left_over(self) -> bool:
@@ -159,14 +163,15 @@ class Dispatcher:
 
     def _admit_from(self, waiting: deque[_Waiting]) -> bool:
         """Let the first go for whom there is room; whether there was one."""
-        for place, asked in enumerate(waiting):
-            if asked.turn.done():
+        for place, waiter in enumerate(waiting):
+            if waiter.turn.done():
                 continue
-            if (number := self._place(asked)) is not None:
-                asked.turn.set_result(number)
+            if (number := self._place(waiter)) is not None:
+                waiter.turn.set_result(number)
                 del waiting[place]
                 return True
-            if asked.avoid is None or not self._has_room(asked.tokens):
+            # only who avoids a server may be overtaken: all others wait for the same places, in their order
+            if waiter.avoid is None or not self._has_room(waiter.tokens):
                 return False
         return False
 
@@ -174,10 +179,10 @@ class Dispatcher:
         now = time.monotonic()
         return not self._is_stopped and any(gate.wait(now, tokens) == 0 for gate in self.gates)
 
-    def _set_timer(self, asked: _Waiting) -> None:
+    def _set_timer(self, waiter: _Waiting) -> None:
         """Look again when the first gate opens by itself for the first that waits."""
         now = time.monotonic()
-        waits = [wait for _, gate in self._open_to(asked.avoid) if (wait := gate.wait(now, asked.tokens)) is not None]
+        waits = [wait for _, gate in self._open_to(waiter.avoid) if (wait := gate.wait(now, waiter.tokens)) is not None]
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

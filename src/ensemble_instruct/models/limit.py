@@ -125,7 +125,7 @@ class Ramp:
 
     A ceiling that the config names is trusted and reached within a few hundredths of a second; without one the limit
     begins at 16. Then, after each round, the latency is compared with that of the first round. As long as it is about
-    the same, the limit is raised twofold; the first time up to sixteenfold, where the server works off so many within
+    the same, the limit is raised twofold; the first time up to sixteenfold, where the server works off that many within
     two seconds. Where it is longer, requests queue up there: by Little's law the server's capacity is the answers per
     second now times the latency at first, and the limit is set to one and a half times that. After the ramp the limit
     grows by one each round in which nothing queued up.
@@ -155,7 +155,7 @@ class Ramp:
         return None
 
     def raised(self, limit: float, ended: Round, seconds: float, now: float) -> float:
-        """The limit after a round of so many seconds in which all places were used."""
+        """The limit after a round of that many seconds in which all places were used."""
         work = ended.work
         is_first = not self._usual.answers
         if is_first:
@@ -202,7 +202,7 @@ class Cuts:
         """Rounds for which there is no further cut."""
 
     def judge(self, ended: Round) -> bool:
-        """Look at a round that is over; whether it had so many overloads that the limit must be lowered."""
+        """Look at a round that is over; whether its overloads are too many, so that the limit must be lowered."""
         self._immune = max(0, self._immune - 1)
         if ended.overloaded_share > _OVERLOADED_SHARE:
             return not self._immune

@@ -54,9 +54,9 @@ class Usage:
         if isinstance(outcome, Failure):
             self.failed += 1
         else:
-            used, made = outcome.used_tokens(prompt)
-            self.prompt_tokens += used
-            self.completion_tokens += made
+            prompt_tokens, completion_tokens = outcome.used_tokens(prompt)
+            self.prompt_tokens += prompt_tokens
+            self.completion_tokens += completion_tokens
 
 
 @dataclass(slots=True)
@@ -139,7 +139,7 @@ class Model:
         await self._servers.open()
 
     def set_aside(self, name: str, places: int) -> None:
-        """Keep so many places for requests of step 1, on which all others wait; 0 ends it."""
+        """Keep places for requests of step 1, for which all others wait; 0 ends it."""
         self._dispatcher.set_aside(name, places)
 
     async def stop(self) -> None:
@@ -245,16 +245,16 @@ class Model:
         else:
             self._after_success(sent, key, request, outcome, tokens)
         if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
-            gate.rates.told(time.monotonic(), client.limits, sent.requests, sent.tokens)
+            gate.rates.note(time.monotonic(), client.limits, sent.requests, sent.tokens)
         self._report(sent, request, outcome, problem)
         return outcome, hold
 
     def _after_success(self, sent: _Sent, key: str, request: Request, response: Response, tokens: float) -> None:
         now = time.monotonic()
         sent.gate.answered(sent.requests, sent.seconds, now)
-        used, made = response.used_tokens(request.prompt)
-        sent.gate.rates.correct(now, used + made - tokens)
-        self._completion_tokens += 0.1 * (made - self._completion_tokens) if self._completion_tokens else made
+        prompt_tokens, length = response.used_tokens(request.prompt)
+        sent.gate.rates.correct(now, prompt_tokens + length - tokens)
+        self._completion_tokens += 0.1 * (length - self._completion_tokens) if self._completion_tokens else length
         if self._retries.succeeded(key, sent.began):
             for sleeper, tries in self._sleeping.items():
                 if not tries.is_told:

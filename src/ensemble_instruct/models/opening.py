@@ -20,6 +20,7 @@ from ensemble_instruct.models.telemetry import telemetry_from_environment
 from ensemble_instruct.store.store import Store
 
 _STATUS_EVERY = 2.0
+"""Seconds between two notes for `status` of how the servers are doing."""
 
 log = logging.getLogger(__name__)
 

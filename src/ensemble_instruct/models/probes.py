@@ -13,23 +13,27 @@ from ensemble_instruct.models.clients.openai.client import OpenAIClient
 from ensemble_instruct.records import Request, Response, Sampling
 
 _PROMPT = "Continue the list of words, one after the other: apple, river, seven, blue,"
+"""Has no one right answer, so that two hot samples hardly ever agree by chance."""
 _PLAIN = Sampling(max_tokens=24)
 _HOT = replace(_PLAIN, temperature=1.5)
+"""A sample that a seed decides, where seeds are followed."""
+_QUESTION = "Answer with one word. The capital of France is"
+"""Has a short answer."""
 
 
 async def settings_followed(client: OpenAIClient) -> str:
     """What a server makes of `seed`, `top_k` and `min_tokens`, in words; asks it seven times."""
     try:
         plain = await _reply(client, _PLAIN)
-        found = {
+        verdicts = {
             "seed": await _seed(client),
             "top_k": await _top_k(client, plain),
             "min_tokens": await _min_tokens(client),
         }
     except RequestError as error:
         return f"could not find out what settings it follows: {error}"
-    verdicts = {name: "refused" if name in client.left_out else verdict for name, verdict in found.items()}
-    return ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items())
+    refused = client.left_out
+    return ", ".join(f"{name} {'refused' if name in refused else verdict}" for name, verdict in verdicts.items())
 
 
 async def _reply(client: OpenAIClient, sampling: Sampling, prompt: str = _PROMPT) -> Response:
@@ -55,9 +59,8 @@ async def _top_k(client: OpenAIClient, plain: Response) -> str:
 
 async def _min_tokens(client: OpenAIClient) -> str:
     """A question with a short answer, and many tokens asked for."""
-    question = "Answer with one word. The capital of France is"
-    short = await _reply(client, _PLAIN, question)
-    long = await _reply(client, replace(_PLAIN, min_tokens=_PLAIN.max_tokens), question)
+    short = await _reply(client, _PLAIN, _QUESTION)
+    long = await _reply(client, replace(_PLAIN, min_tokens=_PLAIN.max_tokens), _QUESTION)
     if short.completion_tokens is None or long.completion_tokens is None or short.finish_reason == "length":
         return "unclear"
     return "followed" if long.completion_tokens >= _PLAIN.max_tokens else "ignored"
@@ -78,19 +81,18 @@ async def ask_one_word(config: Config) -> list[OneWord]:
 
     A server that answers is asked a few times more, to find out which settings it follows.
     """
-    made = [(name, *each) for name in config.used_models for each in make_clients(name, config.models[name])]
-    remote = [(name, server, client) for name, server, client in made if not config.models[name].is_local]
+    clients = [(name, *each) for name in config.used_models for each in make_clients(name, config.models[name])]
+    remote = [(name, server, client) for name, server, client in clients if not config.models[name].is_local]
     words = list(await asyncio.gather(*(_one_word(*each) for each in remote)))
-    words += [await _one_word(*each) for each in made if config.models[each[0]].is_local]
+    words += [await _one_word(*each) for each in clients if config.models[each[0]].is_local]
     return sorted(words, key=lambda word: config.used_models.index(word.model))
 
 
 async def _one_word(name: str, server: str, client: Client) -> OneWord:
-    question = "Answer with one word. The capital of France is"
     try:
         await client.open()
         reply = await client.answer(
-            Request(prompt=question, sampling=Sampling(max_tokens=8), step="outputs", kind="output_only")
+            Request(prompt=_QUESTION, sampling=Sampling(max_tokens=8), step="outputs", kind="output_only")
         )
         traits = await settings_followed(client) if isinstance(client, OpenAIClient) else client.traits
         return OneWord(name, server, reply.text, traits)

@@ -13,7 +13,7 @@ _LONGEST_RESET = 300.0
 
 
 class _Ceiling:
-    """So much a minute, evenly spread. What is used beyond the level is a debt that time pays."""
+    """So much a minute, evenly spread: a token bucket, whose level may fall below zero, a debt that time pays."""
 
     def __init__(self, per_minute: float | None) -> None:
         self._rate = None if per_minute is None else per_minute / 60
@@ -42,7 +42,7 @@ class _Ceiling:
             self._level = min(self._rate * _BURST, self._level + (now - self._at) * self._rate) - amount
             self._at = now
 
-    def told(self, now: float, left: int | None, reset: float | None, full: int | None, used_since: float) -> None:
+    def note(self, now: float, left: int | None, reset: float | None, full: int | None, used_since: float) -> None:
         """The server says how much of how much was left when it counted a request, since which more was used."""
         if left is not None and reset is not None:
             reset = min(reset, _LONGEST_RESET)
@@ -59,7 +59,7 @@ class Rates:
         self._any = requests_per_minute is not None or tokens_per_minute is not None
 
     def wait(self, now: float, tokens: float) -> float:
-        """Seconds until a request of so many tokens, estimated, may go."""
+        """Seconds until a request of about that many tokens may go."""
         if not self._any:
             return 0.0
         return max(self._requests.wait(now, 1), self._tokens.wait(now, tokens))
@@ -73,13 +73,13 @@ class Rates:
             self._tokens.use(now, tokens)
 
     def correct(self, now: float, tokens: float) -> None:
-        """A request needed so many tokens more (or fewer, if negative) than estimated."""
+        """A request needed that many tokens more (or fewer, if negative) than estimated."""
         if self._any:
             self._tokens.use(now, tokens)
 
-    def told(self, now: float, limits: RateLimits, requests_then: int, tokens_then: float) -> None:
-        """What the server said to a request, before which so many requests and tokens had been used."""
+    def note(self, now: float, limits: RateLimits, requests_then: int, tokens_then: float) -> None:
+        """What the server said to a request; `requests_then` and `tokens_then` had been used before it was sent."""
         self._any = True
         requests, tokens = self.used_requests - requests_then, self.used_tokens - tokens_then
-        self._requests.told(now, limits.requests_left, limits.requests_reset, limits.requests_limit, requests)
-        self._tokens.told(now, limits.tokens_left, limits.tokens_reset, limits.tokens_limit, tokens)
+        self._requests.note(now, limits.requests_left, limits.requests_reset, limits.requests_limit, requests)
+        self._tokens.note(now, limits.tokens_left, limits.tokens_reset, limits.tokens_limit, tokens)

@@ -10,15 +10,24 @@ from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ModelError, RequestRefusedError, RunError, TransientError
 from ensemble_instruct.records import Failure
 
-_FIRST_DELAY, _LONGEST_DELAY = 0.25, 30.0
-_FEW, _MANY, _SHARE = 10, 255, 0.25
-"""While nothing succeeds, so many requests may be at fault themselves: ten, or a quarter of all, but not more than 255.
-When more fail together, the server is at fault."""
+_FIRST_DELAY = 0.25
+"""Seconds before the second try; each further time twice as long (exponential backoff), with jitter."""
+_LONGEST_DELAY = 30.0
+"""Seconds before a further try at most, where the server does not ask for more."""
+_FEW = 10
+"""As many requests as may fail together and be at fault themselves; when more do, it is the server."""
+_SHARE = 0.25
+"""The share of all requests that may, where that is more than a few."""
+_MANY = 255
+"""As many as may at most, whatever the share."""
 _ACCUSED = 2
-"""A request is itself at fault when so many of its tries failed while later ones of others succeeded."""
+"""Tries of a request that failed while later ones of others succeeded, from which on it is at fault itself."""
 _SILENCE = 5.0
-_SECONDS_A_TRY, _SECONDS_A_TRY_OF_MANY = 5.0, 20.0
-"""Where others do not show that the server works, a request is given up after so many seconds for each of its tries."""
+"""Seconds without a success, with more than `_MANY` requests failing, that make an outage."""
+_SECONDS_A_TRY = 5.0
+"""Where others do not show that the server works, a request is given up after as many seconds for each of its tries."""
+_SECONDS_A_TRY_OF_MANY = 20.0
+"""The same, while so many fail that the server is likely to be at fault."""
 _PATIENT_CAUSES = ("429", "503", "529", "unreachable")
 """The server has no place or is not there: no fault of the request, however often."""
 _GATEWAY_CAUSES = ("502", "504")
@@ -74,7 +83,7 @@ class Retries:
 
     @property
     def is_outage(self) -> bool:
-        """Whether so many requests fail, and nothing has succeeded for so long, that the server must be at fault."""
+        """Whether more requests fail than can be at fault themselves, and nothing has succeeded for some time."""
         return not self._may_be_at_fault(_MANY) and time.monotonic() - self.last_success > _SILENCE
 
     def succeeded(self, key: str, sent: float) -> bool:
@@ -124,6 +133,7 @@ class Retries:
             return Failure("server_error", f"each of its tries failed, the last one: {error}")
         tries.delay = self._delay(error, tries, elsewhere=elsewhere)
         last_chance = max(tries.began, self.last_success) + self._section.give_up_after
+        # a try just after the moment that decides, so that no long delay puts the decision off
         for moment in (last_chance, sure_at) if counted + 1 >= needed else (last_chance,):
             if now < moment:
                 tries.delay = min(tries.delay, moment - now + 0.01)
@@ -131,6 +141,7 @@ class Retries:
 
     def _judge_the_one_before(self, key: str, tries: Tries) -> None:
         """Whether the try before speaks against the request shows only now."""
+        # what was sent later succeeded: the server works, so this request is what it fails at
         if tries.error is not None and self._worked_at > tries.sent:
             tries.proven += tries.error.cause not in _PATIENT_CAUSES
         elif tries.error is not None:
@@ -171,6 +182,6 @@ class Retries:
             )
 
     def _may_be_at_fault(self, most: int) -> bool:
-        """Whether so few requests fail, and not more than `most`, that it may be they and not the server."""
+        """Whether the requests that fail are few, and not more than `most`: then it may be they and not the server."""
         share = _SHARE * (self._answers + len(self._failing))
         return self._ever_succeeded and len(self._failing) <= max(_FEW, min(most, share))

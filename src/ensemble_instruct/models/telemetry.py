@@ -37,13 +37,23 @@ Attributes = dict[str, str | int | float | Sequence[str]]
 log = logging.getLogger(__name__)
 
 _NAME = "ensemble_instruct"
+"""Of the instrumentation, in every span and metric."""
 _SIGNALS: tuple[Signal, ...] = ("TRACES", "METRICS")
+"""Both, as the names of the environment's variables have them."""
 _EXPORTERS = {"otlp", "console"}
+"""What may receive them."""
 _SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
+"""Bounds of the buckets of durations, as the conventions recommend them."""
 _TOKENS = [4**power for power in range(14)]
-"""Bounds of the buckets, as the conventions recommend them."""
-_CLOSE_WAIT, _CLOSE_WAIT_AFTER_PROBLEMS = 10.0, 2.0
-_LONGEST, _MAX_INT = 200, 2**63 - 1
+"""Bounds of the buckets of tokens, as they recommend them."""
+_CLOSE_WAIT = 10.0
+"""Seconds for which the end of a run waits at most until everything is sent."""
+_CLOSE_WAIT_AFTER_PROBLEMS = 2.0
+"""Seconds at most where something did not get through before."""
+_LONGEST = 200
+"""Characters of a text in an attribute."""
+_MAX_INT = 2**63 - 1
+"""The greatest number that the protocol carries."""
 
 
 def telemetry_from_environment() -> Telemetry | None:
@@ -167,29 +177,29 @@ class Telemetry:
 
 def _of_request(request: Request) -> Attributes:
     sampling = request.sampling
-    found: Attributes = {
+    attributes: Attributes = {
         "gen_ai.request.max_tokens": sampling.max_tokens,
         "gen_ai.request.temperature": float(sampling.temperature),
         "gen_ai.request.top_p": float(sampling.top_p),
     }
     if sampling.top_k is not None:
-        found["gen_ai.request.top_k"] = float(sampling.top_k)
+        attributes["gen_ai.request.top_k"] = float(sampling.top_k)
     if sampling.seed is not None and abs(sampling.seed) <= _MAX_INT:
-        found["gen_ai.request.seed"] = sampling.seed
+        attributes["gen_ai.request.seed"] = sampling.seed
     if sampling.stop:
-        found["gen_ai.request.stop_sequences"] = [_short(text) for text in sampling.stop]
-    return found
+        attributes["gen_ai.request.stop_sequences"] = [_short(text) for text in sampling.stop]
+    return attributes
 
 
 def _of_response(response: Response | None) -> Attributes:
     if response is None:
         return {}
-    found: Attributes = {"gen_ai.response.finish_reasons": [_short(response.finish_reason)]}
+    attributes: Attributes = {"gen_ai.response.finish_reasons": [_short(response.finish_reason)]}
     if response.prompt_tokens is not None:
-        found["gen_ai.usage.input_tokens"] = response.prompt_tokens
+        attributes["gen_ai.usage.input_tokens"] = response.prompt_tokens
     if response.completion_tokens is not None:
-        found["gen_ai.usage.output_tokens"] = response.completion_tokens
-    return found
+        attributes["gen_ai.usage.output_tokens"] = response.completion_tokens
+    return attributes
 
 
 def _short(text: str) -> str:
@@ -351,10 +361,10 @@ def _cause(record: logging.LogRecord) -> str:
     """A word that is safe to print: the class of an exception, an HTTP status, or who reports."""
     arguments: tuple[Any, ...] = record.args if isinstance(record.args, tuple) else ()
     error = record.exc_info[1] if record.exc_info else None
-    for found in (error, *arguments):
-        if isinstance(found, BaseException):
-            return type(found).__name__
-    for found in arguments:
-        if isinstance(found, int) and 100 <= found < 600:
-            return f"HTTP {found}"
+    for value in (error, *arguments):
+        if isinstance(value, BaseException):
+            return type(value).__name__
+    for value in arguments:
+        if isinstance(value, int) and 100 <= value < 600:
+            return f"HTTP {value}"
     return record.name

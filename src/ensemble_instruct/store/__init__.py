@@ -1,1 +1,11 @@
-"""The run's SQLite file."""
+"""The run's SQLite file: every answer on disk before it is used, and the records made of the answers.
+
+    database    the schema, its migrations, and how the file is opened
+    rows        records and answers as rows and back; an example as a row of `examples.jsonl` and back
+    reading     what is read of a run without holding it: while it runs, and after
+    writer      many rows with one fsync, while the event loop goes on
+    store       the file of a run that is being made: looked up, committed to, closed
+
+Nobody else knows how a record is written. Public: `Store`, `opened_store` (in `store`); `reading`, `require_run`,
+`read_examples`, `kept_counts`, `dropped_counts`, `read_meta` (in `reading`); `example_row`, `example_of` (in `rows`).
+"""

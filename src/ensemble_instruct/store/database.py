@@ -82,6 +82,7 @@ MIGRATIONS = (
     # 5: the run from which an instruction or an instance comes, where several were merged
     "CREATE TABLE origin (record TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;",
 )
+"""What brings a database from each version to the next. One that was released is never changed."""
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

@@ -124,7 +124,7 @@ def is_locked(path: Path) -> bool:
 
 
 def require_run(folder: Path) -> Path:
-    """The database of a run folder; raises `InputFileError` if there is none."""
+    """The database of a run folder; raises `InputFileError` for a folder without one."""
     path = folder / "run.db"
     if not path.is_file():
         raise InputFileError(f"{folder}: is not a run folder (no run.db); start one with `ensemble-instruct run`")

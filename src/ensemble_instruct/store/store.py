@@ -137,7 +137,7 @@ class Store:
         await done
 
     def whole(self) -> AbstractContextManager[None]:
-        """A block whose records are all committed with the next commit after it, or none if it fails; any number."""
+        """A block whose records, however many, are all committed with the next commit after it; none, if it fails."""
         return self._writer.whole()
 
     def add(self, record: Instruction | Instance | Candidate | Example | Rejected, position: int = 0) -> None:

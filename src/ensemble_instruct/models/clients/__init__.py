@@ -1,4 +1,13 @@
-"""The backends. A new one is a module here with one class, and one line in the table below."""
+"""The backends. A new one is a module here with one class, one line in the table below, and a row in the test of all.
+
+    base        what every client promises: to answer a request, and nothing else
+    scripted    replies from a Python function or a file: for tests and dry runs
+    openai/     any server that speaks the OpenAI protocol
+    local/      models that run in this process
+
+A client knows no retries, no store, no limits: `Model` does that, once, for all of them. Public: `Client` (in `base`),
+`make_clients`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +23,7 @@ CLIENTS = {
     "vllm": "ensemble_instruct.models.clients.local.vllm:VllmClient",
     "scripted": "ensemble_instruct.models.clients.scripted:ScriptedClient",
 }
+"""By provider, where its client is: as text, so that a backend's libraries are imported only when it is used."""
 
 
 def make_client(name: str, section: ModelSection, api_key: str | None) -> Client:

@@ -14,6 +14,7 @@ from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.records import Request, Response
 
 Script = Callable[[Request], str | Response]
+"""A pure function: of equal requests, equal replies."""
 _MISTAKES = (
     ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError,
     SyntaxError, TypeError, ValueError,
@@ -24,8 +25,8 @@ _MISTAKES = (
 class ScriptedClient(Client):
     """Answers with what a pure function of the request returns.
 
-    From a file of `{prompt, text}` rows it answers a prompt with the text beside it; a prompt that the file does
-    not have is refused. Raises `ConfigError` when the function cannot be imported.
+    From a file of `{prompt, text}` rows it answers a prompt with the text of its row; a prompt that the file
+    does not have is refused. Raises `ConfigError` when the function cannot be imported.
     """
 
     def __init__(self, name: str, section: ModelSection, api_key: str | None = None) -> None:
@@ -50,7 +51,7 @@ class ScriptedClient(Client):
 
 
 def _is_text(value: object) -> bool:
-    """Whether it is a string that a file can hold (half a surrogate pair is none)."""
+    """Whether it is a string that a file can hold: one with half a surrogate pair is not."""
     try:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:

@@ -20,7 +20,7 @@ from ensemble_instruct.records import Request, Response
 
 
 @dataclass(slots=True, eq=False)
-class _Asked:
+class _Pending:
     """A request that waits for its reply."""
 
     request: Request
@@ -33,7 +33,8 @@ class _Asked:
             self.loop.call_soon_threadsafe(_settle, self.reply, outcome)
 
 
-_Encoded = tuple[_Asked, BatchRow]
+_Encoded = tuple[_Pending, BatchRow]
+"""A request with its prompt as tokens."""
 
 
 class Batches:
@@ -42,11 +43,11 @@ class Batches:
     def __init__(self, name: str, engine: Engine, timeout: float) -> None:
         self._name, self._engine, self._timeout = name, engine, timeout
         self._changed = threading.Condition()
-        self._waiting: deque[_Asked] = deque()
+        self._waiting: deque[_Pending] = deque()
         self._ready: list[_Encoded] = []
         """Encoded, and left over by the batch before; for the one thread of an engine that works on batches."""
         self._is_closed = False
-        self._open: set[_Asked] = set()
+        self._open: set[_Pending] = set()
         """All that are not settled; for the event loop."""
         self._threads: list[threading.Thread] = []
 
@@ -67,17 +68,17 @@ class Batches:
     async def reply(self, request: Request) -> Response:
         """The model's reply. Cancelling it drops the request, wherever it is."""
         loop = asyncio.get_running_loop()
-        asked = _Asked(request, loop.create_future(), loop)
+        pending = _Pending(request, loop.create_future(), loop)
         with self._changed:
             if self._is_closed:
                 raise _closed()
-            self._waiting.append(asked)
+            self._waiting.append(pending)
             self._changed.notify()
-        self._open.add(asked)
+        self._open.add(pending)
         try:
-            return await asked.reply
+            return await pending.reply
         finally:
-            self._open.discard(asked)
+            self._open.discard(pending)
 
     async def stop(self) -> None:
         """Drop what is under way, end the threads and let the weights go."""
@@ -85,8 +86,8 @@ class Batches:
             self._is_closed = True
             self._waiting.clear()
             self._changed.notify_all()
-        for asked in self._open:
-            _settle(asked.reply, _closed())
+        for pending in self._open:
+            _settle(pending.reply, _closed())
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
         self._engine.free()
@@ -113,25 +114,25 @@ class Batches:
                 return None
             most = 1 if self._engine.workers > 1 else len(self._waiting)
             taken = [self._waiting.popleft() for _ in range(most)]
-        encoded = [(asked, row) for asked in taken if (row := self._encoded(asked)) is not None]
-        waiting = [(asked, row) for asked, row in (*self._ready, *encoded) if not asked.reply.done()]
+        encoded = [(pending, row) for pending in taken if (row := self._encoded(pending)) is not None]
+        waiting = [(pending, row) for pending, row in (*self._ready, *encoded) if not pending.reply.done()]
         batch = self._batch(waiting)
         if self._engine.workers == 1:
             self._ready = [each for each in waiting if each not in batch]
         return batch
 
-    def _encoded(self, asked: _Asked) -> BatchRow | None:
+    def _encoded(self, pending: _Pending) -> BatchRow | None:
         """A request as a row; None when it is refused."""
-        sampling, engine = asked.request.sampling, self._engine
+        sampling, engine = pending.request.sampling, self._engine
         try:
-            prompt = engine.encode(asked.request.prompt)
+            prompt = engine.encode(pending.request.prompt)
         except EnsembleInstructError as error:
-            asked.settle(error)
+            pending.settle(error)
             return None
         room = sampling.max_tokens if engine.context is None else engine.context - len(prompt)
         if room <= 0:
             problem = f"the prompt has {len(prompt)} tokens, the model's context {engine.context}"
-            asked.settle(RequestRefusedError(problem, type="prompt_too_long"))
+            pending.settle(RequestRefusedError(problem, type="prompt_too_long"))
             return None
         text = ReplyText(engine.decode, after=prompt, stop=sampling.stop, min_tokens=sampling.min_tokens)
         return BatchRow(
@@ -140,13 +141,13 @@ class Batches:
             text=text,
             ends=engine.ends(sampling),
             limit=min(sampling.max_tokens, room),
-            is_dropped=asked.reply.done,
+            is_dropped=pending.reply.done,
         )
 
     def _batch(self, waiting: Sequence[_Encoded]) -> list[_Encoded]:
         """The oldest, and those that can go with it."""
         engine, batch = self._engine, list(waiting[:1])
-        for asked, row in waiting[1:]:
+        for pending, row in waiting[1:]:
             first = waiting[0][1]
             rows = [row, *(each for _, each in batch)]
             longest = max(len(each.prompt) for each in rows) + max(each.limit for each in rows)
@@ -157,7 +158,7 @@ class Batches:
                 and (engine.spread is None or abs(len(row.prompt) - len(first.prompt)) <= engine.spread)
                 and engine.group(row.sampling) == engine.group(first.sampling)
             ):
-                batch.append((asked, row))
+                batch.append((pending, row))
         return batch
 
     def _answer(self, batch: Sequence[_Encoded]) -> None:
@@ -168,8 +169,8 @@ class Batches:
         with _Border(self._name) as border:
             if rows:
                 self._engine.generate(rows)
-        for asked, row in batch:
-            asked.settle(border.error or _outcome(row))
+        for pending, row in batch:
+            pending.settle(border.error or _outcome(row))
 
 
 class _Border:

@@ -1,6 +1,6 @@
 """Models converted for CTranslate2, in this process: decoder-only, and encoder-decoder such as flan-t5.
 
-A row of a small model on the CPU never hangs on others: each request goes alone, with one thread of computation, and
+A row of a small model on the CPU never depends on others: each request goes alone, with one thread of computation, and
 a sampled one goes to a freshly made model of its own. CTranslate2 seeds its random numbers when a model draws for the
 first time, and never again; so only a fresh model can be given a seed. Making one from files held in memory takes
 milliseconds for a few megabytes, and too long for gigabytes: there the seed is not honoured, and the reply says so.
@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BATCH_SIZE, _BATCH_TOKENS, _SPREAD = 32, 32_768, 64
+_BATCH_SIZE = 32
+"""Most requests together, where the config does not say."""
+_BATCH_TOKENS = 32_768
+"""Most tokens of prompts and replies together, where it does not say."""
+_SPREAD = 64
+"""By how many tokens prompts of a batch may differ: the shorter ones are padded, which costs as much as tokens do."""
 _SIDE_BY_SIDE = 4
+"""Most requests at the same time of a model whose requests go alone, where the config does not say."""
 _SEEDS = 2**32 - 1
-"""CTranslate2 takes seeds below this one, which stands for none."""
+"""CTranslate2 takes seeds below this one, by which it says that there is no seed."""
 _seeding = threading.Lock()
 """The seed is one of the whole process: held from setting it until the model has drawn for the first time."""
 
@@ -151,7 +157,7 @@ class _CTranslate2Engine(Engine):
         import ctranslate2
 
         seed = row.sampling.seed
-        model = self._made(1)
+        model = self._made(1)  # one that has not drawn yet: only such a one takes the seed
         turn = _Turn()
         try:
             ctranslate2.set_random_seed(random.SystemRandom().randrange(_SEEDS) if seed is None else seed % _SEEDS)
@@ -201,7 +207,7 @@ class _CTranslate2Engine(Engine):
 
 
 def _parts(rows: Sequence[BatchRow]) -> Iterator[Sequence[BatchRow]]:
-    """Prompts of a single token apart: beside one, CTranslate2 gives tokens of longer prompts as new ones."""
+    """Prompts of a single token apart: together with one, CTranslate2 gives tokens of longer prompts as new ones."""
     for is_single in (True, False):
         if part := [row for row in rows if (len(row.prompt) == 1) is is_single]:
             yield part

@@ -12,9 +12,11 @@ from ensemble_instruct.files.digest import SMALL_MODEL
 from ensemble_instruct.models.clients.local.local import read_json
 
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
+"""Files without which a folder is not one of a converted model."""
 _MOST_VARIABLES = 100_000
+"""A header that names more is not one."""
 _ENDLESS = 10**6
-"""A length from which on a tokenizer's `model_max_length` means that there is none."""
+"""A length from which on a tokenizer's `model_max_length` means that there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,11 @@ class ConvertedModel:
 
     @property
     def context(self) -> int | None:
-        """Most tokens of prompt and reply together, as far as the folder tells. An encoder's input has none."""
+        """Most tokens of prompt and reply together, as far as the folder tells. An encoder's input has no limit."""
         if not self.is_decoder:
             return None
-        told = read_json(self.folder / "tokenizer_config.json").get("model_max_length")
-        limits = [self.positions, int(told) if isinstance(told, int | float) and told < _ENDLESS else None]
+        length = read_json(self.folder / "tokenizer_config.json").get("model_max_length")
+        limits = [self.positions, int(length) if isinstance(length, int | float) and length < _ENDLESS else None]
         return min((limit for limit in limits if limit), default=None)
 
 
@@ -84,7 +86,7 @@ def _read_header(file: BinaryIO) -> tuple[str, int | None]:
         size = _number(file, "I")
         if name == "decoder/position_encodings/encodings" and len(shape) == 2:
             return spec, shape[0]
-        file.seek(size, 1)
+        file.seek(size, 1)  # over the weights, which may be gigabytes
     return spec, None
 
 

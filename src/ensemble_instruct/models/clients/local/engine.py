@@ -14,6 +14,7 @@ from ensemble_instruct.models.clients.local.reply_text import ReplyText
 from ensemble_instruct.records import Response, Sampling
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|bad_alloc|not enough memory|can't allocate", re.IGNORECASE)
+"""How libraries say it: each has an exception of its own, or none."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -59,8 +60,9 @@ class Engine(ABC):
     context: int | None = None
     """Most tokens of a prompt and its reply together, where there is a limit."""
     batch_size: int = 1
+    """Most requests that it works on together."""
     batch_tokens: int | None = None
-    """Most requests, and most tokens of prompts and replies, that it works on together."""
+    """Most tokens of prompts and replies that it works on together."""
     spread: int | None = None
     """By how many tokens prompts may differ that go together."""
     workers: int = 1

@@ -64,7 +64,7 @@ def require_packages(name: str, provider: str, packages: Sequence[str]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file of a model's folder; empty where there is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 Decode = Callable[[Sequence[int]], str]
+"""Tokens as text."""
 _HALF = "\ufffd"
 """What a decoder gives for the bytes of a character of which more are to come."""
 _CONTEXT = 6
-"""Tokens of the prompt before the reply: how the first token of the reply reads can hang on them."""
+"""Tokens of the prompt before the reply: how the first token of the reply reads can depend on them."""
 
 
 class ReplyText:
@@ -47,6 +48,7 @@ class ReplyText:
 
     def _pending(self) -> str:
         """What the tokens give that are not in the text yet."""
+        # a token may read differently after another: decode some known ones again, and take what comes after their text
         shown = self._decode(self._ids[self._shown_from : self._read])
         return self._decode(self._ids[self._shown_from :])[len(shown) :]
 

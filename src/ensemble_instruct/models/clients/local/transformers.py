@@ -1,7 +1,7 @@
 """Any model that `transformers` can load, in this process: decoder-only and encoder-decoder, from a folder or the Hub.
 
 Rows of all settings go together. Each token is picked here, not by `generate`: a row draws from random numbers of its
-own, seeded by its request, so that what it says does not hang on the rows beside it (as far as the rounding of the
+own, seeded by its request, so that what it says does not depend on the other rows (as far as the rounding of the
 numbers goes, which can differ with the shape of a batch).
 """
 
@@ -19,10 +19,18 @@ from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.local import LocalClient, require_packages
 from ensemble_instruct.records import Sampling
 
-_BATCH_SIZE, _BATCH_SIZE_CPU, _BATCH_TOKENS = 32, 8, 32_768
+_BATCH_SIZE = 32
+"""Most requests together on a GPU, where the config does not say."""
+_BATCH_SIZE_CPU = 8
+"""Most requests together on the CPU, where it does not say."""
+_BATCH_TOKENS = 32_768
+"""Most tokens of prompts and replies together, where it does not say."""
 _LENGTHS = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len")
+"""Where the configs of models say how long their table of positions is; the first that is there counts."""
 _ENDLESS = 10**7
+"""A length from which on it means that there is no limit."""
 _SEEDS = 2**63
+"""Seeds below this one are drawn for requests that name no seed."""
 
 
 class TransformersClient(LocalClient):
@@ -94,10 +102,10 @@ class _TransformersEngine(Engine):
         )
 
     def _found_context(self, config: Any) -> int | None:
-        """The length of the table of positions; T5 and its kind have none."""
+        """The length of the table of positions; T5 and its kind have no such table."""
         text = config.get_text_config(decoder=True)
-        found = [getattr(text, name, None) for name in _LENGTHS]
-        lengths = [length for length in found if isinstance(length, int) and 0 < length < _ENDLESS]
+        named = (getattr(text, name, None) for name in _LENGTHS)
+        lengths = [length for length in named if isinstance(length, int) and 0 < length < _ENDLESS]
         return lengths[0] if lengths and (self._is_decoder or config.model_type != "t5") else None
 
     def free(self) -> None:
@@ -137,9 +145,10 @@ class _TransformersEngine(Engine):
         ids, mask = [], []
         for row, gap in zip(rows, gaps, strict=True):
             seen = [1] * len(row.prompt)
-            none = [0] * len(gap)
+            unseen = [0] * len(gap)
+            # a decoder goes on after the last place: its prompts are padded on the left
             ids.append([*gap, *row.prompt] if self._is_decoder else [*row.prompt, *gap])
-            mask.append(none + seen if self._is_decoder else seen + none)
+            mask.append(unseen + seen if self._is_decoder else seen + unseen)
         pick = _Pick(rows, torch)
         with self.errors("failed", len(rows)), torch.inference_mode():
             device = self._model.device
@@ -168,6 +177,7 @@ class _Pick:
         picked = scores.argmax(dim=-1)
         if drawing := [at for at, row in enumerate(rows) if row.sampling.temperature > 0 and not row.finish_reason]:
             picked[drawing] = self._drawn(scores[drawing], drawing)
+        # all others are made impossible, so that `generate`, which takes the likeliest, takes the picked one
         only = torch.full_like(scores, -torch.inf)
         return only.scatter_(1, picked.unsqueeze(1), 0.0)
 
@@ -178,8 +188,8 @@ class _Pick:
         rounding, and what is drawn shall not change with them.
         """
         torch, size = self._torch, scores.shape[-1]
-        asked = [self._rows[at].sampling for at in drawing]
-        most = [min(sampling.top_k or size, size) for sampling in asked]
+        samplings = [self._rows[at].sampling for at in drawing]
+        most = [min(sampling.top_k or size, size) for sampling in samplings]
 
         def column(values: Sequence[float]) -> Any:
             return torch.tensor(values, device=scores.device, dtype=scores.dtype).unsqueeze(1)
@@ -187,9 +197,9 @@ class _Pick:
         best, tokens = scores.topk(max(most), dim=-1)
         places = torch.arange(best.shape[-1], device=scores.device)
         best = best.masked_fill(places >= column(most), -torch.inf)
-        shares = torch.softmax(best / column([sampling.temperature for sampling in asked]), dim=-1)
+        shares = torch.softmax(best / column([sampling.temperature for sampling in samplings]), dim=-1)
         before = shares.cumsum(dim=-1) - shares
-        shares = shares.masked_fill(before >= column([sampling.top_p for sampling in asked]), 0.0)
+        shares = shares.masked_fill(before >= column([sampling.top_p for sampling in samplings]), 0.0)
         precise = torch.float32 if scores.device.type == "mps" else torch.float64
         sums = torch.zeros_like(scores, dtype=precise).scatter_(1, tokens, shares.to(precise)).cumsum(dim=-1)
         drawn = column([self._randoms[at].random() for at in drawing]) * sums[:, -1:]

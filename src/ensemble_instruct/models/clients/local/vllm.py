@@ -18,6 +18,7 @@ from ensemble_instruct.models.clients.local.local import require_packages
 from ensemble_instruct.records import Request, Response, Sampling
 
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError, MemoryError, AssertionError)
+"""What vLLM and the libraries under it raise when a model cannot be loaded or run."""
 
 
 class VllmClient(Client):
@@ -63,9 +64,9 @@ class VllmClient(Client):
         errors = import_module("vllm.v1.engine.exceptions")
         number = f"{self._name}-{next(self._numbers)}"
         try:
-            asked = self._prompt(request.prompt), _parameters(request.sampling)
+            arguments = self._prompt(request.prompt), _parameters(request.sampling), number
             async with asyncio.timeout(self._section.timeout):
-                async for part in engine.generate(*asked, number):
+                async for part in engine.generate(*arguments):
                     result = part
         except TimeoutError as error:
             raise TransientError(f"no answer within {self._section.timeout:g} s", cause="timeout") from error

@@ -1,1 +1,8 @@
-"""The client of any server that speaks the OpenAI protocol."""
+"""Any server that speaks the OpenAI protocol.
+
+    client          requests and replies as the protocol has them, and what servers make of it
+    http            connections to one server, and replies of bounded size
+    rate_headers    what the headers of a reply say of rate limits
+
+Public: `OpenAIClient` (in `client`).
+"""

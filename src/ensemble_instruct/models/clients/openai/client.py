@@ -26,24 +26,31 @@ from ensemble_instruct.records import END_MARKER, Request, Response, Sampling
 OPTIONAL = ("top_k", "min_tokens", "seed")
 """Settings that some servers do not take: left out for a server that says so."""
 _END_TOKENS = 2
-"""A model that ends at once has made so many tokens at most, beside those of a stop string."""
-_MESSAGE_BYTES = 64_000
+"""Tokens that a model has made at most which ends at once, not counting those of a stop string."""
+_MESSAGE_LENGTH = 64_000
+"""Characters of an error's text that are looked at."""
 _SHORTEST_SECRET = 12
 """A prompt below this length may stand in an error's text: it could be any word of it."""
 _TOO_LONG = re.compile(
     r"context.?(length|size|window)|maximum context|too (long|large)|too many tokens|tokens.* must be <=", re.IGNORECASE
 )
+"""How servers say that a prompt is too long; each of these says it in words of its own."""
 _FILTERED = re.compile(r"content.?(filter|policy|management)|safety|moderation", re.IGNORECASE)
+"""How they say that a filter withheld the answer."""
 _NOT_TAKEN = re.compile(
     r"unrecogni|unknown|unsupported|support|permitted|allowed|extra|unexpected|invalid|must be", re.IGNORECASE
 )
+"""How they say that they do not take a setting."""
 _WRONG_KEY = re.compile(r"api.?key (is )?(not valid|invalid|incorrect)|(invalid|incorrect) api.?key", re.IGNORECASE)
+"""How some say with status 400 that the key is wrong."""
 _WRONG_MODEL = re.compile(
     r"model.{0,80}(not found|does not exist|not a valid model|not supported by any provider)|not a valid model"
     r"|(unknown|invalid|no such) model",
     re.IGNORECASE,
 )
+"""How some say with status 400 that they do not serve the model."""
 _MAX_INT = 2**62
+"""Counts of tokens from here on make no sense, and SQLite's integers of 64 bits could not hold their sums."""
 
 
 class OpenAIClient(Client):
@@ -126,7 +133,8 @@ class OpenAIClient(Client):
         if "max_tokens" in sent and "max_completion_tokens" in message:
             self._max_tokens_name = "max_completion_tokens"
             return True
-        optional = (*OPTIONAL, "top_p") if sent.get("top_p") == 1 else OPTIONAL  # 1 is no limit: so is none
+        # a top_p of 1 limits nothing, so that leaving it out changes no answer
+        optional = (*OPTIONAL, "top_p") if sent.get("top_p") == 1 else OPTIONAL
         named = [name for name in optional if name in sent and re.search(rf"\b{name}\b", message)]
         if named and _NOT_TAKEN.search(message):
             self._left_out.add(named[0])
@@ -135,36 +143,36 @@ class OpenAIClient(Client):
 
     def _response(self, reply: HttpReply, request: Request) -> Response:
         try:
-            said = json.loads(reply.body)
-            choice = said["choices"][0]
+            content = json.loads(reply.body)
+            choice = content["choices"][0]
             text = choice["message"]["content"] if self._section.endpoint == "chat" else choice["text"]
             finish_reason = choice.get("finish_reason") or "stop"
-            usage = said["usage"] if isinstance(said.get("usage"), dict) else {}
-            used, made = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+            usage = content["usage"] if isinstance(content.get("usage"), dict) else {}
+            prompt_tokens, length = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise self._broken(reply, request.prompt) from error
         if finish_reason == "content_filter":
             raise RequestRefusedError("the server's content filter withheld the answer", type="content_filter")
         if finish_reason in ("error", "abort") or not isinstance(text, str | None):
             raise self._broken(reply, request.prompt)
-        if len(said["choices"]) > 1:
-            raise TransientError(f"{len(said['choices'])} texts came where one was asked for", cause="malformed")
-        if not text and (made or 0) > _end_tokens(request.sampling):
+        if len(content["choices"]) > 1:
+            raise TransientError(f"{len(content['choices'])} texts came where one was asked for", cause="malformed")
+        if not text and (length or 0) > _end_tokens(request.sampling):
             hint = "; it may have thought only" if "reasoning" in str(list(choice.get("message") or ())) else ""
-            raise TransientError(f"the text is empty, though {made} tokens were made{hint}", cause="empty")
+            raise TransientError(f"the text is empty, though {length} tokens were made{hint}", cause="empty")
         kept, is_cut = _cut(_valid(text or ""), request.sampling)
-        return Response(kept, "stop" if is_cut else _reason(finish_reason), used, made)
+        return Response(kept, "stop" if is_cut else _reason(finish_reason), prompt_tokens, length)
 
     def _broken(self, reply: HttpReply, prompt: str) -> Exception:
         """The error for a success that holds no completion: an error of its own, or something else."""
         try:
-            said = json.loads(reply.body)
-            code = said["error"]["code"]
+            content = json.loads(reply.body)
+            code = content["error"]["code"]
         except (ValueError, KeyError, TypeError, RecursionError):
-            said, code = None, None
+            content, code = None, None
         if isinstance(code, int) and 400 <= code < 600:
             return self._error(code, reply, prompt)
-        words = "" if isinstance(said, dict) and "choices" in said else f": {self._message(reply.body, prompt)}"
+        words = "" if isinstance(content, dict) and "choices" in content else f": {self._message(reply.body, prompt)}"
         return TransientError(f"the reply is not a completion{words}", cause="malformed")
 
     def _error(self, status: int, reply: HttpReply, prompt: str) -> Exception:
@@ -195,7 +203,7 @@ class OpenAIClient(Client):
 
     def _message(self, body: bytes, prompt: str) -> str:
         """What the server says of an error, as one line of at most 300 characters, without the key and the prompt."""
-        text = self._redacted(body.decode("utf-8", "replace"), prompt)[:_MESSAGE_BYTES]
+        text = self._redacted(body.decode("utf-8", "replace"), prompt)[:_MESSAGE_LENGTH]
         try:
             reply = json.loads(text)
             error = reply.get("error", reply) if isinstance(reply, dict) else reply
@@ -209,6 +217,7 @@ class OpenAIClient(Client):
             text = text.replace(self._key, "***")
         if len(prompt) < _SHORTEST_SECRET:
             return text
+        # servers quote what they were sent: as it is, as Python, HTML or JSON writes it, or JSON within JSON
         forms = {prompt, prompt.strip(), repr(prompt)[1:-1], html.escape(prompt), " ".join(prompt.split())}
         for ascii_only in (True, False):
             quoted = json.dumps(prompt, ensure_ascii=ascii_only)
@@ -245,9 +254,10 @@ def _cut(text: str, sampling: Sampling) -> tuple[str, bool]:
     return (text[: min(ends)], True) if ends else (text, False)
 
 
-def _reason(given: object) -> str:
+def _reason(finish_reason: object) -> str:
     """Why a reply ended, by the protocol's name for it."""
-    return {"stop_sequence": "stop", "eos_token": "stop", "eos": "stop"}.get(str(given), _valid(str(given)))
+    name = str(finish_reason)
+    return {"stop_sequence": "stop", "eos_token": "stop", "eos": "stop"}.get(name, _valid(name))
 
 
 def _count(value: Any) -> int | None:

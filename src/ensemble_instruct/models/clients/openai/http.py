@@ -18,15 +18,24 @@ from yarl import URL
 
 from ensemble_instruct.errors import TransientError
 
-_STATUS_TIMEOUT, _STATUS_CONNECT_TIMEOUT, _CONNECT_TIMEOUT = 10.0, 8.0, 30.0
+_STATUS_TIMEOUT = 10.0
+"""Seconds for the question whether a server is there."""
+_STATUS_CONNECT_TIMEOUT = 8.0
+"""Seconds of them for the connection."""
+_CONNECT_TIMEOUT = 30.0
+"""Seconds for the connection of a request."""
 _CONNECTING = 4
+"""Connections that are opened at the same time."""
 _REPLY_BYTES = 2 * 2**20
 """A reply that is longer is no completion: the longest that steps ask for has some kilobytes."""
 _AT_ONCE = 0.05
+"""Seconds within which a kept connection is lost that the server had closed before the request came."""
 _NOT_THERE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""What is raised where no connection can be made."""
 _must_be_new: ContextVar[bool] = ContextVar("must_be_new", default=False)
+"""Whether the present request must go over a connection of its own."""
 _is_new: ContextVar[bool] = ContextVar("is_new", default=True)
-"""Of the connection of the present request: whether it shall be, and whether it was opened for it."""
+"""Whether the connection of the present request was opened for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class _Connector(aiohttp.TCPConnector):
     """
 
     def __init__(self) -> None:
-        super().__init__(limit=0, ttl_dns_cache=300)
+        super().__init__(limit=0, ttl_dns_cache=300)  # how many are open, the gates decide
         self._connecting = asyncio.Semaphore(_CONNECTING)
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
@@ -88,7 +97,7 @@ class Connections:
             raise TransientError(f"no reply ({type(error).__name__})", cause="connection") from error
 
     async def post(self, url: URL, data: bytes) -> HttpReply:
-        """The reply to a POST of JSON; raises `TransientError` when there is none.
+        """The reply to a POST of JSON; raises `TransientError` when no reply comes.
 
         A kept connection that is lost at once had been closed by the server: the request then goes over a new one.
         """
@@ -134,7 +143,7 @@ class Connections:
                 connector=_Connector(),
                 timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=_CONNECT_TIMEOUT),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
+                auto_decompress=False,  # `_read` unpacks: a small reply may unpack to gigabytes (a zip bomb)
             )
         return self._session
 
@@ -147,7 +156,7 @@ class Connections:
 async def _read(reply: aiohttp.ClientResponse) -> bytes:
     """The body, unpacked; raises `TransientError` when it is too long for a completion."""
     packed = reply.headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None  # 32: gzip or zlib, as its header says
     body = bytearray()
     async for chunk in reply.content.iter_any():
         try:

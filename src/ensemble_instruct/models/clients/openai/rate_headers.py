@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from ensemble_instruct.models.clients.base import RateLimits
 
 _LONGEST_WAIT = 86_400.0
+"""Seconds; a longer wait is taken for a mistake."""
 _SINCE_1970 = 1e9
 """A number of seconds above this is a date."""
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|s|m|h|d)")
+"""A part of a duration such as `1m6.5s`. Repeats are bounded, so that no header makes the search quadratic."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+"""Seconds of each."""
 _LONGEST_NUMBER = 15
+"""Digits of a count that are read."""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
