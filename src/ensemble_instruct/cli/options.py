@@ -30,6 +30,9 @@ retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what
 against_option = click.option(
     "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSONL, Parquet) to differ from; repeat."
 )
+ignore_edits_option = click.option(
+    "--ignore-edits", is_flag=True, help="Go on from the run's database although examples.jsonl was edited."
+)
 decontaminate_option = click.option(
     "--decontaminate", metavar="FILE", type=PATH, multiple=True,
     help="Benchmark (JSONL, Parquet, a text a line) that no example may hold; repeat.",

@@ -9,8 +9,9 @@ import yaml
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.atomic import whole_file
+from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.jsonl import write_rows
-from ensemble_instruct.store.reading import read_examples
+from ensemble_instruct.store.reading import EXAMPLES_DIGEST, read_examples
 from ensemble_instruct.store.store import Store
 
 _FILES = ("config.yaml", "run.db", "run.db-wal", "run.db-shm", "run.db.lock", "examples.jsonl", "report.html")
@@ -59,5 +60,10 @@ def write_config(config: Config, folder: Path) -> None:
 
 
 def write_examples(store: Store, path: Path) -> int:
-    """Write `examples.jsonl` from the store; the file is complete or untouched. Returns the number of rows."""
-    return write_rows(path, read_examples(store.reader))
+    """Write `examples.jsonl` from the store, which notes its digest; the file is complete or untouched.
+
+    Returns the number of rows.
+    """
+    count = write_rows(path, read_examples(store.reader))
+    store.set_meta(**{EXAMPLES_DIGEST: file_digest(path)})
+    return count

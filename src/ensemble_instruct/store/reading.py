@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ensemble_instruct.errors import InputFileError, StoreError
+from ensemble_instruct.files.digest import file_digest
+from ensemble_instruct.files.jsonl import dump
 from ensemble_instruct.records import Answer, Answered, Candidate, Instruction, Kind, Rejected, Step
 from ensemble_instruct.store.database import connect
 from ensemble_instruct.store.rows import (
@@ -31,6 +33,9 @@ from ensemble_instruct.store.rows import (
     outcome_of,
     rejected_of,
 )
+
+EXAMPLES_DIGEST = "examples"
+"""The name in `meta` of the SHA-256 of `examples.jsonl` as the run wrote it."""
 
 
 @contextmanager
@@ -129,6 +134,46 @@ def require_run(folder: Path) -> Path:
     if not path.is_file():
         raise InputFileError(f"{folder}: is not a run folder (no run.db); start one with `ensemble-instruct run`")
     return path
+
+
+def is_edited(folder: Path) -> bool:
+    """Whether `examples.jsonl` of a finished run is not what the run wrote.
+
+    Where the digest does not say so, as in runs of older versions, the file is compared with the store, a row at a
+    time. A file that is not there any more counts as unedited. Raises `InputFileError` if the folder is not a run,
+    or the file cannot be read.
+    """
+    database, path = require_run(folder), folder / "examples.jsonl"
+    if not path.is_file():
+        return False
+    try:
+        with reading(database) as connection:
+            meta = read_meta(connection)
+            if meta.get("state") != "finished" or file_digest(path) == meta.get(EXAMPLES_DIGEST):
+                return False
+            return not _holds(path, read_examples(connection))
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be read: {error.strerror}; check its permissions") from error
+
+
+def require_unedited(folder: Path) -> None:
+    """Raise `InputFileError` where `is_edited`: what is read of the run does not have the edits."""
+    if is_edited(folder):
+        path = folder / "examples.jsonl"
+        raise InputFileError(
+            f"{path}: was edited, and this command reads run.db, without the edits; give --ignore-edits to go on so, "
+            f"or name the file in place of the run (`export {path}`, `report {path}`) to use them"
+        )
+
+
+def _holds(path: Path, rows: Iterable[dict[str, Any]]) -> bool:
+    """Whether a file holds exactly these rows as lines."""
+    with path.open("rb") as file:
+        for row in rows:
+            line = f"{dump(row)}\n".encode()
+            if file.read(len(line)) != line:
+                return False
+        return not file.read(1)
 
 
 def state_of(meta: Mapping[str, str], path: Path) -> str:

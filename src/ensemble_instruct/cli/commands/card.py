@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ensemble_instruct.cli.options import PATH
+from ensemble_instruct.cli.options import PATH, ignore_edits_option
 
 
 @click.command()
@@ -24,7 +24,8 @@ from ensemble_instruct.cli.options import PATH
 @click.option(
     "--data", metavar="FOLDER", type=PATH, help="Dataset that was written of it, to tell its files and splits."
 )
-def card(run_folder: Path, to: Path | None, form: str, name: str | None, data: Path | None) -> None:
+@ignore_edits_option
+def card(run_folder: Path, to: Path | None, form: str, name: str | None, data: Path | None, ignore_edits: bool) -> None:
     """Tell what a dataset is, how it was made and under which licences: its card for the Hub."""
     from ensemble_instruct.export.card import dataset_card, licence_file
     from ensemble_instruct.export.croissant import croissant
@@ -32,7 +33,10 @@ def card(run_folder: Path, to: Path | None, form: str, name: str | None, data: P
     from ensemble_instruct.export.layout import read_tables
     from ensemble_instruct.files.atomic import whole_file
     from ensemble_instruct.files.places import require_writable
+    from ensemble_instruct.store.reading import require_unedited
 
+    if not ignore_edits:
+        require_unedited(run_folder)
     if to is not None:
         require_writable(to, run_folder / "config.yaml", *run_folder.glob("run.db*"))
     facts = read_facts(run_folder, name, None if data is None else read_tables(data))

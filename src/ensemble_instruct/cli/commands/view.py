@@ -16,6 +16,9 @@ from ensemble_instruct.cli.options import PATH
 def view(run_folder: Path, port: int, no_open: bool) -> None:
     """Look at a run in the browser; works while it runs."""
     from ensemble_instruct.cli.terminal import driven
+    from ensemble_instruct.store.reading import is_edited
     from ensemble_instruct.viewer.server import serve
 
+    if is_edited(run_folder):
+        click.echo(f"note: {run_folder / 'examples.jsonl'} was edited; shown is what the run made", err=True)
     driven(serve(run_folder, port, click.echo, open_browser=not no_open))
