@@ -6,13 +6,14 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ensemble_instruct.errors import InputFileError, RunError
-from ensemble_instruct.export.formats import Format, file_format, table_format
+from ensemble_instruct.export.formats import Format, file_format, plain_table_format, table_format
 from ensemble_instruct.export.layout import FOLDERS, DataFile, Split, Table, is_shard
 from ensemble_instruct.export.options import ExportPlan
 from ensemble_instruct.export.splits import split_of
@@ -22,7 +23,8 @@ from ensemble_instruct.files.atomic_folder import whole_folder
 from ensemble_instruct.files.jsonl import JsonRow
 from ensemble_instruct.files.parquet import arrow
 from ensemble_instruct.files.places import require_place, require_writable
-from ensemble_instruct.store.reading import read_meta, reading, require_run
+from ensemble_instruct.files.task_rows import read_task_rows
+from ensemble_instruct.store.reading import read_meta, reading, require_run, require_unedited
 
 _CHUNK_ROWS = 1_000
 """Rows that are read and written at once, or fewer where they are large."""
@@ -41,6 +43,8 @@ class Exported:
     left_out: int = 0
     barred: int | None = None
     """How many of the examples so far the quality filters left out; None where all are final."""
+    systems_lost: int = 0
+    """Rows of a file that began with a system message, for which the format has no place."""
 
     @property
     def main(self) -> Table:
@@ -48,6 +52,8 @@ class Exported:
         return self.tables[0]
 
 
+SizedRow = tuple[JsonRow, int]
+"""A row and about how much text it is."""
 Choose = Callable[[JsonRow], JsonRow | None]
 """What an example of an unfinished run becomes, as it will be chosen with the quality filters; None: nothing."""
 ChooseAgain = Callable[[Path, sqlite3.Connection], Choose]
@@ -103,25 +109,48 @@ def export_run(
     """Write the examples of a finished run as planned; a folder gets the texts about it too.
 
     Those of a run that is not finished are chosen again before. Raises `RunError` for such a run, unless the plan
-    takes what is there; `InputFileError` for a place that cannot be written, or where something else would be lost.
+    takes what is there; `InputFileError` for a place that cannot be written, or where something else would be lost,
+    and for an edited `examples.jsonl`, unless the plan ignores edits.
     """
+    _require_place(plan)
+    if not plan.as_folder:
+        _require_no_file_of_run(plan.to, folder)
+    if not plan.ignore_edits:
+        require_unedited(folder)
+    with reading(require_run(folder)) as connection:
+        return _exported(folder, _examples(folder, connection, plan, choose_again), plan, describe)
+
+
+def export_file(path: Path, plan: ExportPlan, describe: Describe | None = None) -> Exported:
+    """Write the tasks of a user's file as planned, in their order; see `export_run`.
+
+    Raises `InputFileError` for a row that is not a task with its answer.
+    """
+    _require_place(plan, path)
+    return _exported(path, _Examples(_rows_of_file(path), plain_table_format), plan, describe)
+
+
+def _require_place(plan: ExportPlan, *inputs: Path) -> None:
+    """Raise `InputFileError` for a place that cannot be written, `UsageError` where Parquet cannot be."""
     if plan.as_folder:
+        if any(plan.to.resolve() in path.resolve().parents for path in inputs):
+            raise InputFileError(f"{plan.to}: is replaced by the export, with its input in it; name another folder")
         require_place(plan.to, _is_of_an_export)
     else:
-        require_writable(plan.to)
-        _require_no_file_of_run(plan.to, folder)
+        require_writable(plan.to, *inputs)
     if plan.is_table:
         arrow()  # fails here where the extra is missing, before anything is written
-    with reading(require_run(folder)) as connection:
-        examples = _examples(folder, connection, plan, choose_again)
-        if not plan.as_folder:
-            return _to_file(examples, plan)
-        with whole_folder(plan.to) as unfinished:
-            with ExitStack() as files:
-                exported = _written(examples, plan, _folder_tables(examples, plan, unfinished, files))
-            for name, text in (describe(folder, unfinished, exported) if describe else {}).items():
-                (unfinished / name).write_text(text, encoding="utf-8")
-        return exported
+
+
+def _exported(source: Path, examples: _Examples, plan: ExportPlan, describe: Describe | None) -> Exported:
+    if not plan.as_folder:
+        return _to_file(examples, plan)
+    with whole_folder(plan.to) as unfinished:
+        with ExitStack() as files:
+            exported = _written(examples, plan, _folder_tables(examples, plan, unfinished, files))
+        for name, text in (describe(source, unfinished, exported) if describe else {}).items():
+            (unfinished / name).write_text(text, encoding="utf-8")
+    return exported
 
 
 def _is_of_an_export(path: str) -> bool:
@@ -136,46 +165,64 @@ def _require_no_file_of_run(path: Path, folder: Path) -> None:
 
 
 class _Examples:
-    """The examples of a run, some at a time, and what became of them."""
+    """Examples, some at a time, and what became of them; `table_format` is for a table of them, by its name."""
 
-    def __init__(self, connection: sqlite3.Connection, *, is_merged: bool, choose: Choose | None) -> None:
-        self.is_merged = is_merged
-        self.count = 0
+    def __init__(
+        self,
+        rows: Iterable[SizedRow],
+        table_format: Callable[[str, str | None], Format],
+        choose: Choose | None = None,
+    ) -> None:
+        self.table_format = table_format
+        self.count = self.with_system = 0
         self.barred: int | None = None if choose is None else 0
-        self._connection, self._choose = connection, choose
+        self._rows, self._choose = rows, choose
 
     def chunks(self, most_bytes: int) -> Iterator[list[JsonRow]]:
-        """All of them, `input_output` first, each kind in order."""
+        """All of them, in order."""
         chunk: list[JsonRow] = []
         size = 0
-        for (text,) in self._connection.execute("SELECT row FROM example ORDER BY kind, position"):
-            row = json.loads(text)
-            if self._choose is not None and (row := self._choose(row)) is None:
+        for example, length in self._rows:
+            row = example if self._choose is None else self._choose(example)
+            if row is None:
                 self.barred = (self.barred or 0) + 1
                 continue
-            if chunk and (len(chunk) == _CHUNK_ROWS or size + len(text) > most_bytes):
+            if chunk and (len(chunk) == _CHUNK_ROWS or size + length > most_bytes):
                 yield chunk
                 chunk, size = [], 0
             chunk.append(row)
-            size += len(text)
+            size += length
             self.count += 1
+            self.with_system += "system" in row
         if chunk:
             yield chunk
+
+
+def _rows_of_run(connection: sqlite3.Connection) -> Iterator[SizedRow]:
+    """All examples of a run, `input_output` first, each kind in order."""
+    for (text,) in connection.execute("SELECT row FROM example ORDER BY kind, position"):
+        yield json.loads(text), len(text)
+
+
+def _rows_of_file(path: Path) -> Iterator[SizedRow]:
+    for row in read_task_rows(path):
+        yield row, sum(map(len, row.values()))
 
 
 def _examples(
     folder: Path, connection: sqlite3.Connection, plan: ExportPlan, choose_again: ChooseAgain | None
 ) -> _Examples:
     meta = read_meta(connection)
+    rows, format_of_table = _rows_of_run(connection), partial(table_format, is_merged="merged" in meta)
     if meta.get("state") == "finished":
-        return _Examples(connection, is_merged="merged" in meta, choose=None)
+        return _Examples(rows, format_of_table)
     if not plan.partial:
         raise RunError(
             f"{folder}: the run is not finished; run it to its end (`ensemble-instruct run --out {folder}`), "
             f"or give --partial for the examples so far"
         )
     choose = choose_again(folder, connection) if choose_again and meta.get("state") == "running" else None
-    return _Examples(connection, is_merged="merged" in meta, choose=choose)
+    return _Examples(rows, format_of_table, choose)
 
 
 def _to_file(examples: _Examples, plan: ExportPlan) -> Exported:
@@ -183,7 +230,7 @@ def _to_file(examples: _Examples, plan: ExportPlan) -> Exported:
     with whole_file(plan.to) as file:
         writer: RowWriter
         if plan.is_table:
-            form = table_format(plan.rows, plan.system, is_merged=examples.is_merged)
+            form = examples.table_format(plan.rows, plan.system)
             writer = ParquetWriter(file, form.columns)
         else:
             form = file_format(plan.form, plan.system)
@@ -197,7 +244,7 @@ def _folder_tables(examples: _Examples, plan: ExportPlan, folder: Path, files: E
     """The tables of a folder, their files still empty, and open until `files` is closed."""
     if plan.is_table:
         wanted = {"default": plan.rows, **({"candidates": "candidates"} if plan.candidates else {})}
-        formats = {name: table_format(rows, plan.system, is_merged=examples.is_merged) for name, rows in wanted.items()}
+        formats = {name: examples.table_format(rows, plan.system) for name, rows in wanted.items()}
         return [_sharded(plan, folder / FOLDERS[name], name, form) for name, form in formats.items()]
     form = file_format(plan.form, plan.system)
     writers = {
@@ -225,4 +272,5 @@ def _written(examples: _Examples, plan: ExportPlan, tables: Sequence[_OpenTable]
             for table in tables:
                 table.add(split, rows)
     closed = tuple(table.closed() for table in tables)
-    return Exported(closed, examples.count - closed[0].rows, examples.barred)
+    systems_lost = 0 if plan.rows == "messages" else examples.with_system
+    return Exported(closed, examples.count - closed[0].rows, examples.barred, systems_lost)

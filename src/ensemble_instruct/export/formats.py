@@ -42,11 +42,15 @@ def user_text(example: JsonRow) -> str:
 
 
 def messages_row(example: JsonRow, system: str | None = None) -> JsonRow:
-    """One exchange in the chat format (`messages` of role and content), after a system message if there is a text."""
-    said = [("user", user_text(example)), ("assistant", example["output"])]
-    if system is not None:
-        said.insert(0, ("system", system))
-    return {"messages": [{"role": role, "content": content} for role, content in said]}
+    """One exchange in the chat format (`messages` of role and content), after a system message if there is a text.
+
+    A row of a user's file may have a system message of its own.
+    """
+    messages = [("user", user_text(example)), ("assistant", example["output"])]
+    first = example.get("system") if system is None else system
+    if first is not None:
+        messages.insert(0, ("system", first))
+    return {"messages": [{"role": role, "content": content} for role, content in messages]}
 
 
 def prompt_completion_row(example: JsonRow) -> JsonRow:
@@ -139,6 +143,11 @@ def file_format(name: str, system: str | None = None) -> Format:
         "preference": Format(preference_row, _PREFERENCE),
     }
     return made[name]
+
+
+def plain_table_format(name: str, system: str | None = None) -> Format:
+    """The format of a table of rows that come from no run: what the trainer reads."""
+    return file_format("original" if name == "examples" else name, system)
 
 
 def table_format(name: str, system: str | None = None, *, is_merged: bool = False) -> Format:

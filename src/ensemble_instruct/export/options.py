@@ -31,6 +31,7 @@ class ExportOptions:
     shard_size: str | None = None
     candidates: bool | None = None
     partial: bool = False
+    ignore_edits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class ExportPlan:
     candidates: bool
     """Whether the folder has a second table, of every candidate."""
     partial: bool
+    ignore_edits: bool = False
+    """Whether to go on from the store where somebody has edited `examples.jsonl`."""
 
     @property
     def is_table(self) -> bool:
@@ -76,7 +79,20 @@ def planned(given: ExportOptions, run_folder: Path) -> ExportPlan:
         form=given.form, to=to, as_folder=as_folder, rows=rows, system=given.system, splits=splits,
         shard_bytes=parse_size(given.shard_size or SHARD_SIZE),
         candidates=given.form == "hub" if given.candidates is None else given.candidates, partial=given.partial,
+        ignore_edits=given.ignore_edits,
     )  # fmt: skip
+
+
+def planned_for_file(given: ExportOptions, path: Path) -> ExportPlan:
+    """The export of a user's file. Raises `UsageError` for what needs a run too."""
+    for option, value in (("--format", given.form), ("--rows", given.rows)):
+        if value in ("preference", "hub"):
+            raise UsageError(f"{option} {value}: needs what only a run has, and {path} is a file; name a run folder")
+    if given.candidates:
+        raise UsageError(f"--candidates: needs a run, and {path} is a file; name a run folder")
+    if given.partial:
+        raise UsageError(f"--partial: goes with a run, and {path} is a file; leave it out")
+    return planned(given, path.parent)
 
 
 def _require_suffix(form: str, to: Path) -> None:

@@ -141,9 +141,9 @@ def _object(
         problem = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         raise InputFileError(f"{where}: not JSON: {problem}; put one JSON object on each line") from error
     if not isinstance(row, dict):
-        raise InputFileError(f"{where}: expected a JSON object, found {_type_name(row)}")
+        raise InputFileError(f"{where}: expected a JSON object, found {type_name(row)}")
     # Only an escape can make a lone surrogate: UTF-8 cannot hold one, so most lines need no second look.
-    if b"\\u" in line and _has_lone_surrogate(row):
+    if b"\\u" in line and has_lone_surrogate(row):
         raise InputFileError(f"{where}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
     require_fields(row, where, required, optional)
     return row
@@ -155,12 +155,13 @@ def require_fields(
     """Raise `InputFileError`, which begins with `where`, for a field that is missing or of another type."""
     for field, kind in (*required.items(), *(optional or {}).items()):
         if field in row and not isinstance(row[field], kind):
-            raise InputFileError(f"{where}: field {field!r} must be {_name(kind)}, found {_type_name(row[field])}")
+            raise InputFileError(f"{where}: field {field!r} must be {_name(kind)}, found {type_name(row[field])}")
         if field not in row and field in required:
             raise InputFileError(f"{where}: field {field!r} is missing; needed: {', '.join(required)}")
 
 
-def _has_lone_surrogate(row: object) -> bool:
+def has_lone_surrogate(row: object) -> bool:
+    """Whether a text in a value cannot be written as UTF-8."""
     try:
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -172,7 +173,8 @@ def _name(kind: type) -> str:
     return {str: "a string", bool: "true or false", list: "a list", dict: "an object"}.get(kind, kind.__name__)
 
 
-def _type_name(value: object) -> str:
+def type_name(value: object) -> str:
+    """What JSON calls a value, with its article."""
     return "null" if value is None else _name(type(value))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ensemble_instruct.cli.options import PATH
+from ensemble_instruct.cli.options import PATH, Command, ignore_edits_option
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.export.options import NAMES, REPO
+from ensemble_instruct.export.options import NAMES, REPO, ExportOptions
 
 if TYPE_CHECKING:
     from ensemble_instruct.export.exporter import Exported
@@ -17,77 +19,84 @@ if TYPE_CHECKING:
     from ensemble_instruct.export.options import ExportPlan
 
 
+def _writing(command: Command) -> Command:
+    """The options that say what is written and how; the command gets them as one `ExportOptions`, `options`."""
+
+    @wraps(command)
+    def with_options(**values: Any) -> None:
+        options = ExportOptions(**{field.name: values.pop(field.name) for field in fields(ExportOptions)})
+        command(options=options, **values)
+
+    for option in reversed(_OPTIONS):
+        with_options = option(with_options)
+    return cast(Command, with_options)
+
+
+_OPTIONS = (
+    click.option(
+        "--format",
+        "form",
+        metavar="F",
+        required=True,
+        help="original, alpaca, messages, prompt-completion, preference, parquet, hub; of a file not preference and "
+        "hub.",
+    ),
+    click.option(
+        "--to", metavar="PATH", help="File to write; FOLDER/ for a file of each split, or for Parquet in shards."
+    ),
+    click.option(
+        "--split", metavar="NAME=SHARE,…", help="Splits, like train=0.95,test=0.05; no row ever changes side."
+    ),
+    click.option("--system", metavar="TEXT", help="System message of each row of messages."),
+    click.option(
+        "--rows",
+        metavar="R",
+        help="Rows of parquet and hub: examples (default of parquet), messages (of hub), prompt-completion, alpaca, "
+        "preference.",
+    ),
+    click.option("--shard-size", metavar="SIZE", help="Most text in a Parquet file of a folder (default: 500MB)."),
+    click.option(
+        "--candidates/--no-candidates",
+        default=None,
+        help="A second table with every candidate and its score (default of hub).",
+    ),
+    click.option("--partial", is_flag=True, help="Take the examples so far of a run that is not finished."),
+    ignore_edits_option,
+)
+
+
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=PATH)
-@click.option(
-    "--format",
-    "form",
-    metavar="F",
-    required=True,
-    help="original, alpaca, messages, prompt-completion, preference, parquet, hub.",
-)
-@click.option("--to", metavar="PATH", help="File to write; FOLDER/ for a file of each split, or for Parquet in shards.")
-@click.option("--split", metavar="NAME=SHARE,…", help="Splits, like train=0.95,test=0.05; no row ever changes side.")
-@click.option("--system", metavar="TEXT", help="System message of each row of messages.")
-@click.option(
-    "--rows",
-    metavar="R",
-    help="Rows of parquet and hub: examples (default of parquet), messages (of hub), prompt-completion, alpaca, "
-    "preference.",
-)
-@click.option("--shard-size", metavar="SIZE", help="Most text in a Parquet file of a folder (default: 500MB).")
-@click.option(
-    "--candidates/--no-candidates",
-    default=None,
-    help="A second table with every candidate and its score (default of hub).",
-)
+@click.argument("source", metavar="RUN|FILE", type=PATH)
+@_writing
 @click.option("--repo", metavar="NAME", help="Dataset on the Hub to upload to, like me/my-data; HF_TOKEN is the key.")
 @click.option("--public", is_flag=True, help="Make a new dataset on the Hub public; without, it is private.")
 @click.option("--dry-run", is_flag=True, help="Write the folder of --format hub and upload nothing.")
-@click.option("--partial", is_flag=True, help="Take the examples so far of a run that is not finished.")
-def export(
-    run_folder: Path,
-    form: str,
-    to: str | None,
-    split: str | None,
-    system: str | None,
-    rows: str | None,
-    shard_size: str | None,
-    candidates: bool | None,
-    repo: str | None,
-    public: bool,
-    dry_run: bool,
-    partial: bool,
-) -> None:
-    """Write the examples of a run for a trainer, or upload them to the Hub."""
-    from ensemble_instruct.export.exporter import export_run
-    from ensemble_instruct.export.options import ExportOptions, planned
+def export(source: Path, options: ExportOptions, repo: str | None, public: bool, dry_run: bool) -> None:
+    """Write the examples of a run for a trainer, or upload them to the Hub.
+
+    FILE in place of a run: rows as the step commands, examples.jsonl and most formats have them, in JSONL or a JSON
+    array.
+    """
+    from ensemble_instruct.export.exporter import export_file, export_run
+    from ensemble_instruct.export.front_matter import declared
+    from ensemble_instruct.export.options import planned, planned_for_file
     from ensemble_instruct.export.unfinished import choose_again
 
-    plan = planned(
-        ExportOptions(
-            form=form,
-            to=to,
-            rows=rows,
-            system=system,
-            split=split,
-            shard_size=shard_size,
-            candidates=candidates,
-            partial=partial,
-        ),
-        run_folder,
-    )
-    _require_hub(form, repo, public=public, dry_run=dry_run)
-    if form != "hub":
-        from ensemble_instruct.export.front_matter import declared
-
-        _say(export_run(run_folder, plan, declared, choose_again), plan)
+    if source.exists() and not source.is_dir():
+        plan = planned_for_file(options, source)
+        _require_hub(options.form, repo, public=public, dry_run=dry_run)
+        _say(export_file(source, plan, declared), plan)
+        return
+    plan = planned(options, source)
+    _require_hub(options.form, repo, public=public, dry_run=dry_run)
+    if options.form != "hub":
+        _say(export_run(source, plan, declared, choose_again), plan)
         return
 
     from ensemble_instruct.export.hub import describing, require_access, upload
 
     access = None if dry_run or repo is None else require_access(repo)
-    exported = export_run(run_folder, plan, describing(access.repo if access else repo), choose_again)
+    exported = export_run(source, plan, describing(access.repo if access else repo), choose_again)
     _say(exported, plan)
     if access is not None:
         uploaded = upload(access, plan.to, exported, public=public)
@@ -114,6 +123,9 @@ def _say(exported: Exported, plan: ExportPlan) -> None:
         click.echo(f"note: {note}", err=True)
     if plan.form == "hub" and not exported.main.rows:
         click.echo("note: no row was written, and `datasets` loads nothing that has none", err=True)
+    if exported.systems_lost:
+        note = f"{exported.systems_lost} rows began with a system message, which has no place in {plan.rows}"
+        click.echo(f"note: {note}; --format messages keeps it", err=True)
     left = ""
     if exported.left_out:
         left = f"{exported.left_out} left out, as no candidate has another text that is less agreed on; "

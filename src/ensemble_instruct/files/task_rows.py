@@ -1,0 +1,65 @@
+"""Tasks with their answers in a file of a user, as objects with `instruction`, `input` and `output`.
+
+They come as the step commands and `export` write them: `{instruction, input, output}` with any further fields, also in
+a JSON array; `{messages}` with one exchange; `{prompt, completion}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.json_array import is_array, read_array
+from ensemble_instruct.files.jsonl import JsonRow, read_rows, type_name
+
+_EXCHANGES = (["user", "assistant"], ["system", "user", "assistant"])
+
+
+def read_task_rows(path: Path) -> Iterator[JsonRow]:
+    """The tasks of a file, one at a time, in order; with `system` where a conversation begins with such a message.
+
+    A conversation or a prompt is the instruction of a task without input. Raises `InputFileError`, which names the
+    line, for a file that cannot be read and for a row that is not a task with its answer.
+    """
+    if not path.is_file():
+        raise InputFileError(f"{path}: is no regular file, and its format has to be looked at; save it to a file first")
+    if is_array(path):
+        for number, row in read_array(path):
+            yield _task(f"{path}: object {number}", row)
+    else:
+        for number, row in read_rows(path, {}):
+            yield _task(f"{path}:{number}", row)
+
+
+def _task(where: str, row: JsonRow) -> JsonRow:
+    if "messages" in row:
+        return _exchange(where, row["messages"])
+    if "prompt" in row and "completion" in row:
+        return _texts(where, instruction=row["prompt"], input="", output=row["completion"])
+    if "instruction" in row and "output" in row:
+        return _texts(where, instruction=row["instruction"], input=row.get("input", ""), output=row["output"])
+    raise InputFileError(
+        f"{where}: is not a task with its answer: it has {', '.join(map(repr, list(row)[:10])) or 'no field'}; needed: "
+        f"'instruction' and 'output', or 'messages', or 'prompt' and 'completion'"
+    )
+
+
+def _exchange(where: str, messages: object) -> JsonRow:
+    said = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+    roles = [message.get("role") for message in said]
+    if roles not in _EXCHANGES or not isinstance(messages, list) or len(messages) != len(said):
+        raise InputFileError(
+            f"{where}: 'messages' must be one exchange: a message of the user and one of the assistant, after at most "
+            f"one of the system"
+        )
+    user, assistant = (message.get("content") for message in said[-2:])
+    task = _texts(where, instruction=user, input="", output=assistant)
+    return task | _texts(where, system=said[0].get("content")) if roles[0] == "system" else task
+
+
+def _texts(where: str, **values: object) -> JsonRow:
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise InputFileError(f"{where}: the {name} must be a string, found {type_name(value)}")
+    return values
