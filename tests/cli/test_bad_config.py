@@ -175,7 +175,7 @@ def _foreign_database(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["status FOLDER", "export FOLDER --format alpaca --to out.jsonl"])
-@pytest.mark.parametrize("place", ["nowhere", "good.jsonl", "empty", "garbage", "foreign"])
+@pytest.mark.parametrize("place", ["nowhere", "config.yaml", "empty", "garbage", "foreign"])
 def test_what_is_no_run_is_refused(forks: Forks, folder: Path, place: str, command: str) -> None:
     (folder / "empty").mkdir()
     (folder / "garbage").mkdir()

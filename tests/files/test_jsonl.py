@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import tempfile
 from pathlib import Path
@@ -52,7 +53,8 @@ def _row(line: bytes) -> dict[str, str] | None:
 @given(st.lists(_LINES, max_size=6), st.sampled_from([b"\n", b"\r\n"]))
 @settings(max_examples=300, deadline=None)
 def test_any_file_is_read_up_to_its_first_bad_line(lines: list[bytes], end: bytes) -> None:
-    filled = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    texts = [*(line.removeprefix(codecs.BOM_UTF8) for line in lines[:1]), *lines[1:]]
+    filled = [(number, line) for number, line in enumerate(texts, start=1) if line.strip()]
     bad = next((number for number, line in filled if _row(line) is None), None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.jsonl"
