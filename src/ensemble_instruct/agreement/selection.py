@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ensemble_instruct.agreement.answers import source_of
 from ensemble_instruct.agreement.ballots import Ballot, Matrix, ballot, mean_agreements, original_ballot
-from ensemble_instruct.agreement.strategies import Question, View, choose
+from ensemble_instruct.agreement.strategies import Choice, Question, View, choose
 from ensemble_instruct.agreement.utilities import (
     PURE,
     ROUGE_L,
     Comparer,
+    Texts,
     Weights,
     is_pure,
     mixed,
@@ -213,19 +215,26 @@ def voices_of(row: Answered) -> tuple[Candidate, ...]:
 
 def ballots_of(rows: Sequence[Answered], selection: Selection, comparers: Comparers = PURE) -> list[Ballot]:
     """The ballot of each row; no output must only repeat its input (or its instruction)."""
+    return ballots_for([(row.instance, outputs_of(row)) for row in rows], selection, comparers)
+
+
+def ballots_for(texts: Sequence[Texts], selection: Selection, comparers: Comparers = PURE) -> list[Ballot]:
+    """The same for outputs of which it makes no difference who gave them."""
     if selection.strategy in OF_THREE:
-        return [
-            original_ballot(outputs_of(row), source_of(row.instance.instruction, row.instance.input)) for row in rows
-        ]
-    made: dict[int, Ballot] = {}
+        return [original_ballot(outputs, _echoed(instance)) for instance, outputs in texts]
+    ballots: dict[int, Ballot] = {}
     for kind in KINDS:
-        places = [place for place, row in enumerate(rows) if row.instance.kind == kind]
+        places = [place for place, (instance, _) in enumerate(texts) if instance.kind == kind]
         weights = selection.weights_of(kind)
-        texts = [(rows[place][0], outputs_of(rows[place])) for place in places]
-        matrices = [None] * len(places) if weights == ROUGE_L else mixed(weights, comparers, texts)
-        for place, (instance, outputs), matrix in zip(places, texts, matrices, strict=True):
-            made[place] = ballot(outputs, source_of(instance.instruction, instance.input), matrix)
-    return [made[place] for place in range(len(rows))]
+        of_kind = [texts[place] for place in places]
+        matrices = [None] * len(places) if weights == ROUGE_L else mixed(weights, comparers, of_kind)
+        for place, (instance, outputs), matrix in zip(places, of_kind, matrices, strict=True):
+            ballots[place] = ballot(outputs, _echoed(instance), matrix)
+    return [ballots[place] for place in range(len(texts))]
+
+
+def _echoed(instance: Instance) -> str:
+    return source_of(instance.instruction, instance.input)
 
 
 def decide(
@@ -237,15 +246,40 @@ def decide(
         if hit := filters.task_hit(instance):
             return rejected_row(instance, hit.reason, hit.detail, voices)
         given = replace(given, barred=filters.output_hits(instance, given.outputs, given.repetition))
-    asked = Question(given, voter_names(row), instance.id, view or View(), selection.threshold)
-    choice = choose(asked, selection.strategy)
+    question = Question(given, voter_names(row), instance.id, view or View(), selection.threshold)
+    choice = decided(question, selection, instance.kind)
     if choice.place is None:
-        return rejected_row(instance, choice.reason, choice.detail or f"agreement {choice.agreement:.3f}", voices)
-    output, least = given.outputs[choice.place], selection.least(instance.kind)
-    if choice.agreement < least:
-        return rejected_row(instance, "low_agreement", f"{choice.agreement:.3f} < {least:g}", voices)
+        return rejected_row(instance, choice.reason, choice.detail, voices)
     barred = tuple(hit.reason if hit else "" for hit in given.barred)
-    return chosen_example(row, output, choice.agreement, given.matrix, barred)
+    return chosen_example(row, given.outputs[choice.place], choice.agreement, given.matrix, barred)
+
+
+def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
+    """What the strategy chooses, or nothing where that is agreed on too little; the detail says how much it is."""
+    choice, least = choose(question, selection.strategy), selection.least(kind)
+    if choice.place is None:
+        return replace(choice, detail=choice.detail or f"agreement {choice.agreement:.3f}")
+    if choice.agreement < least:
+        return replace(choice, place=None, reason="low_agreement", detail=f"{choice.agreement:.3f} < {least:g}")
+    return choice
+
+
+def most_agreed(ids: Sequence[int], agreements: Sequence[float], share: float, rows: int) -> bytearray:
+    """For each row that may stay whether it does, where `share` of so many rows shall.
+
+    The most agreed-on stay; of equal ones those with the lower id, whatever the order of the rows.
+    """
+    ranked = sorted(range(len(ids)), key=ids.__getitem__)
+    ranked.sort(key=lambda number: -agreements[number])
+    stays = bytearray(len(ranked))
+    for number in ranked[: math.floor(share * rows + 0.5)]:
+        stays[number] = 1
+    return stays
+
+
+def below_share(agreement: float, share: float) -> str:
+    """Why a row does not stay that may, in words."""
+    return f"agreement {agreement:.3f}, not in {share:g}"
 
 
 def chosen_example(row: Answered, output: str, agreement: float, matrix: Matrix, barred: tuple[str, ...]) -> Example:

@@ -3,42 +3,68 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError
 
-from ensemble_instruct.config.bundled import BUNDLED
+from ensemble_instruct.config.bundled import BUNDLED, preset_text
 from ensemble_instruct.config.known_tasks import with_known_licence
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.section import Section
-from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.errors import ConfigError, UsageError
 
+Overrides = Mapping[str, Any] | Sequence[str]
+"""Settings by key, or `key=value` texts as `--set` has them."""
+ConfigSource = Config | Path | str | Mapping[str, Any]
+"""A config as who calls from Python names it."""
 _DEEPEST = 20
 """Most keys below each other: YAML's aliases can make a value that holds itself."""
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """The config in a YAML file, with `key=value` overrides. Raises `ConfigError`.
+def load_config(
+    path: Path | str | None = None, *, preset: str | None = None, overrides: Overrides | None = None
+) -> Config:
+    """The config in a YAML file or of a bundled preset, with overrides put over it; or one of settings alone.
 
-    Paths in the file are relative to its folder, those of overrides to the working folder.
+    `overrides` is a mapping, whose keys may be dotted or have mappings below them, `{"instructions.window": 32}` or
+    `{"instructions": {"window": 32}}`: what it does not name stays. Or, as `--set` has them, texts `key=value` of YAML.
+
+    Paths in the file are relative to its folder, all others to the working folder. Raises `ConfigError`, with file,
+    line and key where they are known, and `UsageError` for a path and a preset at once.
     """
+    if path is not None and preset is not None:
+        raise UsageError("give either a path or a preset, not both")
+    if preset is not None:
+        return parse_config(preset_text(preset), f"preset {preset}", Path.cwd(), overrides or ())
+    if path is None:
+        if overrides is None:
+            raise UsageError("give the path of a config, a preset or settings")
+        return _completed({}, "settings", overrides, {})
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8; save the file as UTF-8") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}; check the path") from error
-    return parse_config(text, str(path), path.resolve().parent, overrides)
+    return parse_config(text, str(path), path.resolve().parent, overrides or ())
 
 
-def parse_config(text: str, source: str, folder: Path, overrides: Sequence[str] = ()) -> Config:
+def config_of(config: ConfigSource) -> Config:
+    """A config as who calls from Python names it: itself, the path of its file, or its settings as a mapping."""
+    if isinstance(config, Config):
+        return config
+    return load_config(overrides=config) if isinstance(config, Mapping) else load_config(config)
+
+
+def parse_config(text: str, source: str, folder: Path, overrides: Overrides = ()) -> Config:
     """The config in a YAML text; `source` names it in errors, relative paths start at `folder`. Raises `ConfigError`.
 
-    `--set`'s overrides are put over it, and known seed tasks get their licence.
+    The overrides are put over it, and known seed tasks get their licence.
     """
     lines: dict[tuple[str, ...], int] = {}
     try:
@@ -53,8 +79,16 @@ def parse_config(text: str, source: str, folder: Path, overrides: Sequence[str] 
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: expected keys and values; `ensemble-instruct init` writes an example")
     _anchor_paths(values, folder)
-    for override in overrides:
-        _override(values, override)
+    return _completed(values, source, overrides, lines)
+
+
+def _completed(values: dict[str, Any], source: str, overrides: Overrides, lines: dict[tuple[str, ...], int]) -> Config:
+    if isinstance(overrides, Mapping):
+        for key, value in overrides.items():
+            _put(values, str(key), value)
+    else:
+        for override in overrides:
+            _override(values, override)
     _anchor_paths(values, Path.cwd())
     return with_known_licence(validated(values, source, lines))
 
@@ -143,15 +177,37 @@ def _override(values: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"--set {override}: the value is not YAML") from error
+    _holder_of(values, names, f"--set {override}")[names[-1]] = value
+
+
+def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set a key to a value of Python; a mapping is put over what there is, key by key."""
+    names = _split_key(dotted, values)
+    holder = _holder_of(values, names, f"overrides: {dotted}")
+    holder[names[-1]] = _merged(holder.get(names[-1]), value)
+
+
+def _merged(before: Any, value: Any) -> Any:
+    """A value as YAML would have it, put over the one before."""
+    if isinstance(value, Mapping):
+        known = before if isinstance(before, dict) else {}
+        return known | {str(key): _merged(known.get(str(key)), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_merged(None, inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _holder_of(values: dict[str, Any], names: Sequence[str], where: str) -> dict[str, Any]:
+    """The section that the last of the names is a key of; sections that are missing are made."""
     holder = values
     for name in names[:-1]:
         inner = holder.get(name)
         if inner is None:
             inner = holder[name] = {}
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {override}: '{name}' has no keys below it")
+            raise ConfigError(f"{where}: '{name}' has no keys below it")
         holder = inner
-    holder[names[-1]] = value
+    return holder
 
 
 def _split_key(dotted: str, values: dict[str, Any]) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ensemble_instruct.config.load import ConfigSource, config_of
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.records import BYTES_PER_TOKEN, Kind, Step
 from ensemble_instruct.steps.instances import instances_request
-from ensemble_instruct.steps.plans import KindPlan
+from ensemble_instruct.steps.plans import prepare
 from ensemble_instruct.steps.prompts import instructions_prompt
 
 YIELD_INSTRUCTIONS = 0.6
@@ -36,10 +36,14 @@ class Estimate:
     cost: float
 
 
-def estimate(config: Config, plans: Mapping[Kind, KindPlan]) -> list[Estimate]:
-    """The requests of a run by step, kind and model; see `ASSUMPTIONS`."""
+def estimate(source: ConfigSource) -> list[Estimate]:
+    """The requests of a run by step, kind and model, with their tokens and cost; see `ASSUMPTIONS`. Nothing is asked.
+
+    Raises `ConfigError` for a config that cannot be, `InputFileError` for a file of it that cannot be read.
+    """
+    config = config_of(source)
     planned = []
-    for kind, plan in plans.items():
+    for kind, plan in prepare(config).items():
         target = config.instructions.target.of(kind)
         seeds = plan.instructions.seeds[: config.instructions.demonstrations.of(kind)]
         shown = len(instructions_prompt(seeds, config.profile)) // BYTES_PER_TOKEN

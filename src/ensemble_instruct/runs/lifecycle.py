@@ -83,7 +83,7 @@ def _require_budget(budget: float | None, sections: Iterable[ModelSection]) -> N
     """Raise `UsageError` for a budget that is not a number, or that nothing is charged to."""
     if budget is None:
         return
-    if not math.isfinite(budget):
+    if not 0 < budget < math.inf:
         raise UsageError(f"--budget {budget}: is no sum of money; give a number of US dollars")
     if not any(section.price.input or section.price.output for section in sections):
         raise UsageError("--budget: no model of the config has a price; set models.NAME.price")

@@ -126,7 +126,7 @@ def config_selecting(
             raise UsageError(
                 f"--set {override}: a finished run takes other filters alone, such as quality.refusals=true"
             )
-    config = load_config(folder / "config.yaml", overrides).with_decontaminate(decontaminate)
+    config = load_config(folder / "config.yaml", overrides=overrides).with_decontaminate(decontaminate)
     values = config.model_dump(mode="json")
     values["ensemble"] |= selection.settings
     if embedding_model is not None:

@@ -11,7 +11,6 @@ for, `Selection.is_final_at_once` says so: the first decision stands, and there 
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from itertools import compress, islice
@@ -26,8 +25,10 @@ from ensemble_instruct.agreement.selection import (
     Comparers,
     Selection,
     ballots_of,
+    below_share,
     chosen_example,
     decide,
+    most_agreed,
     outputs_of,
     rejected_row,
     voices_of,
@@ -114,7 +115,7 @@ class _DecidedRows:
 
     def shared(self, rows: Iterable[Answered], share: float) -> Iterator[Example | Rejected]:
         """The same rows again: the most agreed-on examples up to a share of the rows, the others as drops."""
-        stays, number, at = self._staying(share), 0, 0
+        stays, number, at = most_agreed(self._ids, self._agreements, share, self._count), 0, 0
         for row in compress(rows, self._are_examples):
             size = 1 + len(row.candidates)
             matrix = from_triangle(size, self._numbers[at : at + _pairs(size)])
@@ -122,8 +123,7 @@ class _DecidedRows:
             if stays[number]:
                 yield chosen_example(row, output, agreement, matrix, self._barred.get(number, ()))
             else:
-                detail = f"agreement {agreement:.3f}, not in {share:g}"
-                yield rejected_row(row.instance, "below_share", detail, voices_of(row))
+                yield rejected_row(row.instance, "below_share", below_share(agreement, share), voices_of(row))
             number, at = number + 1, at + _pairs(size)
 
     def _remember(self, example: Example) -> None:
@@ -133,15 +133,6 @@ class _DecidedRows:
         self._places.append([voice.text for voice in example.candidates].index(example.output))
         self._agreements.append(example.agreement)
         self._numbers.extend(triangle(example.matrix))
-
-    def _staying(self, share: float) -> bytearray:
-        """For each example whether it stays; of equal agreements the lower id, whatever the order of the rows."""
-        ranked = sorted(range(len(self._ids)), key=self._ids.__getitem__)
-        ranked.sort(key=lambda number: -self._agreements[number])
-        stays = bytearray(len(ranked))
-        for number in ranked[: math.floor(share * self._count + 0.5)]:
-            stays[number] = 1
-        return stays
 
 
 def _pairs(size: int) -> int:

@@ -135,17 +135,14 @@ def _warn_if_empty(status: Status, kind: Kind, folder: Path) -> None:
 
 
 def _config_for_run(config_path: Path | None, out: Path, preset: str | None, overrides: tuple[str, ...]) -> Config:
-    from ensemble_instruct.config.bundled import preset_text
-    from ensemble_instruct.config.load import load_config, parse_config
+    from ensemble_instruct.config.load import load_config
 
     if config_path is not None and preset is not None:
         raise UsageError("give either CONFIG or --preset, not both")
-    if preset is not None:
-        return parse_config(preset_text(preset), f"preset {preset}", Path.cwd(), overrides)
-    if config_path is not None:
-        return load_config(config_path, overrides)
+    if config_path is not None or preset is not None:
+        return load_config(config_path, preset=preset, overrides=overrides)
     if (out / "config.yaml").is_file():
-        return load_config(out / "config.yaml", overrides)
+        return load_config(out / "config.yaml", overrides=overrides)
     raise UsageError("give a CONFIG or --preset NAME; `ensemble-instruct init my.yaml` writes a config to start from")
 
 
@@ -176,7 +173,7 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     from ensemble_instruct.config.load import load_config
     from ensemble_instruct.models.probes import ask_one_word
 
-    config = load_config(config_path, overrides)
+    config = load_config(config_path, overrides=overrides)
     _print_plan(config)
     words = driven(ask_one_word(config))
     for word in words:
@@ -194,9 +191,8 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
 def _print_plan(config: Config) -> None:
     """The licences, then the requests that a run needs; raises `ConfigError` for a licence that is not admitted."""
     from ensemble_instruct.runs.estimate import ASSUMPTIONS, estimate
-    from ensemble_instruct.steps.plans import prepare
 
-    planned = estimate(config, prepare(config))
+    planned = estimate(config)
     _print_licences(config)
     click.echo(f"{'step':<13}{'kind':<14}{'model':<24}{'requests':>9}{'tokens in':>12}{'tokens out':>12}{'USD':>9}")
     for row in planned:

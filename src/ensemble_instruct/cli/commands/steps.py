@@ -205,7 +205,7 @@ def _ask(
     from ensemble_instruct.config.load import load_config
     from ensemble_instruct.files.places import require_writable
 
-    config = load_config(config_path, overrides)
+    config = load_config(config_path, overrides=overrides)
     require_writable(to, config_path)
     _report(to, watched(lambda monitor: work(config, monitor), log_file, log_format))
 

@@ -1,0 +1,169 @@
+"""Step 5 on plain lists: which of the outputs that there are for a task the models agree on. No run, no config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+from ensemble_instruct.agreement.embeddings import comparers_for
+from ensemble_instruct.agreement.selection import (
+    WITH_A_VIEW,
+    Selection,
+    ballots_for,
+    below_share,
+    decided,
+    most_agreed,
+)
+from ensemble_instruct.agreement.strategies import Choice, Question, Standing, View
+from ensemble_instruct.agreement.utilities import utility_weights
+from ensemble_instruct.errors import UsageError
+from ensemble_instruct.records import DEFAULT_STRATEGY, INSTANCE_VOTER, Instance, Kind, Strategy, Utility
+
+Outputs = Mapping[str, str] | Sequence[str]
+"""The outputs for one task: by voter, or in a list, whose voters are called `0`, `1`, …"""
+TaskText = str | tuple[str, str]
+"""An instruction, or an instruction and its input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """What becomes of the outputs for one task."""
+
+    output: str | None
+    """The one that is kept; None where the row is dropped."""
+    winners: tuple[str, ...]
+    """The voters that gave this very text, in alphabetical order."""
+    agreement: float
+    """The confidence of the strategy, 0 to 1; by it `min_agreement` and `keep` decide."""
+    scores: Mapping[str, float]
+    """For each voter the mean agreement of its output with the others."""
+    reason: str = ""
+    """Why the row is dropped, in a word such as `low_agreement`; empty where it is kept."""
+    detail: str = ""
+    """What the reason rests on."""
+
+
+def ensemble(
+    rows: Iterable[Outputs],
+    *,
+    tasks: Iterable[TaskText] | None = None,
+    strategy: Strategy = DEFAULT_STRATEGY,
+    utility: Utility | Mapping[Utility, float] = "rouge-l",
+    min_agreement: float | None = None,
+    keep: float | None = None,
+    threshold: float | None = None,
+    embedding_model: Path | str | None = None,
+) -> list[Selected]:
+    """Of each row of outputs the one that the voters agree on, or why the row is dropped: what step 5 of a run does.
+
+    >>> said = {"ada": "Oslo", "bob": "Oslo", "eve": "Bergen"}
+    >>> (selected,) = ensemble([said], tasks=["What is the capital of Norway?"])
+    >>> selected.output, selected.winners
+    ('Oslo', ('ada', 'bob'))
+
+    `tasks` says for each row its instruction, or its instruction and input: an output that only repeats that is not
+    chosen. A voter called `instance` is the instance's own output, the first of the three of the original's strategies;
+    else the first of the row is. `utility` says what agreement means, one or several with weights; `embedding` needs
+    `embedding_model`, the folder of a sentence encoder. A row needs `min_agreement`, or to be in the share `keep` of
+    the most agreed-on; without either, the default of the strategy. `threshold` belongs to the original's strategies.
+
+    Raises `UsageError` for rows or settings that cannot be.
+    """
+    weights = utility_weights(utility)
+    selection = Selection(strategy=strategy, min_agreement=min_agreement, keep=keep, weights=(weights, weights))
+    if threshold is not None:
+        selection = replace(selection, threshold=threshold)
+    _require_possible(selection)
+    comparers = comparers_for(selection.weights, None if embedding_model is None else Path(embedding_model))
+    asked = _instances(rows, tasks)
+    texts = [(instance, list(outputs.values())) for instance, outputs, _ in asked]
+    ballots = ballots_for(texts, selection, comparers)
+    voters = [tuple(outputs) for _, outputs, _ in asked]
+    view = View()
+    if strategy in WITH_A_VIEW:
+        standing = Standing()
+        for names, ballot in zip(voters, ballots, strict=True):
+            standing.add(names, ballot.scores)
+        view = standing.view()
+    choices = [
+        decided(Question(ballot, names, key, view, selection.threshold), selection, instance.kind)
+        for ballot, names, (instance, _, key) in zip(ballots, voters, asked, strict=True)
+    ]
+    if keep is not None:
+        choices = _shared(choices, [key for _, _, key in asked], keep)
+    return [_selected(choice, outputs) for choice, (_, outputs, _) in zip(choices, asked, strict=True)]
+
+
+def _require_possible(selection: Selection) -> None:
+    if selection.strategy not in get_args(Strategy):
+        raise UsageError(
+            f"strategy {selection.strategy!r}: no such strategy; there are {', '.join(get_args(Strategy))}"
+        )
+    for name in ("min_agreement", "keep", "threshold"):
+        value = getattr(selection, name)
+        if value is not None and not 0 <= value <= 1:
+            raise UsageError(f"{name} {value}: is not between 0 and 1")
+
+
+def _instances(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None) -> list[tuple[Instance, dict[str, str], str]]:
+    """For each row its instance, its outputs by voter, and what ranks it and draws for it among equals.
+
+    That is the id of the instance, as in a run; where the tasks are not known, the number of the row.
+    """
+    outputs = [_by_voter(row, f"rows[{place}]") for place, row in enumerate(rows)]
+    if tasks is None:
+        nothing = Instance(kind="output_only", instruction="", input="", output="")
+        return [(nothing, row, f"{place:016x}") for place, row in enumerate(outputs)]
+    instances = [_instance(task, f"tasks[{place}]") for place, task in enumerate(tasks)]
+    if len(instances) != len(outputs):
+        raise UsageError(f"tasks: there are {len(instances)} for {len(outputs)} rows; each row needs its own")
+    return [(instance, row, instance.id) for instance, row in zip(instances, outputs, strict=True)]
+
+
+def _by_voter(row: Outputs, where: str) -> dict[str, str]:
+    """The outputs of a row by voter, the instance's own first."""
+    if isinstance(row, str) or not isinstance(row, Mapping | Sequence):
+        raise UsageError(f"{where}: expected outputs by voter or a list of them, found {row!r}")
+    named = dict(row) if isinstance(row, Mapping) else {str(place): text for place, text in enumerate(row)}
+    for voter, text in named.items():
+        if not isinstance(text, str):
+            raise UsageError(f"{where}: the output of {voter!r} must be a string, found {text!r}")
+    own = {INSTANCE_VOTER: named[INSTANCE_VOTER]} if INSTANCE_VOTER in named else {}
+    return own | named
+
+
+def _instance(task: TaskText, where: str) -> Instance:
+    instruction, task_input = (task, "") if isinstance(task, str) else task
+    if not (isinstance(instruction, str) and isinstance(task_input, str)):
+        raise UsageError(f"{where}: expected an instruction, or an instruction and its input, found {task!r}")
+    kind: Kind = "input_output" if task_input.strip() else "output_only"
+    return Instance(kind=kind, instruction=instruction, input=task_input, output="")
+
+
+def _shared(choices: Sequence[Choice], keys: Sequence[str], share: float) -> list[Choice]:
+    """The choices, of which only the most agreed-on stay, up to a share of all."""
+    places = [place for place, choice in enumerate(choices) if choice.place is not None]
+    stays = most_agreed(
+        [int(keys[place], 16) for place in places], [choices[place].agreement for place in places], share, len(choices)
+    )
+    shared = list(choices)
+    for place, stays_here in zip(places, stays, strict=True):
+        if not stays_here:
+            detail = below_share(choices[place].agreement, share)
+            shared[place] = replace(choices[place], place=None, reason="below_share", detail=detail)
+    return shared
+
+
+def _selected(choice: Choice, outputs: Mapping[str, str]) -> Selected:
+    output = None if choice.place is None else list(outputs.values())[choice.place]
+    winners = () if output is None else tuple(sorted(voter for voter, text in outputs.items() if text == output))
+    return Selected(
+        output=output,
+        winners=winners,
+        agreement=choice.agreement,
+        scores=dict(zip(outputs, choice.scores, strict=True)),
+        reason=choice.reason,
+        detail=choice.detail,
+    )

@@ -1,0 +1,335 @@
+"""A run as an object, for notebooks and programs: `Run`, and what starts, opens and merges runs.
+
+What takes long is driven in a thread of its own (`driver`), so that it works where a loop runs already. An interrupt
+(Ctrl-C, or the stop button of a notebook) lets the requests in flight come home, a second one drops them; then it
+raises `KeyboardInterrupt`, and what was answered is kept.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+
+from ensemble_instruct.config.load import ConfigSource, config_of, load_config
+from ensemble_instruct.config.schema import Config
+from ensemble_instruct.errors import RunError, UsageError
+from ensemble_instruct.files.atomic import whole_file
+from ensemble_instruct.records import KINDS, STEPS, Example, Instruction, Rejected, Strategy, Utility
+from ensemble_instruct.runs.driver import Driver
+from ensemble_instruct.runs.progress import Watch, shown_while
+from ensemble_instruct.runs.recorder import Monitor
+from ensemble_instruct.runs.status import Status, read_status
+from ensemble_instruct.store.reading import (
+    read_examples,
+    read_instructions,
+    read_meta,
+    read_rejected,
+    reading,
+    require_run,
+    state_of,
+)
+from ensemble_instruct.store.rows import example_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from pandas import DataFrame
+
+    from ensemble_instruct.export.exporter import Exported
+
+Result = TypeVar("Result")
+Records = Literal["examples", "rejected", "instructions"]
+_PAGE_HEIGHT = 700
+"""Of a report below a cell, in pixels."""
+
+
+def run(
+    config: ConfigSource,
+    folder: Path | str,
+    *,
+    budget: float | None = None,
+    progress: bool = True,
+    retry_failed: bool = False,
+    force: bool = False,
+) -> Run:
+    """Make the dataset of a config in a run folder, or go on where an earlier call stopped; returns when it is done.
+
+    `config` is a `Config`, the path of a YAML file, or settings as `load_config` takes them. What the folder has
+    answered is not asked again. `budget` is what all starts together may cost, in US dollars; `retry_failed` asks
+    again what failed for good; `force` goes on with a config that changes the records of the run. `progress` shows
+    bars in a notebook and on a terminal, else lines on stderr.
+
+    Works in a notebook, whose loop runs already. An interrupt stops it as Ctrl-C does the command, and raises
+    `KeyboardInterrupt`: the same call goes on. Raises `ConfigError` for a config that cannot be, `InputFileError` for a
+    folder that is something else, `RunLockedError` when another process works in it, `ConfigChangedError` when the
+    config has changed, and `RunError` when the run cannot go on.
+    """
+    settings, place = config_of(config), Path(folder)
+
+    def work(monitor: Monitor) -> Coroutine[Any, Any, object]:
+        from ensemble_instruct.runs.lifecycle import start_or_resume
+
+        return start_or_resume(settings, place, monitor, budget=budget, retry_failed=retry_failed, force=force)
+
+    _driven(work, progress=progress, go_on="call run again with the same folder")
+    return Run(place)
+
+
+async def run_async(
+    config: ConfigSource,
+    folder: Path | str,
+    *,
+    budget: float | None = None,
+    progress: bool = True,
+    retry_failed: bool = False,
+    force: bool = False,
+) -> Run:
+    """The same as `run`, on the loop of who awaits it; a cancellation drops what is in flight, and keeps all else."""
+    from ensemble_instruct.runs.lifecycle import start_or_resume
+
+    settings, place, watch = config_of(config), Path(folder), Watch()
+    with _shown(watch, progress=progress):
+        await start_or_resume(settings, place, watch, budget=budget, retry_failed=retry_failed, force=force)
+    return Run(place)
+
+
+def open_run(folder: Path | str) -> Run:
+    """The run of a folder, finished or not, also while another process works in it; nothing is changed.
+
+    Raises `InputFileError` for a folder that is not a run.
+    """
+    return Run(folder)
+
+
+def merge(runs: Sequence[Run | Path | str], folder: Path | str, *, progress: bool = True) -> Run:
+    """Make one run out of several finished ones, in a new folder; what an earlier one has is dropped from a later one.
+
+    Raises `InputFileError` for a folder that is not a run, or that is there already, `RunError` for a run that is not
+    finished, and `UsageError` for settings that cannot be merged.
+    """
+    folders = [each.folder if isinstance(each, Run) else Path(each) for each in runs]
+
+    def work(monitor: Monitor) -> Coroutine[Any, Any, object]:
+        from ensemble_instruct.runs.merging.merge import merge_runs
+
+        return merge_runs(folders, Path(folder), monitor)
+
+    _driven(work, progress=progress, go_on="merge again")
+    return Run(folder)
+
+
+class Run:
+    """A run folder: what is in it, read anew at each call, so that a run that goes on can be watched."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self._database = require_run(self.folder)
+
+    @property
+    def state(self) -> str:
+        """`finished`, `running` or `stopped`."""
+        with reading(self._database) as connection:
+            return state_of(read_meta(connection), self._database)
+
+    @property
+    def config(self) -> Config:
+        """What the run was started with; `run(this.config, this.folder)` resumes it."""
+        return load_config(self.folder / "config.yaml")
+
+    def stats(self) -> Status:
+        """Records by step and kind, drops by reason, tokens, costs and rates: the numbers of `status`."""
+        return read_status(self.folder)
+
+    def examples(self) -> Iterator[Example]:
+        """The examples, `input_output` first, each kind in the order of its instructions.
+
+        Their candidates are as `examples.jsonl` has them, without the requests behind them.
+        """
+        with reading(self._database) as connection:
+            yield from map(example_of, read_examples(connection))
+
+    def rejected(self) -> Iterator[Rejected]:
+        """What the steps dropped, each with its reason, in the order in which they did."""
+        with reading(self._database) as connection:
+            yield from read_rejected(connection)
+
+    def instructions(self) -> Iterator[Instruction]:
+        """The instructions of step 1, `input_output` first, in the order in which they were made."""
+        with reading(self._database) as connection:
+            for kind in KINDS:
+                yield from read_instructions(connection, kind)
+
+    def to_pandas(self, what: Records = "examples") -> DataFrame:
+        """A data frame with a row for each record.
+
+        That of an example has the columns of `examples.jsonl`. Raises `UsageError` where pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise _missing("to_pandas", "pandas") from error
+        return DataFrame(self._rows(what))
+
+    def to_dataset(self, what: Records = "examples") -> Dataset:
+        """The same rows as a dataset of Hugging Face; raises `UsageError` where `datasets` is not installed."""
+        try:
+            from datasets import Dataset
+        except ImportError as error:
+            raise _missing("to_dataset", "datasets") from error
+        return Dataset.from_list(self._rows(what))
+
+    def select(
+        self,
+        *,
+        strategy: Strategy | None = None,
+        utility: Utility | Mapping[Utility, float] | None = None,
+        threshold: float | None = None,
+        min_agreement: float | None = None,
+        keep: float | None = None,
+        embedding_model: Path | str | None = None,
+        progress: bool = True,
+    ) -> Run:
+        """Select anew in a finished run, with other settings, which it keeps; no model is asked.
+
+        Replaces `examples.jsonl` and `report.html`. What is None stays as it is; but a strategy, a utility,
+        `min_agreement` or `keep` takes the place of what `min_agreement` and `keep` were. Raises `RunError` when the
+        run is not finished, and `UsageError` for settings that cannot be.
+        """
+        weights = {utility: 1.0} if isinstance(utility, str) else utility
+        encoder = None if embedding_model is None else Path(embedding_model)
+
+        def work(monitor: Monitor) -> Coroutine[Any, Any, object]:
+            from ensemble_instruct.runs.selecting import run_selection, select_anew
+
+            selection = run_selection(self.folder).changed(
+                strategy=strategy, utility=weights, threshold=threshold, min_agreement=min_agreement, keep=keep
+            )
+            return select_anew(self.folder, monitor, selection, embedding_model=encoder)
+
+        _driven(work, progress=progress, go_on="select again")
+        return self
+
+    def export(
+        self,
+        to: Path | str,
+        *,
+        form: str,
+        split: str | None = None,
+        rows: str | None = None,
+        system: str | None = None,
+        shard_size: str | None = None,
+        candidates: bool | None = None,
+        partial: bool = False,
+    ) -> Exported:
+        """Write the examples for a trainer, with the options of the command `export`; says what was written.
+
+        `form` is `original`, `alpaca`, `messages`, `prompt-completion`, `preference`, `parquet`, or `hub` for the
+        folder that the command would upload. Raises `RunError` for a run that is not finished unless `partial`,
+        `UsageError` for options that do not go together, and `InputFileError` for a place that cannot be written.
+        """
+        from ensemble_instruct.export.exporter import export_run
+        from ensemble_instruct.export.front_matter import declared
+        from ensemble_instruct.export.hub import describing
+        from ensemble_instruct.export.options import ExportOptions, planned
+        from ensemble_instruct.export.unfinished import choose_again
+
+        options = ExportOptions(
+            form=form, to=str(to), split=split, rows=rows, system=system, shard_size=shard_size,
+            candidates=candidates, partial=partial,
+        )  # fmt: skip
+        describe = describing(None) if form == "hub" else declared
+        return export_run(self.folder, planned(options, self.folder), describe, choose_again)
+
+    def report(self) -> ReportPage:
+        """What happened in the run, on one page: a notebook shows it below the cell, `save` writes it to a file."""
+        from ensemble_instruct.report.page import page
+        from ensemble_instruct.report.report import read_report
+
+        return ReportPage(page(read_report(self.folder)))
+
+    def card(self) -> str:
+        """The dataset's card in Markdown: what it is, how it was made, and under which licences."""
+        from ensemble_instruct.export.card import dataset_card
+        from ensemble_instruct.export.facts import read_facts
+
+        return dataset_card(read_facts(self.folder))
+
+    def __repr__(self) -> str:
+        status = self.stats()
+        return f"Run({str(self.folder)!r}): {status.state}, {status.examples} examples"
+
+    def _repr_html_(self) -> str:
+        status = self.stats()
+        head = "".join(f"<th>{step}</th>" for step in STEPS)
+        body = "".join(
+            f"<tr><th>{kind}</th>{''.join(f'<td>{status.kept[step, kind]:,}</td>' for step in STEPS)}</tr>"
+            for kind in KINDS
+            if any(status.kept[step, kind] for step in STEPS)
+        )
+        return f"<p>{html.escape(repr(self))}</p><table><tr><td></td>{head}</tr>{body}</table>"
+
+    def _rows(self, what: Records) -> list[dict[str, Any]]:
+        match what:
+            case "examples":
+                with reading(self._database) as connection:
+                    return list(read_examples(connection))
+            case "rejected":
+                return [_plain(record, "candidates") for record in self.rejected()]
+            case "instructions":
+                return [_plain(record) for record in self.instructions()]
+        raise UsageError(f"{what}: no such records; there are {', '.join(get_args(Records))}")
+
+
+def _plain(record: Instruction | Rejected, *without: str) -> dict[str, Any]:
+    return {name: value for name, value in asdict(record).items() if name not in without}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """The report of a run: one self-contained page of HTML."""
+
+    html: str
+
+    def save(self, path: Path | str) -> Path:
+        """Write the page to a file, whole or not at all."""
+        with whole_file(Path(path)) as file:
+            file.write(self.html.encode("utf-8", "replace"))
+        return Path(path)
+
+    def __repr__(self) -> str:
+        return f"ReportPage({len(self.html):,} characters); save(path) writes it"
+
+    def _repr_html_(self) -> str:
+        # a frame, so that neither the notebook's styles nor the page's reach the other
+        source = html.escape(self.html)
+        return f'<iframe srcdoc="{source}" style="width: 100%; height: {_PAGE_HEIGHT}px; border: 0"></iframe>'
+
+
+def _missing(method: str, package: str) -> UsageError:
+    return UsageError(f"{method}: needs {package}, which is not installed; pip install {package}")
+
+
+def _driven(work: Callable[[Monitor], Coroutine[Any, Any, Result]], *, progress: bool, go_on: str) -> Result:
+    """The result of work that can be interrupted, in a thread of its own."""
+    watch = Watch()
+    driver = Driver(watch, go_on=go_on, again="another interrupt")
+    with _shown(watch, progress=progress):
+        try:
+            return driver.drive_in_thread(work(watch))
+        except RunError as error:
+            if driver.stops:
+                raise KeyboardInterrupt(str(error)) from None  # what who interrupts a cell or a script expects
+            raise
+
+
+def _shown(watch: Watch, *, progress: bool) -> AbstractContextManager[None]:
+    if not progress:
+        watch.is_silent = True
+        return nullcontext()
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return shown_while(watch, console if console.is_jupyter or console.is_terminal else None)
