@@ -135,9 +135,13 @@ def _by_voter(row: Outputs, where: str) -> dict[str, str]:
 
 
 def _instance(task: TaskText, where: str) -> Instance:
-    instruction, task_input = (task, "") if isinstance(task, str) else task
-    if not (isinstance(instruction, str) and isinstance(task_input, str)):
-        raise UsageError(f"{where}: expected an instruction, or an instruction and its input, found {task!r}")
+    match task:
+        case str():
+            instruction, task_input = task, ""
+        case (str() as instruction, str() as task_input):
+            pass
+        case _:
+            raise UsageError(f"{where}: expected an instruction, or an instruction and its input, found {task!r}")
     kind: Kind = "input_output" if task_input.strip() else "output_only"
     return Instance(kind=kind, instruction=instruction, input=task_input, output="")
 
