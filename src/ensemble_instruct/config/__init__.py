@@ -1,14 +1,15 @@
 """What a user sets: sections, defaults, and what makes a config valid.
 
-* `schema`: the whole config and the roles: what must fit together across sections
-* `steps`: the sections of steps 1, 2, 4 and 5, where their defaults are
-* `models`: the section of one model, and what of it goes into a request's key
-* `quality`: the section of the quality filters
-* `licenses`: the section of licences
-* `section`: what all sections have in common
-* `load`: from YAML and `--set` to a config; every mistake with file, line and key
-* `bundled`: what comes with the package: presets, and paths `bundled:NAME`
-* `known_tasks`: seed tasks that are known by their content, with their licence
+    schema        the whole config and the roles: what must fit together across sections
+    steps         the sections of steps 1, 2, 4 and 5, where their defaults are
+    models        the section of one model, and what of it goes into a request's key
+    quality       the section of the quality filters
+    licenses      the section of licences
+    section       what all sections have in common
+    load          from YAML and `--set` to a config; every mistake with file, line and key
+    bundled       what comes with the package: presets, and paths `bundled:NAME`
+    known_tasks   seed tasks that are known by their content, with their licence
 
-Public: `Config`, `load_config`, `parse_config`, `preset_names`, `ModelSection`.
+Public: `Config` in `schema`, `ModelSection` in `models`, `load_config` and `parse_config` in `load`, `preset_names` in
+`bundled`.
 """

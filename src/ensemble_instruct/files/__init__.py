@@ -1,12 +1,13 @@
 """Files: read strictly, with the line named in every error; written whole or not at all.
 
-* `jsonl`: JSON Lines, read and written
-* `atomic`: a file that is written whole or not at all
-* `atomic_folder`: a folder that is written whole or not at all
-* `places`: whether something can be written at a place, asked before any work is done
-* `dataset`: a user's own dataset, JSON Lines or Parquet: the texts of one column
-* `parquet`: what needs pyarrow
-* `digest`: digests by which a file or a folder is known
+    jsonl           JSON Lines, read and written
+    atomic          a file that is written whole or not at all
+    atomic_folder   a folder that is written whole or not at all
+    places          whether something can be written at a place, asked before any work is done
+    dataset         a user's own dataset, JSON Lines or Parquet: the texts of one column
+    parquet         what needs pyarrow
+    digest          digests by which a file or a folder is known
 
-Public: `read_rows`, `write_rows`, `whole_file`, `whole_folder`, `open_dataset`.
+Public: `read_rows` and `write_rows` in `jsonl`, `whole_file` in `atomic`, `whole_folder` in `atomic_folder`,
+`open_dataset` in `dataset`.
 """

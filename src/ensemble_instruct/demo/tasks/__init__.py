@@ -26,14 +26,14 @@ def families_of(kind: Kind) -> tuple[Family, ...]:
     return tuple(family for family in FAMILIES if family.kind == kind)
 
 
-def answer_of(instruction: str, given: str = "") -> str | None:
+def answer_of(instruction: str, task_input: str = "") -> str | None:
     """The right answer to an instruction in any known wording; None for any other, or an input that does not fit."""
-    return answer_in(FAMILIES, instruction, given)
+    return answer_in(FAMILIES, instruction, task_input)
 
 
-def is_right(instruction: str, given: str, output: str) -> bool | None:
+def is_right(instruction: str, task_input: str, output: str) -> bool | None:
     """Whether an output is the right answer, a full stop at its end aside; None where that is not known."""
-    answer = answer_of(instruction, given)
+    answer = answer_of(instruction, task_input)
     return None if answer is None else plain(output) == plain(answer)
 
 

@@ -17,9 +17,9 @@ from string import Formatter
 from ensemble_instruct.records import Kind
 
 Values = Mapping[str, str]
-"""What stands in the slots of an instruction."""
+"""The values in the slots of an instruction, by the slots' names."""
 UNSEEN_SHARE = 10
-"""One in so many values of an open family is held out of training."""
+"""One in this many values of an open family is held out of training."""
 
 OPENINGS = (
     "Here is a small exercise.",
@@ -33,7 +33,7 @@ OPENINGS = (
     "Now comes something easy.",
     "This one is for beginners.",
 )
-"""Sentences that may stand before the task itself."""
+"""Sentences that may come before the task itself."""
 ENDINGS = (
     "Give only the result.",
     "Answer with nothing else.",
@@ -44,7 +44,7 @@ ENDINGS = (
     "I will compare it with the solution.",
     "Take your time.",
 )
-"""Sentences that may stand after it."""
+"""Sentences that may come after it."""
 _AROUND = re.compile(
     f"(?:(?:{'|'.join(map(re.escape, OPENINGS))}) )*(.+?)(?: (?:{'|'.join(map(re.escape, ENDINGS))}))*"
 )
@@ -75,7 +75,7 @@ class Family:
     """Tasks of one sort that have one right answer each.
 
     `answer` is a pure function of the slots' values and the input; it may raise `LookupError` or `ValueError` for an
-    input that is none of the family's.
+    input that does not belong to the family.
     """
 
     name: str
@@ -114,45 +114,45 @@ def make_task(family: Family, rng: Random, *, wordings: tuple[str, ...], unseen_
     while True:
         wording = rng.choice(wordings)
         values = {name: slot.make(rng) for name, slot in family.slots.items()}
-        given = family.make_input(rng, values) if family.make_input else ""
-        if not family.closed and unseen_values != held_out(family, values, given):
+        task_input = family.make_input(rng, values) if family.make_input else ""
+        if not family.closed and unseen_values != held_out(family, values, task_input):
             continue
         try:
-            output = family.answer(values, given)
+            output = family.answer(values, task_input)
         except (LookupError, ValueError):
             continue
-        if _bare(given) != _bare(output):
-            return Task(family, _around(wording.format_map(values), rng), given, output)
+        if _bare(task_input) != _bare(output):
+            return Task(family, _around(wording.format_map(values), rng), task_input, output)
 
 
-def held_out(family: Family, values: Values, given: str) -> bool:
+def held_out(family: Family, values: Values, task_input: str) -> bool:
     """Whether these values are kept for evaluation: a fixed tenth of them, by a hash."""
-    text = "\n".join([family.name, *(f"{name}={values[name]}" for name in sorted(family.slots)), given])
+    text = "\n".join([family.name, *(f"{name}={values[name]}" for name in sorted(family.slots)), task_input])
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") % UNSEEN_SHARE == 0
 
 
-def answer_in(families: Iterable[Family], instruction: str, given: str) -> str | None:
+def answer_in(families: Iterable[Family], instruction: str, task_input: str) -> str | None:
     """The right answer by the first family that has a wording for the whole instruction; None for any other."""
-    found = read_instruction(families, instruction)
-    if found is None:
+    reading = read_instruction(families, instruction)
+    if reading is None:
         return None
-    family, values = found
-    if bool(given.strip()) != bool(family.make_input):
+    family, values = reading
+    if bool(task_input.strip()) != bool(family.make_input):
         return None
     try:
-        return family.answer(values, given.strip()) or None
+        return family.answer(values, task_input.strip()) or None
     except (LookupError, ValueError):
         return None
 
 
 def read_instruction(families: Iterable[Family], instruction: str) -> tuple[Family, Values] | None:
-    """The family whose wordings match the whole instruction, and what stands in its slots."""
+    """The family whose wordings match the whole instruction, and the values in its slots."""
     if (core := _AROUND.fullmatch(" ".join(instruction.split()))) is None:
         return None
     for family in families:
         for pattern in _patterns(family):
-            if found := pattern.fullmatch(core[1]):
-                return family, found.groupdict()
+            if match := pattern.fullmatch(core[1]):
+                return family, match.groupdict()
     return None
 
 

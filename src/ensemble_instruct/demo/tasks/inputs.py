@@ -22,9 +22,9 @@ def numbers(rng: Random, _values: Values) -> str:
     return ", ".join(map(str, rng.sample(range(2, 100), rng.randint(3, 4))))
 
 
-def numbers_in(given: str) -> list[int]:
+def numbers_in(task_input: str) -> list[int]:
     """The numbers of a list."""
-    return [int(part) for part in given.split(", ")]
+    return [int(part) for part in task_input.split(", ")]
 
 
 def one_different(rng: Random, _values: Values) -> str:
@@ -41,25 +41,25 @@ def group_of(word: str) -> str:
     return name
 
 
-def odd_one_in(given: str) -> str:
+def odd_one_in(task_input: str) -> str:
     """The word of a list whose group no other has."""
-    words = given.split(", ")
+    words = task_input.split(", ")
     groups = [group_of(word) for word in words]
     (odd,) = (word for word, name in zip(words, groups, strict=True) if groups.count(name) == 1)
     return odd
 
 
-def longest_in(given: str) -> str:
+def longest_in(task_input: str) -> str:
     """The word with the most letters; `ValueError` when there are two."""
-    words = sorted(given.split(", "), key=len)
+    words = sorted(task_input.split(", "), key=len)
     if len(words[-1]) == len(words[-2]):
         raise ValueError
     return words[-1]
 
 
-def name_after(names: tuple[str, ...], given: str, steps: int) -> str:
-    """The name so many steps after a given one; behind the last comes the first."""
-    return names[(names.index(given) + steps) % len(names)]
+def name_after(names: tuple[str, ...], name: str, steps: int) -> str:
+    """The name that many steps after `name`; after the last comes the first."""
+    return names[(names.index(name) + steps) % len(names)]
 
 
 def one_of_group(rng: Random, values: Values) -> str:
@@ -70,28 +70,28 @@ def one_of_group(rng: Random, values: Values) -> str:
     return ", ".join(words)
 
 
-def match_in(values: Values, given: str) -> str:
+def match_in(values: Values, task_input: str) -> str:
     """The word of a list that belongs to the group that is asked for."""
-    (match,) = (word for word in given.split(", ") if word in LIST_GROUPS[values["group"]])
+    (match,) = (word for word in task_input.split(", ") if word in LIST_GROUPS[values["group"]])
     return match
 
 
-def colour_in(given: str) -> str:
+def colour_in(task_input: str) -> str:
     """The one colour in a sentence."""
     only: str
-    (only,) = (word for word in re.findall(r"\w+", given) if word in COLOURS)
+    (only,) = (word for word in re.findall(r"\w+", task_input) if word in COLOURS)
     return only
 
 
-def two_in(given: str) -> tuple[int, int]:
+def two_in(task_input: str) -> tuple[int, int]:
     """The two numbers in a text."""
-    first, second = re.findall(r"\d+", given)
+    first, second = re.findall(r"\d+", task_input)
     return int(first), int(second)
 
 
-def converted(values: Values, given: str) -> str:
+def converted(values: Values, task_input: str) -> str:
     """An amount in the other unit; `ValueError` where the units do not belong together."""
     target, factor = UNITS[values["unit"]]
     if target != values["target"]:
         raise ValueError
-    return str(int(given) * factor)
+    return str(int(task_input) * factor)

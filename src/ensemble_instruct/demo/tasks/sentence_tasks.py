@@ -23,18 +23,18 @@ def _report(rng: Random, _values: Values) -> str:
     ))  # fmt: skip
 
 
-def _found(pattern: str, given: str) -> str:
-    (only,) = re.findall(pattern, given)
+def _only_match(pattern: str, task_input: str) -> str:
+    (only,) = re.findall(pattern, task_input)
     return str(only)
 
 
-def _question(given: str) -> str:
-    the, animal, verb, state = given.rstrip(".").split()
+def _question(task_input: str) -> str:
+    the, animal, verb, state = task_input.rstrip(".").split()
     return f"{verb.title()} {the.lower()} {animal} {state}?"
 
 
-def _opposed(given: str) -> str:
-    *start, state = given.rstrip(".").split()
+def _opposed(task_input: str) -> str:
+    *start, state = task_input.rstrip(".").split()
     return f"{' '.join(start)} {OPPOSITES[state]}."
 
 
@@ -54,7 +54,7 @@ SENTENCE_FAMILIES = (
             "State the count that is given here.",
         ),
         unseen_wordings=("Write the number that stands in the sentence.", "What is the figure in this text?"),
-        answer=lambda _, given: _found(r"\d+", given),
+        answer=lambda _, task_input: _only_match(r"\d+", task_input),
         make_input=_report,
     ),
     Family(
@@ -72,7 +72,7 @@ SENTENCE_FAMILIES = (
             "About whom does the writer tell us?",
         ),
         unseen_wordings=("Write the name of the person in the sentence.", "Who is the person in this text?"),
-        answer=lambda _, given: _found("|".join(NAMES), given),
+        answer=lambda _, task_input: _only_match("|".join(NAMES), task_input),
         make_input=_report,
     ),
     Family(
@@ -90,7 +90,7 @@ SENTENCE_FAMILIES = (
             "At what place is the story set?",
         ),
         unseen_wordings=("Write the name of the city in the sentence.", "What town is it in this text?"),
-        answer=lambda _, given: _found("|".join(CITIES), given),
+        answer=lambda _, task_input: _only_match("|".join(CITIES), task_input),
         make_input=_report,
     ),
     Family(
@@ -108,7 +108,7 @@ SENTENCE_FAMILIES = (
             "Change the claim into its denial with not.",
         ),
         unseen_wordings=("Write the sentence with not in it.", "Make a negative statement of this text."),
-        answer=lambda _, given: re.sub(r" (is|was) (\w+)\.$", r" \1 not \2.", given),
+        answer=lambda _, task_input: re.sub(r" (is|was) (\w+)\.$", r" \1 not \2.", task_input),
         make_input=_state,
     ),
     Family(
@@ -126,7 +126,7 @@ SENTENCE_FAMILIES = (
             "You are not sure that it is true; ask about it.",
         ),
         unseen_wordings=("Write the sentence as a question.", "Make the statement in this text a question."),
-        answer=lambda _, given: _question(given),
+        answer=lambda _, task_input: _question(task_input),
         make_input=_state,
     ),
     Family(
@@ -147,7 +147,7 @@ SENTENCE_FAMILIES = (
             "Write the sentence with the opposite adjective.",
             "Put an antonym in place of the last word.",
         ),
-        answer=lambda _, given: _opposed(given),
+        answer=lambda _, task_input: _opposed(task_input),
         make_input=_state,
     ),
     Family(
@@ -165,7 +165,7 @@ SENTENCE_FAMILIES = (
             "Extract the animal from this remark.",
         ),
         unseen_wordings=("Write the animal that is named in the sentence.", "What is the animal in this text?"),
-        answer=lambda _, given: given.split()[1],
+        answer=lambda _, task_input: task_input.split()[1],
         make_input=_state,
     ),
     Family(
@@ -183,7 +183,9 @@ SENTENCE_FAMILIES = (
             "Alter the tense and nothing else.",
         ),
         unseen_wordings=("Write the sentence in the other tense.", "Change is to was or was to is in this text."),
-        answer=lambda _, given: re.sub(r" (is|was) ", lambda verb: {"is": " was ", "was": " is "}[verb[1]], given),
+        answer=lambda _, task_input: re.sub(
+            r" (is|was) ", lambda verb: {"is": " was ", "was": " is "}[verb[1]], task_input
+        ),
         make_input=_state,
     ),
 )

@@ -22,8 +22,8 @@ def _with_old(rng: Random, values: Values) -> str:
     return " ".join(words)
 
 
-def _replaced(values: Values, given: str) -> str:
-    words = given.split()
+def _replaced(values: Values, task_input: str) -> str:
+    words = task_input.split()
     if values["new"] in words or values["old"] not in words:
         raise ValueError
     return " ".join(values["new"] if word == values["old"] else word for word in words)
@@ -52,7 +52,7 @@ WORD_ROW_FAMILIES = (
             "Give me these words in backward order.",
             "Write the line again, from its last word to its first word.",
         ),
-        answer=lambda _, given: " ".join(reversed(given.split())),
+        answer=lambda _, task_input: " ".join(reversed(task_input.split())),
         make_input=_some_words,
     ),
     Family(
@@ -73,7 +73,7 @@ WORD_ROW_FAMILIES = (
             "Say the first word of the line and nothing more.",
             "What is the word at the start of this text?",
         ),
-        answer=lambda _, given: given.split()[0],
+        answer=lambda _, task_input: task_input.split()[0],
         make_input=_some_words,
     ),
     Family(
@@ -94,7 +94,7 @@ WORD_ROW_FAMILIES = (
             "Say the last word of the line and nothing more.",
             "What is the word at the end of this text?",
         ),
-        answer=lambda _, given: given.split()[-1],
+        answer=lambda _, task_input: task_input.split()[-1],
         make_input=_some_words,
     ),
     Family(
@@ -112,7 +112,7 @@ WORD_ROW_FAMILIES = (
             "Say the {which} word aloud.",
         ),
         unseen_wordings=("What is the {which} word of the line?", "Please pick out the {which} word here."),
-        answer=lambda values, given: given.split()[_WHICH[values["which"]]],
+        answer=lambda values, task_input: task_input.split()[_WHICH[values["which"]]],
         make_input=_some_words,
         slots={"which": one_of(_WHICH)},
     ),
@@ -134,7 +134,7 @@ WORD_ROW_FAMILIES = (
             "Copy the text but omit its first word.",
             "Take away the word on the left and write the others.",
         ),
-        answer=lambda _, given: " ".join(given.split()[1:]),
+        answer=lambda _, task_input: " ".join(task_input.split()[1:]),
         make_input=_some_words,
     ),
     Family(
@@ -155,7 +155,7 @@ WORD_ROW_FAMILIES = (
             "Copy the text but omit its last word.",
             "Take away the word on the right and write the others.",
         ),
-        answer=lambda _, given: " ".join(given.split()[:-1]),
+        answer=lambda _, task_input: " ".join(task_input.split()[:-1]),
         make_input=_some_words,
     ),
     Family(
@@ -173,7 +173,7 @@ WORD_ROW_FAMILIES = (
             "Determine the amount of words given.",
         ),
         unseen_wordings=("How many words does the text have?", "Write the number of words that stand in the line."),
-        answer=lambda _, given: str(len(given.split())),
+        answer=lambda _, task_input: str(len(task_input.split())),
         make_input=lambda rng, _: " ".join(rng.sample(WORDS, rng.randint(2, 6))),
     ),
     Family(
@@ -191,7 +191,7 @@ WORD_ROW_FAMILIES = (
             "Make one chain of the words with the help of {mark}.",
         ),
         unseen_wordings=("Link the words of the text with {mark}.", "Write the words with {mark} in place of spaces."),
-        answer=lambda values, given: SEPARATORS[values["mark"]].join(given.split()),
+        answer=lambda values, task_input: SEPARATORS[values["mark"]].join(task_input.split()),
         make_input=lambda rng, _: " ".join(rng.sample(WORDS, rng.randint(2, 4))),
         slots={"mark": one_of(SEPARATORS)},
     ),
@@ -232,7 +232,7 @@ WORD_ROW_FAMILIES = (
             "Yes or no, does this line contain {word}?",
             "Is the word {word} in the text? Write yes or no.",
         ),
-        answer=lambda values, given: "yes" if values["word"] in given.split() else "no",
+        answer=lambda values, task_input: "yes" if values["word"] in task_input.split() else "no",
         make_input=_perhaps_with,
         slots={"word": one_of(WORDS)},
     ),
