@@ -51,9 +51,9 @@ class Price(Section):
     """US dollars per million tokens."""
 
     input: float = Field(default=0.0, ge=0)
-    """Of a million tokens of prompts."""
+    """US dollars for a million tokens of prompts."""
     output: float = Field(default=0.0, ge=0)
-    """Of a million tokens of replies."""
+    """US dollars for a million tokens of replies."""
 
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
         """US dollars for that many tokens of prompts and of replies."""
@@ -113,7 +113,7 @@ class ModelSection(Section):
     batch_size: int | None = Field(default=None, ge=1)
     """Most requests in one batch; null: 32 (`transformers` without a GPU: 8)."""
     batch_tokens: int | None = Field(default=None, ge=1)
-    """Most tokens of one batch, of prompts and replies together; null: 32,768."""
+    """Most tokens in one batch, of prompts and replies together; null: 32,768."""
     context_length: int | None = Field(default=None, ge=2)
     """Most tokens of a prompt and its reply together; null: as the model's folder says."""
     unload: bool = False

@@ -58,17 +58,17 @@ class Config(Section):
     seed_tasks: Path | None = Field(default=None, strict=False)
     """Your own seed tasks (JSONL, Self-Instruct's schema); null: the 175 bundled ones."""
     instructions: InstructionsSection = Field(default_factory=InstructionsSection)
-    """Step 1."""
+    """Step 1: how many instructions are made, and how new each must be."""
     instances: InstancesSection = Field(default_factory=InstancesSection)
-    """Step 2."""
+    """Step 2: how instances are asked for."""
     outputs: OutputsSection = Field(default_factory=OutputsSection)
-    """Step 4."""
+    """Step 4: how the voters answer."""
     models: dict[str, ModelSection] = Field(min_length=1)
     """The language models, by names of your choice, under which `roles` and the records know them."""
     roles: Roles
-    """Which model does which step."""
+    """Which model does which step; each is a name from `models`."""
     ensemble: EnsembleSection = Field(default_factory=EnsembleSection)
-    """Step 5."""
+    """Step 5: which output of each instance is selected, and which examples are kept."""
     quality: QualitySection = Field(default_factory=QualitySection)
     """Filters of step 5; all are off by default."""
     licenses: LicensesSection = Field(default_factory=LicensesSection)
