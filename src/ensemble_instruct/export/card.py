@@ -1,6 +1,6 @@
 """The card of a dataset (`README.md`) and its licence file, out of the facts of a run.
 
-Every value is escaped where it is printed, unless it is `_Made` here: names, reasons and texts of models stay text.
+Every value is escaped where it is printed, unless it is `_Markdown`: names, reasons and texts of models stay text.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ _SPECIAL = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _HUB = "https://huggingface.co"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _SHOWN_TEXT = 600
+"""Characters of a text in an example on the card."""
 _REASON = {
     "yes": "yes", "conditions": "with conditions", "no": "no", "non-commercial": "not commercially",
     "unknown": "unknown", "your own": "a function of its owner's",
 }  # fmt: skip
+"""How the card says the verdict of a part: whether its outputs may train other models."""
 
 
-class _Made(str):
-    """Markdown that was made here, and is printed as it is."""
+class _Markdown(str):
+    """Markdown of our own, which is printed as it is."""
 
     __slots__ = ()
 
@@ -44,9 +46,9 @@ def dataset_card(facts: Facts) -> str:
     text = _environment().get_template("card.md.j2").render(
         facts=facts,
         config=config,
-        front=_Made(f"---\n{yaml_text(front_matter(facts))}---\n"),
+        front=_Markdown(f"---\n{yaml_text(front_matter(facts))}---\n"),
         steps=STEPS,
-        samples=[{"kind": row["kind"], "block": _Made(_block(row))} for row in facts.samples],
+        samples=[{"kind": row["kind"], "block": _Markdown(_block(row))} for row in facts.samples],
         settings=_settings(facts),
         columns={column.name for table in facts.tables for column in table.columns},
         words=(WORDS, THRESHOLD),
@@ -54,15 +56,15 @@ def dataset_card(facts: Facts) -> str:
         contaminated=sum(drop.count for drop in facts.dropped if drop.reason == CONTAMINATED),
         benchmarks=[file.name for file in facts.files if file.what == "benchmarks"],
         filters=_filters(config),
-        licences=_Made(_licence_table(facts.parts)),
-        citation=_Made(CITATION),
+        licences=_Markdown(_licence_table(facts.parts)),
+        citation=_Markdown(CITATION),
         cited=_cited(facts),
     )  # fmt: skip
     return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
 
 
 def licence_file(facts: Facts) -> str:
-    """`LICENSE.md`: under which licence the dataset is, by which rule, and what was declared for all it is made of."""
+    """`LICENSE.md`: under which licence the dataset is, by which rule, and what was declared for each of its parts."""
     licence = facts.licence
     of_parts = [one.source for part in facts.parts if part.licence for one in part.licence.parts if licence.links]
     texts = "".join(f"* <{link}>\n" for link in dict.fromkeys([*licence.links, *of_parts]))
@@ -93,15 +95,15 @@ def _environment() -> Any:
 
 def _escaped(value: object) -> object:
     """A value as one line of Markdown that shows it as it is."""
-    return value if isinstance(value, _Made) else _SPECIAL.sub(r"\\\1", plain_line(str(value)))
+    return value if isinstance(value, _Markdown) else _SPECIAL.sub(r"\\\1", plain_line(str(value)))
 
 
-def _code(value: object) -> _Made:
+def _code(value: object) -> _Markdown:
     """A value as code, also in a table."""
     text = plain_line(str(value)).replace("|", "\\|")
-    fence = "`" * (max([0, *map(len, re.findall("`+", text))]) + 1)
+    fence = "`" * (max([0, *map(len, re.findall("`+", text))]) + 1)  # longer than any in the text: it cannot end there
     space = " " if text.startswith("`") or text.endswith("`") else ""
-    return _Made(f"{fence}{space}{text}{space}{fence}")
+    return _Markdown(f"{fence}{space}{text}{space}{fence}")
 
 
 def _block(row: Mapping[str, Any]) -> str:
@@ -117,9 +119,9 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]} …"
 
 
-def _visible(found: re.Match[str]) -> str:
-    """A letter as it is; what is not seen, or turns others round, as JSON escapes it."""
-    letter = found[0]
+def _visible(match: re.Match[str]) -> str:
+    """A letter as it is; what cannot be seen, or turns others round, as JSON escapes it."""
+    letter = match[0]
     return json.dumps(letter)[1:-1] if unicodedata.category(letter)[0] in "CZ" else letter
 
 
@@ -232,11 +234,11 @@ def _by_name(part: Part) -> str:
     return f" (published under {_escaped(part.published.id)}, as far as its name tells)"
 
 
-def _cited(facts: Facts) -> list[_Made]:
+def _cited(facts: Facts) -> list[_Markdown]:
     """The language models by their names, with a link to those that have a page on the Hub."""
     sections = [facts.config.models[name] for name in facts.models]
     named = {section.public_name: section for section in sections if section.provider != "scripted"}
-    return [_Made(_cite(name, section)) for name, section in named.items()]
+    return [_Markdown(_cite(name, section)) for name, section in named.items()]
 
 
 def _cite(name: str, section: ModelSection) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from ensemble_instruct.export.facts import CITATION, TAGS, Facts
 from ensemble_instruct.export.layout import Column, Table
 
-Object = dict[str, Any]
+Node = dict[str, Any]
+"""A node object of JSON-LD."""
 _PARQUET = "application/x-parquet"
 _TYPES = {"text": "sc:Text", "number": "sc:Float"}
 _CR = (
@@ -18,7 +19,7 @@ _CR = (
     "key", "md5", "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "separator",
     "samplingRate", "source", "subField", "transform", "equivalentProperty",
 )  # fmt: skip
-_CONTEXT: Object = {
+_CONTEXT: Node = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "sc": "https://schema.org/",
@@ -36,7 +37,7 @@ _CONTEXT: Object = {
 
 def croissant(facts: Facts) -> str:
     """The description as JSON. Files have their SHA-256 where they are written already."""
-    fields: Object = {
+    fields: Node = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": facts.name,
@@ -56,7 +57,7 @@ def croissant(facts: Facts) -> str:
     return json.dumps({name: value for name, value in fields.items() if value}, ensure_ascii=False, indent=2) + "\n"
 
 
-def _creator(name: str) -> Object | None:
+def _creator(name: str) -> Node | None:
     """Whose the dataset is, where its name tells."""
     owner, slash, _ = name.rpartition("/")
     return {"@type": "sc:Organization", "name": owner} if slash else None
@@ -66,7 +67,7 @@ def _file_set(table: Table) -> str:
     return f"{table.name}-files"
 
 
-def _distribution(table: Table) -> Iterator[Object]:
+def _distribution(table: Table) -> Iterator[Node]:
     for file in (file for split in table.splits for file in split.files):
         yield {
             "@type": "cr:FileObject", "@id": file.path, "name": file.path, "contentUrl": file.path,
@@ -77,7 +78,7 @@ def _distribution(table: Table) -> Iterator[Object]:
     yield {"@type": "cr:FileSet", "@id": name, "name": name, "encodingFormat": _PARQUET, "includes": includes}
 
 
-def _record_set(table: Table) -> Object:
+def _record_set(table: Table) -> Node:
     """The rows of a table, each with the split that its file is of."""
     path = f"{re.escape(table.folder)}/(\\w+)-.+"
     split = {
@@ -94,20 +95,20 @@ def _record_set(table: Table) -> Object:
 
 
 def _is_described(column: Column) -> bool:
-    """Whether Croissant 1.0 can say what stands there: it has no lists of lists."""
+    """Whether Croissant 1.0 has words for the column: it has no lists of lists."""
     return column.type in _TYPES or (column.type == "object" and all(map(_is_described, column.columns)))
 
 
-def _field(table: Table, column: Column, under: str, holder: str = "") -> Object:
-    """A column; one of the objects in a list has its own columns, which are found by their path in the object."""
+def _field(table: Table, column: Column, under: str, holder: str = "") -> Node:
+    """A column; objects in a list have columns of their own, each read by its path in the object."""
     name = f"{under}/{column.name}"
-    field: Object = {"@type": "cr:Field", "@id": name, "name": name}
+    field: Node = {"@type": "cr:Field", "@id": name, "name": name}
     if column.is_list:
         field["repeated"] = True
     if column.columns:
         field["subField"] = [_field(table, inner, name, column.name) for inner in column.columns]
         return field
-    source: Object = {"fileSet": {"@id": _file_set(table)}, "extract": {"column": holder or column.name}}
+    source: Node = {"fileSet": {"@id": _file_set(table)}, "extract": {"column": holder or column.name}}
     if holder:
         source["transform"] = {"jsonPath": column.name}
     return field | {"dataType": _TYPES[column.type], "source": source}

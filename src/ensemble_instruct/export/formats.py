@@ -62,8 +62,8 @@ def preference_row(example: JsonRow) -> JsonRow | None:
     """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
 
     Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
-    None where no other text that is not blank was given, or none that is less agreed on. White space at the ends makes
-    no other text, and what a quality filter has something against is in no pair.
+    None where no voter gave another text that is not blank, or only texts that are as agreed on. White space at the
+    ends makes no other text, and what a quality filter has something against is in no pair.
     """
     chosen, candidates = example["output"], example["candidates"]
     others = [
@@ -94,7 +94,7 @@ def _voters(candidates: Sequence[JsonRow], text: str) -> list[str]:
 
 
 def table_row(example: JsonRow) -> JsonRow:
-    """An example as it is: what reads only the columns that it was asked for needs no other row."""
+    """An example as it is: a table takes only the columns that it has."""
     return example
 
 
@@ -135,14 +135,14 @@ _WHOLE = {
 
 def file_format(name: str, system: str | None = None) -> Format:
     """The format of a file with one object a line; `system` is the system message of `messages`."""
-    made: dict[str, Format] = {
+    formats: dict[str, Format] = {
         "original": Format(original_row, _TASK, ascii_only=True),
         "alpaca": Format(original_row, _TASK),
         "messages": Format(partial(messages_row, system=system), {"messages": "messages"}),
         "prompt-completion": Format(prompt_completion_row, {"prompt": "text", "completion": "text"}),
         "preference": Format(preference_row, _PREFERENCE),
     }
-    return made[name]
+    return formats[name]
 
 
 def plain_table_format(name: str, system: str | None = None) -> Format:
@@ -156,15 +156,15 @@ def table_format(name: str, system: str | None = None, *, is_merged: bool = Fals
     Of a run that several were merged into, the last column is the one that an example comes from.
     """
     if name in _WHOLE:
-        made = _WHOLE[name]
+        form = _WHOLE[name]
     else:
-        made = file_format(name, system)
+        form = file_format(name, system)
         if name != "preference":
-            made = Format(partial(_with_origin, made.row), {**made.columns, **_ORIGIN})
-    return Format(partial(_with_run, made.row), {**made.columns, "run": "text"}) if is_merged else made
+            form = Format(partial(_with_origin, form.row), {**form.columns, **_ORIGIN})
+    return Format(partial(_with_run, form.row), {**form.columns, "run": "text"}) if is_merged else form
 
 
 def require_known(option: str, name: str, known: Sequence[str]) -> None:
-    """Raise `UsageError` for a name that is none of the known ones."""
+    """Raise `UsageError` for a name that is not one of the known ones."""
     if name not in known:
         raise UsageError(f"{option} {name}: no such format; there are {', '.join(known)}")

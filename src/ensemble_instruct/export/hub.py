@@ -1,4 +1,4 @@
-"""A dataset on the Hub: the files about it, and the upload. What can go wrong there is told here, in one line each.
+"""A dataset on the Hub: the files about it, and the upload. What can go wrong there becomes one line here.
 
 An upload is one commit, so that a reader of the Hub sees the old dataset or the new one. Files are known there by their
 content, and an export repeats to the byte: after an interruption, the same command sends only what is still missing.
@@ -27,7 +27,9 @@ T = TypeVar("T")
 _WAITS = 1.0, 4.0, 15.0
 """Seconds before an upload that broke off is tried again; each request has tries of its own before."""
 _PASSING = 408, 429, 500, 502, 503, 504
-_SAID_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})\b")
+"""HTTP statuses of errors that may be gone at the next try."""
+_STATUS_IN_WORDS = re.compile(r"HTTP status (?:client|server) error \((\d{3})\b")
+"""How the errors of `hf_xet` tell a status."""
 _TOKENS = "https://huggingface.co/settings/tokens"
 
 
@@ -41,14 +43,14 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """Where a dataset stands now, and whether only its owner sees it."""
+    """The address of a dataset, and whether only its owner sees it."""
 
     url: str
     private: bool
 
 
 def require_access(repo: str) -> Access:
-    """Ask the Hub who we are; a name without an owner is one of ours. Nothing is made or changed.
+    """Ask the Hub who we are; a name without an owner is one of ours. Nothing is changed there.
 
     Raises `UsageError` for a name that cannot be and where there is no token, `HubError` for a token that the Hub does
     not accept, and where there is no connection.
@@ -70,7 +72,7 @@ def require_access(repo: str) -> Access:
     try:
         me = api.whoami()
     except _errors() as error:
-        raise _told(error, api, repo) from error
+        raise _as_one_line(error, api, repo) from error
     return Access(api, repo if "/" in repo else f"{me['name']}/{repo}")
 
 
@@ -83,17 +85,17 @@ def upload(access: Access, folder: Path, exported: Exported, *, public: bool = F
 
     def work() -> Uploaded:
         api.create_repo(repo, repo_type="dataset", private=not public, exist_ok=True)
-        found = api.dataset_info(repo)
-        there = [sibling.rfilename for sibling in found.siblings or ()]
+        dataset = api.dataset_info(repo)
+        there = [sibling.rfilename for sibling in dataset.siblings or ()]
         api.create_commit(
             repo,
             _operations(folder, there),
             repo_type="dataset",
             commit_message=f"{exported.main.rows} examples, by ensemble-instruct {__version__}",
         )
-        return Uploaded(f"{api.endpoint}/datasets/{repo}", bool(found.private))
+        return Uploaded(f"{api.endpoint}/datasets/{repo}", bool(dataset.private))
 
-    return _insisting(work, api, repo)
+    return _with_retries(work, api, repo)
 
 
 def _operations(folder: Path, there: list[str]) -> list[Any]:
@@ -110,25 +112,26 @@ def _operations(folder: Path, there: list[str]) -> list[Any]:
     ]
 
 
-def _insisting(work: Callable[[], T], api: HfApi, repo: str) -> T:
+def _with_retries(work: Callable[[], T], api: HfApi, repo: str) -> T:
     """What the work returns; it is tried again where that may help."""
     for wait in _WAITS:
         try:
             return work()
         except _errors() as error:
             if not _may_pass(error):
-                raise _told(error, api, repo) from error
+                raise _as_one_line(error, api, repo) from error
         time.sleep(wait)
     try:
         return work()
     except _errors() as error:
-        raise _told(error, api, repo) from error
+        raise _as_one_line(error, api, repo) from error
 
 
 def _errors() -> tuple[type[Exception], ...]:
     """What `huggingface_hub` raises: its own errors, those of its HTTP client, of the system and of `hf_xet`."""
     from huggingface_hub.errors import HfHubHTTPError
 
+    # of requests or of httpx, as the installed version of huggingface_hub uses the one or the other
     http_error = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
     return http_error, OSError, ValueError, RuntimeError
 
@@ -136,8 +139,8 @@ def _errors() -> tuple[type[Exception], ...]:
 def _status(error: Exception) -> int | None:
     """The status of the reply that an error is about; `hf_xet` tells it in words alone."""
     status: int | None = getattr(getattr(error, "response", None), "status_code", None)
-    if status is None and (found := _SAID_STATUS.search(str(error))):
-        return int(found[1])
+    if status is None and (match := _STATUS_IN_WORDS.search(str(error))):
+        return int(match[1])
     return status
 
 
@@ -150,10 +153,10 @@ def _may_pass(error: Exception) -> bool:
     return not isinstance(error, (ValueError, OfflineModeIsEnabled))
 
 
-def _told(error: Exception, api: HfApi, repo: str) -> EnsembleInstructError:
+def _as_one_line(error: Exception, api: HfApi, repo: str) -> EnsembleInstructError:
     """The error as one line: what, where, and what to do next."""
     status = _status(error)
-    said = " ".join((getattr(error, "server_message", None) or str(error)).split())[:300]
+    reason = " ".join((getattr(error, "server_message", None) or str(error)).split())[:300]
     lines = {
         401: f"{api.endpoint} does not accept the token; set HF_TOKEN to a valid one ({_TOKENS})",
         403: f"{repo}: the token may not write there; use one with write access ({_TOKENS}), or another --repo",
@@ -162,12 +165,12 @@ def _told(error: Exception, api: HfApi, repo: str) -> EnsembleInstructError:
     if status in lines:
         return HubError(lines[status])
     if status in _PASSING:
-        return HubError(f"{api.endpoint} answers with HTTP {status}: {said}; run the same command again later")
+        return HubError(f"{api.endpoint} answers with HTTP {status}: {reason}; run the same command again later")
     if status is not None:
-        return HubError(f"{repo}: {api.endpoint} answers with HTTP {status}: {said}")
+        return HubError(f"{repo}: {api.endpoint} answers with HTTP {status}: {reason}")
     if isinstance(error, ValueError):
-        return HubError(f"{repo}: the Hub does not take it: {said}")
-    return HubError(f"{api.endpoint} cannot be reached: {said}; check the network and run the same command again")
+        return HubError(f"{repo}: the Hub does not take it: {reason}")
+    return HubError(f"{api.endpoint} cannot be reached: {reason}; check the network and run the same command again")
 
 
 def describing(name: str | None) -> Describe:

@@ -1,4 +1,4 @@
-"""What an export is asked for: the options of `export`, checked against each other before anything is read."""
+"""What an export is to do: the options of `export`, checked against each other before anything is read."""
 
 from __future__ import annotations
 
@@ -59,28 +59,34 @@ class ExportPlan:
         return self.form in ("parquet", "hub") or (self.form == "preference" and self.to.suffix == ".parquet")
 
 
-def planned(given: ExportOptions, run_folder: Path) -> ExportPlan:
+def planned(options: ExportOptions, run_folder: Path) -> ExportPlan:
     """The export that the options ask for. Raises `UsageError` where they do not go together."""
-    require_known("--format", given.form, FORMATS)
-    if not given.to and given.form != "hub":
+    require_known("--format", options.form, FORMATS)
+    if not options.to and options.form != "hub":
         raise UsageError("--to: is missing; name the file to write, or a folder")
-    to = Path(given.to) if given.to else run_folder / "hub"
-    names_folder = to.is_dir() or (given.to or "").endswith("/")
-    as_folder = names_folder or given.form == "hub" or given.split is not None
+    to = Path(options.to) if options.to else run_folder / "hub"
+    names_folder = to.is_dir() or (options.to or "").endswith("/")
+    as_folder = names_folder or options.form == "hub" or options.split is not None
     if as_folder and to.suffix in _SUFFIXES and not to.is_dir():
         raise UsageError(f"--to {to}: splits, shards and --format hub need a folder; name one, like {to.stem}/")
     if not as_folder:
-        _require_suffix(given.form, to)
-    rows = _rows(given, is_table=given.form in ("parquet", "hub"))
-    _require_chat(given, rows)
-    _require_shards(given, as_folder=as_folder)
-    splits = WHOLE if given.split is None else parse_splits(given.split)
+        _require_suffix(options.form, to)
+    rows = _rows(options, is_table=options.form in ("parquet", "hub"))
+    _require_chat(options, rows)
+    _require_shards(options, as_folder=as_folder)
+    splits = WHOLE if options.split is None else parse_splits(options.split)
     return ExportPlan(
-        form=given.form, to=to, as_folder=as_folder, rows=rows, system=given.system, splits=splits,
-        shard_bytes=parse_size(given.shard_size or SHARD_SIZE),
-        candidates=given.form == "hub" if given.candidates is None else given.candidates, partial=given.partial,
-        ignore_edits=given.ignore_edits,
-    )  # fmt: skip
+        form=options.form,
+        to=to,
+        as_folder=as_folder,
+        rows=rows,
+        system=options.system,
+        splits=splits,
+        shard_bytes=parse_size(options.shard_size or SHARD_SIZE),
+        candidates=options.form == "hub" if options.candidates is None else options.candidates,
+        partial=options.partial,
+        ignore_edits=options.ignore_edits,
+    )
 
 
 def planned_for_file(given: ExportOptions, path: Path) -> ExportPlan:
@@ -104,38 +110,38 @@ def _require_suffix(form: str, to: Path) -> None:
         raise UsageError(f"--to {to}: --format {form} writes JSON; name a file like {to.stem}.jsonl{rows}")
 
 
-def _rows(given: ExportOptions, *, is_table: bool) -> str:
-    if given.rows is None:
-        return {"hub": "messages", "parquet": "examples"}.get(given.form, given.form)
+def _rows(options: ExportOptions, *, is_table: bool) -> str:
+    if options.rows is None:
+        return {"hub": "messages", "parquet": "examples"}.get(options.form, options.form)
     if not is_table:
-        raise UsageError(f"--rows: goes with --format parquet and hub; --format {given.form} says what the rows are")
-    require_known("--rows", given.rows, TABLE_ROWS)
-    return given.rows
+        raise UsageError(f"--rows: goes with --format parquet and hub; --format {options.form} says what the rows are")
+    require_known("--rows", options.rows, TABLE_ROWS)
+    return options.rows
 
 
-def _require_chat(given: ExportOptions, rows: str) -> None:
-    if given.system is None:
+def _require_chat(options: ExportOptions, rows: str) -> None:
+    if options.system is None:
         return
     if rows != "messages":
         raise UsageError(f"--system: goes with messages (--format or --rows); {rows} has no place for it")
-    if not given.system.strip():
+    if not options.system.strip():
         raise UsageError("--system: is blank; give a text, or leave it out")
-    if any("\ud800" <= character <= "\udfff" for character in given.system):
+    if any("\ud800" <= character <= "\udfff" for character in options.system):
         raise UsageError("--system: is not UTF-8; write it so")
 
 
-def _require_shards(given: ExportOptions, *, as_folder: bool) -> None:
-    if as_folder and given.form in ("parquet", "hub"):
+def _require_shards(options: ExportOptions, *, as_folder: bool) -> None:
+    if as_folder and options.form in ("parquet", "hub"):
         return
-    for option, value in (("--shard-size", given.shard_size), ("--candidates", given.candidates)):
+    for option, value in (("--shard-size", options.shard_size), ("--candidates", options.candidates)):
         if value is not None:
             raise UsageError(f"{option}: goes with --format hub, and with --format parquet --to FOLDER/")
 
 
 def parse_size(text: str) -> int:
-    """`500MB` as bytes; raises `UsageError` for what is no size above 0."""
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMG]B)", text.strip(), re.IGNORECASE)
-    size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
+    """`500MB` as bytes; raises `UsageError` for a text that is not a size above 0."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMG]B)", text.strip(), re.IGNORECASE)
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if size <= 0:
         raise UsageError(f"--shard-size {text}: is no size; write it like 500MB or 2GB")
     return size

@@ -2,7 +2,7 @@
 
 The hash of an instruction is a number in [0, 1), and each split takes the next share of that range: `train` first, then
 the others by their names, in whatever order they are given. Rows with the same instruction (whatever its case and white
-space) stand together; rows that a later run adds move no other; and when a share shrinks or grows, only rows between
+space) stay together; rows that a later run adds move no other; and when a share shrinks or grows, only rows between
 the old border and the new one move.
 """
 
@@ -63,5 +63,6 @@ def split_of(splits: tuple[SplitShare, ...], instruction: str) -> str:
     """The name of the split of a row with this instruction."""
     if len(splits) == 1:
         return splits[0].name
+    # by its hash, not by lot: the same row is on the same side in every export
     place = int(content_id("split", " ".join(instruction.casefold().split())), 16)
     return next(split.name for split in splits if place < split.below)

@@ -15,8 +15,9 @@ from ensemble_instruct.export.layout import shard_name
 from ensemble_instruct.files.jsonl import JsonRow, dump
 from ensemble_instruct.files.parquet import arrow
 
-_GROUP_ROWS, _GROUP_BYTES = 10_000, 32 * 2**20
-"""A row group is written when it has so many rows or bytes: it is what a reader needs memory for."""
+_GROUP_ROWS = 10_000
+"""A row group is written when it has that many rows or bytes: it is what a reader needs memory for."""
+_GROUP_BYTES = 32 * 2**20
 
 
 class RowWriter(Protocol):

@@ -1,4 +1,4 @@
-"""Whether the name of a model, as a config has it, stands for a model of some family and owner.
+"""Whether the name of a model, as a config has it, is that of a model of some family and owner.
 
 A model of its owner is known by how its name begins. A name without an owner (Ollama, a hosted service, a folder) and
 one of a known copyist (`unsloth`, `TheBloke`) count only where every further word says size, version or number format:
@@ -18,7 +18,7 @@ _SERVICE = re.compile(
 """How Amazon Bedrock names an owner."""
 _SERVICE_OWNERS = {"mistral": "mistralai", "deepseek": "deepseek-ai"}
 _CARRIERS = frozenset(("models", "ollama", "ollama_chat", "groq"))
-"""What stands in the owner's place and is none."""
+"""What is written in the owner's place and is not an owner."""
 _WORD = re.compile(r"[a-z]*\d+(?:\.\d+)*[a-z]*|[a-z]+")
 _HARMLESS = re.compile(
     r"v?\d+(\.\d+)*|\d+(\.\d+)?[bmke]|[ae]\d+b|\d+x\d+b"  # versions, dates and sizes
@@ -38,12 +38,12 @@ def is_named(model: str, pattern: str) -> bool:
     """
     owners, expression = _read(pattern)
     owner, name = _owner_and_name(model)
-    found = expression.match(name)
-    if found is None:
+    match = expression.match(name)
+    if match is None:
         return False
     if owner in owners:
         return True
-    words = _WORD.findall(name[found.end() :])
+    words = _WORD.findall(name[match.end() :])
     return (not owner or owner in _COPYISTS) and all(_HARMLESS.fullmatch(word) for word in words)
 
 

@@ -22,7 +22,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Something of which the dataset is made: a model, or a file of seed tasks or demonstrations."""
+    """Something that the dataset comes from: a model, or a file of seed tasks or demonstrations."""
 
     title: str
     key: str
@@ -55,7 +55,7 @@ class DerivedLicence:
     reason: str
     """By which rule, in half a sentence."""
     links: tuple[str, ...] = ()
-    """Where its text stands: one address, or one for each of several."""
+    """Where its text can be read: one address, or one for each of several."""
 
 
 def parts_of(config: Config, models: Iterable[str] | None = None) -> tuple[Part, ...]:
@@ -82,13 +82,13 @@ def _file_parts(config: Config) -> list[Part]:
     kinds = [kind for kind in KINDS if config.instructions.target.of(kind)]
     demonstrations = [config.instances.demonstrations.of(kind) for kind in kinds]
     section = config.licenses
-    given = [
+    declarations = [
         ("seed tasks", "licenses.seed_tasks", section.seed_tasks, is_users(config.seed_tasks)),
         ("demonstrations", "licenses.demonstrations", section.demonstrations, any(map(is_users, demonstrations))),
     ]
     parts = [
         Part(title=title, key=key, declared=declared, licence=None if declared is None else licence_called(declared))
-        for title, key, declared, is_own in given
+        for title, key, declared, is_own in declarations
         if is_own
     ]
     bundled = [] if is_users(config.seed_tasks) else ["seed tasks"]
@@ -164,7 +164,7 @@ def _problem(part: Part) -> str:
 
 
 def notes(config: Config) -> list[str]:
-    """What its owner should know of a run that may go on: a declaration that looks wrong, conditions, keys in vain."""
+    """What its owner should know of a run that may go on: a declaration that looks wrong, conditions, unused keys."""
     lines = []
     for part in parts_of(config):
         if part.declared is None and not part.own and config.licenses.policy == "permissive":

@@ -30,7 +30,7 @@ class Licence:
     source: str
     date: str
     hub: str | None = None
-    """Its name on the Hub, or None where the Hub has none."""
+    """Its name on the Hub; None where it has no name there."""
     commercial: bool = True
     rank: int | None = None
     """How much it asks, compared with the others that leave outputs free; None for those that do not."""
@@ -65,7 +65,7 @@ def licence_called(name: str) -> Licence | None:
 
     Of alternatives (`OR`) it is the one of those known that asks least. Where several hold (`AND`) it is as strict as
     all of them, and says what all say; None if one is not known. An exception (`WITH`) only permits more, and so does
-    `+` ("or a later one"): there the licence itself stands.
+    `+` ("or a later one"): there it is the licence itself.
     """
     return _by_name().get(_folded(name)) or _expression(name.strip())
 
@@ -73,13 +73,12 @@ def licence_called(name: str) -> Licence | None:
 def licences_named(name: str) -> frozenset[str]:
     """The ids of the licences that an expression names, whichever of them is chosen."""
     names = (name, *re.split(r"(?i)\s+(?:or|and|with)\s+|[()]", name))
-    return frozenset(found.id for one in names if (found := _by_name().get(_folded(one).removesuffix("+"))))
+    return frozenset(known.id for one in names if (known := _by_name().get(_folded(one).removesuffix("+"))))
 
 
 def licence_of_model(model: str) -> Licence | None:
     """The licence under which a model of that name was published, as far as the table knows."""
-    found = (entry for entry in licences() for pattern in entry.models if is_named(model, pattern))
-    return next(found, None)
+    return next((entry for entry in licences() for pattern in entry.models if is_named(model, pattern)), None)
 
 
 @cache
@@ -108,8 +107,8 @@ def _expression(text: str) -> Licence | None:
 
 
 def _split(text: str, word: str) -> list[str]:
-    """The text cut at a word that stands outside of all brackets."""
-    cuts = [found.span() for found in re.finditer(rf"(?i)(?<=[\s)]){word}(?=[\s(])", text)]
+    """The text cut at a word, where that is outside of all brackets."""
+    cuts = [match.span() for match in re.finditer(rf"(?i)(?<=[\s)]){word}(?=[\s(])", text)]
     outside = [cut for cut in cuts if text.count("(", 0, cut[0]) == text.count(")", 0, cut[0])]
     begins, ends = [0, *(end for _, end in outside)], [*(begin for begin, _ in outside), len(text)]
     return [text[begin:end].strip() for begin, end in zip(begins, ends, strict=True)]

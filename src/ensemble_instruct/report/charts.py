@@ -169,6 +169,7 @@ def round_top(value: float) -> float:
     if value <= 0:
         return 1.0
     scale = 10 ** math.floor(math.log10(value))
+    # a value that is round already stays, whatever binary fractions make of it
     return float(next(step for step in _TOPS if step * scale >= value * (1 - 1e-9)) * scale)
 
 
@@ -329,5 +330,6 @@ def _ridge(heights: Sequence[float], length: int, *, back: bool = False) -> str:
     parts = [f"{'L' if back else 'M'}{points[0][0]:.2f} {points[0][1]:.2f}"]
     for (x1, y1), (x2, y2) in pairwise(points):
         middle = (x1 + x2) / 2
+        # a cubic Bezier curve that is level at both ends
         parts.append(f"C{middle:.2f} {y1:.2f} {middle:.2f} {y2:.2f} {x2:.2f} {y2:.2f}")
     return "".join(parts)

@@ -30,8 +30,10 @@ _PAUSE = 600.0
 """Seconds without an answer that count as a pause between two starts."""
 _ROUNDING = 1e-6
 """What keeps a time on the border of two bars in the later one, whatever binary fractions make of it."""
+_NEXT_BUCKET = 0.001
+"""Added to a time in buckets: what keeps one on a border in the later bucket, whatever binary fractions make of it."""
 _REQUESTS = """
-    SELECT model, step, kind, sampling, CAST((answered_at - :first) / :width + 0.001 AS INTEGER), COUNT(*),
+    SELECT model, step, kind, sampling, CAST((answered_at - :first) / :width + {next_bucket} AS INTEGER), COUNT(*),
         COUNT(failure), SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM({estimated}),
         SUM(seconds), MIN(answered_at), MAX(answered_at)
     FROM request GROUP BY 1, 2, 3, 4, 5
@@ -109,7 +111,8 @@ def read_requests(connection: sqlite3.Connection, config: Config | None) -> Requ
     buckets: Counter[tuple[str, int]] = Counter()
     sampled: set[tuple[Step, int]] = set()
     for model, step, kind, sampling, bucket, *numbers, earliest, latest in connection.execute(
-        _REQUESTS.format(estimated="estimated" if knows_estimates else "0"), {"first": first, "width": width}
+        _REQUESTS.format(estimated="estimated" if knows_estimates else "0", next_bucket=_NEXT_BUCKET),
+        {"first": first, "width": width},
     ):
         first, last = min(first, earliest), max(last, latest)
         sums[model] = list(map(add, sums.get(model, [0] * len(numbers)), numbers))

@@ -17,7 +17,8 @@ from ensemble_instruct.records import FUSION_VOTER, INSTANCE_VOTER, KINDS, OF_TH
 from ensemble_instruct.store.database import unpack_prompt
 from ensemble_instruct.store.reading import dropped_counts, kept_counts, read_candidates, read_meta
 
-Row = dict[str, Any]
+ApiObject = dict[str, Any]
+"""What the page gets: an object ready for JSON."""
 _LIST_TEXT = 400
 """Characters of a text that a list shows; the whole text is in the detail."""
 _STEP_ORDER = "CASE step " + " ".join(f"WHEN '{step}' THEN {place}" for place, step in enumerate(STEPS)) + " END"
@@ -36,7 +37,7 @@ class ExampleFilter:
     winner: str = ""
     """A voter that gave the output."""
 
-    def admits(self, row: Row) -> bool:
+    def admits(self, row: ApiObject) -> bool:
         """Whether an example is wanted, its kind aside."""
         if not self.least <= row["agreement"] <= self.most or (self.winner and self.winner not in row["winners"]):
             return False
@@ -55,7 +56,7 @@ class DroppedFilter:
     """Found in the text or the detail, in any case."""
 
 
-def _voter_names(config: Row) -> list[str]:
+def _voter_names(config: ApiObject) -> list[str]:
     """The names of a run's voters in step 4, out of the settings that it was started with."""
     samples: int = config.get("outputs.samples", 1)
     names = [
@@ -66,7 +67,7 @@ def _voter_names(config: Row) -> list[str]:
     return [*names, FUSION_VOTER] if config.get("ensemble.fusion") else names
 
 
-def overview(connection: sqlite3.Connection) -> Row:
+def overview(connection: sqlite3.Connection) -> ApiObject:
     """How the run was set up, its state as it was last written, and its funnel: each kind, step by step."""
     meta = read_meta(connection)
     config = json.loads(meta.get("config", "{}"))
@@ -98,7 +99,7 @@ def overview(connection: sqlite3.Connection) -> Row:
     }
 
 
-def reason_counts(connection: sqlite3.Connection) -> list[Row]:
+def reason_counts(connection: sqlite3.Connection) -> list[ApiObject]:
     """How many were dropped, by step, kind and reason: in the order of the steps, the most frequent reason first."""
     rows = [
         {"step": step, "kind": kind, "reason": reason, "count": count}
@@ -107,7 +108,7 @@ def reason_counts(connection: sqlite3.Connection) -> list[Row]:
     return sorted(rows, key=lambda row: (STEPS.index(row["step"]), -row["count"], row["reason"], row["kind"] or ""))
 
 
-def examples_page(connection: sqlite3.Connection, wanted: ExampleFilter, offset: int, limit: int) -> Row:
+def examples_page(connection: sqlite3.Connection, wanted: ExampleFilter, offset: int, limit: int) -> ApiObject:
     """The wanted examples from `offset` on, at most `limit`, in the order of the dataset; and how many there are."""
     where, values = ("WHERE kind = ?", (wanted.kind,)) if wanted.kind else ("", ())
     ordered = f"SELECT position, row FROM example {where} ORDER BY kind, position"  # noqa: S608 - constant texts
@@ -125,7 +126,7 @@ def examples_page(connection: sqlite3.Connection, wanted: ExampleFilter, offset:
     return {"total": total, "rows": rows}
 
 
-def _example_summary(position: int, row: Row) -> Row:
+def _example_summary(position: int, row: ApiObject) -> ApiObject:
     return {
         "id": row["id"], "kind": row["kind"], "position": position, "agreement": row["agreement"],
         "instruction": row["instruction"][:_LIST_TEXT], "input": row["input"][:_LIST_TEXT],
@@ -134,7 +135,7 @@ def _example_summary(position: int, row: Row) -> Row:
     }  # fmt: skip
 
 
-def dropped_page(connection: sqlite3.Connection, wanted: DroppedFilter, offset: int, limit: int) -> Row:
+def dropped_page(connection: sqlite3.Connection, wanted: DroppedFilter, offset: int, limit: int) -> ApiObject:
     """The wanted drops from `offset` on, at most `limit`, by kind and step; and how many there are."""
     clauses, values = ["1"], []
     for column, value in (("step", wanted.step), ("reason", wanted.reason), ("kind", wanted.kind)):
@@ -160,58 +161,58 @@ def _holds(part: str, texts: Iterable[str]) -> bool:
     return any(folded in text.casefold() for text in texts)
 
 
-def example_detail(connection: sqlite3.Connection, example_id: str, position: int = -1) -> Row | None:
+def example_detail(connection: sqlite3.Connection, example_id: str, position: int = -1) -> ApiObject | None:
     """One example with everything that led to it, or None.
 
     `position` tells apart rows with the same instruction and input, which the profile `published` keeps.
     """
-    found = connection.execute(
+    record = connection.execute(
         "SELECT kind, position, row FROM example WHERE instance = ? ORDER BY position = ? DESC, kind, position LIMIT 1",
         (example_id, position),
     ).fetchone()
-    if found is None:
+    if record is None:
         return None
-    kind, place, text = found
-    row: Row = json.loads(text)
+    kind, place, text = record
+    row: ApiObject = json.loads(text)
     own = next((item["output"] for item in row["candidates"] if item["voter"] == INSTANCE_VOTER), "")
     return {**row, "position": place, **_history(connection, example_id, kind, own)}
 
 
-def dropped_detail(connection: sqlite3.Connection, number: int) -> Row | None:
+def dropped_detail(connection: sqlite3.Connection, number: int) -> ApiObject | None:
     """One drop with the requests behind it, or None.
 
     A drop of step 5 has its candidates too; their scores are computed here, by the rule of step 5.
     """
-    found = connection.execute(
+    record = connection.execute(
         "SELECT step, kind, reason, text, source, detail, request FROM rejected WHERE id = ?", (number,)
     ).fetchone()
-    if found is None:
+    if record is None:
         return None
-    step, kind, reason, text, source, detail, key = found
-    row: Row = {
+    step, kind, reason, text, source, detail, key = record
+    row: ApiObject = {
         "id": number, "step": step, "kind": kind, "reason": reason, "text": text, "source": source, "detail": detail,
     }  # fmt: skip
     if step == "ensemble":
         return {**row, **_voices(connection, source), **_history(connection, source, kind)}
-    made = {"instructions": "instruction", "outputs": "candidate"}.get(step, "instance")
-    chain: list[Row] = []
+    made_here = {"instructions": "instruction", "outputs": "candidate"}.get(step, "instance")
+    chain: list[ApiObject] = []
     if step == "outputs":
-        chain = [link for link in _history(connection, source, kind)["chain"] if link["made"] != made]
+        chain = [link for link in _history(connection, source, kind)["chain"] if link["made"] != made_here]
     elif step == "parse":
         chain = _instruction_completed(connection, kind, source, key)
     elif step == "instances":
         chain = _instruction(connection, source)
-    return {**row, "chain": [*chain, {"made": made, "text": text, "request": _request(connection, key)}]}
+    return {**row, "chain": [*chain, {"made": made_here, "text": text, "request": _request(connection, key)}]}
 
 
-def _voices(connection: sqlite3.Connection, instance_id: str) -> Row:
+def _voices(connection: sqlite3.Connection, instance_id: str) -> ApiObject:
     """An instance that gave no example: its texts and its candidates with their scores (ROUGE-L's)."""
-    found = connection.execute(
+    record = connection.execute(
         "SELECT instruction, input, output FROM instance WHERE id = ? LIMIT 1", (instance_id,)
     ).fetchone()
-    if found is None:
+    if record is None:
         return {}
-    instruction, given, own = found
+    instruction, task_input, own = record
     answers = ((candidate.voter, candidate.text) for candidate in read_candidates(connection, instance_id))
     voices = [(INSTANCE_VOTER, own), *answers]
     config = json.loads(read_meta(connection).get("config", "{}"))
@@ -220,19 +221,19 @@ def _voices(connection: sqlite3.Connection, instance_id: str) -> Row:
     candidates = [
         {"voter": voter, "output": text, "score": score} for (voter, text), score in zip(voices, scores, strict=True)
     ]
-    return {"instruction": instruction, "input": given, "candidates": candidates}
+    return {"instruction": instruction, "input": task_input, "candidates": candidates}
 
 
-def _history(connection: sqlite3.Connection, instance_id: str, kind: str, output: str = "") -> Row:
+def _history(connection: sqlite3.Connection, instance_id: str, kind: str, output: str = "") -> ApiObject:
     """The requests behind an instance (of those with this id, the one with this output), and the votes it lacks."""
-    found = connection.execute(
+    record = connection.execute(
         "SELECT output, follow_on, completion, request FROM instance WHERE id = ?"
         " ORDER BY kind = ? DESC, output = ? DESC, position LIMIT 1",
         (instance_id, kind, output),
     ).fetchone()
-    if found is None:
+    if record is None:
         return {"follow_on": 0, "missing": [], "chain": []}
-    own, follow_on, completion, key = found
+    own, follow_on, completion, key = record
     answers = [
         (candidate.voter, candidate.text, bytes.fromhex(candidate.request_key))
         for candidate in read_candidates(connection, instance_id)
@@ -252,37 +253,37 @@ def _history(connection: sqlite3.Connection, instance_id: str, kind: str, output
     return {"follow_on": follow_on, "missing": missing, "chain": chain}
 
 
-def _instruction_completed(connection: sqlite3.Connection, kind: str, completion: str, key: bytes) -> list[Row]:
+def _instruction_completed(connection: sqlite3.Connection, kind: str, completion: str, key: bytes) -> list[ApiObject]:
     """The link of the instruction that was asked for: with the reply under `key` it gives the completion's id."""
     reply = connection.execute("SELECT text FROM request WHERE key = ?", (key,)).fetchone()
     known = connection.execute("SELECT id, text FROM instruction WHERE kind = ?", (kind,)).fetchall() if reply else []
-    asked = (name for name, text in known if content_id("completion", text, reply[0]) == completion)
-    return _instruction(connection, next(asked, ""))
+    matching = (name for name, text in known if content_id("completion", text, reply[0]) == completion)
+    return _instruction(connection, next(matching, ""))
 
 
-def _instruction(connection: sqlite3.Connection, instruction_id: str) -> list[Row]:
+def _instruction(connection: sqlite3.Connection, instruction_id: str) -> list[ApiObject]:
     """The link of an instruction, or nothing."""
-    found = connection.execute(
+    record = connection.execute(
         "SELECT text, most_similar, request FROM instruction WHERE id = ? LIMIT 1", (instruction_id,)
     ).fetchone()
-    if found is None:
+    if record is None:
         return []
-    text, similar, key = found
+    text, similar, key = record
     nearest = [{"text": near, "score": score} for near, score in json.loads(similar)]
     return [{"made": "instruction", "text": text, "similar": nearest, "request": _request(connection, key)}]
 
 
-def _request(connection: sqlite3.Connection, key: bytes) -> Row | None:
+def _request(connection: sqlite3.Connection, key: bytes) -> ApiObject | None:
     """One request: what was asked, what came back or the failure; None where the database has none."""
-    found = connection.execute(
+    record = connection.execute(
         "SELECT step, kind, model, prompt, shared.text, settings, seed, repeat, request.text, finish_reason,"
         " prompt_tokens, completion_tokens, failure, seconds, answered_at FROM request"
         " JOIN shared ON shared.id = request.shared JOIN sampling ON sampling.id = request.sampling WHERE key = ?",
         (key,),
     ).fetchone()
-    if found is None:
+    if record is None:
         return None
-    step, kind, model, prompt, shared, settings, seed, repeat, reply, *rest = found
+    step, kind, model, prompt, shared, settings, seed, repeat, reply, *rest = record
     names = ("finish_reason", "prompt_tokens", "completion_tokens", "failure", "seconds", "answered_at")
     return {
         "key": key.hex(), "step": step, "kind": kind, "model": model, "prompt": unpack_prompt(prompt, shared),

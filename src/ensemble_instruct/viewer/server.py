@@ -1,7 +1,8 @@
 """The viewer's server: a JSON API over a run's database and the files of the page, on this machine alone.
 
-It listens on 127.0.0.1 and answers only requests that name it so: a web page of somewhere else, whose name someone
-points at this machine, gets nothing. Each answer opens the database anew, read-only, and leaves the run undisturbed.
+It listens on 127.0.0.1 and answers only requests that name it so: a page of another web site, whose name someone points
+at this machine (DNS rebinding), gets nothing. Each answer opens the database anew, read-only, and leaves the run as it
+is.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ _HEADERS = {
 }
 _LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
 _MOST_ROWS = 200
+"""Of one answer, whatever limit a request names."""
 
 
 async def serve(folder: Path, port: int, announce: Callable[[str], None], *, open_browser: bool) -> None:
@@ -94,10 +96,10 @@ def make_app(folder: Path) -> web.Application:
 
     def api(path: str, query: Callable[[sqlite3.Connection, web.Request], Any]) -> None:
         async def handle(request: web.Request) -> web.Response:
-            found = await asyncio.to_thread(_read, folder, lambda connection: query(connection, request))
-            if found is None:
+            answer = await asyncio.to_thread(_read, folder, lambda connection: query(connection, request))
+            if answer is None:
                 return _json({"error": "there is no such row in this run"}, 404)
-            return _json(found)
+            return _json(answer)
 
         app.router.add_get(path, handle)
 
@@ -129,9 +131,12 @@ def _place(folder: Path, connection: sqlite3.Connection) -> dict[str, str]:
 def _examples(connection: sqlite3.Connection, request: web.Request) -> Any:
     query = request.query
     wanted = ExampleFilter(
-        _one_of(query, "kind", KINDS), query.get("text", ""), _number(query, "from", 0.0), _number(query, "to", 1.0),
-        query.get("winner", ""),
-    )  # fmt: skip
+        kind=_one_of(query, "kind", KINDS),
+        text=query.get("text", ""),
+        least=_number(query, "from", 0.0),
+        most=_number(query, "to", 1.0),
+        winner=query.get("winner", ""),
+    )
     return queries.examples_page(connection, wanted, *_window(query))
 
 
@@ -142,7 +147,10 @@ def _example(connection: sqlite3.Connection, request: web.Request) -> Any:
 def _dropped(connection: sqlite3.Connection, request: web.Request) -> Any:
     query = request.query
     wanted = DroppedFilter(
-        _one_of(query, "step", STEPS), query.get("reason", ""), _one_of(query, "kind", KINDS), query.get("text", "")
+        step=_one_of(query, "step", STEPS),
+        reason=query.get("reason", ""),
+        kind=_one_of(query, "kind", KINDS),
+        text=query.get("text", ""),
     )
     return queries.dropped_page(connection, wanted, *_window(query))
 
