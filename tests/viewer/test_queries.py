@@ -135,8 +135,9 @@ def test_the_funnel_says_what_status_says(demo: Path, port: int, cli: Cli) -> No
         "demo run & more", "finished", ["instance", "simulated-a", "simulated-b"],
     )  # fmt: skip
     found = {(kind["kind"], step["step"]): step["kept"] for kind in run["kinds"] for step in kind["steps"]}
-    said = re.findall(r"^(\w+) +(\w+) +(\d+)(?: of \d+)? kept", cli("status", demo).stdout, re.MULTILINE)
-    assert found == {(kind, step): int(kept) for kind, step, kept in said}
+    lines = r"^(\w+) +(\w+) +\d+ [^:\n]+: (?:\d+ candidates kept for )?(\d+)"  # of step 4 it is the answered instances
+    status = re.findall(lines, cli("status", demo).stdout, re.MULTILINE)
+    assert found == {(kind, step): int(kept) for kind, step, kept in status}
     counted = {(row["step"], row["kind"], row["reason"]): row["count"] for row in run["dropped"]}
     assert counted == {
         (step, kind, reason): count
