@@ -89,16 +89,16 @@ def planned(options: ExportOptions, run_folder: Path) -> ExportPlan:
     )
 
 
-def planned_for_file(given: ExportOptions, path: Path) -> ExportPlan:
+def planned_for_file(options: ExportOptions, path: Path) -> ExportPlan:
     """The export of a user's file. Raises `UsageError` for what needs a run too."""
-    for option, value in (("--format", given.form), ("--rows", given.rows)):
+    for option, value in (("--format", options.form), ("--rows", options.rows)):
         if value in ("preference", "hub"):
             raise UsageError(f"{option} {value}: needs what only a run has, and {path} is a file; name a run folder")
-    if given.candidates:
+    if options.candidates:
         raise UsageError(f"--candidates: needs a run, and {path} is a file; name a run folder")
-    if given.partial:
+    if options.partial:
         raise UsageError(f"--partial: goes with a run, and {path} is a file; leave it out")
-    return planned(given, path.parent)
+    return planned(options, path.parent)
 
 
 def _require_suffix(form: str, to: Path) -> None:
