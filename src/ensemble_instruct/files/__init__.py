@@ -1,6 +1,8 @@
 """Files: read strictly, with the line named in every error; written whole or not at all.
 
     jsonl           JSON Lines, read and written
+    json_array      a JSON array of objects, read an object at a time
+    task_rows       tasks with their answers, as the step commands and `export` write them
     atomic          a file that is written whole or not at all
     atomic_folder   a folder that is written whole or not at all
     places          whether something can be written at a place, asked before any work is done
@@ -9,5 +11,5 @@
     digest          digests by which a file or a folder is known
 
 Public: `read_rows` and `write_rows` in `jsonl`, `whole_file` in `atomic`, `whole_folder` in `atomic_folder`,
-`open_dataset` in `dataset`.
+`open_dataset` in `dataset`, `read_task_rows` in `task_rows`.
 """

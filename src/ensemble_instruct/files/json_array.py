@@ -11,7 +11,9 @@ from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.jsonl import MAX_LINE_BYTES, JsonRow, NumberedRow, has_lone_surrogate, type_name
 
 _CHUNK = 2**16
+"""Characters that are read at a time, at least."""
 _SPACE = " \t\r\n"
+"""What JSON takes for white space; Python's `lstrip` knows more."""
 
 
 def is_array(path: Path) -> bool:
@@ -47,7 +49,7 @@ class _Text:
 
     def more(self) -> bool:
         """Read on; False at the end of the file."""
-        # twice as much each time: an object longer than a chunk is not decoded once for every chunk of it
+        # Twice as much each time: an object longer than a chunk is not decoded once for every chunk of it
         read = self._file.read(max(_CHUNK, len(self.rest)))
         self.rest += read
         return bool(read)

@@ -14,6 +14,7 @@ from ensemble_instruct.files.json_array import is_array, read_array
 from ensemble_instruct.files.jsonl import JsonRow, read_rows, type_name
 
 _EXCHANGES = (["user", "assistant"], ["system", "user", "assistant"])
+"""The roles in a conversation that is a task with its answer."""
 
 
 def read_task_rows(path: Path) -> Iterator[JsonRow]:
@@ -46,16 +47,16 @@ def _task(where: str, row: JsonRow) -> JsonRow:
 
 
 def _exchange(where: str, messages: object) -> JsonRow:
-    said = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
-    roles = [message.get("role") for message in said]
-    if roles not in _EXCHANGES or not isinstance(messages, list) or len(messages) != len(said):
+    turns = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+    roles = [message.get("role") for message in turns]
+    if roles not in _EXCHANGES or not isinstance(messages, list) or len(messages) != len(turns):
         raise InputFileError(
             f"{where}: 'messages' must be one exchange: a message of the user and one of the assistant, after at most "
             f"one of the system"
         )
-    user, assistant = (message.get("content") for message in said[-2:])
+    user, assistant = (message.get("content") for message in turns[-2:])
     task = _texts(where, instruction=user, input="", output=assistant)
-    return task | _texts(where, system=said[0].get("content")) if roles[0] == "system" else task
+    return task | _texts(where, system=turns[0].get("content")) if roles[0] == "system" else task
 
 
 def _texts(where: str, **values: object) -> JsonRow:
