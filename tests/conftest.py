@@ -66,7 +66,7 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
 def cli(forks: Forks, tmp_path: Path) -> Cli:
     """Run a command in `tmp_path`, in a process of its own; returns exit code, stdout and stderr as text."""
 
-    def call(*arguments: str | Path, env: dict[str, str] | None = None, timeout: int = 120) -> Any:
+    def call(*arguments: str | Path, env: dict[str, str] | None = None, timeout: int = 300) -> Any:
         return forks.run(tmp_path, arguments, {**os.environ, **(env or {})}, timeout)
 
     return call
@@ -111,7 +111,7 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     pytest.importorskip("ctranslate2", reason="the extra `demo` is not installed")
 
     def make(folder: Path) -> None:
-        done = forks.run(folder, [*DEMO, "run"], timeout=300)
+        done = forks.run(folder, [*DEMO, "run"])
         assert done.returncode == 0, done.stderr
 
     return made_once(tmp_path_factory, "demo", make) / "run"

@@ -21,6 +21,7 @@ from ensemble_instruct.quality.filters import NO_FILTERS, QUALITY_REASONS, Filte
 from ensemble_instruct.records import OF_THREE, Answered, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.store.store import Store
+from tests.support.processes import PATIENCE
 
 MANY = 10_000
 """Records: more than a store writes in one go."""
@@ -135,7 +136,7 @@ def test_a_whole_block_is_written_meanwhile_and_seen_at_once(tmp_path: Path) -> 
                 assert not waiting.done()
                 assert committed(store.path) == (1, "old 0", "old 0")
                 assert len(store._writer._items) < MANY / 2
-            await asyncio.wait_for(waiting, 5)
+            await asyncio.wait_for(waiting, PATIENCE)
             assert committed(store.path) == (MANY, "new 0", f"new {MANY - 1}")
 
     asyncio.run(work())

@@ -9,9 +9,7 @@ import re
 import subprocess
 import sys
 import termios
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +24,8 @@ from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from ensemble_instruct.version import __version__
 from tests.conftest import COMMAND, SIMULATED, Cli, rows
 from tests.support.forks import Forks, tree
-from tests.support.servers.model import ModelServer, model_config, model_server, wait_for
+from tests.support.processes import PATIENCE, started, terminal_environment, wait_for
+from tests.support.servers.model import ModelServer, model_config, model_server
 from tests.support.servers.reply import refused, said, serving
 
 PLAN_ROW = re.compile(r"^(\w+) +(\w*) +([\w-]*) +(\d+) +(\d+) +(\d+) +(\d+\.\d\d)$", re.MULTILINE)
@@ -40,26 +39,6 @@ class Held:
     server: ModelServer
     process: subprocess.Popen[str]
     answered: int
-
-
-@contextmanager
-def started(folder: Path, *arguments: str, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
-    """A command at work; killed at the end, or when it hangs."""
-    with subprocess.Popen(
-        [COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True, env=_environment()
-    ) as process:
-        watchdog = threading.Timer(120, process.kill)
-        watchdog.start()
-        try:
-            yield process
-        finally:
-            watchdog.cancel()
-            process.kill()
-
-
-def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-    return {**kept, "TERM": "xterm-256color", "COLUMNS": "160", "LINES": "50"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -233,9 +212,10 @@ def _read_terminal(terminal: int) -> str:
 def test_a_run_on_a_terminal_shows_a_bar_for_each_step(tmp_path: Path) -> None:
     terminal, other_end = pty.openpty()
     termios.tcsetwinsize(other_end, (50, 160))
+    wide = {**terminal_environment(), "COLUMNS": "160", "LINES": "50"}
     with model_server(hold_after=60) as server:
         (tmp_path / "config.yaml").write_text(model_config(server.base_url, 20, 10))
-        with started(tmp_path, "run", "config.yaml", "--out", "run", stderr=other_end) as process:
+        with started(tmp_path, "run", "config.yaml", "--out", "run", stderr=other_end, env=wide) as process:
             os.close(other_end)
             shown = ""
             while not all(f"{step} {kind}" in shown for step in STEPS for kind in ("input_output", "output_only")):
@@ -245,7 +225,7 @@ def test_a_run_on_a_terminal_shows_a_bar_for_each_step(tmp_path: Path) -> None:
             server.go_on()
             while more := _read_terminal(terminal):
                 shown += more
-            out, _ = process.communicate(timeout=60)
+            out, _ = process.communicate(timeout=PATIENCE)
     os.close(terminal)
     assert process.returncode == 0
     assert "\x1b[" in shown
@@ -270,7 +250,7 @@ def test_a_run_without_a_terminal_says_in_plain_lines_how_far_it_is(forks: Forks
     assert held.process.stderr is not None
     line = held.process.stderr.readline()
     held.server.go_on()
-    out, err = held.process.communicate(timeout=60)
+    out, err = held.process.communicate(timeout=PATIENCE)
     assert held.process.returncode == 0
     assert re.search(r"\binstructions \d+ kept", line)
     requests = re.search(r"\b(\d+) requests, [\d.]+/s, [\d,]+ tokens, \d+ in flight$", line.rstrip("\n"))

@@ -16,10 +16,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from ensemble_instruct.runs.status import read_status
 from tests.conftest import rows
 from tests.models.test_telemetry import collecting, plain
-from tests.promises.test_stopping import ANSWERED, started, told_to_stop
 from tests.support.forks import Forks, tree, unwritable
 from tests.support.good_input import TASK, write
-from tests.support.servers.model import model_config, model_server, wait_for
+from tests.support.processes import PATIENCE, started, told_to_stop, wait_for
+from tests.support.servers.model import model_config, model_server
 from tests.support.servers.reply import Reply, prompt_of, refused, said, serving
 
 KEY = "sk-Zq81-never-to-be-seen"
@@ -201,14 +201,14 @@ def test_a_run_that_fails_says_so_in_its_log(forks: Forks, tmp_path: Path) -> No
 
 
 def test_the_log_tells_of_a_stop(tmp_path: Path) -> None:
-    with model_server(hold_after=ANSWERED) as server:
+    with model_server(hold_after=12) as server:
         configure(tmp_path, server.base_url)
         command = [*COMMANDS["run"].split(), "--log-file", "a.log", "--log-format", "json"]
         with started(tmp_path, *command) as process:
-            server.wait_until_asked(ANSWERED + 2)
+            server.wait_until_asked(12 + 2)
             in_flight = told_to_stop(process, signal.SIGINT)
             server.go_on()
-            process.communicate(timeout=20)
+            process.communicate(timeout=PATIENCE)
     (stopping,) = [row for row in rows(tmp_path / "a.log") if row["message"] == "stopping"]
     assert stopping["in_flight"] == in_flight
     assert sum(row.get("asked", 0) for row in rows(tmp_path / "a.log")) == len(server.asked)
@@ -249,7 +249,7 @@ def test_status_of_a_run_at_work_shows_rate_servers_and_time_left(forks: Forks, 
             wait_for(lambda: in_flight(tmp_path / "run") == len(server.asked) - 40)
             text = forks.run(tmp_path, ["status", "run"]).stdout
             server.go_on()
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, err) == (0, "")
         found = SERVER_LINE.findall(text)
         assert [(url, state) for url, state, *_ in found] == [(server.base_url, "open")] * 3

@@ -25,7 +25,7 @@ from tests.support.made_run import made_examples, make_run
 
 SIZE = 600
 SPLIT = "train=0.8,test=0.2"
-KILLS, MOST_KILLS = 3, 20
+KILLS, MOST_KILLS = 3, 100
 """So many kills shall meet an export at work; some come when it is done."""
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 CANDIDATES = pa.list_(
@@ -344,7 +344,7 @@ def test_a_kill_in_the_middle_leaves_the_old_file_whole(tmp_path: Path, name: st
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     whole = (tmp_path / name).read_bytes()
     found = whole
-    for _ in range(10):  # until a kill is early enough
+    for _ in range(MOST_KILLS):  # until a kill is early enough
         (tmp_path / name).write_bytes(b"old")
         known = set(tmp_path.glob(f".{name}.*"))
         with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import COMMAND
 from tests.support.forks import Forks, tree
 from tests.support.made_run import made_examples, make_run
+from tests.support.processes import PATIENCE
 from tests.support.servers.hub import Hub, hub_server
 
 SIZE = 300
@@ -105,7 +106,7 @@ def test_an_upload_that_was_killed_goes_on_where_it_was(forks: Forks, place: Pat
     hub.hold_after = 2
     command = [str(COMMAND), "export", "run", "--format", "hub", "--repo", "me/data", "--split", SPLIT]
     with subprocess.Popen(command, cwd=place, env=environment(place, hub), stdout=subprocess.DEVNULL) as process:
-        assert hub.holds.wait(60)
+        assert hub.holds.wait(PATIENCE)
         process.kill()
     assert process.returncode == -signal.SIGKILL
     assert hub.datasets["me/data"].files == {}, "a reader saw half of it"

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import COMMAND, rows
 from tests.support.forks import Forks, on_path
 from tests.support.good_input import write
+from tests.support.processes import PATIENCE
 
 MODULE = """
 import itertools, os, signal
@@ -198,7 +199,7 @@ def test_rows_may_come_through_a_pipe(folder: Path, last: str) -> None:
     assert len(tasks) > 2**16, "more than a pipe holds"
     done = subprocess.run(
         [COMMAND, *piped], cwd=folder, env={**os.environ, **on_path(folder)}, input=tasks, capture_output=True,
-        text=True, timeout=60, check=False,
+        text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     if last:
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
@@ -232,7 +233,7 @@ def test_a_disk_that_fills_up_is_one_line_and_the_same_command_goes_on(forks: Fo
     script = f"ulimit -f 1000; exec '{COMMAND}' {' '.join(OUTPUTS)}"
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder, env={**os.environ, **on_path(folder)}, capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "out.jsonl: cannot be written: File too large" in done.stderr

@@ -15,6 +15,7 @@ import pytest
 
 from ensemble_instruct.records import KINDS, Kind
 from tests.conftest import COMMAND, rows
+from tests.support.processes import PATIENCE
 from tests.support.servers.model import Asked, is_step_1, kind_of, model_config, model_server, shows_only_seeds
 
 WINDOWS = (1, 8, 64)
@@ -57,7 +58,7 @@ def run_once(folder: Path, window: int, number: int) -> Run:
         in_flight = 1 << number
         settings = [word for name in MODELS for word in ("--set", f"models.{name}.max_in_flight={in_flight}")]
         command: list[str | Path] = [COMMAND, "run", config, "--out", folder, *settings]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert done.returncode == 0, done.stderr
         return Run(folder, server.base_url, server.asked)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import COMMAND, SIMULATED, needs_shared, published_config, replay_server, stats
+from tests.support.processes import PATIENCE
 
 KILLS, CHAINS = 50, 2
 DELAY_MS, JITTER_MS = 4, 8
@@ -63,7 +64,7 @@ def started(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[b
 def killed(process: subprocess.Popen[bytes], folder: Path, moment: float | None) -> bool:
     """Whether SIGKILL met the process at that moment (in seconds); False when it was done before."""
     if moment is None:
-        assert process.wait(120) == 0, folder.with_suffix(".log").read_text(encoding="utf-8")
+        assert process.wait(PATIENCE) == 0, folder.with_suffix(".log").read_text(encoding="utf-8")
         return False
     try:
         code = process.wait(moment)
@@ -86,7 +87,7 @@ class Undisturbed:
 def undisturbed(folder: Path, *arguments: str | Path) -> Undisturbed:
     began = time.monotonic()
     with started(folder, *arguments) as process:
-        assert process.wait(120) == 0, folder.with_suffix(".log").read_text(encoding="utf-8")
+        assert process.wait(PATIENCE) == 0, folder.with_suffix(".log").read_text(encoding="utf-8")
     seconds = time.monotonic() - began
     return Undisturbed((folder / "examples.jsonl").read_bytes(), len(answered(folder)), seconds)
 

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from tests.conftest import (
     rows,
     stats,
 )
-from tests.support.servers.model import ModelServer, model_config, model_server, wait_for
+from tests.support.processes import PATIENCE, started, wait_for
+from tests.support.servers.model import ModelServer, model_config, model_server
 
 EXAMPLES = Path("run/examples.jsonl")
 
@@ -70,17 +71,6 @@ def served_run(served_once: ServedRun) -> ServedRun:
     return replace(served_once, asked_before=len(served_once.server.asked))
 
 
-@contextmanager
-def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """`run` in a process of its own, killed at the end if it is still there."""
-    command: list[str | Path] = [COMMAND, "run", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def write_config(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "config.yaml"
     path.write_text(text, encoding="utf-8")
@@ -102,7 +92,7 @@ def test_a_run_folder_is_locked_against_a_second_process(tmp_path: Path, cli: Cl
     folder = tmp_path / "run"
     with model_server(hold_after=10) as server:
         config = write_config(tmp_path, model_config(server.base_url))
-        with running(config, "--out", folder) as first:
+        with started(tmp_path, "run", config, "--out", folder) as first:
             server.wait_until_asked(12)
             for arguments in ((config,), ()):
                 second = cli("run", *arguments, "--out", folder)
@@ -112,7 +102,7 @@ def test_a_run_folder_is_locked_against_a_second_process(tmp_path: Path, cli: Cl
                 assert "another process" in second.stderr
             assert "running" in cli("status", folder).stdout
             server.go_on()
-            _, complaint = first.communicate(timeout=60)
+            _, complaint = first.communicate(timeout=PATIENCE)
             assert first.returncode == 0, complaint
         assert len(server.asked) == served_run.needed
     assert (folder / "examples.jsonl").read_bytes() == served_run.examples
@@ -176,7 +166,7 @@ def test_after_force_the_folder_remembers_the_new_config_even_if_the_run_is_stop
         assert cli("run", config, "--out", folder).returncode == 0
         before = answers(folder)
         server.hold_after(4)
-        with running(config, "--out", folder, "--force", "--set", "seed=7") as process:
+        with started(tmp_path, "run", config, "--out", folder, "--force", "--set", "seed=7") as process:
             wait_for(lambda: answers(folder) == before + 4)
             process.kill()
         server.go_on()
@@ -231,7 +221,7 @@ def test_a_run_resumes_from_its_own_config(tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "run"
     with model_server(hold_after=15) as server:
         config = write_config(tmp_path, model_config(server.base_url))
-        with running(config, "--out", folder) as process:
+        with started(tmp_path, "run", config, "--out", folder) as process:
             server.wait_until_asked(17)
             process.kill()
         config.unlink()
@@ -254,13 +244,13 @@ def test_a_run_outlives_its_server(tmp_path: Path) -> None:
     with ExitStack() as stack:
         with replay_server(*delays) as base_url:
             config.write_text(published_config(base_url), encoding="utf-8")
-            process = stack.enter_context(running(config, "--out", tmp_path / "run"))
+            process = stack.enter_context(started(tmp_path, "run", config, "--out", tmp_path / "run"))
             wait_for(lambda: sum(stats(base_url).values()) > 100)
         assert process.poll() is None
         port = base_url.removesuffix("/v1").rpartition(":")[2]
         with replay_server(*delays, "--port", port) as again:
             assert again == base_url
-            _, said = process.communicate(timeout=100)
+            _, said = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, said
             assert 0 < sum(stats(again).values()) < 340 - 100 + 64
     assert "trying again" in said
@@ -271,13 +261,13 @@ def test_a_second_ctrl_c_is_one_line_and_the_run_resumes(tmp_path: Path, cli: Cl
     folder = tmp_path / "run"
     with model_server(hold_after=15) as server:
         config = write_config(tmp_path, model_config(server.base_url))
-        with running(config, "--out", folder) as process:
+        with started(tmp_path, "run", config, "--out", folder) as process:
             wait_for(lambda: (folder / "config.yaml").exists() and answers(folder) == 15)
             process.send_signal(signal.SIGINT)
             assert process.stderr is not None
             assert "requests in flight are coming home" in process.stderr.readline()
             process.send_signal(signal.SIGINT)
-            said, complaint = process.communicate(timeout=60)
+            said, complaint = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1
         assert said == ""
         for word in ("stopped", "kept", "same command"):

@@ -25,7 +25,8 @@ from aiohttp import web
 from tests.conftest import COMMAND
 from tests.support.forks import Forks
 from tests.support.good_input import COMPLETION, TASK, write
-from tests.support.servers.model import ModelServer, model_config, model_server, wait_for
+from tests.support.processes import PATIENCE, started, terminal_environment, told_to_stop, wait_for
+from tests.support.servers.model import ModelServer, model_config, model_server
 from tests.support.servers.reply import refused, serving
 
 ANSWERED = 12
@@ -34,7 +35,6 @@ RUN = ("run", "config.yaml", "--out", "run")
 OUTPUTS = ("outputs", "config.yaml", "--model", "careful", "--instances", "tasks.jsonl", "--to", "out.jsonl")
 MADE = {RUN: ("run/examples.jsonl", "run/run.db"), OUTPUTS: ("out.jsonl", "out.jsonl.db")}
 """What a command writes at its end, and where it keeps the answers."""
-STOPPING = re.compile(r"stopping: (\d+) requests in flight are coming home; Ctrl-C again drops them\n")
 Words = tuple[str, ...]
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"
 
@@ -67,25 +67,6 @@ def undisturbed(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return found
 
 
-def environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-    return {**kept, "TERM": "xterm-256color"}
-
-
-@contextmanager
-def started(folder: Path, *arguments: str, **streams: Any) -> Iterator[subprocess.Popen[str]]:
-    """A command at work; killed at the end, or when it hangs."""
-    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    with subprocess.Popen([COMMAND, *arguments], cwd=folder, text=True, env=environment(), **given) as process:
-        watchdog = threading.Timer(40, process.kill)
-        watchdog.start()
-        try:
-            yield process
-        finally:
-            watchdog.cancel()
-            process.kill()
-
-
 def kept(database: Path) -> int:
     """Answers on disk."""
     if not database.exists():
@@ -98,26 +79,16 @@ def kept(database: Path) -> int:
 def wait_until_held(server: ModelServer, database: Path) -> None:
     """Return once all answers are on disk, and what else may be sent now has been sent."""
     wait_for(lambda: kept(database) == ANSWERED)
+    wait_for(lambda: len(server.asked) > ANSWERED)
     asked = 0
     while asked < len(server.asked):
         asked = len(server.asked)
         time.sleep(0.25)
-    assert asked > ANSWERED
-
-
-def told_to_stop(process: subprocess.Popen[str], number: signal.Signals) -> int:
-    """Send a signal; returns the number of requests in flight that the one line about it names."""
-    process.send_signal(number)
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    found = STOPPING.fullmatch(line)
-    assert found, line
-    return int(found[1])
 
 
 def ended(process: subprocess.Popen[str]) -> str:
     """The last words of a command that was stopped."""
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (1, ""), err
     assert re.fullmatch("error: stopped; .* is kept: run the same command again to go on\n", err)
     return err
@@ -196,7 +167,7 @@ def test_a_request_that_fails_on_its_way_home_is_not_tried_again_before_the_end(
             server.wait_until_asked(ANSWERED + in_flight)
             failing.set()
             server.go_on()
-            _, err = process.communicate(timeout=10)
+            _, err = process.communicate(timeout=PATIENCE)
         assert "came home" not in err
         assert len(server.asked) == ANSWERED + in_flight
         assert kept(tmp_path / "out.jsonl.db") == ANSWERED
@@ -213,7 +184,7 @@ def test_what_waits_for_the_budget_is_not_sent_after_the_signal(forks: Forks, tm
             server.wait_until_asked(3)
             in_flight = told_to_stop(process, signal.SIGINT)
             server.go_on()
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
         assert process.returncode == 1
         assert (len(server.asked), kept(tmp_path / "run" / "run.db"), in_flight) == (3, 3, 3)
         done = forks.run(tmp_path, [*RUN, "--set=models.base.price.output=1000"])
@@ -233,7 +204,7 @@ def test_while_all_requests_wait_to_be_tried_again_one_signal_is_enough(tmp_path
         with started(tmp_path, *OUTPUTS) as process:
             wait_for(lambda: len(served.bodies) >= 6 or (reply is patient and len(served.bodies) > 0))
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=10)
+            _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("error: stopped; ")
@@ -263,7 +234,7 @@ model_free = pytest.mark.parametrize("command", [PARSE, ENSEMBLE], ids=["parse",
 
 
 def ended_without_a_trace(process: subprocess.Popen[str], folder: Path, before: set[str]) -> None:
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (1, ""), err
     assert re.fullmatch("error: stopped.*\n", err)
     assert {path.name for path in folder.iterdir()} == before
@@ -335,7 +306,7 @@ class Terminal:
     def end(self) -> int:
         while more := self._more():
             self.text += more
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
     def _more(self) -> str:
         try:
@@ -356,10 +327,10 @@ def on_terminal(folder: Path, *arguments: str) -> Iterator[Terminal]:
     before = termios.tcgetattr(keyboard)
     command = [sys.executable, "-I", "-S", "-c", ON_TERMINAL, str(COMMAND), *arguments]
     process = subprocess.Popen(
-        command, cwd=folder, env=environment(), start_new_session=True, text=True,
+        command, cwd=folder, env=terminal_environment(), start_new_session=True, text=True,
         stdin=screen, stdout=screen, stderr=screen,
     )  # fmt: skip
-    watchdog = threading.Timer(40, process.kill)
+    watchdog = threading.Timer(PATIENCE, process.kill)
     watchdog.start()
     try:
         os.close(screen)

@@ -11,13 +11,14 @@ import pytest
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.files.dataset import open_dataset
 from tests.conftest import SIMULATED, Cli
+from tests.support.processes import PATIENCE
 
 _WITHOUT_SACREBLEU = "import sys; sys.modules['sacrebleu'] = None; from ensemble_instruct.cli import main; main()"
 
 
 def without_sacrebleu(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", _WITHOUT_SACREBLEU, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @pytest.mark.parametrize("utility", ["chrf", "{rouge-l: 1, chrf: 1}", "{input_output: exact, output_only: chrf}"])

@@ -295,8 +295,8 @@ def test_a_night_between_two_starts_is_left_out(copy: Path) -> None:
     change(copy, "UPDATE request SET answered_at = answered_at + 50000 WHERE step = 'outputs'")
     after = numbers(copy)["throughput"]
     assert before["pauses"] == []
-    assert [pause["seconds"] for pause in after["pauses"]] == [pytest.approx(50_000, abs=5)]
-    assert after["active_seconds"] < 60
+    assert [pause["seconds"] for pause in after["pauses"]] == [pytest.approx(50_000, rel=0.01)]
+    assert after["active_seconds"] < 1_000
     assert sum(map(sum, after["counts"].values())) == sum(map(sum, before["counts"].values()))
 
 

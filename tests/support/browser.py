@@ -19,7 +19,7 @@ _FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 
 def dumped(profile: Path, url: str) -> str:

@@ -67,7 +67,7 @@ class Forks:
         )
 
     def run(
-        self, folder: Path, arguments: Sequence[str | Path], env: dict[str, str] | None = None, timeout: int = 60
+        self, folder: Path, arguments: Sequence[str | Path], env: dict[str, str] | None = None, timeout: int = 300
     ) -> subprocess.CompletedProcess[str]:
         """Exit code, stdout and stderr of a command that was run in `folder`; killed after `timeout` seconds."""
         assert self._process.stdin is not None

@@ -23,7 +23,7 @@ from tests.conftest import COMMAND, Cli, rows
 from tests.support.finished import stored
 from tests.support.forks import on_path
 from tests.support.hostile import hostile_config
-from tests.support.servers.model import wait_for
+from tests.support.processes import PATIENCE, wait_for
 from tests.support.servers.viewer import viewer
 
 Row = dict[str, Any]
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 def get(port: int, path: str, host: str | None = None, method: str = "GET") -> tuple[int, str, dict[str, str]]:
     """Status, body and headers of one request."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
         connection.request(method, path, headers={"Host": host} if host is not None else {})
         reply = connection.getresponse()
         return reply.status, reply.read().decode(), dict(reply.getheaders())
@@ -249,7 +249,7 @@ def test_interrupt_ends_it_quietly(demo: Path) -> None:
         line = process.stdout.readline()
         assert re.fullmatch(r".*demo run & more is shown at http://127\.0\.0\.1:\d+/ until Ctrl-C\n", line)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=10) == ("", "")
+        assert process.communicate(timeout=PATIENCE) == ("", "")
         assert process.returncode == 0
 
 
@@ -294,7 +294,7 @@ def test_it_works_while_the_run_goes_on(tmp_path: Path) -> None:
                 assert api(port, "run")["state"] == "running"
                 assert 0 < api(port, "examples")["total"] < 24
                 (tmp_path / "go-on").touch()
-                assert process.wait(60) == 0
+                assert process.wait(PATIENCE) == 0
                 assert api(port, "run")["state"] == "finished"
                 assert [row["id"] for row in listed(port, "examples")] == [
                     row["id"] for row in rows(tmp_path / "run" / "examples.jsonl")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from tests.support.simulated.models import base, voter_a, voter_b
 
 MODELS = {"base": base, "voter_a": voter_a, "voter_b": voter_b}
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 
 Fault = Callable[[int, str], tuple[int, str] | None]
 """From the number of a request (from 0) and its Authorization header to an HTTP status and an error text, or None."""
@@ -141,14 +140,6 @@ models:
 roles: {{instructions: base, instances: base, outputs: [careful, talkative]}}
 licenses: {{policy: any}}
 """
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Return once something that a child process does has come true; an error if it never does."""
-    end = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.005)
 
 
 def is_step_1(prompt: str) -> bool:

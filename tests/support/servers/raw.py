@@ -189,7 +189,7 @@ def raw_server(choice: Choice, models: Act | None = None) -> Iterator[RawServed]
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     try:
-        yield ready.result(30)
+        yield ready.result(120)
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join()

@@ -1,0 +1,58 @@
+"""Commands at work in processes of their own: started, waited for, told to stop."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import COMMAND
+
+PATIENCE = 120.0
+"""Seconds after which a test gives up: far more than anything takes, so that only what hangs meets it."""
+STOPPING = re.compile(r"stopping: (\d+) requests in flight are coming home; Ctrl-C again drops them\n")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Return once something that another process does has come true; an error if it never does."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.005)
+
+
+def terminal_environment() -> dict[str, str]:
+    """The environment of a user at a terminal, without keys."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    return {**kept, "TERM": "xterm-256color"}
+
+
+@contextmanager
+def started(folder: Path, *arguments: str | Path, **settings: Any) -> Iterator[subprocess.Popen[str]]:
+    """A command at work in `folder`; killed at the end, or when it hangs. `settings`: those of `Popen`."""
+    usual = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": terminal_environment()}
+    with subprocess.Popen([COMMAND, *arguments], cwd=folder, text=True, **{**usual, **settings}) as process:
+        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            yield process
+        finally:
+            watchdog.cancel()
+            process.kill()
+
+
+def told_to_stop(process: subprocess.Popen[str], number: signal.Signals) -> int:
+    """Send a signal; returns the number of requests in flight that the one line about it names."""
+    process.send_signal(number)
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    stopping = STOPPING.fullmatch(line)
+    assert stopping, line
+    return int(stopping[1])
