@@ -1,5 +1,6 @@
 # make demo    a dataset from the bundled demo, offline, in a virtual environment made here
 # make test    the test suite          make check   style, types, import layers
+# make test-fast   the tests that start no commands, in every room: half a minute
 # make test-trainers   exports in the programs that train on them, in a virtual environment of their own (large)
 # make docs    the site, in docs/_build/html
 # make fix     what can be mended by itself
@@ -10,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH ?= torch
 
-.PHONY: demo docs test test-local test-servers test-trainers check fix clean embedded-models
+.PHONY: demo docs test test-fast test-local test-servers test-trainers check fix clean embedded-models
 
 demo: .venv/installed
 	$(BIN)/ensemble-instruct run --preset demo --out demo-run
@@ -24,6 +25,9 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
+
+test-fast: .venv/installed-dev
+	$(BIN)/python -m pytest -m "not slow"
 
 test-local: .venv/installed-local
 	$(BIN)/python -m pytest tests/models/clients/test_local_clients.py

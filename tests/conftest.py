@@ -40,6 +40,17 @@ def pytest_configure() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
 
 
+STARTING = {"cli", "forks"}
+"""The fixtures that start commands."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that starts commands is slow, and so is all that says so of itself."""
+    for item in items:
+        if isinstance(item, pytest.Function) and STARTING & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Close the network except loopback, and keep the caller's keys out of the tests."""
@@ -72,26 +83,26 @@ def cli(forks: Forks, tmp_path: Path) -> Cli:
     return call
 
 
+def _run(folder: Path, config: Path | str) -> None:
+    """A finished run of a config, the folder `run` in `folder`."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    command: list[str | Path] = [COMMAND, "run", config, "--out", "run"]
+    done = subprocess.run(
+        command, cwd=folder, env=environment | on_path(folder), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the simulated models, the same for all tests: copied by a test that changes it."""
-
-    def make(folder: Path) -> None:
-        done = forks.run(folder, ["run", SIMULATED, "--out", "run"])
-        assert done.returncode == 0, done.stderr
-
-    return made_once(tmp_path_factory, "finished", make) / "run"
+    return made_once(tmp_path_factory, "finished", lambda folder: _run(folder, SIMULATED)) / "run"
 
 
 @pytest.fixture(scope="session")
-def hostile_run(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
+def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run whose models write markup and lines of 100 kB; copied by a test that changes it."""
-
-    def make(folder: Path) -> None:
-        done = forks.run(folder, ["run", hostile_config(folder), "--out", "run"], on_path(folder))
-        assert done.returncode == 0, done.stderr
-
-    return made_once(tmp_path_factory, "hostile", make) / "run"
+    return made_once(tmp_path_factory, "hostile", lambda folder: _run(folder, hostile_config(folder))) / "run"
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,7 @@ def rouge(target: str, prediction: str, *, stem: bool = False) -> float:
 # ROUGE-L
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", [False, True], ids=["plain", "stemmed"])
 def test_scores_of_random_pairs_are_exactly_those_of_rouge_score(stem: bool) -> None:
     rng = random.Random(f"pairs {stem}")

@@ -104,6 +104,7 @@ def peak_mebibytes(folder: Path, arguments: list[str]) -> float:
     return int(kilobytes) / (1024 if sys.platform == "linux" else 1024**2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["parse --instances", "outputs --instances", "run seed_tasks"])
 def test_a_line_of_50_mb_takes_little_memory(folder: Path, huge: Path, reader: str) -> None:
     write(folder / "short.jsonl", [])

@@ -209,6 +209,7 @@ def _read_terminal(terminal: int) -> str:
         return ""
 
 
+@pytest.mark.slow
 def test_a_run_on_a_terminal_shows_a_bar_for_each_step(tmp_path: Path) -> None:
     terminal, other_end = pty.openpty()
     termios.tcsetwinsize(other_end, (50, 160))

@@ -200,6 +200,7 @@ def test_a_run_that_fails_says_so_in_its_log(forks: Forks, tmp_path: Path) -> No
     assert "OPENAI_API_KEY" in (tmp_path / "a.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_log_tells_of_a_stop(tmp_path: Path) -> None:
     with model_server(hold_after=12) as server:
         configure(tmp_path, server.base_url)

@@ -278,6 +278,7 @@ def test_what_cannot_be_is_refused_in_one_line(forks: Forks, place: Path, given:
     assert problem in forks.refused(place, "export", "run", *given)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_folder(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk."""
     make_run(tmp_path / "run", made_examples(6_000))
@@ -294,6 +295,7 @@ def test_a_full_disk_leaves_the_old_folder(tmp_path: Path) -> None:
         assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}
 
 
+@pytest.mark.slow
 def test_kills_in_the_middle_leave_the_old_folder_whole(tmp_path: Path) -> None:
     make_run(tmp_path / "run", made_examples(2_000))
     commands = [
@@ -336,6 +338,7 @@ def test_kills_in_the_middle_leave_the_old_folder_whole(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.json", "out.parquet"])
 def test_a_kill_in_the_middle_leaves_the_old_file_whole(tmp_path: Path, name: str) -> None:
     make_run(tmp_path / "run", made_examples(2_000))

@@ -16,6 +16,8 @@ from tests.support.forks import Forks, on_path
 from tests.support.good_input import write
 from tests.support.processes import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 MODULE = """
 import itertools, os, signal
 from ensemble_instruct.records import Request, Response

@@ -186,6 +186,7 @@ def test_a_server_that_only_does_wrong_is_given_up_with_what_it_does(
     assert not (tmp_path / "out.jsonl").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FLOODS)
 def test_memory_is_bounded_however_long_the_replies_are(tmp_path: Path, name: str) -> None:
     """The command is the child of a small process: only of a process that forked little is the peak its own."""

@@ -200,6 +200,7 @@ def instructions(count: int, seed: int = 0) -> list[str]:
 TEXTS = instructions(20_000)
 
 
+@pytest.mark.slow
 def test_decisions_over_20000_instructions_are_those_of_a_full_comparison() -> None:
     pool = NoveltyPool(tokens=rouge_tokens, tail_limit=3000)
     numbers: dict[str, int] = {}
@@ -222,6 +223,7 @@ def test_decisions_over_20000_instructions_are_those_of_a_full_comparison() -> N
     assert 1000 < drops < 10_000
 
 
+@pytest.mark.slow
 def test_decisions_of_a_large_pool_are_those_of_rouge_score() -> None:
     texts = TEXTS[:1500]
     pool = NoveltyPool(texts, tokens=rouge_tokens, tail_limit=500)
@@ -233,6 +235,7 @@ def test_decisions_of_a_large_pool_are_those_of_rouge_score() -> None:
         require_exact(pool, texts, question, [rouge(other, question) for other in texts], {0.5, 0.7})
 
 
+@pytest.mark.slow
 def test_the_vocabulary_has_no_limit() -> None:
     texts = [" ".join(f"t{number}" for number in range(start, start + 800)) for start in range(0, 1_200_000, 800)]
     pool = NoveltyPool(texts, tokens=rouge_tokens)
@@ -244,6 +247,7 @@ def test_the_vocabulary_has_no_limit() -> None:
         assert pool.is_novel(" ".join(text.split()[::-1]), 0.7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(10**6, 1), (0, 10**6), (0, 1)], ids=["scan", "tail", "postings"])
 def test_texts_of_10000_tokens_stand_beside_short_ones(sizes: tuple[int, int]) -> None:
     rng = random.Random(3)

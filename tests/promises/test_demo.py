@@ -11,6 +11,8 @@ from ensemble_instruct.config.bundled import preset_text
 from ensemble_instruct.config.load import load_config
 from tests.conftest import DEMO, Cli, rows
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("ctranslate2", reason="the extra `demo` is not installed")
 
 

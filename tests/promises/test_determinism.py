@@ -18,6 +18,8 @@ from tests.conftest import COMMAND, rows
 from tests.support.processes import PATIENCE
 from tests.support.servers.model import Asked, is_step_1, kind_of, model_config, model_server, shows_only_seeds
 
+pytestmark = pytest.mark.slow
+
 WINDOWS = (1, 8, 64)
 RUNS = 5
 TARGETS = {"input_output": 14, "output_only": 11}

@@ -22,6 +22,8 @@ import pytest
 from tests.conftest import COMMAND, SIMULATED, needs_shared, published_config, replay_server, stats
 from tests.support.processes import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 KILLS, CHAINS = 50, 2
 DELAY_MS, JITTER_MS = 4, 8
 MAX_IN_FLIGHT = {"falcon-40b": 6, "flan-t5-xxl": 3, "flan-ul2": 3}

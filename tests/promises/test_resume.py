@@ -27,6 +27,8 @@ from tests.conftest import (
 from tests.support.processes import PATIENCE, started, wait_for
 from tests.support.servers.model import ModelServer, model_config, model_server
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path("run/examples.jsonl")
 
 

@@ -29,6 +29,8 @@ from tests.support.processes import PATIENCE, started, terminal_environment, tol
 from tests.support.servers.model import ModelServer, model_config, model_server
 from tests.support.servers.reply import refused, serving
 
+pytestmark = pytest.mark.slow
+
 ANSWERED = 12
 """Requests that a server answers before it holds all others."""
 RUN = ("run", "config.yaml", "--out", "run")

@@ -1,5 +1,7 @@
 """The package as it is published: the wheel, in an environment of its own and away from this tree, works as the tree.
 
+pytestmark = pytest.mark.slow
+
 An editable install finds a file that the wheel forgot: a template, a page, a model of the demo.
 """
 

@@ -19,7 +19,7 @@ from ensemble_instruct.report.page import write_report
 from tests.support.browser import Tab, in_tab, needs_chromium
 from tests.support.made_run import made_examples, make_run
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 LONG_NAMES = {f"some-vendor_Model-{number}.5-{number}0B-Instruct-2026-preview": number for number in range(8)}
 

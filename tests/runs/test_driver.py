@@ -19,7 +19,8 @@ import ensemble_instruct as ei
 from ensemble_instruct.runs.driver import Driver
 from ensemble_instruct.runs.progress import Watch
 from tests.conftest import ROOT
-from tests.support.servers.model import ModelServer, model_config, model_server, wait_for
+from tests.support.processes import wait_for
+from tests.support.servers.model import ModelServer, model_config, model_server
 
 ANSWERED = 12
 """Requests that a server answers before it holds all others."""

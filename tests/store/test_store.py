@@ -46,6 +46,7 @@ def elsewhere(path: Path, sql: str) -> list[list[object]]:
     return rows
 
 
+@pytest.mark.slow
 def test_what_was_committed_is_seen_by_another_process_while_the_store_is_open(tmp_path: Path) -> None:
     async def work() -> None:
         with Store(tmp_path / "run.db") as store:
@@ -58,6 +59,7 @@ def test_what_was_committed_is_seen_by_another_process_while_the_store_is_open(t
     asyncio.run(work())
 
 
+@pytest.mark.slow
 def test_a_committed_answer_and_the_records_before_it_outlive_a_kill_right_after(tmp_path: Path) -> None:
     code = """
 import asyncio, os, pathlib, signal, sys
@@ -127,6 +129,7 @@ def test_commits_one_by_one_are_transactions_of_their_own(tmp_path: Path) -> Non
     asyncio.run(work())
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(texts, texts, texts, texts), min_size=1, max_size=12))
 def test_prompts_and_answers_come_back_character_for_character(asked: list[tuple[str, str, str, str]]) -> None:
@@ -145,6 +148,7 @@ def test_prompts_and_answers_come_back_character_for_character(asked: list[tuple
         asyncio.run(work(Path(folder) / "run.db"))
 
 
+@pytest.mark.slow
 def test_a_request_of_step_2_takes_at_most_1_kb_on_disk(tmp_path: Path) -> None:
     path, number = tmp_path / "run.db", 2000
     rng = random.Random(1)

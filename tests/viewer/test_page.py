@@ -19,7 +19,7 @@ from tests.support.finished import stored
 from tests.support.hostile import HOSTILE
 from tests.support.servers.viewer import viewer
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 Dump = Callable[[str], str]
 
 

@@ -282,6 +282,7 @@ def test_mistakes_are_one_line(demo: Path, cli: Cli, tmp_path: Path) -> None:
     assert "not begun" in done.stderr
 
 
+@pytest.mark.slow
 def test_it_works_while_the_run_goes_on(tmp_path: Path) -> None:
     config = hostile_config(tmp_path, "slow")
     environment = {**os.environ, **on_path(tmp_path)}

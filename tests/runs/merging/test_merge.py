@@ -233,6 +233,7 @@ def test_all_adds_up_and_what_was_asked_can_be_read(run: Any, tmp_path: Path) ->
             assert all(link["request"]["prompt"] for link in chain)
 
 
+@pytest.mark.slow
 def test_two_merges_to_one_place_do_not_spoil_each_other(run: Any, tmp_path: Path) -> None:
     run("a", config(1)), run("b", config(2))
     whole = (merged(tmp_path, "a", "b", to="whole") / "examples.jsonl").read_bytes()
@@ -246,6 +247,7 @@ def test_two_merges_to_one_place_do_not_spoil_each_other(run: Any, tmp_path: Pat
     assert not list(tmp_path.glob(".both*"))
 
 
+@pytest.mark.slow
 def test_one_question_with_two_answers_keeps_both(run: Any, tmp_path: Path) -> None:
     a, b = run("a", config(1)), run("b", config(1))
     with closing(sqlite3.connect(b / "run.db")) as connection, connection:
