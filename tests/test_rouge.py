@@ -146,6 +146,7 @@ def test_texts_that_are_only_drawn_otherwise_have_the_same_tokens(one: str, othe
 # The mean
 
 
+@pytest.mark.slow
 def test_the_mean_is_that_of_numpy_to_the_last_bit_for_every_length() -> None:
     assert pairwise_mean([]) == 0.0
     rng = random.Random(5)

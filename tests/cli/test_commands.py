@@ -28,6 +28,8 @@ from tests.support.processes import PATIENCE, started, terminal_environment, wai
 from tests.support.servers.model import ModelServer, model_config, model_server
 from tests.support.servers.reply import refused, said, serving
 
+pytestmark = pytest.mark.slow
+
 PLAN_ROW = re.compile(r"^(\w+) +(\w*) +([\w-]*) +(\d+) +(\d+) +(\d+) +(\d+\.\d\d)$", re.MULTILINE)
 
 
@@ -209,7 +211,6 @@ def _read_terminal(terminal: int) -> str:
         return ""
 
 
-@pytest.mark.slow
 def test_a_run_on_a_terminal_shows_a_bar_for_each_step(tmp_path: Path) -> None:
     terminal, other_end = pty.openpty()
     termios.tcsetwinsize(other_end, (50, 160))

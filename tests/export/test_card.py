@@ -90,6 +90,7 @@ def test_the_front_matter_is_what_the_hub_reads(forks: Forks, demo: Path) -> Non
     assert "# my demo run\n" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["demo", "hostile"])
 def test_the_validator_of_the_hub_reads_the_card(request: pytest.FixtureRequest, which: str) -> None:
     hub = pytest.importorskip("huggingface_hub", reason="the Hub's validator is not installed")

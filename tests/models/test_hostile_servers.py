@@ -101,6 +101,7 @@ def for_ever(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     return seen(forks, tmp_path_factory.mktemp("ever"), lambda name, _: FAULTS.get(name), max_tries=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["once", "for_ever"])
 def test_faults_end_no_command_and_what_is_told_of_them_is_in_order(request: pytest.FixtureRequest, which: str) -> None:
     found: Seen = request.getfixturevalue(which)

@@ -363,6 +363,7 @@ def test_the_console_exporter_writes_to_stderr(
     assert "gen_ai.client.token.usage" in shown.err
 
 
+@pytest.mark.slow
 def test_a_provider_that_is_already_global_is_used_and_left_running() -> None:
     code = """
 from opentelemetry import metrics, trace

@@ -1,7 +1,5 @@
 """The package as it is published: the wheel, in an environment of its own and away from this tree, works as the tree.
 
-pytestmark = pytest.mark.slow
-
 An editable install finds a file that the wheel forgot: a template, a page, a model of the demo.
 """
 
@@ -18,6 +16,8 @@ from zipfile import ZipFile
 import pytest
 
 from tests.conftest import DEMO, ROOT
+
+pytestmark = pytest.mark.slow
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 

@@ -21,6 +21,7 @@ def without_sacrebleu(folder: Path, *arguments: str) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("utility", ["chrf", "{rouge-l: 1, chrf: 1}", "{input_output: exact, output_only: chrf}"])
 def test_a_config_that_wants_chrf_without_its_extra_asks_no_model(tmp_path: Path, utility: str) -> None:
     done = without_sacrebleu(tmp_path, "run", SIMULATED, "--out", "run", "--set", f"ensemble.utility={utility}")
@@ -42,6 +43,7 @@ def test_the_option_for_chrf_without_its_extra_is_one_line_and_writes_nothing(cl
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").glob("[!r]*")} == before
 
 
+@pytest.mark.slow
 def test_what_needs_no_extra_goes_without_sacrebleu(tmp_path: Path) -> None:
     done = without_sacrebleu(tmp_path, "run", SIMULATED, "--out", "run")
     assert (done.returncode, (tmp_path / "run" / "examples.jsonl").stat().st_size > 0) == (0, True)

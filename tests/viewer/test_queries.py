@@ -242,6 +242,7 @@ def test_nothing_can_be_written(demo: Path, port: int) -> None:
     assert (demo / "run.db").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_interrupt_ends_it_quietly(demo: Path) -> None:
     command = [str(COMMAND), "view", str(demo), "--no-open"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -253,6 +254,7 @@ def test_interrupt_ends_it_quietly(demo: Path) -> None:
         assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_browser_is_opened_where_there_is_a_display(demo: Path, tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/part && mv {tmp_path}/part {tmp_path}/opened\n')

@@ -259,7 +259,7 @@ async def opened(local: Local, folders: Folders, **settings: Any) -> AsyncIterat
 
 
 HELD = [
-    pytest.param(name, case, id=f"{name}-{case.__name__}")
+    pytest.param(name, case, id=f"{name}-{case.__name__}", marks=[pytest.mark.slow] if "large" in name else [])
     for name, local in LOCAL.items()
     for case in (*(OF_THE_ALPHABET if local.knows_the_alphabet else ()), *OF_ANY)
 ]
