@@ -22,8 +22,9 @@ from ensemble_instruct.report.charts import (
     words_plot,
 )
 from ensemble_instruct.report.histograms import visible
+from ensemble_instruct.report.matrix import MeanMatrix
 from ensemble_instruct.report.parts import Costs, Setup, Texts, Totals, Votes
-from ensemble_instruct.report.records import MeanMatrix, MergedPart, Reason, Words
+from ensemble_instruct.report.records import MergedPart, Reason, Words
 from ensemble_instruct.report.report import Report
 from ensemble_instruct.report.requests import ModelUse
 from ensemble_instruct.report.wording import NONE, duration, usd

@@ -8,7 +8,8 @@ from typing import Any
 
 from ensemble_instruct.records import Kind
 from ensemble_instruct.report.histograms import Series
-from ensemble_instruct.report.records import MeanMatrix, MergedPart, Nearest, Reason, SampleRow, Win, Words
+from ensemble_instruct.report.matrix import MeanMatrix
+from ensemble_instruct.report.records import MergedPart, Nearest, Reason, SampleRow, Win, Words
 from ensemble_instruct.report.requests import ModelUse, Throughput
 from ensemble_instruct.report.verbs import Verbs
 

@@ -23,6 +23,7 @@ from ensemble_instruct.quality.filters import TOXIC
 from ensemble_instruct.quality.personal_data import PERSONAL_DATA
 from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Answered, Instance, Kind, Step
 from ensemble_instruct.report.histograms import Series, ShownText, series, shortened, unit_edges, word_edges, words_in
+from ensemble_instruct.report.matrix import AgreementSums, MeanMatrix
 from ensemble_instruct.store.reading import MergedRun, read_candidates
 
 SAMPLE = 2500
@@ -68,16 +69,6 @@ class Reason:
     def count(self) -> int:
         """All kinds together."""
         return sum(self.counts.values())
-
-
-@dataclass(frozen=True, slots=True)
-class MeanMatrix:
-    """Mean agreement of each two voters; None where they never answered the same instance."""
-
-    voters: tuple[str, ...]
-    means: tuple[tuple[float | None, ...], ...]
-    rows: int
-    """Of how many instances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +156,7 @@ class Examples:
 
     def matrix(self, voters: Sequence[str]) -> MeanMatrix | None:
         """The agreement of voters over all examples."""
-        sums = _Sums(voters)
+        sums = AgreementSums(voters)
         for names, (flat, rows) in self._matrices.items():
             sums.add(names, flat, rows)
         return sums.matrix()
@@ -277,7 +268,7 @@ def read_instances(
 ) -> Instances:
     """A sample of the instances with all outputs."""
     words: dict[str, array[int]] = {part: array("l") for part in PARTS}
-    sums = _Sums(voters)
+    sums = AgreementSums(voters)
     for kind in KINDS:
         rows = list(_sampled(connection, kind, counts[kind], voters[1:]))
         for instance, candidates in rows:
@@ -308,39 +299,6 @@ def _every(
     sql = f"SELECT {columns} FROM {table} WHERE kind = ? AND position = ?"  # noqa: S608 - constant names
     for position in range(0, count, _stride(count, SAMPLE)):
         yield from connection.execute(sql, (kind, position))
-
-
-class _Sums:
-    """Sums of agreement by pairs of voters."""
-
-    def __init__(self, voters: Sequence[str]) -> None:
-        self._voters = tuple(voters)
-        self._places = {name: place for place, name in enumerate(voters)}
-        size = len(voters)
-        self._sums = [[0.0] * size for _ in range(size)]
-        self._rows = [[0] * size for _ in range(size)]
-        self._all = 0
-
-    def add(self, names: Sequence[str], flat: Sequence[float], rows: int) -> None:
-        """Add a number of rows; `flat` is the sum of their matrices, row by row."""
-        self._all += rows
-        size = len(names)
-        for i, first in enumerate(names):
-            for j, second in enumerate(names):
-                if i != j and first in self._places and second in self._places:
-                    at, of = self._places[first], self._places[second]
-                    self._sums[at][of] += flat[i * size + j]
-                    self._rows[at][of] += rows
-
-    def matrix(self) -> MeanMatrix | None:
-        """The means, or None without any row."""
-        if not self._all or len(self._voters) < 2:
-            return None
-        means = tuple(
-            tuple(total / rows if rows else None for total, rows in zip(*pair, strict=True))
-            for pair in zip(self._sums, self._rows, strict=True)
-        )
-        return MeanMatrix(self._voters, means, self._all)
 
 
 def compare_words(before: Mapping[str, array[int]], after: Mapping[str, array[int]]) -> tuple[Words, ...]:
