@@ -30,9 +30,9 @@ from ensemble_instruct.version import __version__
 VOTERS = ("a-7b", "b-8b", "c-9b")
 WORDS = [first + second + third for first in "bdfgklmnprst" for second in "aeiou" for third in "dlmnrst"]
 COMMANDS = (
-    ("select anew, consensus", "ensemble", "--run", "one", "--strategy", "consensus"),
-    ("select anew, --keep 0.5", "ensemble", "--run", "one", "--strategy", "balanced", "--keep", "0.5"),
-    ("select anew, balanced", "ensemble", "--run", "one", "--strategy", "balanced"),
+    ("select anew, consensus", "select", "one", "--strategy", "consensus"),
+    ("select anew, --keep 0.5", "select", "one", "--strategy", "balanced", "--keep", "0.5"),
+    ("select anew, balanced", "select", "one", "--strategy", "balanced"),
     ("merge", "merge", "two", "one", "--to", "both"),
 )
 

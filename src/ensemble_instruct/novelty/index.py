@@ -262,7 +262,7 @@ class NoveltyIndex:
         """Of these texts those that may score `least` or more, and their scores."""
         lengths = self._lengths[ids]
         ends = lengths.cumsum(dtype=np.int64)
-        with self._coded(question) as (codes, asked):
+        with self._coded(question) as (codes, numbered):
             coded = codes.take(self._tokens.take(self._places(ids)))
         # Only shared tokens can be in a common subsequence; how many a text has is a difference of prefix sums.
         shared = coded != 0
@@ -274,9 +274,9 @@ class NoveltyIndex:
         data = packed.tobytes() if packed.itemsize == 1 else packed.tolist()
         texts = [data[a:b] for a, b in zip(firsts[likely].tolist(), lasts[likely].tolist(), strict=True)]
         if len(texts) < _FEW:
-            lcs = np.array([LCSseq.similarity(asked, text) for text in texts], np.int64)
+            lcs = np.array([LCSseq.similarity(numbered, text) for text in texts], np.int64)
         else:
-            lcs = process.cdist([asked], texts, scorer=LCSseq.similarity, dtype=np.int64)[0]
+            lcs = process.cdist([numbered], texts, scorer=LCSseq.similarity, dtype=np.int64)[0]
         return ids[likely], _f1(lcs, question.length, lengths[likely])
 
     @contextmanager
@@ -286,18 +286,18 @@ class NoveltyIndex:
         The array is one buffer, lent for the block: a new one for each question would cost more than the comparison.
         """
         size, numbers = len(self._vocabulary), dict[int, int]()
-        asked = [numbers.setdefault(token, len(numbers) + 1) for token in question.tokens.tolist() if token < size]
+        numbered = [numbers.setdefault(token, len(numbers) + 1) for token in question.tokens.tolist() if token < size]
         different, codes = np.fromiter(numbers, np.int64, len(numbers)), np.arange(1, len(numbers) + 1)
         if len(numbers) >= 256:
             wide = np.zeros(size, np.uint32)
             wide[different] = codes
-            yield wide, asked
+            yield wide, numbered
             return
         if len(self._codes) < size:
             self._codes = np.zeros(2 * size, np.uint8)
         self._codes[different] = codes
         try:
-            yield self._codes, bytes(asked)
+            yield self._codes, bytes(numbered)
         finally:
             self._codes[different] = 0  # only what was written, not the whole vocabulary
 
