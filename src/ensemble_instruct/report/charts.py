@@ -189,13 +189,30 @@ def between(edges: Sequence[float], digits: int) -> list[str]:
 
 def words_plot(words: Words) -> Plot:
     """Lengths before selection as columns, after it as an outline."""
-    edges = [int(edge) for edge in words.edges]
-    names = [f"{first}" if last - first == 1 else f"{first} to {last - 1}" for first, last in pairwise(edges)]
-    names[-1] = f"{edges[-2]} or more"
-    every = max(1, math.ceil((len(edges) - 1) / 6))
-    ticks = [Mark(100 * place / (len(edges) - 1), short(edges[place])) for place in range(0, len(edges) - 1, every)]
+    names, ticks = _word_axis(words.edges)
     label = f"Words of the {words.part}s: all rows of step 5 as columns, those kept as an outline"
     return compared(label, names, back=words.before, front=words.after, head=("all", "kept"), ticks=ticks)
+
+
+def lengths_plot(part: str, edges: Sequence[float], words: Series) -> Plot:
+    """Lengths of a part of the tasks of a file as columns."""
+    names, ticks = _word_axis(edges)
+    return stacked(f"Words of the {part}s", names, (("kept", words.counts),), head=("tasks",), ticks=ticks)
+
+
+def columns_plot(title: str, edges: Sequence[float], values: Series, noun: str) -> Plot:
+    """Values from 0 to 1 as columns, of which each counts things with a noun."""
+    return stacked(title, between(edges, 2), (("kept", values.counts),), head=(noun,), ticks=share_ticks())
+
+
+def _word_axis(edges: Sequence[float]) -> tuple[list[str], list[Mark]]:
+    """What lies between each two edges in words, and the ticks."""
+    ends = [int(edge) for edge in edges]
+    names = [f"{first}" if last - first == 1 else f"{first} to {last - 1}" for first, last in pairwise(ends)]
+    names[-1] = f"{ends[-2]} or more"
+    every = max(1, math.ceil((len(ends) - 1) / 6))
+    ticks = [Mark(100 * place / (len(ends) - 1), short(ends[place])) for place in range(0, len(ends) - 1, every)]
+    return names, ticks
 
 
 def nearest_plot(nearest: Nearest, threshold: float | None) -> Plot:

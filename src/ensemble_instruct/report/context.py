@@ -27,6 +27,7 @@ from ensemble_instruct.report.parts import Costs, Setup, Texts, Totals, Votes
 from ensemble_instruct.report.records import MergedPart, Reason, Words
 from ensemble_instruct.report.report import Report
 from ensemble_instruct.report.requests import ModelUse
+from ensemble_instruct.report.verbs import Verbs
 from ensemble_instruct.report.wording import NONE, duration, usd
 
 Cells = tuple[str, ...]
@@ -253,10 +254,15 @@ def _variety(texts: Texts) -> VarietySection:
     return VarietySection(
         nearest=nearest_plot(texts.nearest, texts.novelty_threshold) if texts.nearest else None,
         arcs=sunburst(texts.verbs) if texts.verbs.found else (),
-        verbs=tuple(
-            (verb.verb, f"{verb.count:,}", ", ".join(f"{name} {count:,}" for name, count in verb.objects))
-            for verb in texts.verbs.top
-        ),
+        verbs=verb_cells(texts.verbs),
+    )
+
+
+def verb_cells(verbs: Verbs) -> tuple[Cells, ...]:
+    """The table of the verbs: each with its number and its objects."""
+    return tuple(
+        (verb.verb, f"{verb.count:,}", ", ".join(f"{name} {count:,}" for name, count in verb.objects))
+        for verb in verbs.top
     )
 
 

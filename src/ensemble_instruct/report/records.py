@@ -35,7 +35,7 @@ _SAMPLES = 3
 """Texts of each reason that are shown."""
 _SAMPLE_TEXT = (320, 6)
 """Characters and lines of something dropped that are shown."""
-_EXAMPLE_TEXT = (600, 12)
+EXAMPLE_TEXT = (600, 12)
 """Characters and lines of a part of an example that are shown."""
 _LOOKED_AT = (0.95, 0.5, 0.05)
 """Where the examples to look at are among all of their kind, ordered by agreement."""
@@ -203,7 +203,7 @@ def sample_rows(connection: sqlite3.Connection, examples: Examples) -> tuple[Sam
                 "SELECT row FROM example WHERE kind = ? AND position = ?", (kind, place)
             ).fetchone()
             row = json.loads(text)
-            texts = [shortened(row[part], *_EXAMPLE_TEXT) for part in PARTS]
+            texts = [shortened(row[part], *EXAMPLE_TEXT) for part in PARTS]
             samples.append(
                 SampleRow(
                     kind=kind,

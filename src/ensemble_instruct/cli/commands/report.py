@@ -11,8 +11,8 @@ from ensemble_instruct.errors import UsageError
 
 
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=PATH)
-@click.option("--to", type=PATH, help="File to write (default: report.html in the run folder).")
+@click.argument("source", metavar="RUN|FILE", type=PATH)
+@click.option("--to", type=PATH, help="File to write (default: report.html in the run folder, FILE.report.html).")
 @click.option("--json", "for_programs", is_flag=True, help="Print the same numbers as JSON instead.")
 @click.option(
     "--parser",
@@ -20,8 +20,11 @@ from ensemble_instruct.errors import UsageError
     help="spaCy model that finds verbs, such as en_core_web_sm (extra `verbs`).",
 )
 @ignore_edits_option
-def report(run_folder: Path, to: Path | None, for_programs: bool, parser: str | None, ignore_edits: bool) -> None:
-    """Write what happened in a run as one HTML file; works while it runs."""
+def report(source: Path, to: Path | None, for_programs: bool, parser: str | None, ignore_edits: bool) -> None:
+    """Write what happened in a run as one HTML file; works while it runs.
+
+    FILE in place of a run, as `export` takes it: what can be said of its tasks without the run that made them.
+    """
     from ensemble_instruct.files.jsonl import dump
     from ensemble_instruct.files.places import require_writable
     from ensemble_instruct.report.page import write_report
@@ -30,11 +33,28 @@ def report(run_folder: Path, to: Path | None, for_programs: bool, parser: str | 
 
     if for_programs and to is not None:
         raise UsageError("give either --json, which prints, or --to")
+    if source.exists() and not source.is_dir():
+        _report_on_file(source, to, parser, for_programs=for_programs)
+        return
     if not ignore_edits:
-        require_unedited(run_folder)
+        require_unedited(source)
     if for_programs:
-        click.echo(dump(report_json(read_report(run_folder, parser)), ascii_only=True))
+        click.echo(dump(report_json(read_report(source, parser)), ascii_only=True))
         return
     if to is not None:
-        require_writable(to, run_folder / "config.yaml", run_folder / "examples.jsonl", *run_folder.glob("run.db*"))
-    click.echo(f"report in {write_report(run_folder, to, parser)}")
+        require_writable(to, source / "config.yaml", source / "examples.jsonl", *source.glob("run.db*"))
+    click.echo(f"report in {write_report(source, to, parser)}")
+
+
+def _report_on_file(path: Path, to: Path | None, parser: str | None, *, for_programs: bool) -> None:
+    from ensemble_instruct.files.jsonl import dump
+    from ensemble_instruct.files.places import require_writable
+    from ensemble_instruct.report.file_report import file_report_json, read_file_report, write_file_report
+
+    if for_programs:
+        click.echo(dump(file_report_json(read_file_report(path, parser)), ascii_only=True))
+        return
+    to = to or path.with_name(f"{path.name}.report.html")
+    require_writable(to, path)
+    write_file_report(path, to, parser)
+    click.echo(f"report in {to}")
