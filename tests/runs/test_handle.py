@@ -130,6 +130,14 @@ def test_data_frames_have_a_row_a_record(made: ei.Run) -> None:
         made.to_pandas("answers")  # type: ignore[arg-type]
 
 
+def test_datasets_have_the_same_rows(made: ei.Run) -> None:
+    pytest.importorskip("datasets")
+    assert made.to_dataset()["id"][:] == [row["id"] for row in rows(made.folder / "examples.jsonl")]
+    assert made.to_dataset("rejected").num_rows == len(list(made.rejected()))
+    similar = next(made.instructions()).most_similar
+    assert made.to_dataset("instructions")[0]["most_similar"] == [{"text": text, "score": at} for text, at in similar]
+
+
 @pytest.mark.parametrize(("method", "package"), [("to_pandas", "pandas"), ("to_dataset", "datasets")])
 def test_a_package_that_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch, made: ei.Run, method: str, package: str

@@ -277,14 +277,21 @@ class Run:
                 with reading(self._database) as connection:
                     return list(read_examples(connection))
             case "rejected":
-                return [_plain(record, "candidates") for record in self.rejected()]
+                return [_rejected_row(record) for record in self.rejected()]
             case "instructions":
-                return [_plain(record) for record in self.instructions()]
+                return [_instruction_row(record) for record in self.instructions()]
         raise UsageError(f"{what}: no such records; there are {', '.join(get_args(Records))}")
 
 
-def _plain(record: Instruction | Rejected, *without: str) -> dict[str, Any]:
-    return {name: value for name, value in asdict(record).items() if name not in without}
+def _rejected_row(record: Rejected) -> dict[str, Any]:
+    row = asdict(record)
+    del row["candidates"]  # the store keeps those of a drop by its instance, not with it
+    return row
+
+
+def _instruction_row(record: Instruction) -> dict[str, Any]:
+    """A column of a table has one type, so what was similar is by name, not by position."""
+    return asdict(record) | {"most_similar": [{"text": text, "score": score} for text, score in record.most_similar]}
 
 
 @dataclass(frozen=True, slots=True)

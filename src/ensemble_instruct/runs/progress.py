@@ -181,7 +181,7 @@ class _Frames:
             kept, dropped = watch.kept[place], watch.dropped[place]
             total = max(expected or kept, kept)
             self._progress.update(self._tasks[place], completed=kept, total=total, dropped=dropped)
-        return Group(self._progress, Text(watch.totals(), style="dim"))
+        return Group(self._progress, Text(watch.totals(), style="dim")) if watch.models else self._progress
 
 
 def _bars(watch: Watch, stop: threading.Event) -> None:
