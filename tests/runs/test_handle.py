@@ -177,6 +177,15 @@ def test_exports_reports_and_cards(made: ei.Run, tmp_path: Path) -> None:
         made.export(tmp_path / "x", form="csv")
 
 
+def test_an_edited_file_is_noticed(copied: ei.Run, tmp_path: Path) -> None:
+    (copied.folder / "examples.jsonl").write_text("{}\n")
+    for call in (copied.report, copied.card, lambda: copied.export(tmp_path / "x.jsonl", form="alpaca")):
+        with pytest.raises(ei.EnsembleInstructError, match="was edited"):
+            call()
+    assert copied.card(ignore_edits=True)
+    assert copied.report(ignore_edits=True).html
+
+
 def test_runs_are_merged(made: ei.Run, tmp_path: Path) -> None:
     other = ei.run(small(seed=7), tmp_path / "other", progress=False)
     both = ei.merge([made, other.folder], tmp_path / "both", progress=False)

@@ -18,6 +18,7 @@ from ensemble_instruct.config.load import ConfigSource, config_of, load_config
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import RunError, UsageError
 from ensemble_instruct.files.atomic import whole_file
+from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.records import KINDS, STEPS, Example, Instruction, Rejected, Strategy, Utility
 from ensemble_instruct.runs.driver import Driver
 from ensemble_instruct.runs.progress import Watch, shown_while
@@ -30,6 +31,7 @@ from ensemble_instruct.store.reading import (
     read_rejected,
     reading,
     require_run,
+    require_unedited,
     state_of,
 )
 from ensemble_instruct.store.rows import example_of
@@ -223,12 +225,14 @@ class Run:
         shard_size: str | None = None,
         candidates: bool | None = None,
         partial: bool = False,
+        ignore_edits: bool = False,
     ) -> Exported:
         """Write the examples for a trainer, with the options of the command `export`; says what was written.
 
         `form` is `original`, `alpaca`, `messages`, `prompt-completion`, `preference`, `parquet`, or `hub` for the
-        folder that the command would upload. Raises `RunError` for a run that is not finished unless `partial`,
-        `UsageError` for options that do not go together, and `InputFileError` for a place that cannot be written.
+        folder that the command would upload. `to` is a file, or a folder if its name ends in `/`. Raises `RunError` for
+        a run that is not finished unless `partial`, `UsageError` for options that do not go together, `InputFileError`
+        for a place that cannot be written, and for an edited `examples.jsonl` unless `ignore_edits`.
         """
         from ensemble_instruct.export.exporter import export_run
         from ensemble_instruct.export.front_matter import declared
@@ -238,24 +242,35 @@ class Run:
 
         options = ExportOptions(
             form=form, to=str(to), split=split, rows=rows, system=system, shard_size=shard_size,
-            candidates=candidates, partial=partial,
+            candidates=candidates, partial=partial, ignore_edits=ignore_edits,
         )  # fmt: skip
         describe = describing(None) if form == "hub" else declared
         return export_run(self.folder, planned(options, self.folder), describe, choose_again)
 
-    def report(self) -> ReportPage:
-        """What happened in the run, on one page: a notebook shows it below the cell, `save` writes it to a file."""
+    def report(self, *, ignore_edits: bool = False) -> ReportPage:
+        """What happened in the run, on one page: a notebook shows it below the cell, `save` writes it to a file.
+
+        Raises `InputFileError` for an edited `examples.jsonl` unless `ignore_edits`: the page would not know of it.
+        """
+        if not ignore_edits:
+            require_unedited(self.folder)
         from ensemble_instruct.report.page import page
         from ensemble_instruct.report.report import read_report
 
         return ReportPage(page(read_report(self.folder)))
 
-    def card(self) -> str:
-        """The dataset's card in Markdown: what it is, how it was made, and under which licences."""
+    def card(self, name: str | None = None, *, ignore_edits: bool = False) -> str:
+        """The dataset's card in Markdown: what it is, how it was made, and under which licences.
+
+        It is called as the folder is, unless named. Raises `InputFileError` for an edited `examples.jsonl` unless
+        `ignore_edits`.
+        """
+        if not ignore_edits:
+            require_unedited(self.folder)
         from ensemble_instruct.export.card import dataset_card
         from ensemble_instruct.export.facts import read_facts
 
-        return dataset_card(read_facts(self.folder))
+        return dataset_card(read_facts(self.folder, name))
 
     def __repr__(self) -> str:
         status = self.stats()
@@ -302,9 +317,11 @@ class ReportPage:
 
     def save(self, path: Path | str) -> Path:
         """Write the page to a file, whole or not at all."""
-        with whole_file(Path(path)) as file:
+        path = Path(path)
+        require_writable(path)
+        with whole_file(path) as file:
             file.write(self.html.encode("utf-8", "replace"))
-        return Path(path)
+        return path
 
     def __repr__(self) -> str:
         return f"ReportPage({len(self.html):,} characters); save(path) writes it"
