@@ -106,42 +106,42 @@ def test_the_validator_of_the_hub_reads_the_card(request: pytest.FixtureRequest,
 
 def test_the_numbers_are_those_of_the_run(demo: Path) -> None:
     run = demo / "my-demo_run"
-    card, made = dataset_card(read_facts(run)), rows(run / "examples.jsonl")
+    card, all_rows = dataset_card(read_facts(run)), rows(run / "examples.jsonl")
     kept = section(card, "What was kept, and what was dropped")
     for kind, *_, examples in table(kept, "kind"):
-        assert int(examples) == sum(row["kind"] == kind for row in made)
+        assert int(examples) == sum(row["kind"] == kind for row in all_rows)
     with closing(sqlite3.connect(run / "run.db")) as connection:
         dropped = connection.execute("SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY 1, 2, 3").fetchall()
     assert sorted(table(kept, "step")) == sorted([*row[:3], str(row[3])] for row in dropped)
     agreement = section(card, "Agreement")
     for kind, mean, *tenths in table(agreement, "kind"):
-        values = [row["agreement"] for row in made if row["kind"] == kind]
+        values = [row["agreement"] for row in all_rows if row["kind"] == kind]
         assert float(mean) == pytest.approx(sum(values) / len(values), abs=0.0005)
         assert list(map(int, tenths)) == [
             sum(min(9, int(value * 10)) == tenth for value in values) for tenth in range(10)
         ]
     wins = {voter: int(count) for voter, count, _ in table(agreement, "voter")}
-    assert wins == {voter: sum(voter in row["winners"] for row in made) for voter in wins}
+    assert wins == {voter: sum(voter in row["winners"] for row in all_rows) for voter in wins}
     assert len(wins) == 3
     assert "words on average" in agreement
 
 
 def test_the_card_says_how_it_was_made(demo: Path) -> None:
-    made = section(dataset_card(read_facts(demo / "my-demo_run")), "How it was made")
-    assert ["strategy", "balanced"] in table(made, "setting")
-    assert ["kept", "an agreement of 0.15 or more"] in table(made, "setting")
-    assert ["seed of the random choices", "42"] in table(made, "setting")
-    steps = {(row[0], row[2]) for row in table(made, "step")}
+    method = section(dataset_card(read_facts(demo / "my-demo_run")), "How it was made")
+    assert ["strategy", "balanced"] in table(method, "setting")
+    assert ["kept", "an agreement of 0.15 or more"] in table(method, "setting")
+    assert ["seed of the random choices", "42"] in table(method, "setting")
+    steps = {(row[0], row[2]) for row in table(method, "step")}
     assert {("instructions", "simulated-base"), ("outputs", "simulated-a"), ("outputs", "simulated-b")} <= steps
-    assert "temperature 0.7, top-k 50, 50 to 512 tokens" in made
-    assert len(set(re.findall(r"`([0-9a-f]{64})`", made))) == 4
+    assert "temperature 0.7, top-k 50, 50 to 512 tokens" in method
+    assert len(set(re.findall(r"`([0-9a-f]{64})`", method))) == 4
     assert [
         "simulated-a",
         "tests.support.simulated.models:voter_a",
         "not declared",
         "scripted",
         "outputs",
-    ] in table(made, "model")
+    ] in table(method, "model")
 
 
 def test_hostile_names_and_texts_stay_text(hostile: Path) -> None:
@@ -263,17 +263,17 @@ def test_the_tables_of_a_written_dataset_are_read_from_its_files(written: Path, 
 def test_croissant_describes_files_and_columns(forks: Forks, written: Path, demo: Path) -> None:
     done = forks.run(demo, ["card", "my-demo_run", "--format", "croissant", "--data", written, "--name", "me/my-data"])
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["@type"] == "sc:Dataset"
-    assert found["conformsTo"] == "http://mlcommons.org/croissant/1.0"
-    assert {"name", "description", "license", "citeAs", "creator", "datePublished", "version"} <= found.keys()
-    parts = {part["@id"]: part for part in found["distribution"]}
+    described = json.loads(done.stdout)
+    assert described["@type"] == "sc:Dataset"
+    assert described["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    assert {"name", "description", "license", "citeAs", "creator", "datePublished", "version"} <= described.keys()
+    parts = {part["@id"]: part for part in described["distribution"]}
     files = [part for part in parts.values() if part["@type"] == "cr:FileObject"]
     assert {part["contentUrl"] for part in files} == {
         path.relative_to(written).as_posix() for path in written.rglob("*.parquet")
     }
     assert all(re.fullmatch(r"[0-9a-f]{64}", part["sha256"]) for part in files)
-    default, candidates = found["recordSet"]
+    default, candidates = described["recordSet"]
     names = [field["name"] for field in default["field"]]
     assert names == [f"default/{name}" for name in ("split", "messages", "id", "winners", "agreement")]
     assert [inner["name"] for inner in default["field"][1]["subField"]] == [
@@ -291,8 +291,8 @@ def _leaves(fields: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def test_a_folder_without_a_dataset_is_refused(forks: Forks, demo: Path, tmp_path: Path) -> None:
-    told = forks.refused(demo, "card", "my-demo_run", "--data", tmp_path)
-    assert "holds no Parquet files" in told
+    message = forks.refused(demo, "card", "my-demo_run", "--data", tmp_path)
+    assert "holds no Parquet files" in message
     assert "is not a run folder" in forks.refused(demo, "card", "nowhere")
 
 

@@ -29,8 +29,8 @@ def base(request: Request) -> str:
         return voter(request) + " und dies"
     instruction = re.findall("instruction: (.*)", request.prompt)[-1]
     number = len(instruction) % 7
-    given = f"input: Größe „{number}“ \\\\ 日本\\nzweite Zeile\\n" if request.kind == "input_output" else ""
-    return f"{given}output: Antwort {number} 😀\\n\\n  eingerückt {instruction.split()[1]}"
+    task_input = f"input: Größe „{number}“ \\\\ 日本\\nzweite Zeile\\n" if request.kind == "input_output" else ""
+    return f"{task_input}output: Antwort {number} 😀\\n\\n  eingerückt {instruction.split()[1]}"
 
 def voter(request: Request) -> str:
     number = len(request.prompt.partition("\\n")[0]) % 7
@@ -54,11 +54,11 @@ def place(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     (folder / "config.yaml").write_text(CONFIG)
     done = forks.run(folder, ["run", "config.yaml", "--out", "run"], on_path(folder))
     assert done.returncode == 0, done.stderr
-    made = rows(folder / "run" / "examples.jsonl")
-    assert len(made) >= 10
-    assert {row["input"] == "" for row in made} == {True, False}
-    assert any(row["agreement"] not in (0.0, 0.5, 1.0) for row in made)
-    assert all("😀" in row["output"] and "\n\n  " in row["output"] for row in made)
+    all_rows = rows(folder / "run" / "examples.jsonl")
+    assert len(all_rows) >= 10
+    assert {row["input"] == "" for row in all_rows} == {True, False}
+    assert any(row["agreement"] not in (0.0, 0.5, 1.0) for row in all_rows)
+    assert all("😀" in row["output"] and "\n\n  " in row["output"] for row in all_rows)
     return folder
 
 
@@ -83,8 +83,8 @@ def question(row: dict[str, Any]) -> str:
 
 
 def test_original_is_escaped_json_as_the_first_program_wrote_it(forks: Forks, place: Path) -> None:
-    made = "".join(json.dumps(alpaca(row)) + "\n" for row in examples(place))
-    assert exported(forks, place, "original", "out.ensemble") == made.encode("ascii")
+    lines = "".join(json.dumps(alpaca(row)) + "\n" for row in examples(place))
+    assert exported(forks, place, "original", "out.ensemble") == lines.encode("ascii")
 
 
 def test_alpaca_is_an_array_in_a_json_file_and_lines_elsewhere(forks: Forks, place: Path) -> None:
@@ -157,9 +157,9 @@ def test_a_run_that_kept_no_example_is_exported_empty(forks: Forks, tmp_path: Pa
 )
 @pytest.mark.parametrize("form", ["alpaca", "parquet"])
 def test_a_place_that_cannot_be_written_is_refused(forks: Forks, place: Path, form: str, to: str, problem: str) -> None:
-    told = forks.refused(place, "export", "run", "--format", form, "--to", to)
-    assert to in told
-    assert problem in told
+    message = forks.refused(place, "export", "run", "--format", form, "--to", to)
+    assert to in message
+    assert problem in message
 
 
 @pytest.mark.parametrize("form", ["alpaca", "parquet"])

@@ -42,12 +42,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made() -> list[dict[str, Any]]:
+def all_examples() -> list[dict[str, Any]]:
     """The examples of the run."""
     return [example_row(example) for example in made_examples(SIZE)]
 
 
-def said(forks: Forks, folder: Path, *arguments: str | Path) -> str:
+def printed(forks: Forks, folder: Path, *arguments: str | Path) -> str:
     """What `export` of the run says on stdout; nothing on stderr."""
     done = forks.run(folder, ["export", "run", *arguments])
     assert (done.returncode, done.stderr) == (0, "")
@@ -69,13 +69,13 @@ def normal(instruction: str) -> str:
 
 
 def test_each_row_is_in_one_split_and_an_instruction_never_in_two(
-    forks: Forks, place: Path, made: list[dict[str, Any]], tmp_path: Path
+    forks: Forks, place: Path, all_examples: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    told = said(forks, place, "--format", "alpaca", "--split", SPLIT, "--to", tmp_path / "out")
+    line = printed(forks, place, "--format", "alpaca", "--split", SPLIT, "--to", tmp_path / "out")
     train, test = (rows(tmp_path / "out" / f"{name}.jsonl") for name in ("train", "test"))
-    assert told == f"{SIZE} examples in {tmp_path / 'out'}: train {len(train)}, test {len(test)}\n"
+    assert line == f"{SIZE} examples in {tmp_path / 'out'}: train {len(train)}, test {len(test)}\n"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"train.jsonl", "test.jsonl"}
-    expected = [{name: row[name] for name in ("instruction", "input", "output")} for row in made]
+    expected = [{name: row[name] for name in ("instruction", "input", "output")} for row in all_examples]
     assert sorted(train + test, key=str) == sorted(expected, key=str)
     assert train == [row for row in expected if row in train]
     sides = [{normal(row["instruction"]) for row in side} for side in (train, test)]
@@ -84,12 +84,16 @@ def test_each_row_is_in_one_split_and_an_instruction_never_in_two(
     assert 0.1 < len(test) / SIZE < 0.3
 
 
-def test_a_row_never_changes_side(forks: Forks, place: Path, made: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_a_row_never_changes_side(
+    forks: Forks, place: Path, all_examples: list[dict[str, Any]], tmp_path: Path
+) -> None:
     """Neither in another run, nor when its share grows, nor with the names in another order."""
     make_run(tmp_path / "run", made_examples(SIZE)[::-3])
-    said(forks, tmp_path, "--format", "prompt-completion", "--split", SPLIT, "--to", "fewer")
-    said(forks, place, "--format", "prompt-completion", "--split", SPLIT, "--to", tmp_path / "all")
-    said(forks, place, "--format", "prompt-completion", "--split", "test = 3/10, train=7/10", "--to", tmp_path / "more")
+    printed(forks, tmp_path, "--format", "prompt-completion", "--split", SPLIT, "--to", "fewer")
+    printed(forks, place, "--format", "prompt-completion", "--split", SPLIT, "--to", tmp_path / "all")
+    printed(
+        forks, place, "--format", "prompt-completion", "--split", "test = 3/10, train=7/10", "--to", tmp_path / "more"
+    )
 
     def side(folder: str, name: str) -> set[str]:
         return {row["prompt"] for row in rows(tmp_path / folder / f"{name}.jsonl")}
@@ -101,27 +105,27 @@ def test_a_row_never_changes_side(forks: Forks, place: Path, made: list[dict[str
 
 
 def test_parquet_has_the_layout_of_the_hub(
-    forks: Forks, place: Path, made: list[dict[str, Any]], tmp_path: Path
+    forks: Forks, place: Path, all_examples: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    told = said(forks, place, "--format", "parquet", "--to", f"{out}/", "--shard-size", "20KB", "--candidates")
+    line = printed(forks, place, "--format", "parquet", "--to", f"{out}/", "--shard-size", "20KB", "--candidates")
     shards = len(list((out / "data").iterdir()))
     assert shards > 3
-    assert told.startswith(f"{SIZE} examples in {out}: train {SIZE} in {shards} files\n")
+    assert line.startswith(f"{SIZE} examples in {out}: train {SIZE} in {shards} files\n")
     columns = ("id", "kind", "instruction", "input", "output", "winners", "agreement")
-    assert table(out / "data", "train") == [{name: row[name] for name in columns} for row in made]
+    assert table(out / "data", "train") == [{name: row[name] for name in columns} for row in all_examples]
     wide = (*columns, "candidates", "matrix")
-    all_candidates = [[{**candidate, "barred": None} for candidate in row["candidates"]] for row in made]
+    all_candidates = [[{**candidate, "barred": None} for candidate in row["candidates"]] for row in all_examples]
     assert table(out / "candidates", "train") == [
         {**{name: row[name] for name in wide}, "candidates": candidates}
-        for row, candidates in zip(made, all_candidates, strict=True)
+        for row, candidates in zip(all_examples, all_candidates, strict=True)
     ]
     for shard in out.rglob("*.parquet"):
         assert pq.read_table(shard).nbytes < 30_000
 
 
 @pytest.mark.parametrize(
-    ("given", "column", "kind"),
+    ("arguments", "column", "kind"),
     [
         (["--rows", "messages", "--system", "Be kind."], "messages", MESSAGES),
         (["--rows", "prompt-completion"], "completion", pa.string()),
@@ -131,11 +135,13 @@ def test_parquet_has_the_layout_of_the_hub(
     ],
 )
 def test_rows_of_a_table_are_those_of_the_file_format(
-    forks: Forks, place: Path, tmp_path: Path, given: list[str], column: str, kind: pa.DataType
+    forks: Forks, place: Path, tmp_path: Path, arguments: list[str], column: str, kind: pa.DataType
 ) -> None:
-    name = given[1].replace("examples", "alpaca")
-    said(forks, place, "--format", name, *given[2:4] if "--system" in given else [], "--to", tmp_path / "file")
-    said(forks, place, "--format", "parquet", *given, "--split", SPLIT, "--to", tmp_path / "table")
+    name = arguments[1].replace("examples", "alpaca")
+    printed(
+        forks, place, "--format", name, *arguments[2:4] if "--system" in arguments else [], "--to", tmp_path / "file"
+    )
+    printed(forks, place, "--format", "parquet", *arguments, "--split", SPLIT, "--to", tmp_path / "table")
     tables = {split: table(tmp_path / "table" / "data", split) for split in ("train", "test")}
     lines = rows(tmp_path / "file")
     found = [{name: row[name] for name in lines[0]} for split in tables.values() for row in split]
@@ -143,7 +149,7 @@ def test_rows_of_a_table_are_those_of_the_file_format(
     assert all(row["id"] for split in tables.values() for row in split)
     schema = pq.read_schema(next((tmp_path / "table" / "data").glob("test-*")))
     assert schema.field(column).type == kind
-    if "--candidates" in given:
+    if "--candidates" in arguments:
         schema = pq.read_schema(next((tmp_path / "table" / "candidates").glob("test-*")))
         assert schema.field("candidates").type == CANDIDATES
         ids = [[row["id"] for row in table(tmp_path / "table" / name, "test")] for name in ("data", "candidates")]
@@ -157,7 +163,7 @@ def test_what_a_filter_bars_is_published_without_its_text(forks: Forks, tmp_path
         example = json.loads(row)
         example["candidates"][2]["barred"] = "personal_data"
         connection.execute("UPDATE example SET row = ? WHERE kind = 'output_only'", (json.dumps(example),))
-    said(forks, tmp_path, "--format", "parquet", "--candidates", "--to", "out/")
+    printed(forks, tmp_path, "--format", "parquet", "--candidates", "--to", "out/")
     free, barred = (row["candidates"][2] for row in table(tmp_path / "out" / "candidates", "train"))
     assert (free["output"], free["barred"]) == ("other 0", None)
     assert (barred["output"], barred["barred"]) == (None, "personal_data")
@@ -165,8 +171,8 @@ def test_what_a_filter_bars_is_published_without_its_text(forks: Forks, tmp_path
 
 
 def test_messages_begin_with_the_system_text(forks: Forks, place: Path, tmp_path: Path) -> None:
-    said(forks, place, "--format", "messages", "--to", tmp_path / "plain.jsonl")
-    said(forks, place, "--format", "messages", "--to", tmp_path / "system.jsonl", "--system", "Sei „kurz“.")
+    printed(forks, place, "--format", "messages", "--to", tmp_path / "plain.jsonl")
+    printed(forks, place, "--format", "messages", "--to", tmp_path / "system.jsonl", "--system", "Sei „kurz“.")
     system = [{"role": "system", "content": "Sei „kurz“."}]
     expected = [{"messages": system + row["messages"]} for row in rows(tmp_path / "plain.jsonl")]
     assert rows(tmp_path / "system.jsonl") == expected
@@ -174,9 +180,9 @@ def test_messages_begin_with_the_system_text(forks: Forks, place: Path, tmp_path
 
 def test_the_folder_for_the_hub_says_which_file_is_which_split(forks: Forks, place: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    told = said(forks, place, "--format", "hub", "--dry-run", "--to", out, "--split", SPLIT)
+    lines = printed(forks, place, "--format", "hub", "--dry-run", "--to", out, "--split", SPLIT)
     train, test = (table(out / "data", name) for name in ("train", "test"))
-    assert told.splitlines() == [
+    assert lines.splitlines() == [
         f"{SIZE} examples in {out}: train {len(train)}, test {len(test)}",
         f"{SIZE} rows with every candidate in {out / 'candidates'}: train {len(train)}, test {len(test)}",
     ]
@@ -190,7 +196,7 @@ def test_the_folder_for_the_hub_says_which_file_is_which_split(forks: Forks, pla
     assert [config["config_name"] for config in front["configs"] if config.get("default")] == ["default"]
     assert all(len(files) == 1 for files in declared.values())
     assert {file for files in declared.values() for file in files} == set(out.rglob("*.parquet"))
-    said(forks, place, "--format", "hub", "--dry-run", "--to", out, "--no-candidates")
+    printed(forks, place, "--format", "hub", "--dry-run", "--to", out, "--no-candidates")
     assert [path.name for path in out.iterdir() if path.is_dir()] == ["data"]
     front = yaml.safe_load((out / "README.md").read_text(encoding="utf-8").split("---\n")[1])
     assert [config["config_name"] for config in front["configs"]] == ["default"]
@@ -198,14 +204,16 @@ def test_the_folder_for_the_hub_says_which_file_is_which_split(forks: Forks, pla
 
 def test_without_a_place_the_folder_for_the_hub_is_in_the_run(forks: Forks, tmp_path: Path) -> None:
     make_run(tmp_path / "run", made_examples(10))
-    assert said(forks, tmp_path, "--format", "hub", "--dry-run").startswith("10 examples in run/hub\n")
+    assert printed(forks, tmp_path, "--format", "hub", "--dry-run").startswith("10 examples in run/hub\n")
     assert (tmp_path / "run" / "hub" / "data" / "train-00000-of-00001.parquet").is_file()
 
 
-@pytest.mark.parametrize("given", [["hub", "--dry-run", "--shard-size", "20KB"], ["messages"]])
-def test_the_same_export_twice_is_the_same_folder(forks: Forks, place: Path, tmp_path: Path, given: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["hub", "--dry-run", "--shard-size", "20KB"], ["messages"]])
+def test_the_same_export_twice_is_the_same_folder(
+    forks: Forks, place: Path, tmp_path: Path, arguments: list[str]
+) -> None:
     for name in ("once", "again", "again"):
-        said(forks, place, "--format", *given, "--split", SPLIT, "--to", tmp_path / name)
+        printed(forks, place, "--format", *arguments, "--split", SPLIT, "--to", tmp_path / name)
     once, again = (
         {path.relative_to(tmp_path / name): content for path, content in tree(tmp_path / name).items()}
         for name in ("once", "again")
@@ -217,8 +225,8 @@ def test_the_same_export_twice_is_the_same_folder(forks: Forks, place: Path, tmp
 @pytest.mark.parametrize("form", ["parquet", "messages"])
 def test_a_split_that_got_nothing_is_left_out_and_told(forks: Forks, tmp_path: Path, form: str) -> None:
     make_run(tmp_path / "run", made_examples(10))
-    given = ["--format", form, "--split", "train=0.999999,train_2=0.000001", "--to", "out"]
-    done = forks.run(tmp_path, ["export", "run", *given])
+    arguments = ["--format", form, "--split", "train=0.999999,train_2=0.000001", "--to", "out"]
+    done = forks.run(tmp_path, ["export", "run", *arguments])
     assert (done.returncode, done.stdout) == (0, "10 examples in out\n")
     assert done.stderr == "note: no example fell to split train_2, so it is left out; give it a larger share\n"
     names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
@@ -228,7 +236,7 @@ def test_a_split_that_got_nothing_is_left_out_and_told(forks: Forks, tmp_path: P
 @pytest.mark.parametrize("form", ["parquet", "messages"])
 def test_a_run_without_examples_gives_empty_files(forks: Forks, tmp_path: Path, form: str) -> None:
     make_run(tmp_path / "run", [])
-    assert said(forks, tmp_path, "--format", form, "--to", "out/") == "0 examples in out\n"
+    assert printed(forks, tmp_path, "--format", form, "--to", "out/") == "0 examples in out\n"
     if form == "parquet":
         assert table(tmp_path / "out" / "data", "train") == []
     else:
@@ -236,7 +244,7 @@ def test_a_run_without_examples_gives_empty_files(forks: Forks, tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("given", "problem"),
+    ("arguments", "problem"),
     [
         (["--format", "parquet"], "--to: is missing"),
         (["--format", "alpaca", "--to", "run/"], "holds something else than an export (config.yaml"),
@@ -271,11 +279,11 @@ def test_a_run_without_examples_gives_empty_files(forks: Forks, tmp_path: Path, 
         (["--format", "hub", "--dry-run", "--repo", "a b"], "--repo a b: is no name of a dataset"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(forks: Forks, place: Path, given: list[str], problem: str) -> None:
+def test_what_cannot_be_is_refused_in_one_line(forks: Forks, place: Path, arguments: list[str], problem: str) -> None:
     (place / "mine").mkdir(exist_ok=True)
     (place / "mine" / "notes.txt").touch()
     (place / "file").touch()
-    assert problem in forks.refused(place, "export", "run", *given)
+    assert problem in forks.refused(place, "export", "run", *arguments)
 
 
 @pytest.mark.slow
@@ -369,14 +377,14 @@ def test_where_two_folders_cannot_be_swapped_the_old_one_is_set_aside(
     monkeypatch.setattr(folders, "_swapped_at_once", lambda *_: False)
     out = tmp_path / "out"
     for text in ("old", "new"):
-        with folders.whole_folder(out) as made:
-            (made / "train.jsonl").write_text(text)
+        with folders.whole_folder(out) as unfinished:
+            (unfinished / "train.jsonl").write_text(text)
         assert {path.name: path.read_text() for path in out.iterdir()} == {"train.jsonl": text}
         assert list(tmp_path.iterdir()) == [out]
     aside = tmp_path / ".out.killed.partial"
     aside.mkdir()
     out.rename(aside / "old")
-    with pytest.raises(KeyError), folders.whole_folder(out) as made:
+    with pytest.raises(KeyError), folders.whole_folder(out) as unfinished:
         raise KeyError
     assert (out / "train.jsonl").read_text() == "new"
     assert list(tmp_path.iterdir()) == [out]

@@ -49,10 +49,10 @@ def test_examples_of_a_run_in_a_file_become_what_the_run_exports(cli: Cli, tmp_p
     from ensemble_instruct.store.rows import example_row
     from tests.support.made_run import made_examples, make_run
 
-    made = made_examples(20)
-    make_run(tmp_path / "run", made)
+    examples = made_examples(20)
+    make_run(tmp_path / "run", examples)
     with (tmp_path / "rows.jsonl").open("w") as file:
-        file.writelines(json.dumps(example_row(example)) + "\n" for example in made)
+        file.writelines(json.dumps(example_row(example)) + "\n" for example in examples)
     for form, name in FORMATS.items():
         for source in ("run", "rows.jsonl"):
             assert cli("export", source, "--format", form, "--to", f"{source[:3]}-{name}").returncode == 0

@@ -115,10 +115,12 @@ def merged_run(folder: Path) -> list[dict[str, str]]:
     return [{"id": example.instance.id, "run": example.instance.run} for example in examples]
 
 
-@pytest.mark.parametrize("given", [["parquet"], *(["parquet", "--rows", name] for name in ("messages", "preference"))])
-def test_a_table_says_which_run_each_example_comes_from(forks: Forks, tmp_path: Path, given: list[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["parquet"], *(["parquet", "--rows", name] for name in ("messages", "preference"))]
+)
+def test_a_table_says_which_run_each_example_comes_from(forks: Forks, tmp_path: Path, arguments: list[str]) -> None:
     origins = merged_run(tmp_path / "run")
-    done = forks.run(tmp_path, ["export", "run", "--format", *given, "--to", "out/", "--candidates"])
+    done = forks.run(tmp_path, ["export", "run", "--format", *arguments, "--to", "out/", "--candidates"])
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("data", "candidates"):
         table = pq.read_table(tmp_path / "out" / name / "train-00000-of-00001.parquet")
@@ -130,12 +132,12 @@ def test_a_table_says_which_run_each_example_comes_from(forks: Forks, tmp_path: 
 
 def test_the_card_of_a_merged_run_tells_of_that_column(forks: Forks, tmp_path: Path) -> None:
     merged_run(tmp_path / "run")
-    told = forks.run(tmp_path, ["card", "run"])
-    assert "`agreement`, `run`." in told.stdout, told.stderr
-    assert "`matrix`, `run`." in told.stdout
+    done = forks.run(tmp_path, ["card", "run"])
+    assert "`agreement`, `run`." in done.stdout, done.stderr
+    assert "`matrix`, `run`." in done.stdout
     forks.run(tmp_path, ["export", "run", "--format", "hub", "--dry-run"])
     readme = (tmp_path / "run" / "hub" / "README.md").read_text(encoding="utf-8")
-    assert [line for line in told.stdout.splitlines() if line.startswith("Columns")] == [
+    assert [line for line in done.stdout.splitlines() if line.startswith("Columns")] == [
         line for line in readme.splitlines() if line.startswith("Columns")
     ]
     assert "`run` is the one of the merged runs" in readme
@@ -161,5 +163,5 @@ def test_files_of_the_run_are_no_place_for_an_export(forks: Forks, tmp_path: Pat
     make_run(tmp_path / "run", made_examples(3))
     for name in ("examples.jsonl", "report.html", "config.yaml", "run.db"):
         (tmp_path / "run" / name).touch()
-        told = forks.refused(tmp_path, "export", "run", "--format", "alpaca", "--to", f"run/{name}")
-        assert f"run/{name}: is a file of the run" in told
+        message = forks.refused(tmp_path, "export", "run", "--format", "alpaca", "--to", f"run/{name}")
+        assert f"run/{name}: is a file of the run" in message

@@ -41,9 +41,9 @@ def test_what_comes_with_the_package_is_not_called_its_owners(demo: Path) -> Non
     config = bundled_config()
     assert source_files(config) == ()
     card = dataset_card(replace(read_facts(demo / "my-demo_run"), config=config, files=()))
-    made = section(card, "How it was made")
-    assert ["seed tasks", "those of ensemble-instruct"] in table(made, "setting")
-    assert [row[:3] for row in table(made, "model")] == [
+    method = section(card, "How it was made")
+    assert ["seed tasks", "those of ensemble-instruct"] in table(method, "setting")
+    assert [row[:3] for row in table(method, "model")] == [
         [name, name, "ensemble-instruct 0.1.0"] for name in ("tiny-base", "tiny-a", "tiny-b")
     ]
     assert front(card)["language"] == ["en"]
@@ -78,10 +78,10 @@ def test_a_merged_run_tells_its_runs_and_the_licences_of_all(forks: Forks, demo:
     facts = read_facts(tmp_path / "both")
     card = dataset_card(facts)
     assert front(card)["license_name"] == "apache-2.0-and-llama3.1"
-    made = section(card, "How it was made")
-    assert [row[:3] for row in table(made, "run")] == [["my-demo_run", "42", "70"], ["second", "7", "7"]]
-    assert {row[0] for row in table(made, "step")} <= {"instructions", "instances", "outputs"}
-    assert {row[0] for row in table(made, "model")} == {row[2] for row in table(made, "step")}
+    method = section(card, "How it was made")
+    assert [row[:3] for row in table(method, "run")] == [["my-demo_run", "42", "70"], ["second", "7", "7"]]
+    assert {row[0] for row in table(method, "step")} <= {"instructions", "instances", "outputs"}
+    assert {row[0] for row in table(method, "model")} == {row[2] for row in table(method, "step")}
     assert ["model simulated-base of run second", "llama3.1"] in [
         row[:2] for row in table(section(card, "Licences"), "of")
     ]
@@ -90,11 +90,11 @@ def test_a_merged_run_tells_its_runs_and_the_licences_of_all(forks: Forks, demo:
 def test_a_config_by_which_the_examples_were_not_made_is_refused(forks: Forks, demo: Path, tmp_path: Path) -> None:
     shutil.copytree(demo / "my-demo_run", tmp_path / "run")
     config = tmp_path / "run" / "config.yaml"
-    made = config.read_text(encoding="utf-8")
-    config.write_text(made.replace("strategy: balanced", "strategy: consensus"), encoding="utf-8")
-    told = forks.refused(tmp_path, "card", "run")
-    assert 'ensemble.strategy is "consensus", but the examples were made with "balanced"' in told
-    config.write_text(made.replace("license: Apache-2.0", "license: MIT", 1), encoding="utf-8")
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("strategy: balanced", "strategy: consensus"), encoding="utf-8")
+    message = forks.refused(tmp_path, "card", "run")
+    assert 'ensemble.strategy is "consensus", but the examples were made with "balanced"' in message
+    config.write_text(text.replace("license: Apache-2.0", "license: MIT", 1), encoding="utf-8")
     assert "| MIT | yes |" in forks.run(tmp_path, ["card", "run"]).stdout
 
 
@@ -120,8 +120,8 @@ def test_the_card_says_what_was_declared_and_what_the_name_tells(
         published=licence_of_model(model),
     )
     facts = replace(read_facts(demo / "my-demo_run"), parts=(part,))
-    ((_, told, outputs, says, source),) = table(section(dataset_card(facts), "Licences"), "of")
-    assert (told, outputs) == (shown, verdict)
+    ((_, declared_as, outputs, says, source),) = table(section(dataset_card(facts), "Licences"), "of")
+    assert (declared_as, outputs) == (shown, verdict)
     known = licence or licence_of_model(model)
     assert known is not None
     for one in known.each:

@@ -25,9 +25,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def declared(forks: Forks, place: Path, folder: Path, *given: str, run: str = "run") -> dict[str, Any]:
+def declared(forks: Forks, place: Path, folder: Path, *arguments: str, run: str = "run") -> dict[str, Any]:
     """The front matter of the `README.md` that an export to a folder has, or nothing."""
-    done = forks.run(place, ["export", run, "--to", f"{folder}/", "--format", *given])
+    done = forks.run(place, ["export", run, "--to", f"{folder}/", "--format", *arguments])
     assert (done.returncode, done.stderr) == (0, "")
     if not (folder / "README.md").exists():
         return {}
@@ -51,20 +51,20 @@ def test_files_of_lines_whose_names_say_no_split_are_declared(
 
 
 @pytest.mark.parametrize(
-    "given",
+    "arguments",
     [
         ["messages", "--split", "train=0.6,validation=0.2,test=0.2"],
         ["alpaca"],
         ["parquet", "--split", "fit=0.5,held_out=0.5"],
     ],
 )
-def test_what_needs_no_declaration_has_none(forks: Forks, place: Path, tmp_path: Path, given: list[str]) -> None:
-    assert declared(forks, place, tmp_path / "out", *given) == {}
+def test_what_needs_no_declaration_has_none(forks: Forks, place: Path, tmp_path: Path, arguments: list[str]) -> None:
+    assert declared(forks, place, tmp_path / "out", *arguments) == {}
 
 
 def test_the_table_of_candidates_is_declared_also_without_the_hub(forks: Forks, place: Path, tmp_path: Path) -> None:
-    given = ["parquet", "--candidates", "--shard-size", "5KB", "--split", "train=0.8,test=0.2"]
-    front = declared(forks, place, tmp_path / "out", *given)
+    arguments = ["parquet", "--candidates", "--shard-size", "5KB", "--split", "train=0.8,test=0.2"]
+    front = declared(forks, place, tmp_path / "out", *arguments)
     for config, sizes, name, folder in zip(
         front["configs"], front["dataset_info"], ("default", "candidates"), ("data", "candidates"), strict=True
     ):
@@ -80,10 +80,10 @@ def test_the_table_of_candidates_is_declared_also_without_the_hub(forks: Forks, 
 
 def test_two_datasets_of_one_name_differ_in_what_they_declare(forks: Forks, place: Path, tmp_path: Path) -> None:
     """By that `datasets` tells a folder from one that it has loaded before."""
-    given = ["hub", "--dry-run"]
+    arguments = ["hub", "--dry-run"]
     for run in ("run", "other"):
         (tmp_path / run).mkdir()
-    one, other = (declared(forks, place, tmp_path / run / "hub", *given, run=run) for run in ("run", "other"))
+    one, other = (declared(forks, place, tmp_path / run / "hub", *arguments, run=run) for run in ("run", "other"))
     assert one["configs"] == other["configs"]
     assert one["dataset_info"] != other["dataset_info"]
-    assert declared(forks, place, tmp_path / "run" / "hub", *given) == one
+    assert declared(forks, place, tmp_path / "run" / "hub", *arguments) == one

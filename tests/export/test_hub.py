@@ -64,7 +64,7 @@ def local(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_dataset_is_the_folder_in_one_commit(forks: Forks, place: Path, hub: Hub) -> None:
-    told = uploaded(forks, place, hub, "--split", SPLIT)
+    printed = uploaded(forks, place, hub, "--split", SPLIT)
     dataset = hub.datasets["me/data"]
     assert dataset.files == local(place / "run" / "hub")
     assert "README.md" in dataset.files
@@ -74,7 +74,7 @@ def test_the_dataset_is_the_folder_in_one_commit(forks: Forks, place: Path, hub:
     assert [commit.split(",")[0] for commit in dataset.commits] == [f"{SIZE} examples"]
     rows = [pq.read_table(io.BytesIO(data)).num_rows for name, data in dataset.files.items() if "data/" in name]
     assert sum(rows) == SIZE
-    assert told.splitlines()[-1] == f"{hub.url}/datasets/me/data (private)"
+    assert printed.splitlines()[-1] == f"{hub.url}/datasets/me/data (private)"
 
 
 def test_a_name_without_an_owner_is_ones_own_and_a_new_dataset_public_if_asked(
@@ -140,12 +140,12 @@ def test_a_dry_run_asks_nothing(forks: Forks, place: Path, hub: Hub) -> None:
 def test_a_token_that_is_missing_or_wrong_is_told_before_anything_is_written(
     forks: Forks, place: Path, hub: Hub
 ) -> None:
-    code, said = failed(forks, place, environment(place, hub, token=""))
+    code, message = failed(forks, place, environment(place, hub, token=""))
     assert code == 2
-    assert "there is no token; set HF_TOKEN" in said
-    code, said = failed(forks, place, environment(place, hub, token="hf_old"))
+    assert "there is no token; set HF_TOKEN" in message
+    code, message = failed(forks, place, environment(place, hub, token="hf_old"))
     assert code == 1
-    assert f"{hub.url} does not accept the token; set HF_TOKEN" in said
+    assert f"{hub.url} does not accept the token; set HF_TOKEN" in message
     assert not (place / "run" / "hub").exists()
 
 
@@ -153,9 +153,9 @@ def test_a_token_that_is_missing_or_wrong_is_told_before_anything_is_written(
 def test_a_token_that_may_not_write_is_told_and_the_folder_kept(
     forks: Forks, place: Path, hub: Hub, token: str, repo: str
 ) -> None:
-    code, said = failed(forks, place, environment(place, hub, token=token), repo=repo)
+    code, message = failed(forks, place, environment(place, hub, token=token), repo=repo)
     assert code == 1
-    assert f"{repo}: the token may not write there" in said
+    assert f"{repo}: the token may not write there" in message
     assert (place / "run" / "hub" / "README.md").is_file()
     assert hub.datasets == {}
 
@@ -163,34 +163,34 @@ def test_a_token_that_may_not_write_is_told_and_the_folder_kept(
 def test_a_refusal_of_the_newer_storage_is_told_at_once(forks: Forks, place: Path, hub: Hub) -> None:
     """Its client raises an error of the network for it, with the status in words."""
     pytest.importorskip("hf_xet")
-    code, said = failed(forks, place, environment(place, hub) | {"HF_HUB_DISABLE_XET": "0"})
+    code, message = failed(forks, place, environment(place, hub) | {"HF_HUB_DISABLE_XET": "0"})
     assert code == 1
-    assert "me/data: the token may not write there" in said
+    assert "me/data: the token may not write there" in message
     assert sum("xet-write-token" in request for request in hub.asked) == 1
 
 
 def test_no_network_is_told_at_once(forks: Forks, place: Path, hub: Hub) -> None:
     nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9"}
-    code, said = failed(forks, place, environment(place, hub) | nowhere)
+    code, message = failed(forks, place, environment(place, hub) | nowhere)
     assert code == 1
-    assert "http://127.0.0.1:9 cannot be reached" in said
-    code, said = failed(forks, place, environment(place, hub) | {"HF_HUB_OFFLINE": "1"})
+    assert "http://127.0.0.1:9 cannot be reached" in message
+    code, message = failed(forks, place, environment(place, hub) | {"HF_HUB_OFFLINE": "1"})
     assert code == 1
-    assert "cannot be reached" in said
+    assert "cannot be reached" in message
     assert not (place / "run" / "hub").exists()
 
 
 @pytest.mark.parametrize("repo", ["a/b/c", "a b", "", "a/..", "a/b.git"])
 def test_a_name_that_cannot_be_is_told_without_asking(forks: Forks, place: Path, hub: Hub, repo: str) -> None:
-    code, said = failed(forks, place, environment(place, hub), repo=repo)
+    code, message = failed(forks, place, environment(place, hub), repo=repo)
     assert code == 2
-    assert f"--repo {repo}: is no name" in said
+    assert f"--repo {repo}: is no name" in message
     assert hub.asked == []
 
 
 def test_what_the_hub_refuses_is_told_in_its_words(forks: Forks, place: Path, hub: Hub) -> None:
     hub.failures = [("/commit/main", 400)]
-    code, said = failed(forks, place, environment(place, hub))
+    code, message = failed(forks, place, environment(place, hub))
     assert code == 1
-    assert "HTTP 400: out of order" in said
+    assert "HTTP 400: out of order" in message
     assert hub.datasets["me/data"].files == {}

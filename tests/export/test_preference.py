@@ -54,8 +54,8 @@ def base(request: Request) -> str:
     if request.step == "instructions":
         chosen = random.Random(request.sampling.seed).sample([*WORDS, *WORDS], 10)
         return f" {{random.Random(request.sampling.seed).choice(sorted(CASES))}} words {{' '.join(chosen)}}."
-    given = "input: ein Wert\\n" if request.kind == "input_output" else ""
-    return f"{{given}}output: {{CASES[case(request.prompt)]['instance']}}"
+    task_input = "input: ein Wert\\n" if request.kind == "input_output" else ""
+    return f"{{task_input}}output: {{CASES[case(request.prompt)]['instance']}}"
 ''' + "".join(f"\ndef {voter}(request): return CASES[case(request.prompt)]['{voter}']\n" for voter in "abcd")
 CONFIG = """
 profile: {profile}
@@ -80,9 +80,9 @@ def run(
     (folder / "config.yaml").write_text(CONFIG.format(voters=voters, profile=profile))
     done = forks.run(folder, ["run", "config.yaml", "--out", "run"], on_path(folder))
     assert done.returncode == 0, done.stderr
-    made = rows(folder / "run" / "examples.jsonl")
-    assert {case_of(row["instruction"]) for row in made} == set(cases)
-    return made
+    all_rows = rows(folder / "run" / "examples.jsonl")
+    assert {case_of(row["instruction"]) for row in all_rows} == set(cases)
+    return all_rows
 
 
 def case_of(text: str) -> str:
@@ -93,8 +93,8 @@ def case_of(text: str) -> str:
 def place(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     """A folder with a finished run that has examples of every case but the blank one, of both kinds."""
     folder = tmp_path_factory.mktemp("place")
-    made = run(forks, folder, *PAIRS, "Same", "Cased")
-    assert {row["input"] for row in made} == {"", "ein Wert"}
+    all_rows = run(forks, folder, *PAIRS, "Same", "Cased")
+    assert {row["input"] for row in all_rows} == {"", "ein Wert"}
     return folder
 
 
@@ -132,22 +132,22 @@ def test_prompts_are_those_of_prompt_completion_and_rows_keep_their_order(forks:
 
 
 def test_rows_without_another_text_are_left_out_and_counted_in_one_line(forks: Forks, place: Path) -> None:
-    made = rows(place / "run" / "examples.jsonl")
-    left = sum(case_of(row["instruction"]) in ("Same", "Cased") for row in made)
+    all_rows = rows(place / "run" / "examples.jsonl")
+    left = sum(case_of(row["instruction"]) in ("Same", "Cased") for row in all_rows)
     assert exported(forks, place, "pairs.jsonl") == (
         f"{left} left out, as no candidate has another text that is less agreed on; "
-        f"{len(made) - left} examples in pairs.jsonl\n"
+        f"{len(all_rows) - left} examples in pairs.jsonl\n"
     )
 
 
 def test_nothing_is_said_of_left_out_rows_where_there_are_none(forks: Forks, tmp_path: Path) -> None:
-    made = run(forks, tmp_path, "Clear", "Longer")
-    assert exported(forks, tmp_path, "pairs.jsonl") == f"{len(made)} examples in pairs.jsonl\n"
+    all_rows = run(forks, tmp_path, "Clear", "Longer")
+    assert exported(forks, tmp_path, "pairs.jsonl") == f"{len(all_rows)} examples in pairs.jsonl\n"
 
 
 def test_a_blank_candidate_is_never_rejected_against_the_winner(forks: Forks, tmp_path: Path) -> None:
-    made = run(forks, tmp_path, "Blank", "Longer", profile="published")
-    outputs = {candidate["output"] for row in made for candidate in row["candidates"]}
+    all_rows = run(forks, tmp_path, "Blank", "Longer", profile="published")
+    outputs = {candidate["output"] for row in all_rows for candidate in row["candidates"]}
     assert {"", "   "} <= outputs
     exported(forks, tmp_path, "pairs.jsonl")
     assert {case_of(pair["prompt"]) for pair in rows(tmp_path / "pairs.jsonl")} == {"Longer"}
@@ -155,8 +155,8 @@ def test_a_blank_candidate_is_never_rejected_against_the_winner(forks: Forks, tm
 
 def test_white_space_at_the_ends_makes_no_other_text() -> None:
     """It may lower an agreement that a model measures."""
-    said = [("a", "red green", 0.9), ("b", "red green\n", 0.4), ("c", "red", 0.5)]
-    candidates = [dict(zip(("voter", "output", "score"), each, strict=True)) for each in said]
+    answers = [("a", "red green", 0.9), ("b", "red green\n", 0.4), ("c", "red", 0.5)]
+    candidates = [dict(zip(("voter", "output", "score"), each, strict=True)) for each in answers]
     example = {"id": "1", "instruction": "Say.", "input": "", "output": "red green", "candidates": candidates}
     pair = preference_row(example)
     assert pair is not None
@@ -165,18 +165,18 @@ def test_white_space_at_the_ends_makes_no_other_text() -> None:
 
 
 def test_parquet_holds_the_same_pairs(forks: Forks, place: Path) -> None:
-    said = exported(forks, place, "pairs.jsonl")
-    assert exported(forks, place, "pairs.parquet") == said.replace("jsonl", "parquet")
+    line = exported(forks, place, "pairs.jsonl")
+    assert exported(forks, place, "pairs.parquet") == line.replace("jsonl", "parquet")
     table = pq.read_table(place / "pairs.parquet")
     assert table.column_names == COLUMNS
     assert table.to_pylist() == rows(place / "pairs.jsonl")
 
 
 def test_a_run_without_any_pair_gives_an_empty_file_with_all_columns(forks: Forks, place: Path, tmp_path: Path) -> None:
-    made = run(forks, tmp_path, "Same")
+    all_rows = run(forks, tmp_path, "Same")
     for name in ("pairs.jsonl", "pairs.parquet"):
         assert exported(forks, tmp_path, name) == (
-            f"{len(made)} left out, as no candidate has another text that is less agreed on; 0 examples in {name}\n"
+            f"{len(all_rows)} left out, as no candidate has another text that is less agreed on; 0 examples in {name}\n"
         )
     assert (tmp_path / "pairs.jsonl").read_bytes() == b""
     exported(forks, place, "pairs.parquet")
@@ -188,8 +188,8 @@ def test_a_run_without_any_pair_gives_an_empty_file_with_all_columns(forks: Fork
 @pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.parquet"])
 def test_the_order_of_the_voters_changes_no_byte(forks: Forks, place: Path, tmp_path: Path, name: str) -> None:
     run(forks, tmp_path, *PAIRS, "Same", "Cased", voters="c, d, b, a")
-    made = [row["candidates"] for row in rows(tmp_path / "run" / "examples.jsonl")]
-    assert [candidate["voter"] for candidate in made[0]] == ["instance", "c", "d", "b", "a"]
+    candidates = [row["candidates"] for row in rows(tmp_path / "run" / "examples.jsonl")]
+    assert [candidate["voter"] for candidate in candidates[0]] == ["instance", "c", "d", "b", "a"]
     assert exported(forks, tmp_path, name) == exported(forks, place, name)
     assert (tmp_path / name).read_bytes() == (place / name).read_bytes()
 

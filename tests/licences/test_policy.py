@@ -144,8 +144,8 @@ def test_a_model_is_known_by_its_name_where_nothing_is_declared() -> None:
     ],
 )  # fmt: skip
 def test_the_name_of_a_model_tells_its_licence_where_it_is_well_known(model: str, licence: str | None) -> None:
-    found = licence_of_model(model)
-    assert (found and found.id) == licence
+    known = licence_of_model(model)
+    assert (known and known.id) == licence
 
 
 def test_a_declaration_that_the_name_speaks_against_is_a_note_and_no_more() -> None:
@@ -169,9 +169,9 @@ def test_conditions_are_told() -> None:
 
 @pytest.mark.parametrize("name", ["apache-2.0", "APACHE-2.0", "Apache 2.0", "LicenseRef-apache-2.0", " Apache_2.0 "])
 def test_a_licence_is_known_in_whatever_case(name: str) -> None:
-    found = licence_called(name)
-    assert found is not None
-    assert found.id == "Apache-2.0"
+    known = licence_called(name)
+    assert known is not None
+    assert known.id == "Apache-2.0"
 
 
 def test_each_line_of_the_table_has_a_source_and_a_date_and_a_name_of_its_own() -> None:

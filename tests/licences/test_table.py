@@ -160,15 +160,15 @@ def test_a_card_names_only_licences_that_the_hub_knows() -> None:
     ],
 )
 def test_an_expression_comes_to_what_it_asks(expression: str, licence: str | None) -> None:
-    found = licence_called(expression)
-    assert (found and found.id) == licence
+    known = licence_called(expression)
+    assert (known and known.id) == licence
 
 
 def test_where_several_hold_they_are_as_strict_as_all_of_them() -> None:
     def called(name: str) -> Licence:
-        found = licence_called(name)
-        assert found is not None
-        return found
+        known = licence_called(name)
+        assert known is not None
+        return known
 
     free = called("MIT AND Apache-2.0")
     assert (free.outputs, free.hub, free.commercial) == ("yes", "apache-2.0", True)
@@ -184,8 +184,8 @@ def test_where_several_hold_they_are_as_strict_as_all_of_them() -> None:
 def test_the_licence_of_a_model_is_told_by_its_name_alone_where_nobody_changed_it() -> None:
     for licence, names in MODELS.items():
         for name in names.split():
-            found = licence_of_model(name)
-            assert (found.id if found else "unknown") == licence, name
+            known = licence_of_model(name)
+            assert (known.id if known else "unknown") == licence, name
 
 
 def test_no_model_is_under_two_licences() -> None:

@@ -143,9 +143,9 @@ def test_the_nearest_seed_is_the_nearest(demo: Path) -> None:
         max(lcs_f1(seed, word_tokens(text)) for seed in seeds[kind])
         for kind, text in stored(demo, "SELECT kind, text FROM instruction")
     ]
-    found = numbers(demo)["nearest"]
-    assert found["seed"]["mean"] == pytest.approx(fmean(nearest))
-    assert sum(found["pool"]["counts"]) == len(nearest)
+    histograms = numbers(demo)["nearest"]
+    assert histograms["seed"]["mean"] == pytest.approx(fmean(nearest))
+    assert sum(histograms["pool"]["counts"]) == len(nearest)
 
 
 def test_a_run_ends_with_its_report_and_the_same_run_gives_the_same_bytes(
@@ -271,7 +271,11 @@ def test_nothing_has_no_bar_and_all_rows_are_no_sample(copy: Path) -> None:
     change(copy, "DELETE FROM candidate WHERE instance IN (SELECT id FROM instance LIMIT 1)")
     change(copy, "DELETE FROM example WHERE kind = 'output_only'")
     page = written(copy)
-    assert not [given for tag, given in page.elements if tag == "i" and "width:0.00%" in (given.get("style") or "")]
+    assert not [
+        attributes
+        for tag, attributes in page.elements
+        if tag == "i" and "width:0.00%" in (attributes.get("style") or "")
+    ]
     instances = stored(copy, "SELECT COUNT(*) FROM instance")[0][0]
     assert f"Mean over {instances - 1} rows." in words(page)
 

@@ -80,7 +80,7 @@ def test_what_models_write_is_shown_as_text(hostile_run: Path, dump: Dump) -> No
 
 def test_it_is_used_by_keyboard(demo: Path, port: int, tmp_path: Path) -> None:
     names = [row["id"] for row in rows(demo / "examples.jsonl")]
-    found = [row["id"] for row in rows(demo / "examples.jsonl") if "warm-up" in json.dumps(row).lower()]
+    ids = [row["id"] for row in rows(demo / "examples.jsonl") if "warm-up" in json.dumps(row).lower()]
 
     async def work(tab: Tab) -> None:
         def is_open(name: str) -> str:
@@ -98,11 +98,11 @@ def test_it_is_used_by_keyboard(demo: Path, port: int, tmp_path: Path) -> None:
         await tab.until("document.querySelector('#detail').hidden && location.hash === '#/examples'")
         for key in "/warm-up":
             await tab.press(key)
-        await tab.until(f"document.querySelectorAll('.row').length === {len(found)}")
+        await tab.until(f"document.querySelectorAll('.row').length === {len(ids)}")
         assert await tab.value("location.hash") == "#/examples?text=warm-up"
         for key in ("Escape", "j", "Enter"):
             await tab.press(key)
-        await tab.until(is_open(found[0]))
+        await tab.until(is_open(ids[0]))
 
     asyncio.run(in_tab(tmp_path / "profile", f"http://127.0.0.1:{port}/", work))
 

@@ -46,13 +46,13 @@ def api(port: int, path: str, **query: Any) -> Any:
 
 def listed(port: int, path: str, **query: Any) -> list[Row]:
     """All rows of a list, page by page."""
-    found: list[Row] = []
+    all_rows: list[Row] = []
     while True:
-        page = api(port, path, limit=7, offset=len(found), **query)
-        found += page["rows"]
+        page = api(port, path, limit=7, offset=len(all_rows), **query)
+        all_rows += page["rows"]
         if not page["rows"]:
-            assert len(found) == page["total"]
-            return found
+            assert len(all_rows) == page["total"]
+            return all_rows
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +68,9 @@ def port(demo: Path) -> Iterator[int]:
 
 def test_examples_are_those_of_the_file(demo: Path, port: int) -> None:
     expected = rows(demo / "examples.jsonl")
-    found = listed(port, "examples")
+    shown = listed(port, "examples")
     names = ("id", "kind", "instruction", "input", "output", "winners", "agreement")
-    assert [[row[name] for name in names] for row in found] == [[row[name] for name in names] for row in expected]
+    assert [[row[name] for name in names] for row in shown] == [[row[name] for name in names] for row in expected]
     for row in expected:
         detail = api(port, f"examples/{row['id']}")
         assert {name: detail[name] for name in row} == row
@@ -124,9 +124,9 @@ def test_dropped_are_those_of_the_database(demo: Path, port: int, query: dict[st
         and query.get("kind", kind) == kind
         and query.get("text", "").lower() in f"{text}\0{detail}".lower()
     }
-    found = listed(port, "dropped", **query)
-    assert {(row["id"], row["step"], row["kind"], row["reason"]) for row in found} == expected
-    assert len(found) == len(expected) > 0
+    shown = listed(port, "dropped", **query)
+    assert {(row["id"], row["step"], row["kind"], row["reason"]) for row in shown} == expected
+    assert len(shown) == len(expected) > 0
 
 
 def test_the_funnel_says_what_status_says(demo: Path, port: int, cli: Cli) -> None:
@@ -134,10 +134,10 @@ def test_the_funnel_says_what_status_says(demo: Path, port: int, cli: Cli) -> No
     assert (run["name"], run["state"], run["voters"]) == (
         "demo run & more", "finished", ["instance", "simulated-a", "simulated-b"],
     )  # fmt: skip
-    found = {(kind["kind"], step["step"]): step["kept"] for kind in run["kinds"] for step in kind["steps"]}
+    kept = {(kind["kind"], step["step"]): step["kept"] for kind in run["kinds"] for step in kind["steps"]}
     lines = r"^(\w+) +(\w+) +\d+ [^:\n]+: (?:\d+ candidates kept for )?(\d+)"  # of step 4 it is the answered instances
     status = re.findall(lines, cli("status", demo).stdout, re.MULTILINE)
-    assert found == {(kind, step): int(kept) for kind, step, kept in status}
+    assert kept == {(kind, step): int(kept) for kind, step, kept in status}
     counted = {(row["step"], row["kind"], row["reason"]): row["count"] for row in run["dropped"]}
     assert counted == {
         (step, kind, reason): count
