@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,9 @@ import pytest
 import yaml
 
 from ensemble_instruct.cli import main
-from tests.conftest import ROOT, SIMULATED
+from ensemble_instruct.export.formats import FILE_FORMATS, TABLE_ROWS, file_format, table_format
+from ensemble_instruct.store.database import connect
+from tests.conftest import ROOT, SIMULATED, rows
 from tests.support.forks import Forks
 
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
@@ -111,6 +114,39 @@ def test_the_readme_is_read_in_three_minutes() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < 620
 
 
+def section(page: Path, heading: str) -> str:
+    """What is under a heading, up to the next one of its level."""
+    text = page.read_text(encoding="utf-8")
+    level, _ = heading.split(" ", 1)
+    return text.split(f"\n{heading}\n")[1].split(f"\n{level} ")[0]
+
+
+def test_every_table_and_column_of_a_run_is_described(tmp_path: Path) -> None:
+    described = section(DOCS / "reference" / "files.md", "## `run.db`")
+    with closing(connect(tmp_path / "run.db")) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        assert len(tables) > 8
+        for table in tables:
+            names = {table, *(row[1] for row in database.execute(f"PRAGMA table_info({table})"))}
+            assert not {name for name in names if f"`{name}`" not in described}, table
+
+
+def test_every_field_of_the_examples_and_every_file_of_a_run_is_described(workshop: Path) -> None:
+    page = DOCS / "reference" / "files.md"
+    described, (row, *_) = section(page, "## `examples.jsonl`"), rows(workshop / "my-run" / "examples.jsonl")
+    fields = [*row, *(f"candidates[].{name}" for candidate in row["candidates"] for name in candidate)]
+    assert not {name for name in fields if f"`{name}`" not in described}
+    folder = section(page, "## The run folder")
+    assert not {path.name for path in (workshop / "my-run").iterdir() if f"`{path.name}`" not in folder}
+
+
+@pytest.mark.parametrize("name", sorted({*FILE_FORMATS, *TABLE_ROWS, "candidates"}))
+def test_every_format_and_its_columns_are_described(name: str) -> None:
+    described = section(DOCS / "reference" / "files.md", "## Exports")
+    columns = (file_format(name) if name in FILE_FORMATS else table_format(name)).columns
+    assert not {column for column in (name, *columns) if f"`{column}`" not in described and column != "examples"}
+
+
 def test_every_key_of_an_example_is_one_of_the_config() -> None:
     known = {key.path for key in from_source.config_keys()}
 
@@ -164,8 +200,8 @@ def workshop(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for word in ("red", "blue", "a dark red")
     ]
     of_steps = (("instances", instances), ("qwen", instances), ("tasks", tasks))
-    for name, rows in (*of_steps, ("data", texts), ("evaluation", texts[:1]), ("gsm8k", texts[:1])):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for name, objects in (*of_steps, ("data", texts), ("evaluation", texts[:1]), ("gsm8k", texts[:1])):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in objects), encoding="utf-8")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
