@@ -21,6 +21,7 @@ nb_execution_raise_on_error = True
 nb_merge_streams = True
 
 default_role = "code"  # docstrings put names between single backticks
+doctest_global_setup = "from ensemble_instruct import *"  # docstrings use their own names
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
