@@ -131,6 +131,7 @@ def test_every_table_and_column_of_a_run_is_described(tmp_path: Path) -> None:
             assert not {name for name in names if f"`{name}`" not in described}, table
 
 
+@pytest.mark.slow
 def test_every_field_of_the_examples_and_every_file_of_a_run_is_described(workshop: Path) -> None:
     page = DOCS / "reference" / "files.md"
     described, (row, *_) = section(page, "## `examples.jsonl`"), rows(workshop / "my-run" / "examples.jsonl")
@@ -215,6 +216,7 @@ def pages_to_run() -> list[Path]:
     return [page for page in PAGES if any(list(block.commands) and block.is_run for block in blocks(page))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages_to_run(), ids=name_of)
 def test_the_commands_of_a_page_run_one_after_the_other(
     page: Path, workshop: Path, forks: Forks, tmp_path: Path
@@ -229,6 +231,7 @@ def test_the_commands_of_a_page_run_one_after_the_other(
             assert done.returncode == 0, f"{shlex.join(arguments)}: {done.stderr}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "block", [block for block in all_blocks("python") if block.is_run], ids=lambda block: name_of(block.page)
 )
