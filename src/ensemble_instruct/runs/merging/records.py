@@ -19,6 +19,14 @@ from ensemble_instruct.runs.merging.config import Fingerprint, Source
 from ensemble_instruct.store.database import connect
 
 NOT_NOVEL, DUPLICATE = "not_novel", "duplicate"
+_INSTRUCTION = "kind, position, id, text, request, round, most_similar, mean_similarity"
+"""The columns of an instruction, as they are read here and written."""
+_INSTANCE = "kind, position, id, instruction, input, output, follow_on, completion, request"
+"""Those of an instance."""
+_CANDIDATE = "instance, voter, text, finish_reason, request"
+"""Those of a candidate."""
+_REJECTED = "step, kind, reason, text, source, request, detail"
+"""Those of a drop."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,21 +116,11 @@ class Copier:
         origins = _Origins(given, source.label)
         self._copy_instructions(given, made, old, keys, origins)
         kept = self._copy_instances(given, made, old, keys, origins)
-        answers = "SELECT instance, voter, text, finish_reason, request FROM candidate"
-        for instance, voter, text, reason, key in given.execute(answers):
+        for instance, voter, text, reason, key in given.execute(f"SELECT {_CANDIDATE} FROM candidate"):  # noqa: S608
             if instance in kept:
-                self._insert(
-                    "candidate",
-                    instance=instance,
-                    voter=voters.get(voter, voter),
-                    text=text,
-                    finish_reason=reason,
-                    request=keys.get(key, key),
-                )
-        drops = (
-            "SELECT step, kind, reason, text, source, request, detail FROM rejected"
-            " WHERE step != 'ensemble' ORDER BY id"
-        )
+                values = (instance, voters.get(voter, voter), text, reason, keys.get(key, key))
+                self._insert("candidate", _CANDIDATE, values)
+        drops = f"SELECT {_REJECTED} FROM rejected WHERE step != 'ensemble' ORDER BY id"  # noqa: S608
         for step, kind, reason, text, from_, key, detail in given.execute(drops):
             if step == "outputs" and from_ not in kept:
                 continue  # goes with its instance, as the candidates do
@@ -181,27 +179,15 @@ class Copier:
         keys: Mapping[bytes, bytes],
         origins: _Origins,
     ) -> None:
-        read = (
-            "SELECT kind, id, text, request, round, most_similar, mean_similarity FROM instruction"
-            " ORDER BY kind, position"
-        )
-        for kind, record, text, key, number, most_similar, mean_similarity in given.execute(read):
+        read = f"SELECT {_INSTRUCTION} FROM instruction ORDER BY kind, position"  # noqa: S608
+        for kind, _, record, text, key, *rest in given.execute(read):
             why = old.get((kind, text))
             self._counted(kind, "instructions", why[0] if why else "")
             if why is not None:
                 self._reject("instructions", why[0], text, kind, "", keys.get(key, key), why[1])
                 continue
-            self._insert(
-                "instruction",
-                kind=kind,
-                position=self._next("instruction", kind),
-                id=record,
-                text=text,
-                request=keys.get(key, key),
-                round=number,
-                most_similar=most_similar,
-                mean_similarity=mean_similarity,
-            )
+            values = (kind, self._next("instruction", kind), record, text, keys.get(key, key), *rest)
+            self._insert("instruction", _INSTRUCTION, values)
             self._originate(record, origins)
             made.instructions += 1
 
@@ -215,11 +201,8 @@ class Copier:
     ) -> set[str]:
         """Copy the instances and return the ids of those taken over."""
         kept: set[str] = set()
-        read = (
-            "SELECT kind, id, instruction, input, output, follow_on, completion, request FROM instance"
-            " ORDER BY kind, position"
-        )
-        for kind, record, instruction, text, output, follow_on, completion, old_key in given.execute(read):
+        read = f"SELECT {_INSTANCE} FROM instance ORDER BY kind, position"  # noqa: S608
+        for kind, _, record, instruction, text, output, follow_on, completion, old_key in given.execute(read):
             key, why = keys.get(old_key, old_key), old.get((kind, instruction))
             if why is None and record not in kept:
                 there = self._connection.execute("SELECT run FROM origin WHERE record = ?", (record,)).fetchone()
@@ -229,18 +212,9 @@ class Copier:
                 self._reject("parse", why[0], f"{instruction}\n{text}".strip(), kind, completion, key, why[1])
                 made.dropped[why[0]] += 1
                 continue
-            self._insert(
-                "instance",
-                kind=kind,
-                position=self._next("instance", kind),
-                id=record,
-                instruction=instruction,
-                input=text,
-                output=output,
-                follow_on=follow_on,
-                completion=completion,
-                request=key,
-            )
+            place = self._next("instance", kind)
+            values = (kind, place, record, instruction, text, output, follow_on, completion, key)
+            self._insert("instance", _INSTANCE, values)
             self._originate(record, origins)
             kept.add(record)
             made.instances += 1
@@ -257,15 +231,12 @@ class Copier:
     def _reject(
         self, step: Step, reason: str, text: str, kind: Kind | None, source: str, key: bytes, detail: str
     ) -> None:
-        self._insert(
-            "rejected", step=step, kind=kind, reason=reason, text=text, source=source, request=key, detail=detail
-        )
+        self._insert("rejected", _REJECTED, (step, kind, reason, text, source, key, detail))
 
-    def _insert(self, table: str, **values: Any) -> None:
-        """Write a row; its columns are named by the arguments."""
-        columns, marks = ", ".join(values), ", ".join("?" * len(values))
+    def _insert(self, table: str, columns: str, values: Sequence[Any]) -> None:
+        marks = ", ".join("?" * len(values))
         into = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - constant names
-        self._connection.execute(into, tuple(values.values()))
+        self._connection.execute(into, values)
 
     def _one(self, sql: str, *values: Any) -> int:
         (number,) = self._connection.execute(sql, values).fetchone()
