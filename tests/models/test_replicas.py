@@ -204,7 +204,7 @@ def require_rows(folder: Path, instances: Sequence[dict[str, str]]) -> None:
 
 
 def test_all_replicas_work_and_the_rows_are_those_of_one(forks: Forks, tmp_path: Path) -> None:
-    servers = [Busy(latency=latency) for latency in (0.002, 0.01, 0.03)]
+    servers = [Busy(latency=latency) for latency in (0.01, 0.05, 0.2)]
     with serving(servers[0]) as one, serving(servers[1]) as two, serving(servers[2]) as three:
         for addresses in [[one.base_url], [one.base_url, two.base_url, three.base_url]]:
             for server in servers:

@@ -78,6 +78,7 @@ class _Sent:
 def request_key(identity: Sequence[str], request: Request) -> str:
     """32 hexadecimal digits over everything that can change the answer of a model, and nothing else."""
     sampling = request.sampling
+    # this order is for ever: the keys of the answers in all stores were made with it
     parts = [
         *identity, request.prompt, sampling.max_tokens, sampling.min_tokens, sampling.temperature,
         sampling.top_k, sampling.top_p, sampling.stop, sampling.seed, request.repeat,
@@ -174,7 +175,7 @@ class Model:
             mine.set_result(answer)
             return answer
         finally:
-            mine.cancel()
+            mine.cancel()  # where there is no answer: one of those who wait for it then asks by itself
             del self._on_the_way[key]
 
     async def _ask_servers(self, key: str, request: Request) -> Answer:
