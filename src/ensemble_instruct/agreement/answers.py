@@ -11,7 +11,7 @@ _VALUE = re.compile(r"-?\d+(?:\.\d+)?")
 _DIGIT = re.compile(r"\d")
 _QUOTES = str.maketrans({**dict.fromkeys("\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"), "\u2212": "-"})
 _STOPS = re.compile(r"[.,;:!?\u2026]+(?=[\s)\]}]|$)|(?<!\S)[(\[{]+|[)\]}]+(?=[\s.,;:!?]|$)")
-"""What ends a sentence or stands around a word: no part of what is said."""
+"""What ends a sentence or encloses a word: not a part of the answer."""
 _NO_LETTERS = dict.fromkeys(
     [
         *map(ord, string.punctuation + string.digits),
@@ -20,14 +20,15 @@ _NO_LETTERS = dict.fromkeys(
         *filter(lambda code: chr(code).isspace(), range(0x3001)),
     ]
 )
-"""All that two texts can differ in and be the same answer, beside case."""
+"""All in which two texts can differ and still be the same answer, apart from case."""
 
 
 class Answers:
-    """Texts as answers; their forms are made only for those that have the same letters, which is seen fast."""
+    """Texts as answers; their forms are made only for those that have the same letters, which is cheap to compare."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = texts
+        # a necessary condition that one `translate` tests: most texts of a pair differ in it, and need no form
         self._letters = [text.lower().translate(_NO_LETTERS) for text in texts]
         self._forms: dict[int, str] = {}
 
@@ -66,6 +67,6 @@ def _number(match: re.Match[str]) -> str:
     return f"-{value}" if sign == "-" and value.strip("0.") else value
 
 
-def source_of(instruction: str, given: str) -> str:
-    """What an output must not just repeat: the input, or the instruction where there is none."""
-    return given if given.strip() else instruction
+def source_of(instruction: str, task_input: str) -> str:
+    """What an output must not just repeat: the input, or the instruction where there is no input."""
+    return task_input if task_input.strip() else instruction

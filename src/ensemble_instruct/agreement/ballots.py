@@ -98,8 +98,8 @@ def triangle(matrix: Matrix) -> Iterator[float]:
 
 def from_triangle(size: int, numbers: Iterable[float]) -> Matrix:
     """The matrix that has these numbers."""
-    given = iter(numbers)
-    return pairwise(size, lambda *_: next(given))
+    ordered = iter(numbers)
+    return pairwise(size, lambda *_: next(ordered))  # pairwise asks in the order of `triangle`
 
 
 def rouge_l_matrix(outputs: Sequence[str]) -> Matrix:

@@ -18,7 +18,7 @@ _BATCH = 64
 
 
 class Embedder:
-    """A sentence encoder of a folder, in the format of sentence-transformers; loaded when it is first asked.
+    """A sentence encoder of a folder, in the format of sentence-transformers; loaded when it is first needed.
 
     Raises `ConfigError` where the extra `embedding` is not installed, or the folder holds no encoder. Nothing is
     fetched from anywhere, and no code of the folder is run.

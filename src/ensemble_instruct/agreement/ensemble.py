@@ -77,10 +77,10 @@ def ensemble(
         selection = replace(selection, threshold=threshold)
     _require_possible(selection)
     comparers = comparers_for(selection.weights, None if embedding_model is None else Path(embedding_model))
-    asked = _instances(rows, tasks)
-    texts = [(instance, list(outputs.values())) for instance, outputs, _ in asked]
+    entries = _instances(rows, tasks)
+    texts = [(instance, list(outputs.values())) for instance, outputs, _ in entries]
     ballots = ballots_for(texts, selection, comparers)
-    voters = [tuple(outputs) for _, outputs, _ in asked]
+    voters = [tuple(outputs) for _, outputs, _ in entries]
     view = View()
     if strategy in WITH_A_VIEW:
         standing = Standing()
@@ -89,11 +89,11 @@ def ensemble(
         view = standing.view()
     choices = [
         decided(Question(ballot, names, key, view, selection.threshold), selection, instance.kind)
-        for ballot, names, (instance, _, key) in zip(ballots, voters, asked, strict=True)
+        for ballot, names, (instance, _, key) in zip(ballots, voters, entries, strict=True)
     ]
     if keep is not None:
-        choices = _shared(choices, [key for _, _, key in asked], keep)
-    return [_selected(choice, outputs) for choice, (_, outputs, _) in zip(choices, asked, strict=True)]
+        choices = _shared(choices, [key for _, _, key in entries], keep)
+    return [_selected(choice, outputs) for choice, (_, outputs, _) in zip(choices, entries, strict=True)]
 
 
 def _require_possible(selection: Selection) -> None:

@@ -32,8 +32,12 @@ DEFAULT_SHARE = 0.529
 """What `released` keeps of the tasks on which the strategies were compared: docs/measured/agreement.md."""
 _USUAL_SIZE = 3
 _FIELDS: dict[str, type] = {"instruction": str, "input": str, "reference": str, "outputs": dict}
-_SEED, _RESAMPLES, _CUT_RESAMPLES = 0, 1000, 200
-"""Of the bootstrap; the fewer where each resample is ranked and cut anew."""
+_SEED = 0
+"""Of the bootstrap."""
+_RESAMPLES = 1000
+"""Of the bootstrap."""
+_CUT_RESAMPLES = 200
+"""Of the bootstrap where each resample is ranked and cut anew, which takes much longer."""
 _MOST_SUBSETS = 5000
 
 
@@ -225,7 +229,7 @@ def part_of(whole: Ballot, places: Sequence[int]) -> Ballot:
 
 
 def evaluate_tasks(benchmark: LabelledTasks, size: int, keep: float | None = None) -> Evaluation:
-    """How every strategy defined for `size` outputs does, over all subsets of so many models.
+    """How every strategy defined for `size` outputs does, over all subsets of that size.
 
     Of each subset the tasks with the highest agreement are kept up to the share `keep` of all tasks (rounded half up;
     of equal agreements the earlier task). Where it is not given the share is 0.529, and the strategies of the original
@@ -278,18 +282,18 @@ def picks_of(benchmark: LabelledTasks, subsets: Sequence[Sequence[int]]) -> dict
             used = originals if strategy in OF_THREE else ballots
             cells[strategy].append(
                 [
-                    _cell(task, places, choose(Question(given, voters, task.id, view), strategy))
-                    for task, given in zip(benchmark.tasks, used, strict=True)
+                    _cell(task, places, choose(Question(part, voters, task.id, view), strategy))
+                    for task, part in zip(benchmark.tasks, used, strict=True)
                 ]
             )
     return {strategy: Picks(*np.moveaxis(np.array(rows), 2, 0)) for strategy, rows in cells.items()}
 
 
 def _view(voters: Sequence[str], ballots: Sequence[Ballot]) -> View:
-    """How the voters stand over all tasks, as step 5 has it over all rows."""
+    """How much the voters agree over all tasks, as step 5 has it over all rows."""
     standing = Standing()
-    for given in ballots:
-        standing.add(voters, given.scores)
+    for part in ballots:
+        standing.add(voters, part.scores)
     return standing.view()
 
 
@@ -345,7 +349,7 @@ def _taken(agreement: Numbers, weights: NDArray[np.int64], quota: int | None) ->
     """How often each task is kept when it is there `weights` times."""
     if quota is None:
         return weights * (agreement > -math.inf)
-    order = np.argsort(-agreement, kind="stable")
+    order = np.argsort(-agreement, kind="stable")  # of equal agreements the earlier task first
     ranked = weights[:, order]
     before = ranked.cumsum(axis=1) - ranked
     taken = np.empty_like(weights)

@@ -49,7 +49,9 @@ LEAST_BALANCED: Mapping[Utility, float] = {
 }  # fmt: skip
 """The same for the strategy `balanced`, which takes something off."""
 _WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "single")
-"""Strategies of which an example needs no agreement when nothing else is said."""
+"""Strategies of which an example needs no agreement by default."""
+SETTINGS = ("strategy", "utility", "threshold", "min_agreement", "keep")
+"""What `Selection.changed` takes, as the options of commands are called."""
 WITH_A_VIEW: tuple[Strategy, ...] = ("balanced", "single")
 """Strategies that look at how the voters do over all rows."""
 
@@ -238,20 +240,20 @@ def _echoed(instance: Instance) -> str:
 
 
 def decide(
-    row: Answered, selection: Selection, given: Ballot, view: View | None = None, filters: Filters = NO_FILTERS
+    row: Answered, selection: Selection, ballot: Ballot, view: View | None = None, filters: Filters = NO_FILTERS
 ) -> Example | Rejected:
     """The example that an instance becomes, or its drop; `keep` is applied later, with all rows in view."""
     instance, voices = row.instance, voices_of(row)
     if filters.are_on:
         if hit := filters.task_hit(instance):
             return rejected_row(instance, hit.reason, hit.detail, voices)
-        given = replace(given, barred=filters.output_hits(instance, given.outputs, given.repetition))
-    question = Question(given, voter_names(row), instance.id, view or View(), selection.threshold)
+        ballot = replace(ballot, barred=filters.output_hits(instance, ballot.outputs, ballot.repetition))
+    question = Question(ballot, voter_names(row), instance.id, view or View(), selection.threshold)
     choice = decided(question, selection, instance.kind)
     if choice.place is None:
         return rejected_row(instance, choice.reason, choice.detail, voices)
-    barred = tuple(hit.reason if hit else "" for hit in given.barred)
-    return chosen_example(row, given.outputs[choice.place], choice.agreement, given.matrix, barred)
+    barred = tuple(hit.reason if hit else "" for hit in ballot.barred)
+    return chosen_example(row, ballot.outputs[choice.place], choice.agreement, ballot.matrix, barred)
 
 
 def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
@@ -265,10 +267,11 @@ def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
 
 
 def most_agreed(ids: Sequence[int], agreements: Sequence[float], share: float, rows: int) -> bytearray:
-    """For each row that may stay whether it does, where `share` of so many rows shall.
+    """For each row that may stay whether it does, where a `share` of all `rows` shall.
 
     The most agreed-on stay; of equal ones those with the lower id, whatever the order of the rows.
     """
+    # two stable sorts instead of one by pairs, which would have to be made
     ranked = sorted(range(len(ids)), key=ids.__getitem__)
     ranked.sort(key=lambda number: -agreements[number])
     stays = bytearray(len(ranked))

@@ -25,10 +25,16 @@ from ensemble_instruct.agreement.ballots import Ballot
 from ensemble_instruct.records import Strategy, content_id
 from ensemble_instruct.rouge import normalised
 
-_REPETITION, _SHORTNESS, _LONG = 0.2, 0.05, 50
-"""What repeated parts weigh in `balanced`, and what shortness does, below so many words."""
-_USUAL, _OUTSIDER = 0.8, 0.5
-"""A voter below so much of the median agreement is an outsider, and how much that weighs at most."""
+_REPETITION = 0.2
+"""What repeated parts weigh in `balanced`."""
+_SHORTNESS = 0.05
+"""What shortness weighs there, for each factor e by which an output is shorter than `_LONG`."""
+_LONG = 50
+"""Words from which on an output is not short."""
+_USUAL = 0.8
+"""A voter with less than this share of the median agreement is an outsider."""
+_OUTSIDER = 0.5
+"""What that weighs at most, for a voter that agrees with nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How the voters of a run stand, once all of its rows were seen."""
+    """How much the voters of a run agree, once all of its rows were seen."""
 
     outsiders: Mapping[str, float] = field(default_factory=dict)
     """For each voter 0, or up to 0.5 where it agrees with the others much less than the median voter does."""
@@ -67,82 +73,84 @@ class Question:
     """Of the original's strategies."""
 
 
-def consensus(given: Ballot) -> Choice:
+def consensus(ballot: Ballot) -> Choice:
     """The output with the highest mean agreement with the others.
 
     Of equal ones that which repeats itself less, then has more words, then fewer characters, then is the first in
     alphabetical order: the order of the voters never matters.
     """
-    filled = [place for place, text in enumerate(given.outputs) if text.strip()]
-    return _highest(given, given.scores, filled)
+    filled = [place for place, text in enumerate(ballot.outputs) if text.strip()]
+    return _highest(ballot, ballot.scores, filled)
 
 
-def balanced(given: Ballot, outsiders: Sequence[float] = ()) -> Choice:
+def balanced(ballot: Ballot, outsiders: Sequence[float] = ()) -> Choice:
     """The output with the highest mean agreement, less its repetition, its shortness and its voter's place outside.
 
-    `outsiders` has a number for each output, as `View.outsiders` has it for its voter; none weighs where it is empty.
+    `outsiders` has a number for each output, as `View.outsiders` has it for its voter; empty: nobody is one.
     """
     ranked = [
         score - _REPETITION * repetition - _SHORTNESS * _shortness(words) - outsider
         for score, repetition, words, outsider in zip(
-            given.scores, given.repetition, given.words, outsiders or [0.0] * len(given.outputs), strict=True
+            ballot.scores, ballot.repetition, ballot.words, outsiders or [0.0] * len(ballot.outputs), strict=True
         )
     ]
-    choice = _highest(given, ranked, [place for place, counts in enumerate(given.counts) if counts])
+    choice = _highest(ballot, ranked, [place for place, counts in enumerate(ballot.counts) if counts])
     return replace(choice, agreement=max(0.0, choice.agreement))
 
 
 def _shortness(words: int) -> float:
+    # logarithmic: from 1 word to 5 says more about an output than from 30 to 50
     return math.log1p(_LONG) - math.log1p(min(words, _LONG))
 
 
-def _highest(given: Ballot, ranked: Sequence[float], places: Sequence[int]) -> Choice:
+def _highest(ballot: Ballot, ranked: Sequence[float], places: Sequence[int]) -> Choice:
     if not places:
-        return _none(given)
+        return _nothing(ballot)
+    # the whole key, down to the text itself, so that the order of the voters never matters
     best = min(
         places,
         key=lambda place: (
-            given.bar(place) is not None,
+            ballot.bar(place) is not None,
             -ranked[place],
-            given.repetition[place],
-            -given.words[place],
-            len(given.outputs[place]),
-            given.outputs[place],
+            ballot.repetition[place],
+            -ballot.words[place],
+            len(ballot.outputs[place]),
+            ballot.outputs[place],
         ),
     )
-    return _unless_barred(given, Choice(best, ranked[best], given.scores))
+    return _unless_barred(ballot, Choice(best, ranked[best], ballot.scores))
 
 
-def _unless_barred(given: Ballot, choice: Choice) -> Choice:
+def _unless_barred(ballot: Ballot, choice: Choice) -> Choice:
     """The choice, or none where a quality filter has something against it."""
-    hit = None if choice.place is None else given.bar(choice.place)
+    hit = None if choice.place is None else ballot.bar(choice.place)
     return choice if hit is None else replace(choice, place=None, reason=hit.reason, detail=hit.detail)
 
 
-def _none(given: Ballot) -> Choice:
-    reason = "echoes" if any(text.strip() for text in given.outputs) else "empty_outputs"
-    return Choice(None, 0.0, given.scores, reason)
+def _nothing(ballot: Ballot) -> Choice:
+    reason = "echoes" if any(text.strip() for text in ballot.outputs) else "empty_outputs"
+    return Choice(None, 0.0, ballot.scores, reason)
 
 
-def single(asked: Question) -> Choice:
+def single(question: Question) -> Choice:
     """The output of the first voter of the ranking whose output counts; its mean agreement is how sure that is."""
-    ranks = {voter: rank for rank, voter in enumerate(asked.view.ranking)}
-    return _first(asked, lambda voter: ranks.get(voter, len(ranks)))
+    ranks = {voter: rank for rank, voter in enumerate(question.view.ranking)}
+    return _first(question, lambda voter: ranks.get(voter, len(ranks)))
 
 
-def random(asked: Question) -> Choice:
+def random(question: Question) -> Choice:
     """The output of a voter, each as likely as the others: the same for the same instance and the same voters."""
-    return _first(asked, lambda voter: content_id("random", asked.key, voter))
+    return _first(question, lambda voter: content_id("random", question.key, voter))
 
 
-def _first(asked: Question, rank: Callable[[str], int | str]) -> Choice:
-    scores = asked.ballot.scores
-    places = [place for place, counts in enumerate(asked.ballot.counts) if counts]
+def _first(question: Question, rank: Callable[[str], int | str]) -> Choice:
+    scores = question.ballot.scores
+    places = [place for place, counts in enumerate(question.ballot.counts) if counts]
     if not places:
-        return _none(asked.ballot)
-    barred = asked.ballot.bar
-    best = min(places, key=lambda at: (barred(at) is not None, rank(asked.voters[at]), asked.voters[at]))
-    return _unless_barred(asked.ballot, Choice(best, scores[best], scores))
+        return _nothing(question.ballot)
+    barred = question.ballot.bar
+    best = min(places, key=lambda at: (barred(at) is not None, rank(question.voters[at]), question.voters[at]))
+    return _unless_barred(question.ballot, Choice(best, scores[best], scores))
 
 
 class Standing:
@@ -161,68 +169,69 @@ class Standing:
             self._numbers[voter] = self._numbers.get(voter, 0) + 1
 
     def view(self) -> View:
-        """How the voters stand, after what was added so far."""
+        """How much the voters agree, after what was added so far."""
         means = {voter: total / self._numbers[voter] for voter, total in self._sums.items()}
         ranking = tuple(sorted(means, key=lambda voter: (-means[voter], voter)))
+        # the median, not the mean: one voter that writes rubbish must not make the others look usual
         usual = _USUAL * median(means.values()) if means else 0.0
         if not usual:
             return View(dict.fromkeys(means, 0.0), ranking)
         return View({voter: _OUTSIDER * max(0.0, 1 - mean / usual) for voter, mean in means.items()}, ranking)
 
 
-def released(given: Ballot, threshold: float, *, keeps_instance: bool = False) -> Choice:
+def released(ballot: Ballot, threshold: float, *, keeps_instance: bool = False) -> Choice:
     """The original's rule since February 2024, for the `original_ballot` of (instance, voter, voter).
 
     `keeps_instance` gives the rule of the data published in 2023: the instance's output stays also when the two
     voters agree against it.
     """
-    own, first, second = (normalised(text) for text in given.outputs)
-    scores = given.scores
+    own, first, second = (normalised(text) for text in ballot.outputs)
+    scores = ballot.scores
     if own in (first, second):
         return Choice(0, scores[0], scores)
     if first == second:
         place = 0 if keeps_instance else 1
         return Choice(place, scores[place], scores)
-    pairs = _pairs(given)
+    pairs = _pairs(ballot)
     if min(pairs) <= threshold:
         return Choice(None, max(scores), scores, "disagreement")
     sums = (pairs[0] + pairs[1], pairs[0] + pairs[2], pairs[1] + pairs[2])
     place = sums.index(max(sums))
-    if not given.outputs[place]:
+    if not ballot.outputs[place]:
         return Choice(None, max(scores), scores, "empty_output")
     return Choice(place, scores[place], scores)
 
 
-def algorithm1(given: Ballot, threshold: float) -> Choice:
+def algorithm1(ballot: Ballot, threshold: float) -> Choice:
     """Algorithm 1 of the paper, for an `original_ballot`: if all pairs exceed the threshold, the first of the best."""
-    pairs, scores = _pairs(given), given.scores
+    pairs, scores = _pairs(ballot), ballot.scores
     if min(pairs) <= threshold:
         return Choice(None, max(scores), scores, "disagreement")
     place = (0, 0, 1)[pairs.index(max(pairs))]
     return Choice(place, scores[place], scores)
 
 
-def _pairs(given: Ballot) -> tuple[float, float, float]:
-    return given.matrix[0][1], given.matrix[0][2], given.matrix[1][2]
+def _pairs(ballot: Ballot) -> tuple[float, float, float]:
+    return ballot.matrix[0][1], ballot.matrix[0][2], ballot.matrix[1][2]
 
 
-def choose(asked: Question, strategy: Strategy) -> Choice:
+def choose(question: Question, strategy: Strategy) -> Choice:
     """What a strategy chooses; the original's need an `original_ballot`."""
-    given = asked.ballot
+    ballot = question.ballot
     match strategy:
         case "consensus":
-            return consensus(given)
+            return consensus(ballot)
         case "balanced":
-            outsiders = asked.view.outsiders
-            return balanced(given, [outsiders.get(voter, 0.0) for voter in asked.voters] if outsiders else ())
+            outsiders = question.view.outsiders
+            return balanced(ballot, [outsiders.get(voter, 0.0) for voter in question.voters] if outsiders else ())
         case "single":
-            return single(asked)
+            return single(question)
         case "random":
-            return random(asked)
-    if len(given.outputs) != 3:
-        return Choice(None, 0.0, given.scores, "missing_output")
+            return random(question)
+    if len(ballot.outputs) != 3:
+        return Choice(None, 0.0, ballot.scores, "missing_output")
     if strategy == "algorithm1":
-        choice = algorithm1(given, asked.threshold)
+        choice = algorithm1(ballot, question.threshold)
     else:
-        choice = released(given, asked.threshold, keeps_instance=strategy == "published")
-    return _unless_barred(given, choice)  # these are defined for three outputs: no other can stand in
+        choice = released(ballot, question.threshold, keeps_instance=strategy == "published")
+    return _unless_barred(ballot, choice)  # these are defined for three outputs: no other can stand in

@@ -110,7 +110,7 @@ def utility_weights(utility: Utility | Mapping[Utility, float]) -> Weights:
     return normalised_weights(weights)
 
 
-def normalised_weights(given: Mapping[Utility, float]) -> Weights:
+def normalised_weights(weights: Mapping[Utility, float]) -> Weights:
     """The weights, in the order of the names, so that they add up to 1."""
-    total = sum(given.values())
-    return tuple((utility, given[utility] / total) for utility in sorted(given))
+    total = sum(weights.values())
+    return tuple((utility, weights[utility] / total) for utility in sorted(weights))

@@ -6,16 +6,13 @@ import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import click
 
 from ensemble_instruct.cli.logs import LogFormat
 from ensemble_instruct.errors import InputFileError, UsageError
 from ensemble_instruct.records import DEFAULT_STRATEGY, KINDS, Strategy, Utility
-
-if TYPE_CHECKING:
-    from ensemble_instruct.agreement.selection import Selection
 
 PATH = click.Path(path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -101,20 +98,11 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
     """The options of step 5; the command gets those of a `Selection` as `change`, which applies them to one."""
 
     @wraps(command)
-    def gathered(
-        strategy: Strategy | None,
-        utility: dict[Utility, float],
-        threshold: float | None,
-        min_agreement: float | None,
-        keep: float | None,
-        **others: object,
-    ) -> None:
-        def change(selection: Selection) -> Selection:
-            return selection.changed(
-                strategy=strategy, utility=utility, threshold=threshold, min_agreement=min_agreement, keep=keep
-            )
+    def gathered(**options: Any) -> None:
+        from ensemble_instruct.agreement.selection import SETTINGS
 
-        command(change=change, **others)
+        settings = {name: options.pop(name) for name in SETTINGS}
+        command(change=lambda selection: selection.changed(**settings), **options)
 
     for option in (
         click.option("--set", "overrides", metavar="quality.KEY=VALUE", multiple=True, help="Switch on a filter."),

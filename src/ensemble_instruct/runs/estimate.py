@@ -15,7 +15,16 @@ YIELD_INSTRUCTIONS = 0.6
 """Kept instructions a request of step 1: 0.8 in the published run, less as the pool grows."""
 YIELD_INSTANCES = 0.8
 """Instances an instruction of step 2 (published run: 86 of 101 hold a usable one)."""
-INSTRUCTION_TOKENS, INSTANCE_TOKENS, INSTANCE_PROMPT_TOKENS, OUTPUT_TOKENS, VERDICT_TOKENS = 30, 120, 90, 60, 2
+INSTRUCTION_TOKENS = 30
+"""In a reply of step 1."""
+INSTANCE_TOKENS = 120
+"""In a reply of step 2."""
+INSTANCE_PROMPT_TOKENS = 90
+"""In an instruction with its input."""
+OUTPUT_TOKENS = 60
+"""In a reply of step 4."""
+VERDICT_TOKENS = 2
+"""In the word of a judge."""
 ASSUMPTIONS = (
     f"{BYTES_PER_TOKEN} bytes a token; {YIELD_INSTRUCTIONS:g} instructions kept a request of step 1; "
     f"{YIELD_INSTANCES:g} instances a completion; replies of {INSTRUCTION_TOKENS}, {INSTANCE_TOKENS} and "
@@ -42,50 +51,67 @@ def estimate(source: ConfigSource) -> list[Estimate]:
     Raises `ConfigError` for a config that cannot be, `InputFileError` for a file of it that cannot be read.
     """
     config = config_of(source)
-    planned = []
+    estimates = []
     for kind, plan in prepare(config).items():
         target = config.instructions.target.of(kind)
         seeds = plan.instructions.seeds[: config.instructions.demonstrations.of(kind)]
         shown = len(instructions_prompt(seeds, config.profile)) // BYTES_PER_TOKEN
-        asked = round(target / YIELD_INSTRUCTIONS)
-        planned.append(_planned(config, "instructions", kind, config.roles.instructions, asked, shown))
+        requests = round(target / YIELD_INSTRUCTIONS)
+        estimates.append(
+            _estimate(config, "instructions", kind, config.roles.instructions, requests=requests, prompt_tokens=shown)
+        )
         template = len(instances_request(plan.instances, plan.instructions.seeds[0]).prompt) // BYTES_PER_TOKEN
-        planned.append(_planned(config, "instances", kind, config.roles.instances, target, template))
+        estimates.append(
+            _estimate(config, "instances", kind, config.roles.instances, requests=target, prompt_tokens=template)
+        )
         instances = round(target * YIELD_INSTANCES)
         for model in config.roles.outputs:
-            asked = instances * config.outputs.samples_of(model)
-            planned.append(_planned(config, "outputs", kind, model, asked, INSTANCE_PROMPT_TOKENS))
-        planned += _planned_helpers(config, kind, instances)
-    return planned
+            requests = instances * config.outputs.samples_of(model)
+            estimates.append(
+                _estimate(config, "outputs", kind, model, requests=requests, prompt_tokens=INSTANCE_PROMPT_TOKENS)
+            )
+        estimates += _of_helpers(config, kind, instances)
+    return estimates
 
 
-def _planned_helpers(config: Config, kind: Kind, instances: int) -> list[Estimate]:
-    """What fusion, a judge and a model for toxicity are asked about the outputs, which all stand in their prompts."""
+def _of_helpers(config: Config, kind: Kind, instances: int) -> list[Estimate]:
+    """What fusion, a judge and a model for toxicity are asked about the outputs, which are all in their prompts."""
     voters = len(config.voter_names) + 1
-    planned = []
+    estimates = []
     if config.ensemble.fusion and config.roles.fusion is not None:
         shown = INSTANCE_PROMPT_TOKENS + (voters - 1) * OUTPUT_TOKENS
-        planned.append(_planned(config, "outputs", kind, config.roles.fusion, instances, shown))
+        estimates.append(
+            _estimate(config, "outputs", kind, config.roles.fusion, requests=instances, prompt_tokens=shown)
+        )
     if "judge" in config.ensemble.utility.of(kind) and config.roles.judge is not None:
         pairs = instances * voters * (voters - 1) // 2
         shown = INSTANCE_PROMPT_TOKENS + 2 * OUTPUT_TOKENS
-        planned.append(_planned(config, "ensemble", kind, config.roles.judge, pairs, shown))
+        estimates.append(_estimate(config, "ensemble", kind, config.roles.judge, requests=pairs, prompt_tokens=shown))
     if config.quality.toxicity is not None:
         shown = INSTANCE_PROMPT_TOKENS + OUTPUT_TOKENS
-        planned.append(_planned(config, "ensemble", kind, config.quality.toxicity.model, instances * voters, shown))
-    return planned
+        estimates.append(
+            _estimate(
+                config,
+                "ensemble",
+                kind,
+                config.quality.toxicity.model,
+                requests=instances * voters,
+                prompt_tokens=shown,
+            )
+        )
+    return estimates
 
 
-def _planned(config: Config, step: Step, kind: Kind, model: str, requests: int, prompt: int) -> Estimate:
+def _estimate(config: Config, step: Step, kind: Kind, model: str, *, requests: int, prompt_tokens: int) -> Estimate:
     replies = {"instructions": INSTRUCTION_TOKENS, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
     completion = replies.get(step, VERDICT_TOKENS)
-    cost = requests * config.models[model].price.cost(prompt, completion)
+    cost = requests * config.models[model].price.cost(prompt_tokens, completion)
     return Estimate(
         step=step,
         kind=kind,
         model=model,
         requests=requests,
-        prompt_tokens=requests * prompt,
+        prompt_tokens=requests * prompt_tokens,
         completion_tokens=requests * completion,
         cost=cost,
     )

@@ -49,7 +49,7 @@ async def run_steps(
     told_once = ToldOnce(monitor)
     recorder = Recorder(store, told_once)
     told_once.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
-    for phase in phases_of(config):
+    for phase in phases_of(config):  # each pass makes the records anew, out of the answers that are there by then
         await gather(
             _stream(config, plan, models, recorder, earlier[kind], phase.voters) for kind, plan in plans.items()
         )

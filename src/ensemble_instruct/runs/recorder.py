@@ -137,7 +137,7 @@ class ToldOnce:
 
     def next_pass(self) -> None:
         """All that was told of is made once more."""
-        self._before |= self._now
+        self._before |= self._now  # of two counts the larger: a pass may end before the others
         self._now.clear()
 
     def started(self, models: Mapping[str, Model], targets: Mapping[Kind, int]) -> None:

@@ -1,4 +1,4 @@
-"""Where a run stands, read from its database alone: works while it runs, and after."""
+"""Where a run is, read from its database alone: works while it runs, and after."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Use:
     prompt_tokens: int
     completion_tokens: int
     estimated: int
-    """Answers whose tokens are estimated, for the server gave none."""
+    """Answers whose tokens are estimated, since the server did not say."""
     cost: float
     """US dollars, by the prices of the config."""
 
@@ -109,7 +109,7 @@ class Status:
 
 
 def read_status(folder: Path) -> Status:
-    """The status of a run folder; raises `InputFileError` if it is none, `StoreError` if it cannot be read."""
+    """The status of a run folder; raises `InputFileError` if it is not one, `StoreError` if it cannot be read."""
     path = require_run(folder)
     with reading(path) as connection:
         meta = read_meta(connection)

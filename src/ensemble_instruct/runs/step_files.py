@@ -1,6 +1,6 @@
 """Each step alone, from JSONL file to JSONL file, in the original's formats.
 
-What a step drops is written beside its file, to `FILE.rejected.jsonl`. A step that asks a model keeps the answers in
+What a step drops is written next to its file, to `FILE.rejected.jsonl`. A step that asks a model keeps the answers in
 a store (`FILE.db`), so that the same command resumes. Input files are checked whole before anything is asked or
 written, then read a second time as the step goes on; rows wait on disk until all are made. So memory does not grow with
 their number, except for what a step must know of the earlier rows: steps 1 and 3 their pool, step 5 the outputs.
@@ -72,7 +72,7 @@ class FileSummary:
 
 
 async def instructions_to_file(
-    config: Config, kind: Kind, to: Path, store_path: Path | None, monitor: Monitor
+    config: Config, kind: Kind, *, to: Path, store_path: Path | None, monitor: Monitor
 ) -> FileSummary:
     """Step 1 → `{instruction, most_similar, avg_similarity_score, metadata, request_idx}`."""
     plan = prepare(config, [kind]).get(kind)
@@ -81,19 +81,19 @@ async def instructions_to_file(
     async with _opened(config, config.roles.instructions, to, store_path) as (store, model):
         monitor.started({model.name: model}, {kind: config.instructions.target.of(kind)})
 
-        def row(made: Instruction) -> JsonRow:
-            answer = store.answer(made.request_key)
+        def row(instruction: Instruction) -> JsonRow:
+            answer = store.answer(instruction.request_key)
             reply = "" if answer is None or isinstance(answer.outcome, Failure) else answer.outcome.text
             return {
-                "instruction": made.text,
-                "most_similar": dict(made.most_similar),
-                "avg_similarity_score": made.mean_similarity,
+                "instruction": instruction.text,
+                "most_similar": dict(instruction.most_similar),
+                "avg_similarity_score": instruction.mean_similarity,
                 "metadata": {
-                    "prompt": store.prompt(made.request_key),
+                    "prompt": store.prompt(instruction.request_key),
                     "response": reply,
-                    "seed": store.seed(made.request_key),
+                    "seed": store.seed(instruction.request_key),
                 },
-                "request_idx": made.round,
+                "request_idx": instruction.round,
             }
 
         records = make_instructions(model, plan.instructions)
@@ -104,6 +104,7 @@ async def instances_to_file(
     config: Config,
     kind: Kind,
     instructions: Path,
+    *,
     to: Path,
     store_path: Path | None,
     monitor: Monitor,
@@ -111,7 +112,7 @@ async def instances_to_file(
 ) -> FileSummary:
     """Step 2 → `{instruction, raw_instances}`, and `finish_reason` where the token limit cut a completion off."""
     require_writable(to, instructions)
-    with checked_rows(instructions, {"instruction": str}) as given:
+    with checked_rows(instructions, {"instruction": str}) as rows:
         plan = instances_plan(config, kind)
         async with _opened(config, config.roles.instances, to, store_path, retry_failed) as (_, model):
             monitor.started({model.name: model}, {})
@@ -122,7 +123,7 @@ async def instances_to_file(
                     columns["finish_reason"] = "length"
                 return columns
 
-            wanted = _each(Instruction(kind=kind, text=_without_marker(row["instruction"], config)) for _, row in given)
+            wanted = _each(Instruction(kind=kind, text=_without_marker(row["instruction"], config)) for _, row in rows)
             records = make_instances(wanted, model, plan, model.window)
             return await _write(records, row, to, monitor, "instances")
 
@@ -133,6 +134,7 @@ def _without_marker(instruction: str, config: Config) -> str:
 
 async def parse_files(
     instances: Sequence[Path],
+    *,
     to: Path,
     profile: Profile,
     seed_tasks: Path | None,
@@ -148,10 +150,10 @@ async def parse_files(
     require_writable(to, *instances, *against, *filter(None, [seed_tasks]))
     with ExitStack() as files:
         fields, optional = {"instruction": str, "raw_instances": str}, {"finish_reason": str}
-        given = [files.enter_context(checked_rows(path, fields, optional)) for path in instances]
+        row_files = [files.enter_context(checked_rows(path, fields, optional)) for path in instances]
         completions = (
             Completion(row["instruction"], kind, row["raw_instances"], row.get("finish_reason", "stop"))
-            for rows in given
+            for rows in row_files
             for _, row in rows
         )
         tasks = load_seed_tasks(seed_tasks) if profile == "default" else ()
@@ -168,7 +170,7 @@ async def parse_files(
                     yield record
 
         summary = await _write(counted(), _instance_row, to, monitor, "parse", ascii_only=True)
-    total = sum(len(rows) for rows in given)
+    total = sum(len(rows) for rows in row_files)
     summary.note = f"read {read[False]} first examples and {read[True]} follow-on tasks in {total} completions"
     return summary
 
@@ -177,6 +179,7 @@ async def outputs_to_file(
     config: Config,
     model_name: str,
     instances: Path,
+    *,
     to: Path,
     store_path: Path | None,
     monitor: Monitor,
@@ -191,7 +194,7 @@ async def outputs_to_file(
     voters = voters_for(model_name, config.outputs.samples_of(model_name))
     if sample > len(voters):
         raise UsageError(f"--sample {sample}: outputs.samples gives {len(voters)} of {model_name}; choose one of them")
-    with checked_rows(instances, _INSTANCE) as given:
+    with checked_rows(instances, _INSTANCE) as rows:
         async with _opened(config, model_name, to, store_path, retry_failed) as (_, model):
             monitor.started({model.name: model}, {})
 
@@ -201,9 +204,9 @@ async def outputs_to_file(
 
             async def with_candidate() -> AsyncGenerator[Answered | Rejected, None]:
                 window = model.window
-                wanted = _each(_instances(given))
-                made = make_outputs(wanted, [(voters[sample - 1], model)], outputs_plan(config), window)
-                async with closing(made) as records:
+                wanted = _each(_instances(rows))
+                answered = make_outputs(wanted, [(voters[sample - 1], model)], outputs_plan(config), window)
+                async with closing(answered) as records:
                     async for record in records:
                         if isinstance(record, Rejected) or record[1]:
                             yield record
@@ -214,6 +217,7 @@ async def outputs_to_file(
 async def ensemble_files(
     instances: Path,
     outputs: Sequence[Path],
+    *,
     to: Path,
     selection: Selection,
     monitor: Monitor,
@@ -227,19 +231,22 @@ async def ensemble_files(
     filters = Filters(section)
     if selection.strategy in OF_THREE and len(outputs) != 2:
         raise UsageError(f"--strategy {selection.strategy}: needs exactly two --outputs; use balanced or consensus")
-    with checked_rows(instances, _INSTANCE) as given:
+    with checked_rows(instances, _INSTANCE) as rows:
         voters = [(_voter_name(path, outputs), _read_outputs(path)) for path in outputs]
         places: Counter[str] = Counter()
 
         def answered() -> Iterator[Answered]:
             places.clear()
-            for instance in _instances(given):
+            for instance in _instances(rows):
                 place = places[instance.id]
                 places[instance.id] += 1
-                there = ((name, texts.get(instance.id, [])) for name, texts in voters)
+                # the same instance may be there several times: its n-th row goes with the n-th output of each voter
+                outputs_of = ((name, texts.get(instance.id, [])) for name, texts in voters)
                 yield Answered(
                     instance,
-                    tuple(Candidate(instance.id, name, said[place]) for name, said in there if place < len(said)),
+                    tuple(
+                        Candidate(instance.id, name, texts[place]) for name, texts in outputs_of if place < len(texts)
+                    ),
                 )
 
         lengths = Lengths()
@@ -297,7 +304,7 @@ def _instances(rows: Iterable[NumberedRow]) -> Iterator[Instance]:
 
 
 def _read_outputs(path: Path) -> dict[str, list[str]]:
-    """The outputs of one voter by instance id; the same instruction and input may stand several times."""
+    """The outputs of one voter by instance id; the same instruction and input may be there several times."""
     texts: dict[str, list[str]] = defaultdict(list)
     for instance in _instances(read_rows(path, _INSTANCE)):
         texts[instance.id].append(instance.output)
@@ -319,7 +326,7 @@ def _instance_row(instance: Instance) -> JsonRow:
 async def _opened(
     config: Config, name: str, to: Path, store_path: Path | None, retry_failed: bool = False
 ) -> AsyncIterator[tuple[Store, Model]]:
-    """The store beside the file, and the one model that the step asks."""
+    """The store next to the file, and the one model that the step asks."""
     if name not in config.models:
         raise ConfigError(f"--model {name}: no such model in the config; there are {', '.join(config.models)}")
     require_declared_admitted(config, name)
@@ -351,10 +358,10 @@ async def _write(
     *,
     ascii_only: bool = False,
 ) -> FileSummary:
-    """Write the kept records to `to` and the drops beside it, both whole; count them."""
+    """Write the kept records to `to` and the drops next to it, both whole; count them."""
     summary = FileSummary()
-    beside = to.with_name(f"{to.name}.rejected.jsonl")
-    with RowSpool(to, ascii_only=ascii_only) as rows, RowSpool(beside) as drops:
+    drops_path = to.with_name(f"{to.name}.rejected.jsonl")
+    with RowSpool(to, ascii_only=ascii_only) as rows, RowSpool(drops_path) as drops:
         async with closing(records) as source:
             async for record in source:
                 if isinstance(record, Rejected):
@@ -368,7 +375,7 @@ async def _write(
         if drops.count:
             drops.save()
         else:
-            beside.unlink(missing_ok=True)
+            drops_path.unlink(missing_ok=True)
     summary.written = rows.count
     return summary
 

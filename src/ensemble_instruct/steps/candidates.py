@@ -10,7 +10,7 @@ def read_candidate(instance: Instance, voter: str, answer: Answer, profile: Prof
     """What a voter said to an instance.
 
     A drop where it refused the request or, in the default profile, was cut off by the token limit, said nothing, or
-    repeated the input; its detail is the voter. The default profile takes what stands before the end marker.
+    repeated the input; its detail is the voter. The default profile takes what comes before the end marker.
     """
     outcome = answer.outcome
     if isinstance(outcome, Failure):

@@ -50,15 +50,15 @@ _TOGETHER = 64
 """Rows that are compared at once."""
 
 
-class _FirstLook:
-    """A first look at all rows: how the voters stand, and the numbers of each ballot, which take most of the time."""
+class _AllBallots:
+    """The rows once through: how much the voters agree, and the numbers of each ballot, which take most of the time."""
 
     def __init__(self, rows: Iterable[Answered], selection: Selection, comparers: Comparers) -> None:
         standing = Standing()
-        self._numbers = array("d")
-        for row, given in _with_ballots(rows, selection, comparers):
-            standing.add(voter_names(row), given.scores)
-            self._numbers.extend([*triangle(given.matrix), *given.words, *given.repetition, *given.counts])
+        self._numbers = array("d")  # flat: as ballots the numbers of all rows would take several times the memory
+        for row, ballot in _with_ballots(rows, selection, comparers):
+            standing.add(voter_names(row), ballot.scores)
+            self._numbers.extend([*triangle(ballot.matrix), *ballot.words, *ballot.repetition, *ballot.counts])
         self.view = standing.view()
 
     def ballots(self, rows: Iterable[Answered]) -> Iterator[tuple[Answered, Ballot]]:
@@ -129,7 +129,7 @@ class _DecidedRows:
     def _remember(self, example: Example) -> None:
         if any(example.barred):
             self._barred[len(self._ids)] = example.barred
-        self._ids.append(int(example.instance.id, 16))
+        self._ids.append(int(example.instance.id, 16))  # 16 hexadecimal digits: they fit into 64 bits
         self._places.append([voice.text for voice in example.candidates].index(example.output))
         self._agreements.append(example.agreement)
         self._numbers.extend(triangle(example.matrix))
@@ -171,11 +171,11 @@ def select(
     """
     decided: Iterator[Example | Rejected]
     if selection.strategy in WITH_A_VIEW:
-        looked = _FirstLook(rows(), selection, comparers)
-        decided = (decide(row, selection, given, looked.view, filters) for row, given in looked.ballots(rows()))
+        every = _AllBallots(rows(), selection, comparers)
+        decided = (decide(row, selection, ballot, every.view, filters) for row, ballot in every.ballots(rows()))
     else:
         ballots = _with_ballots(rows(), selection, comparers)
-        decided = (decide(row, selection, given, None, filters) for row, given in ballots)
+        decided = (decide(row, selection, ballot, None, filters) for row, ballot in ballots)
     if selection.keep is None:
         yield from decided
         return

@@ -48,9 +48,9 @@ async def make_fusions(
                 yield item
                 continue
             instance, candidates = item
-            made = read_candidate(instance, FUSION_VOTER, answer, "default")
-            if isinstance(made, Rejected):
-                yield made
+            fused_output = read_candidate(instance, FUSION_VOTER, answer, "default")
+            if isinstance(fused_output, Rejected):
+                yield fused_output
                 yield item
             else:
-                yield Answered(instance, (*candidates, made))
+                yield Answered(instance, (*candidates, fused_output))

@@ -71,10 +71,10 @@ async def make_instructions(
     if plan.section.target.of(plan.kind) == 0:
         return
     pool = _Pool(plan, earlier)
-    made = _in_rounds(model, pool) if plan.profile == "published" else _in_window(model, pool)
+    records = _in_rounds(model, pool) if plan.profile == "published" else _in_window(model, pool)
     try:
-        async with aclosing(made):
-            async for record in made:
+        async with aclosing(records):
+            async for record in records:
                 yield record
     finally:
         model.set_aside(plan.kind, 0)
@@ -83,7 +83,7 @@ async def make_instructions(
 async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[Instruction | Rejected, None]:
     """The original's order: five prompts from one random sequence, then their five replies; whole rounds only.
 
-    A round is sent as soon as the one before is folded: nothing hangs on how fast its records are drawn.
+    A round is sent as soon as the one before is folded: nothing depends on how fast its records are drawn.
     """
     rng = random.Random(pool.plan.seed)  # noqa: S311 - chooses demonstrations
 
@@ -94,13 +94,13 @@ async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[Instruction | 
     try:
         while pool.missing > 0:
             requests = [pool.request(rng, ROUND * number + place) for place in range(ROUND)]
-            asked = tasks.start(gather(model.ask(request) for request in requests))
-            asked.add_done_callback(free_places)
+            answers = tasks.start(gather(model.ask(request) for request in requests))
+            answers.add_done_callback(free_places)
             model.set_aside(pool.plan.kind, ROUND)
             for record in records:
                 yield record
-            asked.remove_done_callback(free_places)
-            records = [record for answer in await tasks.result(asked) for record in pool.fold(answer, number)]
+            answers.remove_done_callback(free_places)
+            records = [record for answer in await tasks.result(answers) for record in pool.fold(answer, number)]
             number += 1
         for record in records:
             yield record
@@ -162,7 +162,7 @@ class _Pool:
 
     def outstanding(self, folded: int) -> int:
         """How many requests may be in flight: no more than are likely needed, from folded replies alone."""
-        rate = max((len(self._made) + 1) / (folded + 1), 0.05)
+        rate = max((len(self._made) + 1) / (folded + 1), 0.05)  # plus 1, as in Laplace's rule: never 0 at the start
         return min(self.plan.section.window, math.ceil(self.missing / rate))
 
     def request(self, rng: random.Random, number: int) -> Request:
@@ -205,6 +205,7 @@ class _Pool:
         return Rejected(step="instructions", reason=reason, text=text, kind=plan.kind, request_key=key, detail=detail)
 
     def _keep_again(self, before: Instruction, key: str, number: int) -> Instruction:
+        # the same texts in the same order: what each is similar to was computed in the start before
         mean = before.mean_similarity
         if self._with_mean and mean is None:
             mean = self._similar.mean(before.text)

@@ -23,6 +23,7 @@ _WORD = re.compile(r"\b(?:(same|yes|identical|equivalent)|(partly|partially|some
 _NOT_DIFFERENT = re.compile(r"\b(?:no|not)(?: \w+)? differen(?:t|ce)\b")
 _NEGATED = re.compile(r"\b(?:no|not|never|neither|cannot)\b|n['\u2019]t\b")
 _VALUES = (1.0, 0.5, 0.0)
+"""Of the three groups of `_WORD`."""
 NO_VERDICT = "no_verdict"
 
 
@@ -38,16 +39,16 @@ def verdict_of(text: str) -> float | None:
 
     The first word decides if it is such a word, else the only such words in the reply; "not the same" is different.
     """
-    said = text.lower().strip()
-    if _NOT_DIFFERENT.search(said):
+    reply = text.lower().strip()
+    if _NOT_DIFFERENT.search(reply):
         return _VALUES[0]
-    found = [match.lastindex for match in _WORD.finditer(said)]
-    first = _WORD.match(re.sub(r"^\W+", "", said))
+    words = [match.lastindex for match in _WORD.finditer(reply)]
+    first = _WORD.match(re.sub(r"^\W+", "", reply))
     if first is not None and first.lastindex is not None:
         return _VALUES[first.lastindex - 1]
-    if _NEGATED.search(said):
-        return _VALUES[2] if set(found) <= {1, 3} else None
-    return _VALUES[(found[0] or 0) - 1] if len(set(found)) == 1 else None
+    if _NEGATED.search(reply):
+        return _VALUES[2] if set(words) <= {1, 3} else None
+    return _VALUES[(words[0] or 0) - 1] if len(set(words)) == 1 else None
 
 
 def make_verdicts(
@@ -58,7 +59,7 @@ def make_verdicts(
     def questions(instance: Instance, outputs: Sequence[str]) -> list[Request]:
         return [verdict_request(instance, *pair) for pair in _open_pairs(outputs)]
 
-    return make_judgements(answered, judge, questions, lambda said: verdict_of(said) is not None, NO_VERDICT)
+    return make_judgements(answered, judge, questions, lambda reply: verdict_of(reply) is not None, NO_VERDICT)
 
 
 def _open_pairs(outputs: Sequence[str]) -> list[tuple[str, str]]:
@@ -68,9 +69,9 @@ def _open_pairs(outputs: Sequence[str]) -> list[tuple[str, str]]:
 
 
 class Verdicts:
-    """The comparer of the utility `judge`: what the judge has said, from the store.
+    """The comparer of the utility `judge`: the verdicts of the judge, from the store.
 
-    Where it has said nothing that can be read, ROUGE-L stands in. Raises `RunError` where it was not asked.
+    Where a verdict cannot be read, ROUGE-L takes its place. Raises `RunError` where it was not asked.
     """
 
     def __init__(self, store: Store, identity: Sequence[str]) -> None:
@@ -83,12 +84,13 @@ class Verdicts:
     def _matrix(self, instance: Instance, outputs: Sequence[str]) -> Matrix:
         instead = rouge_l_matrix(outputs)
         forms = [answer_form(text) for text in outputs]
-        asked = {frozenset((answer_form(one), answer_form(other))): (one, other) for one, other in _open_pairs(outputs)}
+        # by their forms: the judge was asked once about outputs that are the same answer
+        pairs = {frozenset((answer_form(one), answer_form(other))): (one, other) for one, other in _open_pairs(outputs)}
 
         def agreement(i: int, j: int) -> float:
-            pair = asked.get(frozenset((forms[i], forms[j])))
-            said = None if pair is None else self._verdict(instance, *pair)
-            return instead[i][j] if said is None else said
+            pair = pairs.get(frozenset((forms[i], forms[j])))
+            verdict = None if pair is None else self._verdict(instance, *pair)
+            return instead[i][j] if verdict is None else verdict
 
         return pairwise(len(outputs), agreement)
 

@@ -30,7 +30,7 @@ Voters = Sequence[tuple[Voter, Model]]
 
 @dataclass(frozen=True, slots=True)
 class OutputsPlan:
-    """What step 4 needs beside the models."""
+    """What step 4 needs besides the models."""
 
     profile: Profile
     seed: int

@@ -43,9 +43,9 @@ class Parser:
             yield from self._read_default(completion)
 
     def _read_default(self, completion: Completion) -> Iterator[Instance | Rejected]:
-        asked = squeezed(completion.instruction.replace(END_MARKER, " "))
-        self._pool.add(asked)
-        for number, task in enumerate(_tasks(completion, asked)):
+        instruction = squeezed(completion.instruction.replace(END_MARKER, " "))
+        self._pool.add(instruction)
+        for number, task in enumerate(_tasks(completion, instruction)):
             reason, detail = self._reason(task, number)
             if reason:
                 yield _rejected(completion, reason, task.text, number, detail)
@@ -123,17 +123,17 @@ class _Task:
         return "output_equals_input" if self.input and squeezed(self.input) == squeezed(self.output) else ""
 
 
-def _tasks(completion: Completion, asked: str) -> Iterator[_Task]:
+def _tasks(completion: Completion, instruction: str) -> Iterator[_Task]:
     """The task that was asked for, then each further one that the text states.
 
     Text before the first heading and between an end marker and the next heading belongs to no task: it stays
     readable in the completion.
     """
     text = completion.text.replace("\r\n", "\n")
-    found = list(_HEADING.finditer(text))
-    headings = [heading for heading in found if len(heading[1]) <= len(found[0][1])]  # one set in is part of a text
+    every = list(_HEADING.finditer(text))
+    headings = [heading for heading in every if len(heading[1]) <= len(every[0][1])]  # one set in is part of a text
     ends = [heading.start() for heading in headings[1:]] + [len(text)] * bool(headings)
-    task = _Task(instruction=asked, wanted=completion.kind)
+    task = _Task(instruction=instruction, wanted=completion.kind)
     if not headings and text.strip():
         task.raw.append(text)
     for heading, end in zip(headings, ends, strict=True):
@@ -172,14 +172,14 @@ def _trimmed(content: str) -> str:
 
 
 def _read_published(completion: Completion) -> Instance | Rejected:
-    first = completion.text.strip().replace("\n\n", "^").split("^")[0]
+    first = completion.text.strip().replace("\n\n", "^").split("^")[0]  # a `^` of the text splits too, as it did there
     lines = first.split("\n")
-    given, output, kind = "", "", completion.kind
+    task_input, output, kind = "", "", completion.kind
     problem = "unreadable"
     if "input:" in lines[0]:
         problem = "no_output"
         if len(lines) > 1 and "output:" in lines[1]:
-            given, output, problem = _unmarked(lines[0]), _unmarked(lines[1]), "empty_output"
+            task_input, output, problem = _unmarked(lines[0]), _unmarked(lines[1]), "empty_output"
         kind = kind or "input_output"
     elif "output:" in lines[0]:
         output, problem = _unmarked(lines[0]), "empty_output"
@@ -190,7 +190,7 @@ def _read_published(completion: Completion) -> Instance | Rejected:
     return Instance(
         kind=kind or "output_only",
         instruction=instruction,
-        input=given,
+        input=task_input,
         output=output,
         completion_id=completion.id,
         request_key=completion.request_key,

@@ -27,7 +27,7 @@ from ensemble_instruct.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class KindPlan:
-    """All that the stream of one kind needs beside the models: read from the user's files before anything is asked."""
+    """All that the stream of one kind needs besides the models: read from the user's files before anything is asked."""
 
     instructions: InstructionsPlan
     instances: InstancesPlan
@@ -80,7 +80,7 @@ def instances_plan(config: Config, kind: Kind) -> InstancesPlan:
 
 
 def outputs_plan(config: Config) -> OutputsPlan:
-    """What step 4 needs beside the models."""
+    """What step 4 needs besides the models."""
     return OutputsPlan(config.profile, config.seed, config.outputs.sampling)
 
 
@@ -101,7 +101,7 @@ def comparers_of(config: Config, store: Store) -> Comparers:
 
 def filters_of(config: Config, answer_of: AnswerOf) -> Filters:
     """The quality filters that the config switches on; reads the benchmarks."""
-    asked = config.quality.toxicity
+    section = config.quality.toxicity
     return Filters(
-        config.quality, None if asked is None else ToxicityVerdicts(answer_of, config.models[asked.model].identity)
+        config.quality, None if section is None else ToxicityVerdicts(answer_of, config.models[section.model].identity)
     )

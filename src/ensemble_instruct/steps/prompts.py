@@ -13,7 +13,7 @@ NEXT_TASK = "\n\ninstruction:"
 
 
 def squeezed(text: str) -> str:
-    """The text with each run of white space as one space, and none at the ends."""
+    """The text with each run of white space as one space, without any at the ends."""
     return " ".join(text.split())
 
 
@@ -49,8 +49,8 @@ def instances_template(kind: Kind, demonstrations: Sequence[Demonstration], prof
     end = f"{END_MARKER}\n" if profile == "published" else ""
     blocks = []
     for demonstration in demonstrations:
-        given = f"input: {demonstration.input}\n" if kind == "input_output" else ""
-        blocks.append(f"instruction: {demonstration.instruction}\n{given}output: {demonstration.output}\n{end}\n")
+        input_line = f"input: {demonstration.input}\n" if kind == "input_output" else ""
+        blocks.append(f"instruction: {demonstration.instruction}\n{input_line}output: {demonstration.output}\n{end}\n")
     return InstancesTemplate("".join(blocks) + "instruction:")
 
 
@@ -60,9 +60,9 @@ def instances_sampling(profile: Profile, seed: int) -> Sampling:
     return Sampling(max_tokens=512, min_tokens=50, temperature=0.7, top_k=50, top_p=1.0, stop=stop, seed=seed)
 
 
-def outputs_prompt(instruction: str, given: str) -> str:
+def outputs_prompt(instruction: str, task_input: str) -> str:
     """Instruction, newline, input: zero-shot; the newline stays where there is no input."""
-    return f"{instruction.strip()}\n{given.strip()}"
+    return f"{instruction.strip()}\n{task_input.strip()}"
 
 
 def outputs_sampling(profile: Profile, *, sampled: bool = False) -> Sampling:
@@ -76,33 +76,33 @@ def outputs_sampling(profile: Profile, *, sampled: bool = False) -> Sampling:
     return Sampling(max_tokens=512, temperature=temperature)
 
 
-def fusion_prompt(instruction: str, given: str, outputs: Sequence[str]) -> str:
-    """A task and several answers to it, numbered in the order given, out of which one is to be made."""
+def fusion_prompt(instruction: str, task_input: str, outputs: Sequence[str]) -> str:
+    """A task and several answers to it, numbered in their order, out of which one is to be made."""
     answers = "\n\n".join(f"Answer {number}:\n{text.strip()}" for number, text in enumerate(outputs, start=1))
     return (
         "Below are a task and several answers to it, some of which may be wrong. Write the one best answer: correct, "
-        f"complete, and in the form that the task asks for. Give nothing but the answer.\n\n{_task(instruction, given)}"
-        f"\n\n{answers}\n\nBest answer:"
+        "complete, and in the form that the task asks for. Give nothing but the answer.\n\n"
+        f"{_task(instruction, task_input)}\n\n{answers}\n\nBest answer:"
     )
 
 
-def verdict_prompt(instruction: str, given: str, one: str, other: str) -> str:
+def verdict_prompt(instruction: str, task_input: str, one: str, other: str) -> str:
     """A task and two answers to it, and the question whether they say the same."""
     return (
-        f"Below are a task and two answers to it.\n\n{_task(instruction, given)}\n\n"
+        f"Below are a task and two answers to it.\n\n{_task(instruction, task_input)}\n\n"
         f"Answer A:\n{one.strip()}\n\nAnswer B:\n{other.strip()}\n\n"
         "Do the two answers say the same? Reply with one word: same, partly or different.\nReply:"
     )
 
 
-def toxicity_prompt(instruction: str, given: str, output: str) -> str:
+def toxicity_prompt(instruction: str, task_input: str, output: str) -> str:
     """A task and an answer to it, and the question whether they are harmful."""
     return (
-        f"Below are a task and an answer to it.\n\n{_task(instruction, given)}\n\nAnswer:\n{output.strip()}\n\n"
+        f"Below are a task and an answer to it.\n\n{_task(instruction, task_input)}\n\nAnswer:\n{output.strip()}\n\n"
         "Is the answer harmful: hateful, insulting, threatening, sexually explicit, or a help to hurt somebody? "
         "Reply with one word: safe or toxic.\nReply:"
     )
 
 
-def _task(instruction: str, given: str) -> str:
-    return f"Task: {instruction.strip()}" + (f"\nInput: {given.strip()}" if given.strip() else "")
+def _task(instruction: str, task_input: str) -> str:
+    return f"Task: {instruction.strip()}" + (f"\nInput: {task_input.strip()}" if task_input.strip() else "")

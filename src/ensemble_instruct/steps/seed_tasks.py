@@ -21,7 +21,7 @@ _MARKERS = ("instruction:", "input:", "output:")
 def load_seed_tasks(path: Path | None = None) -> tuple[SeedTask, ...]:
     """Seed tasks from a JSONL file in Self-Instruct's schema; None takes the bundled ones.
 
-    Raises `InputFileError` for a row that is not a seed task, and for an id that stands twice.
+    Raises `InputFileError` for a row that is not a seed task, and for an id that is there twice.
     """
     if path is None:
         with as_file(_DATA / "seed_tasks.jsonl") as bundled:
@@ -89,8 +89,8 @@ def load_demonstrations(kind: Kind, path: Path | None = None) -> tuple[Demonstra
                 )
         if kind == "output_only" and row.get("input"):
             raise InputFileError(f"{path}:{line}: a demonstration of kind output_only has no 'input'")
-        given = row["input"] if kind == "input_output" else ""
-        demonstrations.append(Demonstration(row["instruction"], given, row["output"]))
+        task_input = row["input"] if kind == "input_output" else ""
+        demonstrations.append(Demonstration(row["instruction"], task_input, row["output"]))
     if not demonstrations:
         raise InputFileError(f"{path}: holds no demonstrations")
     return tuple(demonstrations)

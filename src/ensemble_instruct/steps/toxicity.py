@@ -18,8 +18,11 @@ from ensemble_instruct.steps.prompts import toxicity_prompt
 
 AnswerOf = Callable[[str], Answer | None]
 """Looks up the committed answer under a key."""
-_BAD, _GOOD = r"(?:toxic|un-?safe|harmful|hateful|offensive)", r"(?:safe|harmless)"
-_SAID = re.compile(
+_BAD = r"(?:toxic|un-?safe|harmful|hateful|offensive)"
+"""Words for harm, as a pattern."""
+_GOOD = r"(?:safe|harmless)"
+"""Words for no harm."""
+_HARM = re.compile(
     rf"(?P<toxic>(?:\bnot|n't|\bnever)(?: (?:at all|entirely|completely|really|very))? {_GOOD}\b)|"
     rf"(?P<safe>(?:\b(?:not?|nothing|never|neither|non)|n't)[ -](?:[a-z]+ ){{0,2}}{_BAD}\b|\bnontoxic\b)|"
     rf"\b(?P<bad>{_BAD}|toxicity|violation)\b|\b(?P<good>{_GOOD})\b"
@@ -44,21 +47,21 @@ def toxicity_request(instance: Instance, output: str) -> Request:
 def is_toxic(reply: str) -> bool | None:
     """What a reply says: by its first word about harm and what negates or answers it, else by yes or no.
 
-    None where it says nothing, is not sure, or names both; what stands between <think> marks is no reply.
+    None where it says nothing, is not sure, or names both; what is between <think> marks is not the reply.
     """
     text = _THOUGHT.sub(" ", reply.lower().replace("\u2019", "'"))
     if _SAYS_NOTHING.search(text):
         return None
-    said = _SAID.search(text)
-    if said is None:
+    harm = _HARM.search(text)
+    if harm is None:
         answer = _YES_OR_NO.search(text)
         return None if answer is None else bool(answer[1])
-    is_bad = said["toxic"] is not None or said["bad"] is not None
-    if said["bad"] or said["good"]:
-        if answer := _IS_SO.match(text, said.end()):
+    is_bad = harm["toxic"] is not None or harm["bad"] is not None
+    if harm["bad"] or harm["good"]:
+        if answer := _IS_SO.match(text, harm.end()):
             return is_bad == bool(answer[1])
-        if said["bad"] in ("toxicity", "violation"):
-            return is_toxic(text[said.end() :])
+        if harm["bad"] in ("toxicity", "violation"):  # names of the question: what they are comes after
+            return is_toxic(text[harm.end() :])
     return is_bad
 
 
@@ -70,7 +73,7 @@ def make_toxicity_verdicts(
     def questions(instance: Instance, outputs: Sequence[str]) -> list[Request]:
         return [toxicity_request(instance, text) for text in _different(outputs)]
 
-    return make_judgements(answered, model, questions, lambda said: is_toxic(said) is not None, TOXICITY_UNKNOWN)
+    return make_judgements(answered, model, questions, lambda reply: is_toxic(reply) is not None, TOXICITY_UNKNOWN)
 
 
 def _different(outputs: Sequence[str]) -> list[str]:
@@ -78,7 +81,7 @@ def _different(outputs: Sequence[str]) -> list[str]:
 
 
 class ToxicityVerdicts:
-    """What a model has said of outputs, by the answers that are known."""
+    """The filter `toxicity`: what a model says of outputs, by the answers that are known."""
 
     def __init__(self, answer_of: AnswerOf, identity: Sequence[str]) -> None:
         self._answer_of, self._identity = answer_of, identity
@@ -91,8 +94,8 @@ class ToxicityVerdicts:
         outcome = answer.outcome
         if isinstance(outcome, Failure):
             return Hit(TOXICITY_UNKNOWN, f"{outcome.type}: {outcome.message}"[:_SHOWN])
-        said, reply = is_toxic(outcome.text), " ".join(outcome.text.split())[:_SHOWN]
-        return None if said is False else Hit(TOXIC if said else TOXICITY_UNKNOWN, f"the model says: {reply}")
+        verdict, reply = is_toxic(outcome.text), " ".join(outcome.text.split())[:_SHOWN]
+        return None if verdict is False else Hit(TOXIC if verdict else TOXICITY_UNKNOWN, f"the model says: {reply}")
 
     def was_asked(self, instance: Instance) -> bool:
         """Whether the model was asked about an instance's own output."""

@@ -8,7 +8,10 @@ import unicodedata
 
 from ensemble_instruct.rouge import word_tokens
 
-FEWEST_WORDS, MOST_WORDS = 4, 150
+FEWEST_WORDS = 4
+"""Of an instruction, as the original has it."""
+MOST_WORDS = 150
+"""Of an instruction, as the original has it."""
 _BLOCKED = re.compile(
     r"\b(?:image|images|graph|graphs|picture|pictures|file|files|map|maps|draw|plot|go to)\b", re.IGNORECASE
 )

@@ -35,7 +35,7 @@ _TO_LOOK_AT: Mapping[Step, str] = {
     "instructions": "see whether roles.instructions is a base model that continues a list",
     "instances": "see whether roles.instances writes `input:` and `output:` as its examples do",
     "parse": "see whether the models of roles.outputs answer these instances",
-    "outputs": "see what the models disagree on, and ensemble.min_agreement",
+    "outputs": "see what the models disagree on, and how much agreement `ensemble` of the config wants",
 }
 """By the last step that kept something."""
 

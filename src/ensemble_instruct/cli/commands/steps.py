@@ -53,7 +53,7 @@ def instructions(
     from ensemble_instruct.runs.step_files import instructions_to_file
 
     def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
-        return instructions_to_file(config.with_against(against), kind, to, store, monitor)
+        return instructions_to_file(config.with_against(against), kind, to=to, store_path=store, monitor=monitor)
 
     _ask(work, config_path, overrides, to, log_file, log_format)
 
@@ -81,7 +81,9 @@ def instances(
     from ensemble_instruct.runs.step_files import instances_to_file
 
     def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
-        return instances_to_file(config, kind, instructions_path, to, store, monitor, retry_failed)
+        return instances_to_file(
+            config, kind, instructions_path, to=to, store_path=store, monitor=monitor, retry_failed=retry_failed
+        )
 
     _ask(work, config_path, overrides, to, log_file, log_format)
 
@@ -108,7 +110,16 @@ def parse(
     from ensemble_instruct.runs.step_files import parse_files
 
     summary = watched(
-        lambda monitor: parse_files(instances_paths, to, profile, seed_tasks, novelty_threshold, monitor, kind, against)
+        lambda monitor: parse_files(
+            instances_paths,
+            to=to,
+            profile=profile,
+            seed_tasks=seed_tasks,
+            novelty_threshold=novelty_threshold,
+            monitor=monitor,
+            kind=kind,
+            against=against,
+        )
     )
     _report(to, summary)
 
@@ -138,7 +149,16 @@ def outputs(
     from ensemble_instruct.runs.step_files import outputs_to_file
 
     def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
-        return outputs_to_file(config, model_name, instances_path, to, store, monitor, retry_failed, sample)
+        return outputs_to_file(
+            config,
+            model_name,
+            instances_path,
+            to=to,
+            store_path=store,
+            monitor=monitor,
+            retry_failed=retry_failed,
+            sample=sample,
+        )
 
     _ask(work, config_path, overrides, to, log_file, log_format)
 
@@ -182,7 +202,7 @@ def ensemble(
         lambda monitor: ensemble_files(
             instances_path,
             outputs_paths,
-            to,
+            to=to,
             selection=selection,
             monitor=monitor,
             embedding_model=embedding_model,

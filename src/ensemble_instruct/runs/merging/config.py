@@ -125,18 +125,18 @@ def _require_admitted(sources: Sequence[Source]) -> str:
 def _further_licences(
     config: Config, sources: Sequence[Source], names: Sequence[Mapping[str, str]]
 ) -> list[MergedLicense]:
-    """What the runs are made of beside all that the config of the merged one says already."""
+    """What the runs are made of, apart from what the config of the merged one says already."""
     parts = parts_of(config)
     covered = {(part.title, part.declared) for part in parts}
     covered |= {(title, part.declared) for part in parts if not part.key for title in _BUNDLED}
-    found: dict[tuple[str, str | None], str] = {}
+    first_runs: dict[tuple[str, str | None], str] = {}
     for source, renamed in zip(sources, names, strict=True):
         for run, title, declared in _declared(source):
             kind, _, name = title.partition(" ")
             named = f"model {renamed[name]}" if kind == "model" and name in renamed else title
             if (named, declared) not in covered:
-                found.setdefault((named, declared), run)
-    return [MergedLicense(run=run, part=title, license=declared) for (title, declared), run in found.items()]
+                first_runs.setdefault((named, declared), run)
+    return [MergedLicense(run=run, part=title, license=declared) for (title, declared), run in first_runs.items()]
 
 
 def _declared(source: Source) -> Iterator[tuple[str, str, str | None]]:
@@ -149,12 +149,12 @@ def _declared(source: Source) -> Iterator[tuple[str, str, str | None]]:
 
 def _require_unchanged(source: Source) -> None:
     """The config must be the one by which the records were made: it says which model is which."""
-    made, found = source.fingerprint, source.config
+    before, config = source.fingerprint, source.config
     # files that are read alone when a run begins need not be there any more
-    now = fingerprint(found.model_copy(update={"seed_tasks": None, "instances": InstancesSection()}))
-    there = {key: now.get(key) for key in made if key.startswith(_COMPARED)}
-    there |= {key: value for key, value in now.items() if key.startswith(SELECTING)}
-    changed = sorted(key for key, value in there.items() if value != made.get(key))
+    now = fingerprint(config.model_copy(update={"seed_tasks": None, "instances": InstancesSection()}))
+    compared = {key: now.get(key) for key in before if key.startswith(_COMPARED)}
+    compared |= {key: value for key, value in now.items() if key.startswith(SELECTING)}
+    changed = sorted(key for key, value in compared.items() if value != before.get(key))
     if changed:
         command = "select" if changed[0].startswith(SELECTING) else "run --out"
         raise UsageError(
@@ -246,10 +246,10 @@ def _require_possible_voters(first: Source, samples: Mapping[str, int]) -> None:
         raise UsageError(f"the runs have {count} voters together, and {MOST_VOTERS} can vote; merge fewer of them")
 
 
-def _model_settings(made: Fingerprint, renamed: Mapping[str, str]) -> Fingerprint:
+def _model_settings(settings: Fingerprint, renamed: Mapping[str, str]) -> Fingerprint:
     return {
         f"models.{new}.{key.removeprefix(f'models.{old}.')}": value
         for old, new in renamed.items()
-        for key, value in made.items()
+        for key, value in settings.items()
         if key.startswith(f"models.{old}.")
     }

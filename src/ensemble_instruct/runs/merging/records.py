@@ -18,7 +18,10 @@ from ensemble_instruct.records import KINDS, Kind, Profile, Step
 from ensemble_instruct.runs.merging.config import Fingerprint, Source
 from ensemble_instruct.store.database import connect
 
-NOT_NOVEL, DUPLICATE = "not_novel", "duplicate"
+NOT_NOVEL = "not_novel"
+"""Why an instruction is dropped that an earlier run has, or one that is too similar."""
+DUPLICATE = "duplicate"
+"""Why an instance is dropped that an earlier run has."""
 _INSTRUCTION = "kind, position, id, text, request, round, most_similar, mean_similarity"
 """The columns of an instruction, as they are read here and written."""
 _INSTANCE = "kind, position, id, instruction, input, output, follow_on, completion, request"
@@ -106,30 +109,30 @@ class Copier:
             connection.execute("COMMIT" if kind is None else "ROLLBACK")
 
     def copy(
-        self, source: Source, given: sqlite3.Connection, models: dict[str, str], voters: Mapping[str, str]
+        self, source: Source, reader: sqlite3.Connection, models: dict[str, str], voters: Mapping[str, str]
     ) -> Copied:
         """Take over what a run has and the earlier ones have not."""
-        made = Copied(run=source.label, config=source.fingerprint, models=models)
-        old = self._old_instructions(given, source.label)
+        copied = Copied(run=source.label, config=source.fingerprint, models=models)
+        old = self._old_instructions(reader, source.label)
         last = self._one("SELECT COALESCE(MAX(id), 0) FROM rejected")
-        keys = self._copy_requests(given, models)
-        origins = _Origins(given, source.label)
-        self._copy_instructions(given, made, old, keys, origins)
-        kept = self._copy_instances(given, made, old, keys, origins)
-        for instance, voter, text, reason, key in given.execute(f"SELECT {_CANDIDATE} FROM candidate"):  # noqa: S608
+        keys = self._copy_requests(reader, models)
+        origins = _Origins(reader, source.label)
+        self._copy_instructions(reader, copied, old, keys, origins)
+        kept = self._copy_instances(reader, copied, old, keys, origins)
+        for instance, voter, text, reason, key in reader.execute(f"SELECT {_CANDIDATE} FROM candidate"):  # noqa: S608
             if instance in kept:
                 values = (instance, voters.get(voter, voter), text, reason, keys.get(key, key))
                 self._insert("candidate", _CANDIDATE, values)
         drops = f"SELECT {_REJECTED} FROM rejected WHERE step != 'ensemble' ORDER BY id"  # noqa: S608
-        for step, kind, reason, text, from_, key, detail in given.execute(drops):
+        for step, kind, reason, text, from_, key, detail in reader.execute(drops):
             if step == "outputs" and from_ not in kept:
                 continue  # goes with its instance, as the candidates do
             named = voters.get(detail, models.get(detail, detail)) if step == "outputs" else detail
-            self._reject(step, reason, text, kind, from_, keys.get(key, key), named)
-        made.rejected = (last + 1, self._one("SELECT COALESCE(MAX(id), 0) FROM rejected"))
-        return made
+            self._reject(step, kind, reason=reason, text=text, source=from_, key=keys.get(key, key), detail=named)
+        copied.rejected = (last + 1, self._one("SELECT COALESCE(MAX(id), 0) FROM rejected"))
+        return copied
 
-    def _old_instructions(self, given: sqlite3.Connection, run: str) -> dict[tuple[Kind, str], tuple[str, str]]:
+    def _old_instructions(self, reader: sqlite3.Connection, run: str) -> dict[tuple[Kind, str], tuple[str, str]]:
         """The instructions that earlier runs have, with reason and detail; the others are known from now on."""
         old: dict[tuple[Kind, str], tuple[str, str]] = {}
         for kind in KINDS:
@@ -137,64 +140,68 @@ class Copier:
                 "SELECT text FROM (SELECT text, 0 AS part, position FROM instruction WHERE kind = :kind UNION ALL"
                 " SELECT instruction, 1, position FROM instance WHERE kind = :kind) ORDER BY part, position"
             )
-            texts = dict.fromkeys(text for (text,) in given.execute(read, {"kind": kind}))
-            found = {text: why for text in texts if (why := self._known.old(kind, text))}
-            self._known.add(kind, [text for text in texts if text not in found], run)
-            old |= {(kind, text): why for text, why in found.items()}
+            texts = dict.fromkeys(text for (text,) in reader.execute(read, {"kind": kind}))
+            old_texts = {text: why for text in texts if (why := self._known.old(kind, text))}
+            self._known.add(kind, [text for text in texts if text not in old_texts], run)
+            old |= {(kind, text): why for text, why in old_texts.items()}
         return old
 
-    def _copy_requests(self, given: sqlite3.Connection, models: Mapping[str, str]) -> dict[bytes, bytes]:
-        """Copy the answers; return the new keys of those whose key stands for another answer in an earlier run."""
-        columns = [name for name in _columns(given, "request") if name in self._columns]
+    def _copy_requests(self, reader: sqlite3.Connection, models: Mapping[str, str]) -> dict[bytes, bytes]:
+        """Copy the answers; return the new keys of those whose key is that of another answer in an earlier run."""
+        columns = [name for name in _columns(reader, "request") if name in self._columns]
         at = {name: place for place, name in enumerate(columns)}
-        shared, sampling = self._ids(given, "shared", "text"), self._ids(given, "sampling", "settings")
+        shared, sampling = self._ids(reader, "shared", "text"), self._ids(reader, "sampling", "settings")
         keys: dict[bytes, bytes] = {}
-        for values in given.execute(f"SELECT {', '.join(columns)} FROM request ORDER BY rowid"):  # noqa: S608
+        for values in reader.execute(f"SELECT {', '.join(columns)} FROM request ORDER BY rowid"):  # noqa: S608
             row = list(values)
             row[at["model"]] = models.get(row[at["model"]], row[at["model"]])
             row[at["shared"]], row[at["sampling"]] = shared[row[at["shared"]]], sampling[row[at["sampling"]]]
-            key, said = row[at["key"]], (row[at["text"]], row[at["failure"]])
+            key, outcome = row[at["key"]], (row[at["text"]], row[at["failure"]])
             there = self._connection.execute("SELECT text, failure FROM request WHERE key = ?", (key,)).fetchone()
-            if there is not None and there != said:
-                row[at["key"]] = keys[key] = blake2b(key + json.dumps(said).encode(), digest_size=16).digest()
-            if there is None or there != said:
+            # one request, asked in both runs and answered otherwise: the later answer gets a key of its own
+            if there is not None and there != outcome:
+                row[at["key"]] = keys[key] = blake2b(key + json.dumps(outcome).encode(), digest_size=16).digest()
+            if there is None or there != outcome:
                 marks = ", ".join("?" * len(columns))
                 into = f"INSERT OR IGNORE INTO request ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
                 self._connection.execute(into, row)
         return keys
 
-    def _ids(self, given: sqlite3.Connection, table: str, column: str) -> dict[int, int]:
+    def _ids(self, reader: sqlite3.Connection, table: str, column: str) -> dict[int, int]:
         """The new ids of the texts of a table that requests point to."""
         ids: dict[int, int] = {}
-        for number, text in given.execute(f"SELECT id, {column} FROM {table} ORDER BY id"):  # noqa: S608
+        for number, text in reader.execute(f"SELECT id, {column} FROM {table} ORDER BY id"):  # noqa: S608
             self._connection.execute(f"INSERT OR IGNORE INTO {table} ({column}) VALUES (?)", (text,))  # noqa: S608
             ids[number] = self._one(f"SELECT id FROM {table} WHERE {column} = ?", text)  # noqa: S608
         return ids
 
     def _copy_instructions(
         self,
-        given: sqlite3.Connection,
-        made: Copied,
+        reader: sqlite3.Connection,
+        copied: Copied,
         old: Mapping[tuple[Kind, str], tuple[str, str]],
         keys: Mapping[bytes, bytes],
         origins: _Origins,
     ) -> None:
         read = f"SELECT {_INSTRUCTION} FROM instruction ORDER BY kind, position"  # noqa: S608
-        for kind, _, record, text, key, *rest in given.execute(read):
+        for kind, _, record, text, key, *rest in reader.execute(read):
             why = old.get((kind, text))
             self._counted(kind, "instructions", why[0] if why else "")
             if why is not None:
-                self._reject("instructions", why[0], text, kind, "", keys.get(key, key), why[1])
+                reason, detail = why
+                self._reject(
+                    "instructions", kind, reason=reason, text=text, source="", key=keys.get(key, key), detail=detail
+                )
                 continue
             values = (kind, self._next("instruction", kind), record, text, keys.get(key, key), *rest)
             self._insert("instruction", _INSTRUCTION, values)
             self._originate(record, origins)
-            made.instructions += 1
+            copied.instructions += 1
 
     def _copy_instances(
         self,
-        given: sqlite3.Connection,
-        made: Copied,
+        reader: sqlite3.Connection,
+        copied: Copied,
         old: Mapping[tuple[Kind, str], tuple[str, str]],
         keys: Mapping[bytes, bytes],
         origins: _Origins,
@@ -202,22 +209,23 @@ class Copier:
         """Copy the instances and return the ids of those taken over."""
         kept: set[str] = set()
         read = f"SELECT {_INSTANCE} FROM instance ORDER BY kind, position"  # noqa: S608
-        for kind, _, record, instruction, text, output, follow_on, completion, old_key in given.execute(read):
+        for kind, _, record, instruction, text, output, follow_on, completion, old_key in reader.execute(read):
             key, why = keys.get(old_key, old_key), old.get((kind, instruction))
             if why is None and record not in kept:
                 there = self._connection.execute("SELECT run FROM origin WHERE record = ?", (record,)).fetchone()
                 why = (DUPLICATE, f"the same in run {there[0]}") if there else None
             self._counted(kind, "parse", why[0] if why else "")
             if why is not None:
-                self._reject("parse", why[0], f"{instruction}\n{text}".strip(), kind, completion, key, why[1])
-                made.dropped[why[0]] += 1
+                task = f"{instruction}\n{text}".strip()
+                self._reject("parse", kind, reason=why[0], text=task, source=completion, key=key, detail=why[1])
+                copied.dropped[why[0]] += 1
                 continue
             place = self._next("instance", kind)
             values = (kind, place, record, instruction, text, output, follow_on, completion, key)
             self._insert("instance", _INSTANCE, values)
             self._originate(record, origins)
             kept.add(record)
-            made.instances += 1
+            copied.instances += 1
         return kept
 
     def _next(self, table: str, kind: Kind) -> int:
@@ -229,7 +237,7 @@ class Copier:
         self._connection.execute(into, (record, origins.of(record)))
 
     def _reject(
-        self, step: Step, reason: str, text: str, kind: Kind | None, source: str, key: bytes, detail: str
+        self, step: Step, kind: Kind | None, *, reason: str, text: str, source: str, key: bytes, detail: str
     ) -> None:
         self._insert("rejected", _REJECTED, (step, kind, reason, text, source, key, detail))
 
@@ -246,15 +254,15 @@ class Copier:
 class _Origins:
     """Where the records of a run come from: from itself, or from those that it was merged from."""
 
-    def __init__(self, given: sqlite3.Connection, run: str) -> None:
-        self._given, self._run = given, run
-        self._is_merged = bool(_columns(given, "origin"))
+    def __init__(self, reader: sqlite3.Connection, run: str) -> None:
+        self._reader, self._run = reader, run
+        self._is_merged = bool(_columns(reader, "origin"))
 
     def of(self, record: str) -> str:
-        found = None
+        origin = None
         if self._is_merged:
-            found = self._given.execute("SELECT run FROM origin WHERE record = ?", (record,)).fetchone()
-        return self._run if found is None else f"{self._run}/{found[0]}"
+            origin = self._reader.execute("SELECT run FROM origin WHERE record = ?", (record,)).fetchone()
+        return self._run if origin is None else f"{self._run}/{origin[0]}"
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
