@@ -25,6 +25,7 @@ _SPECIAL = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 """What Markdown reads as its own; an underscore only where it is not inside a word."""
 _HUB = "https://huggingface.co"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+"""A name that has a page on the Hub: `OWNER/NAME`."""
 _SHOWN_TEXT = 600
 """Characters of a text in an example on the card."""
 _REASON = {

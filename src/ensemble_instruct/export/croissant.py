@@ -13,12 +13,15 @@ from ensemble_instruct.export.layout import Column, Table
 Node = dict[str, Any]
 """A node object of JSON-LD."""
 _PARQUET = "application/x-parquet"
+"""The media type of Parquet files."""
 _TYPES = {"text": "sc:Text", "number": "sc:Float"}
+"""The types of columns in the words of schema.org."""
 _CR = (
     "citeAs", "column", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes", "jsonPath",
     "key", "md5", "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "separator",
     "samplingRate", "source", "subField", "transform", "equivalentProperty",
 )  # fmt: skip
+"""Terms of Croissant that the context declares as its own."""
 _CONTEXT: Node = {
     "@language": "en",
     "@vocab": "https://schema.org/",

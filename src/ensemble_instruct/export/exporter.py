@@ -29,7 +29,9 @@ from ensemble_instruct.store.reading import read_meta, reading, require_run, req
 _CHUNK_ROWS = 1_000
 """Rows that are read and written at once, or fewer where they are large."""
 _CHUNK_BYTES = 16 * 2**20
+"""Bytes of their text, above which a portion has fewer rows."""
 _ABOUT = ("README.md", "LICENSE.md", "croissant.json")
+"""Files about a dataset, which an export writes too."""
 _LINES_FILE = re.compile(r"\w+\.jsonl")
 _LEFT_BY_TOOLS = re.compile(rf"\.gitattributes|\.cache/huggingface/.*|(.+/)?\.[^/]+{re.escape(UNFINISHED)}")
 """What the Hub's own tools leave in a folder, and an export that was killed."""
@@ -57,6 +59,7 @@ SizedRow = tuple[JsonRow, int]
 Choose = Callable[[JsonRow], JsonRow | None]
 """What an example of an unfinished run becomes, as it will be chosen with the quality filters; None: nothing."""
 ChooseAgain = Callable[[Path, sqlite3.Connection], Choose]
+"""Makes that choice for a run: out of its folder and a connection to its database."""
 Describe = Callable[[Path, Path, Exported], Mapping[str, str]]
 """Makes the texts about a dataset, by file name, out of the run folder, the folder of the dataset and its tables."""
 

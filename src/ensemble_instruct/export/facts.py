@@ -39,6 +39,7 @@ from ensemble_instruct.store.reading import (
 from ensemble_instruct.version import __version__
 
 TAGS = ("instruction-tuning", "synthetic", "ensemble-instruct")
+"""What the Hub lists a dataset under."""
 CITATION = """\
 @inproceedings{lee-etal-2023-ensemble,
   title     = {Ensemble-Instruct: Instruction Tuning Data Generation with a Heterogeneous Mixture of {LM}s},
@@ -48,6 +49,7 @@ CITATION = """\
   year      = {2023},
   url       = {https://arxiv.org/abs/2310.13961},
 }"""
+"""The paper, as BibTeX."""
 BINS = 10
 """Of the distribution of the agreement, from 0 to 1."""
 

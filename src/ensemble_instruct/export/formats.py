@@ -11,10 +11,12 @@ from ensemble_instruct.errors import UsageError
 from ensemble_instruct.files.jsonl import JsonRow
 
 ColumnType = Literal["text", "number", "texts", "messages", "candidates", "matrix"]
+"""What a column holds; `writers` knows the Arrow type of each."""
 
 _ORIGIN: dict[str, ColumnType] = {"id": "text", "kind": "text", "winners": "texts", "agreement": "number"}
 """Where a row comes from; each row of a table has it, whatever the trainer."""
 _TASK: dict[str, ColumnType] = {"instruction": "text", "input": "text", "output": "text"}
+"""The columns of an example as the original has them."""
 _PREFERENCE: dict[str, ColumnType] = {
     "prompt": "text", "chosen": "text", "rejected": "text", "margin": "number", "chosen_voters": "texts",
     "rejected_voters": "texts", "id": "text",
@@ -121,6 +123,7 @@ def _with_origin(make: Callable[[JsonRow], JsonRow | None], example: JsonRow) ->
 
 
 FILE_FORMATS = ("original", "alpaca", "messages", "prompt-completion", "preference")
+"""What the rows of a file of JSON lines may be."""
 TABLE_ROWS = ("examples", "alpaca", "messages", "prompt-completion", "preference")
 """What the rows of a Parquet file may be."""
 _EXAMPLE: dict[str, ColumnType] = {

@@ -31,6 +31,7 @@ _PASSING = 408, 429, 500, 502, 503, 504
 _STATUS_IN_WORDS = re.compile(r"HTTP status (?:client|server) error \((\d{3})\b")
 """How the errors of `hf_xet` tell a status."""
 _TOKENS = "https://huggingface.co/settings/tokens"
+"""Where a user makes a token."""
 
 
 @dataclass(frozen=True, slots=True)

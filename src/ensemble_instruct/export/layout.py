@@ -15,6 +15,7 @@ from ensemble_instruct.files.parquet import arrow, arrow_errors
 FOLDERS = {"default": "data", "candidates": "candidates"}
 """Where the files of each table lie, as the Hub expects them."""
 _SHARD = re.compile(r"(?P<split>\w+)-\d{5}-of-\d{5}\.parquet")
+"""The name of a Parquet file of a split."""
 
 
 def shard_name(split: str, number: int, count: int) -> str:

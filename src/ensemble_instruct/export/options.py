@@ -11,12 +11,16 @@ from ensemble_instruct.export.formats import FILE_FORMATS, TABLE_ROWS, require_k
 from ensemble_instruct.export.splits import WHOLE, SplitShare, parse_splits
 
 FORMATS = (*FILE_FORMATS, "parquet", "hub")
+"""All values of `--format`."""
 REPO = re.compile(r"([A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+")
+"""A name on the Hub, with its owner or without."""
 NAMES = "write OWNER/NAME, of letters, digits, -, _ and ."
 """What the name of a dataset on the Hub may be, as far as that can be told without its client."""
 SHARD_SIZE = "500MB"
+"""The default of `--shard-size`, as in `datasets`."""
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 _SUFFIXES = (".json", ".jsonl", ".parquet")
+"""Names that end like this are files, not folders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

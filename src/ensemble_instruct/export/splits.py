@@ -17,6 +17,7 @@ from ensemble_instruct.errors import UsageError
 from ensemble_instruct.records import content_id
 
 _RANGE = 2**64
+"""How many values the hash of an instruction has."""
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _RESERVED = "all"
 """What `datasets` calls the sum of all splits."""

@@ -18,6 +18,7 @@ from ensemble_instruct.files.parquet import arrow
 _GROUP_ROWS = 10_000
 """A row group is written when it has that many rows or bytes: it is what a reader needs memory for."""
 _GROUP_BYTES = 32 * 2**20
+"""Before compression."""
 
 
 class RowWriter(Protocol):

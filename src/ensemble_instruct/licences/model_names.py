@@ -11,15 +11,18 @@ import re
 from functools import cache
 
 _COPYISTS = frozenset(("bartowski", "ggml-org", "library", "lmstudio-community", "maziyarpanahi", "mlx-community"))
+"""Owners that publish copies of models of others, unchanged but for the number format."""
 _COPYISTS |= frozenset(("neuralmagic", "nousresearch", "quantfactory", "redhatai", "thebloke", "unsloth"))
 _SERVICE = re.compile(
     r"(?:(?:us|eu|apac|global)\.)?(anthropic|cohere|deepseek|google|meta|mistral|openai|qwen)\.(?=[a-z])"
 )
 """How Amazon Bedrock names an owner."""
 _SERVICE_OWNERS = {"mistral": "mistralai", "deepseek": "deepseek-ai"}
+"""Owners on the Hub whose names there differ from the service's."""
 _CARRIERS = frozenset(("models", "ollama", "ollama_chat", "groq"))
 """What is written in the owner's place and is not an owner."""
 _WORD = re.compile(r"[a-z]*\d+(?:\.\d+)*[a-z]*|[a-z]+")
+"""A word of a name: a number with its unit, or letters."""
 _HARMLESS = re.compile(
     r"v?\d+(\.\d+)*|\d+(\.\d+)?[bmke]|[ae]\d+b|\d+x\d+b"  # versions, dates and sizes
     r"|\d*bit|i?q\d*|k|[xs]*[sml]|(int|i|w|a|f|fp|bf|nf|mxfp|nvfp)\d+|w\d+a\d+"  # how numbers are kept

@@ -17,7 +17,9 @@ from ensemble_instruct.records import KINDS
 BUNDLED = "Apache-2.0"
 """Of the seed tasks and demonstrations that come with this package."""
 LICENCE_FILE = "LICENSE.md"
+"""Where a dataset has the text about its licence."""
 _SHOWN = 3
+"""Further keys that an error names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

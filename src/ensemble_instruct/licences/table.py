@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ensemble_instruct.licences.model_names import is_named
 
 Verdict = Literal["yes", "conditions", "no"]
+"""Whether outputs may train other models."""
 _LONGEST = 300
 """Of an expression that is read, in letters."""
 

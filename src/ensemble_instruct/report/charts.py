@@ -252,6 +252,7 @@ _TICKS = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400,
     172_800, 604_800, 2_592_000,
 )  # fmt: skip
+"""Seconds between two ticks of an axis of time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

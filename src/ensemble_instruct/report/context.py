@@ -33,9 +33,12 @@ from ensemble_instruct.report.wording import NONE, duration, usd
 Cells = tuple[str, ...]
 """A row of a table, as it is printed."""
 _SUMMED = ("answers", "failures", "prompt_tokens", "completion_tokens", "estimated", "seconds", "cost")
+"""What the last line of the table of models adds up."""
 _SHADES = 10
+"""Steps from the lowest to the highest value of a heat map."""
 _MODEL_HEAD = ("Answers", "Failed", "Mean time", "Tokens in", "Tokens out", "Tokens for an example")
 _PRICE_HEAD = ("USD", "USD for an example")
+"""Further columns where the config has prices."""
 _MOST_IN_A_CARD = 6
 """Voters that fit into half the width of the page."""
 _MOST_NAMED = 5

@@ -22,10 +22,13 @@ _BARS = 24
 _COUNTED_WHOLE = 4000
 """Words beyond ASCII are slow to count: those of a text with more characters than that are estimated."""
 _PLAIN = re.compile("[A-Za-z0-9]+")
+"""A word of ASCII, as ROUGE splits texts."""
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufdd0-\ufdef\ufffe\uffff]"
 )
+"""Characters that are not seen, or that turn what follows."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character: it has no place in UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

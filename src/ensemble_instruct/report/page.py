@@ -85,6 +85,7 @@ _FILTERS: Mapping[str, Callable[..., str]] = {
     "kind": lambda kind: KIND_NAMES.get(kind, str(kind)),
     "voter": lambda name: "the instance itself" if name == INSTANCE_VOTER else name,
 }
+"""How the templates write numbers, and names as words."""
 WORDS: Mapping[str, Any] = {
     "version": __version__,
     "stages": STAGES,

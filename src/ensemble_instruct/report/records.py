@@ -44,6 +44,7 @@ WITHHELD = (PERSONAL_DATA, TOXIC)
 _AGREEMENT = re.compile(r"(?:agreement )?(\d\.\d+)(?: <|, not in|$)")
 """How the detail of a drop of step 5 begins where it says the row's agreement."""
 PARTS = ("instruction", "input", "output")
+"""Of a row, those whose words are counted."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -26,6 +26,7 @@ _ENDS = """
 _FINEST = 0.1
 """Seconds of the shortest bucket: times are kept in tenths of a second."""
 _MOST_BUCKETS = 20_000
+"""How many there are at most: a long run has longer ones."""
 _PAUSE = 600.0
 """Seconds without an answer that count as a pause between two starts."""
 _ROUNDING = 1e-6
@@ -38,6 +39,7 @@ _REQUESTS = """
         SUM(seconds), MIN(answered_at), MAX(answered_at)
     FROM request GROUP BY 1, 2, 3, 4, 5
 """
+"""The one pass: sums by model, step, kind, sampling and bucket of time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

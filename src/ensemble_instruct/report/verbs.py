@@ -43,10 +43,12 @@ VERBS = _words("""
     tell test think tidy title trace transcribe transform translate transliterate treat trim try turn type underline
     understand undo unscramble update use validate verify visualize warn weigh write
 """)
+"""Common imperatives."""
 _QUESTION = _words("""
     what which who whom whose when where why how is are was were do does did can could will would should shall may
     might has have had am
 """)
+"""Words that a question begins with."""
 _POLITE = (
     "please", "kindly", "now", "then", "and", "also", "next", "first", "finally", "just", "simply", "so", "briefly",
     "carefully", "quickly", "but", "or", "to", "you must", "you should", "you need to", "you have to", "you are to",
@@ -55,11 +57,13 @@ _POLITE = (
     "can you please", "could you please", "try to", "help me to", "help me", "i want to", "i need to", "let us",
     "let's", "in one sentence", "as an ai",
 )  # fmt: skip
+"""What may precede the verb."""
 _BEFORE = _words("""
     a an the this that these those all any each every some both either no another other one two three four five six
     seven eight nine ten several many few more most my your our his her its their me us him them out up down off
     back following given same next whole entire only exactly just at least least such as into
 """)
+"""What may be between the verb and its object."""
 _AFTER = _words("""
     of in on at to for from with without by about into onto over under between among through during before after
     against within across per via as than like regarding concerning based using if whether how why what when where
@@ -67,14 +71,18 @@ _AFTER = _words("""
     has have had can could will would should may might must do does did not below above here there it they we i you
     he she given containing including having please
 """)
+"""What ends the phrase of the object."""
 _NO_OBJECT = _words("if whether how why what when where which who whom whose because")
+"""After a verb: what it asks for is a clause, not an object."""
 _LONGEST = 6
 """Words of a phrase that are looked at: its object is the last of them."""
 _CLAUSES = 8
 """Clauses of an instruction that are looked at."""
 _CLAUSE = re.compile(r"[.!?:;,\n()\u2013\u2014]+\s*|\s-\s")
+"""What separates clauses."""
 _WORD = re.compile(r"[a-z]+(?:['\u2019-][a-z]+)*|\d[\d.,]*")
 _OBJECTS = ("dobj", "obj", "oa", "obj:dir")
+"""Labels of a direct object, which differ between models of spaCy."""
 _NOUNS = ("NOUN", "PROPN")
 _SENTENCES = 4
 """Of an instruction that the parser looks at."""

@@ -13,6 +13,7 @@ STEP_NAMES = {
     "outputs": "Step 4, outputs of the voters",
     "ensemble": "Step 5, selection",
 }
+"""The steps in words."""
 STAGES = {
     "replies": ("Replies", "of the model that writes instructions"),
     "instructions": ("Instructions", "usable, and unlike the others"),
@@ -21,7 +22,9 @@ STAGES = {
     "answered": ("Answered", "by at least one voter"),
     "examples": ("Examples", "on which the outputs agree"),
 }
+"""The stages of the funnel: a name, and what is counted."""
 KIND_NAMES = {"input_output": "with input", "output_only": "without input"}
+"""The kinds of task in words."""
 REASONS = {
     "asks_for_a_program": "asks for a program, which this data leaves out",
     "bad_request": "the server refused the request for good",
@@ -59,6 +62,7 @@ REASONS = {
     "unexpected_input": "has an input, and this kind has none",
     "unreadable": "no task could be read out of the completion",
 }
+"""Why something is dropped, in words."""
 
 
 def short(value: float) -> str:

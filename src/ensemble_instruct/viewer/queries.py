@@ -22,6 +22,7 @@ ApiObject = dict[str, Any]
 _LIST_TEXT = 400
 """Characters of a text that a list shows; the whole text is in the detail."""
 _STEP_ORDER = "CASE step " + " ".join(f"WHEN '{step}' THEN {place}" for place, step in enumerate(STEPS)) + " END"
+"""SQL that sorts by step, in the order in which they run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ PAGE_FILES = {
     "detail.js": ("detail.js", "text/javascript"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
+"""By the path of a request: the file of the page, and its media type."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -46,7 +47,9 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+"""With every answer: nothing is loaded from elsewhere, nothing is kept."""
 _LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
+"""Values of the header `Host` that name this machine."""
 _MOST_ROWS = 200
 """Of one answer, whatever limit a request names."""
 
