@@ -92,9 +92,7 @@ def test_the_process_keeps_its_settings(tmp_path: Path) -> None:
     assert settings() == before
 
 
-def test_progress_is_lines_without_a_terminal_and_silence_if_it_is_not_wanted(
-    capsys: pytest.CaptureFixture[str], copied: ei.Run
-) -> None:
+def test_nothing_is_printed_where_no_progress_is_wanted(capsys: pytest.CaptureFixture[str], copied: ei.Run) -> None:
     ei.run(copied.config, copied.folder, progress=False)
     copied.select(strategy="consensus", progress=False)
     assert capsys.readouterr() == ("", "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
+from ensemble_instruct.agreement.ballots import Ballot
 from ensemble_instruct.agreement.embeddings import comparers_for
 from ensemble_instruct.agreement.selection import (
     WITH_A_VIEW,
@@ -77,23 +78,48 @@ def ensemble(
         selection = replace(selection, threshold=threshold)
     _require_possible(selection)
     comparers = comparers_for(selection.weights, None if embedding_model is None else Path(embedding_model))
-    entries = _instances(rows, tasks)
-    texts = [(instance, list(outputs.values())) for instance, outputs, _ in entries]
-    ballots = ballots_for(texts, selection, comparers)
-    voters = [tuple(outputs) for _, outputs, _ in entries]
-    view = View()
-    if strategy in WITH_A_VIEW:
-        standing = Standing()
-        for names, ballot in zip(voters, ballots, strict=True):
-            standing.add(names, ballot.scores)
-        view = standing.view()
+    table = _table(rows, tasks)
+    ballots = ballots_for([(row.instance, list(row.outputs.values())) for row in table], selection, comparers)
+    view = _view(table, ballots) if strategy in WITH_A_VIEW else View()
     choices = [
-        decided(Question(ballot, names, key, view, selection.threshold), selection, instance.kind)
-        for ballot, names, (instance, _, key) in zip(ballots, voters, entries, strict=True)
+        decided(Question(ballot, tuple(row.outputs), row.key, view, selection.threshold), selection, row.instance.kind)
+        for row, ballot in zip(table, ballots, strict=True)
     ]
     if keep is not None:
-        choices = _shared(choices, [key for _, _, key in entries], keep)
-    return [_selected(choice, outputs) for choice, (_, outputs, _) in zip(choices, entries, strict=True)]
+        choices = _shared(choices, [row.key for row in table], keep)
+    return [_selected(choice, row.outputs) for choice, row in zip(choices, table, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The outputs for one task."""
+
+    instance: Instance
+    """The task; its own output is one of the outputs, if any."""
+    outputs: Mapping[str, str]
+    """By voter, the instance's own first."""
+    key: str
+    """What draws for it, and ranks it among equals, in hexadecimal digits: the id of the instance, as in a run; where
+    the tasks are not known, the number of the row."""
+
+
+def _table(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None) -> list[_Row]:
+    outputs = [_by_voter(row, f"rows[{place}]") for place, row in enumerate(rows)]
+    if tasks is None:
+        unknown = Instance(kind="output_only", instruction="", input="", output="")
+        return [_Row(unknown, by_voter, f"{place:016x}") for place, by_voter in enumerate(outputs)]
+    instances = [_instance(task, f"tasks[{place}]") for place, task in enumerate(tasks)]
+    if len(instances) != len(outputs):
+        raise UsageError(f"tasks: there are {len(instances)} for {len(outputs)} rows; each row needs its own")
+    return [_Row(instance, by_voter, instance.id) for instance, by_voter in zip(instances, outputs, strict=True)]
+
+
+def _view(table: Sequence[_Row], ballots: Sequence[Ballot]) -> View:
+    """How the voters stand over all rows."""
+    standing = Standing()
+    for row, ballot in zip(table, ballots, strict=True):
+        standing.add(tuple(row.outputs), ballot.scores)
+    return standing.view()
 
 
 def _require_possible(selection: Selection) -> None:
@@ -105,21 +131,6 @@ def _require_possible(selection: Selection) -> None:
         value = getattr(selection, name)
         if value is not None and not 0 <= value <= 1:
             raise UsageError(f"{name} {value}: is not between 0 and 1")
-
-
-def _instances(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None) -> list[tuple[Instance, dict[str, str], str]]:
-    """For each row its instance, its outputs by voter, and what ranks it and draws for it among equals.
-
-    That is the id of the instance, as in a run; where the tasks are not known, the number of the row.
-    """
-    outputs = [_by_voter(row, f"rows[{place}]") for place, row in enumerate(rows)]
-    if tasks is None:
-        nothing = Instance(kind="output_only", instruction="", input="", output="")
-        return [(nothing, row, f"{place:016x}") for place, row in enumerate(outputs)]
-    instances = [_instance(task, f"tasks[{place}]") for place, task in enumerate(tasks)]
-    if len(instances) != len(outputs):
-        raise UsageError(f"tasks: there are {len(instances)} for {len(outputs)} rows; each row needs its own")
-    return [(instance, row, instance.id) for instance, row in zip(instances, outputs, strict=True)]
 
 
 def _by_voter(row: Outputs, where: str) -> dict[str, str]:

@@ -258,10 +258,10 @@ def decide(
 
 def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
     """What the strategy chooses, or nothing where that is agreed on too little; the detail says how much it is."""
-    choice, least = choose(question, selection.strategy), selection.least(kind)
+    choice = choose(question, selection.strategy)
     if choice.place is None:
         return replace(choice, detail=choice.detail or f"agreement {choice.agreement:.3f}")
-    if choice.agreement < least:
+    if choice.agreement < (least := selection.least(kind)):
         return replace(choice, place=None, reason="low_agreement", detail=f"{choice.agreement:.3f} < {least:g}")
     return choice
 

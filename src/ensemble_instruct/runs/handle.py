@@ -19,12 +19,13 @@ from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import RunError, UsageError
 from ensemble_instruct.files.atomic import whole_file
 from ensemble_instruct.files.places import require_writable
-from ensemble_instruct.records import KINDS, STEPS, Example, Instruction, Rejected, Strategy, Utility
+from ensemble_instruct.records import KINDS, STEPS, Example, Instruction, Kind, Rejected, Step, Strategy, Utility
 from ensemble_instruct.runs.driver import Driver
 from ensemble_instruct.runs.progress import Watch, shown_while
 from ensemble_instruct.runs.recorder import Monitor
 from ensemble_instruct.runs.status import Status, read_status
 from ensemble_instruct.store.reading import (
+    kept_counts,
     read_examples,
     read_instructions,
     read_meta,
@@ -273,18 +274,25 @@ class Run:
         return dataset_card(read_facts(self.folder, name))
 
     def __repr__(self) -> str:
-        status = self.stats()
-        return f"Run({str(self.folder)!r}): {status.state}, {status.examples} examples"
+        return self._described(self._kept())
 
     def _repr_html_(self) -> str:
-        status = self.stats()
+        kept = self._kept()
         head = "".join(f"<th>{step}</th>" for step in STEPS)
         body = "".join(
-            f"<tr><th>{kind}</th>{''.join(f'<td>{status.kept[step, kind]:,}</td>' for step in STEPS)}</tr>"
+            f"<tr><th>{kind}</th>{''.join(f'<td>{kept.get((kind, step), 0):,}</td>' for step in STEPS)}</tr>"
             for kind in KINDS
-            if any(status.kept[step, kind] for step in STEPS)
+            if any((kind, step) in kept for step in STEPS)
         )
-        return f"<p>{html.escape(repr(self))}</p><table><tr><td></td>{head}</tr>{body}</table>"
+        return f"<p>{html.escape(self._described(kept))}</p><table><tr><td></td>{head}</tr>{body}</table>"
+
+    def _described(self, kept: Mapping[tuple[Kind, Step], int]) -> str:
+        examples = sum(kept.get((kind, "ensemble"), 0) for kind in KINDS)
+        return f"Run({str(self.folder)!r}): {self.state}, {examples} examples"
+
+    def _kept(self) -> dict[tuple[Kind, Step], int]:
+        with reading(self._database) as connection:
+            return kept_counts(connection)
 
     def _rows(self, what: Records) -> list[dict[str, Any]]:
         match what:
