@@ -8,10 +8,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ensemble_instruct.store.database import APPLICATION_ID, MIGRATIONS
 from ensemble_instruct.store.reading import reading
 from ensemble_instruct.viewer.queries import ExampleFilter, example_detail, examples_page, overview
-from tests.support.forks import Forks
+from tests.conftest import rows
+from tests.support.finished import change, stored
+from tests.support.forks import Forks, on_path
 from tests.support.servers.meter import Paid, status, used
 
 
@@ -69,3 +73,63 @@ def test_a_run_of_the_first_schema_goes_on_in_the_newest(forks: Forks, paid: Pai
     assert (folder / "examples.jsonl").read_bytes() == paid.examples
     assert schema(folder) == len(MIGRATIONS)
     assert used(done.stdout) == used(paid.out)
+
+
+OLDER_RUN = Path(__file__).parent / "older_run"
+"""A run that was made by an earlier version, with models of its own: its config, its database as SQL, its examples."""
+OLDER_MODELS = """
+import re
+import zlib
+
+def base(request):
+    number = zlib.crc32(request.prompt.encode() + str(request.sampling.seed).encode()) % 10**6
+    if request.step == "instructions":
+        return f" Say the number {number} of the day {number * 7 % 1000003} to friend{number * 13 % 99991}"
+    task = request.prompt.rpartition("instruction: ")[2]
+    word = f"input: größer als {number}\\n" if request.kind == "input_output" else ""
+    return f"{word}output: number {re.search('[0-9]+', task)[0]} it is"
+
+def voter(request):
+    number = re.search("[0-9]+", request.prompt)[0]
+    return f"the number is {number}" if int(number) % 3 else "I cannot tell 日本"
+"""
+SILENT_MODELS = "def base(request): raise RuntimeError('asked again')\nvoter = base\n"
+
+
+def older_run(folder: Path, models: str) -> Path:
+    """That run in `folder`, where its models are these."""
+    (folder / "older_models.py").write_text(models, encoding="utf-8")
+    run = folder / "run"
+    run.mkdir()
+    for name in ("config.yaml", "examples.jsonl"):
+        shutil.copy(OLDER_RUN / name, run)
+    with closing(sqlite3.connect(run / "run.db")) as connection:
+        connection.executescript((OLDER_RUN / "run.sql").read_text(encoding="utf-8"))
+    return run
+
+
+def test_a_run_of_an_earlier_version_is_finished_and_asks_no_model(forks: Forks, tmp_path: Path) -> None:
+    run = older_run(tmp_path, SILENT_MODELS)
+    answers = stored(run, "SELECT * FROM request ORDER BY key")
+    done = forks.run(tmp_path, ["run", "--out", "run"], on_path(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (run / "examples.jsonl").read_bytes() == (OLDER_RUN / "examples.jsonl").read_bytes()
+    assert stored(run, "SELECT * FROM request ORDER BY key") == answers
+    assert forks.run(tmp_path, ["export", "run", "--format", "original", "--to", "out.jsonl"]).returncode == 0
+    columns = ("instruction", "input", "output")
+    assert rows(tmp_path / "out.jsonl") == [
+        {name: row[name] for name in columns} for row in rows(OLDER_RUN / "examples.jsonl")
+    ]
+
+
+@pytest.mark.parametrize("step", ["instructions", "instances", "outputs"])
+def test_a_run_that_an_earlier_version_did_not_finish_goes_on(forks: Forks, tmp_path: Path, step: str) -> None:
+    run = older_run(tmp_path, OLDER_MODELS)
+    keys = {key for (key,) in stored(run, "SELECT key FROM request")}
+    change(run, "UPDATE meta SET value = 'running' WHERE name = 'state'")
+    change(run, "DELETE FROM request WHERE step = ? AND rowid % 2", step)
+    (run / "examples.jsonl").unlink()
+    done = forks.run(tmp_path, ["run", "--out", "run"], on_path(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (run / "examples.jsonl").read_bytes() == (OLDER_RUN / "examples.jsonl").read_bytes()
+    assert {key for (key,) in stored(run, "SELECT key FROM request")} == keys, "a request has another key than it had"
