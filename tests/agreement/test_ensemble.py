@@ -15,7 +15,7 @@ from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.errors import EnsembleInstructError, UsageError
 from ensemble_instruct.records import Answered, Example, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import select
-from tests.agreement.test_selecting import table
+from tests.support.answered_rows import table
 
 SAID = {"ada": "Oslo", "bob": "oslo.", "eve": "Bergen"}
 

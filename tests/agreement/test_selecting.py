@@ -21,33 +21,11 @@ from ensemble_instruct.quality.filters import NO_FILTERS, QUALITY_REASONS, Filte
 from ensemble_instruct.records import OF_THREE, Answered, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.store.store import Store
+from tests.support.answered_rows import table
 from tests.support.processes import PATIENCE
 
 MANY = 10_000
 """Records: more than a store writes in one go."""
-
-
-def table(voters: int, rng: random.Random) -> list[Answered]:
-    """Rows with outputs that are more or less alike; some voters are silent, some outputs repeat themselves."""
-    words = ["ash", "bay", "cob", "dew", "elm", "fig", "gum", "hop", "ivy", "jay"]
-    made: list[Answered] = []
-    for number in range(120):
-        right = [rng.choice(words) for _ in range(rng.randint(0, 12))] * rng.choice((1, 1, 3))
-        said = [" ".join(rng.choice((word, word, "oak")) for word in right) for _ in range(voters + 1)]
-        instance = Instance(
-            kind=rng.choice(("input_output", "output_only")),
-            instruction=f"task {number}",
-            input="",
-            output=said[0],
-            completion_id="",
-            request_key="00",
-        )
-        silent = 0 if voters == 2 else rng.random() * 0.3
-        candidates = [
-            Candidate(instance.id, f"v{at}", text) for at, text in enumerate(said[1:]) if rng.random() >= silent
-        ]
-        made.append(Answered(instance, tuple(candidates)))
-    return made
 
 
 def shared(records: list[Example | Rejected], share: float) -> list[Example | Rejected]:

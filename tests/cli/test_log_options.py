@@ -15,10 +15,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from ensemble_instruct.runs.status import read_status
 from tests.conftest import rows
-from tests.models.test_telemetry import collecting, plain
 from tests.support.forks import Forks, tree, unwritable
 from tests.support.good_input import TASK, write
 from tests.support.processes import PATIENCE, started, told_to_stop, wait_for
+from tests.support.servers.collector import collecting, plain
 from tests.support.servers.model import model_config, model_server
 from tests.support.servers.reply import Reply, prompt_of, refused, said, serving
 

@@ -29,7 +29,7 @@ def test_what_a_killed_process_left_goes_with_the_next_file_of_that_name(tmp_pat
     assert (tmp_path / "out.json").read_bytes() == b"whole"
 
 
-def test_of_two_that_write_one_file_the_last_stays_whole(tmp_path: Path) -> None:
+def test_of_two_writers_of_one_file_the_last_leaves_it_whole(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     with whole_file(path) as slow:
         slow.write(b"slow")
@@ -44,7 +44,7 @@ def test_of_two_that_write_one_file_the_last_stays_whole(tmp_path: Path) -> None
     assert names(tmp_path) == {"out.json"}
 
 
-def test_of_two_that_write_one_folder_the_last_stays_whole(tmp_path: Path) -> None:
+def test_of_two_writers_of_one_folder_the_last_leaves_it_whole(tmp_path: Path) -> None:
     with whole_folder(tmp_path / "out") as slow:
         (slow / "slow.txt").touch()
         with whole_folder(tmp_path / "out") as fast:
@@ -54,7 +54,7 @@ def test_of_two_that_write_one_folder_the_last_stays_whole(tmp_path: Path) -> No
     assert names(tmp_path) == {"out"}
 
 
-def test_many_processes_that_write_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
+def test_many_writers_of_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from ensemble_instruct.files.atomic_folder import whole_folder\n"
         "for _ in range(40):\n"

@@ -21,37 +21,14 @@ from ensemble_instruct.models.admission import Gate
 from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.model import Model
-from ensemble_instruct.records import Answer, Failure, Request, Response, Sampling
+from ensemble_instruct.records import Failure, Request, Response
 from ensemble_instruct.store.store import Store
+from tests.support.busy import Busy, Memory, prompts, request
 from tests.support.servers.reply import Answering, Reply, listening, prompt_of, said
 from tests.support.simulated_time import START, simulated_time, time_of_day
 
 SMALLEST_LIMIT = 16
 """What a server without a ceiling gets as long as it neither refuses nor lets time run out."""
-
-
-def prompts(count: int) -> list[str]:
-    return [f"prompt {number}" for number in range(count)]
-
-
-def request(prompt: str) -> Request:
-    return Request(prompt=prompt, sampling=Sampling(max_tokens=64), step="outputs", kind="output_only")
-
-
-class Memory(Store):
-    """A store without a disk."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Answer] = {}
-
-    def answer(self, key: str) -> Answer | None:
-        return self.answers.get(key)
-
-    async def commit(self, key: str, model: str, request: Request, outcome: Response | Failure, seconds: float) -> None:
-        self.answers[key] = Answer(key, outcome)
-
-    def forget_failures(self) -> None:
-        self.answers = {key: kept for key, kept in self.answers.items() if isinstance(kept.outcome, Response)}
 
 
 @dataclass
@@ -251,43 +228,6 @@ def ask_all(answering: Answering, asked: Sequence[str], **settings: Any) -> tupl
 
     with simulated_time() as runner:
         return runner.run(ask())
-
-
-@dataclass
-class Busy:
-    """A server with so many places that refuses the rest, and everything in the first seconds that it is asked."""
-
-    places: int = 1000
-    latency: float = 0.02
-    status: int = 429
-    retry_after: Callable[[], str | None] = lambda: None
-    closed_seconds: float = 0.0
-    refusals: list[bool] = field(default_factory=list)
-    """Of each request, in the order of arrival."""
-    while_closed: int = 0
-    answered: Counter[str] = field(default_factory=Counter)
-    _here: int = 0
-    _opens_at: float = 0.0
-
-    async def __call__(self, body: dict[str, Any], _: int) -> Reply:
-        now = asyncio.get_running_loop().time()
-        self._opens_at = self._opens_at or now + self.closed_seconds
-        is_closed = now < self._opens_at
-        self.while_closed += is_closed
-        self.refusals.append(is_closed or self._here >= self.places)
-        if self.refusals[-1]:
-            when = self.retry_after()
-            return web.Response(status=self.status, headers={} if when is None else {"Retry-After": when})
-        self._here += 1
-        await asyncio.sleep(self.latency)
-        self._here -= 1
-        self.answered[prompt_of(body)] += 1
-        return said(prompt_of(body))
-
-    def share(self, since: float) -> float:
-        """Of the requests after that share of all, how many were refused."""
-        later = self.refusals[int(since * len(self.refusals)) :]
-        return sum(later) / len(later)
 
 
 HEADERS: dict[str, Callable[[], str | None]] = {

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import rows
-from tests.models.clients.test_hostile_replies import outcomes
-from tests.models.test_hostile_servers import OUTPUTS, configure
 from tests.support.forks import Forks
 from tests.support.good_input import write
+from tests.support.one_model import OUTPUTS, configure
+from tests.support.servers.hostile_replies import outcomes
 from tests.support.servers.raw import Act, Exchange, raw_server, reply, says
 
 KEY = "sk-Zq81-never-to-be-seen"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -14,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import COMMAND, rows
-from tests.models.clients.test_hostile_replies import BROKEN, FLOODS, NONSENSE, SERVER_ERRORS, STALLS, UNUSUAL
 from tests.support.forks import Forks
-from tests.support.good_input import write
+from tests.support.one_model import OUTPUTS, configure
+from tests.support.servers.hostile_replies import BROKEN, FLOODS, NONSENSE, SERVER_ERRORS, STALLS, UNUSUAL
 from tests.support.servers.raw import (
     Act,
     Exchange,
@@ -29,19 +28,6 @@ from tests.support.servers.raw import (
     says_later,
     stalls,
 )
-
-OUTPUTS = ["outputs", "config.yaml", "--model", "real", "--instances", "tasks.jsonl", "--to", "out.jsonl"]
-
-
-ANY_LICENCE = {"licenses": {"policy": "any"}}
-
-
-def configure(folder: Path, base_url: str, inputs: Sequence[str], **settings: Any) -> None:
-    """A config with one model, `settings` among its own, and one task for each input."""
-    model = {"base_url": base_url, "model": "org/model", "endpoint": "chat", "max_in_flight": 64, **settings}
-    roles = {"instructions": "real", "instances": "real", "outputs": ["real"]}
-    (folder / "config.yaml").write_text(json.dumps({"models": {"real": model}, "roles": roles, **ANY_LICENCE}))
-    write(folder / "tasks.jsonl", *({"instruction": "What is it?", "input": name, "output": "?"} for name in inputs))
 
 
 def written(folder: Path) -> dict[str, str]:

@@ -27,11 +27,11 @@ from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import Request, Response
 from tests.conftest import SHARED, needs_shared, rows, stats
-from tests.models.test_admission import Busy, Memory, prompts, request
-from tests.models.test_servers import OTHERS, stub_llm
+from tests.support.busy import Busy, Memory, prompts, request
 from tests.support.forks import Forks
 from tests.support.good_input import TASK, write
 from tests.support.servers.reply import Reply, prompt_of, said, serving
+from tests.support.servers.stub import OTHERS, stub_llm
 from tests.support.simulated_time import START, simulated_time
 
 

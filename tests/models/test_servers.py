@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from tests.conftest import SHARED, Cli, needs_shared, rows, stats, stub_server
+from tests.conftest import Cli, needs_shared, rows, stats, stub_server
 from tests.support.forks import Forks
 from tests.support.good_input import TASK, write
 from tests.support.servers.reply import Reply, refused, said, serving
+from tests.support.servers.stub import OTHERS, stub_llm
 
 KEY = "sk-abc123"
-OTHERS = """
-licenses: {policy: any}
-instructions:
-  target: {input_output: 5, output_only: 5}
-  demonstrations: {input_output: 4, output_only: 4}
-models:
-  base: {provider: scripted, function: "tests.support.simulated.models:base"}
-  a: {provider: scripted, function: "tests.support.simulated.models:voter_a"}
-"""
 COMMANDS = {
     "run, generator": "run generator.yaml --out new/run",
     "run, voter": "run voter.yaml --out new/run",
@@ -206,16 +196,6 @@ def test_when_every_request_is_refused_the_command_ends(forks: Forks, tmp_path: 
     assert "Traceback" not in done.stderr
     assert "content_filter" in done.stdout + done.stderr
     assert len(served.bodies) < 40
-
-
-def stub_llm() -> ModuleType:
-    """The stub server's module, for its `expected`."""
-    spec = importlib.util.spec_from_file_location("stub_llm", SHARED / "tools" / "stub_llm.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 FAULTS = ("--p429", "0.05", "--p500", "0.05", "--pdrop", "0.05", "--pmalformed", "0.05", "--retry-after", "0.2")

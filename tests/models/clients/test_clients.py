@@ -19,7 +19,6 @@ from ensemble_instruct.models.clients import CLIENTS
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.conftest import ROOT
-from tests.models.clients.test_local_clients import LOCAL
 from tests.support.backends import (
     COUNT,
     DRAW,
@@ -45,6 +44,7 @@ from tests.support.backends import (
     scripted,
     stand_in_vllm,
 )
+from tests.support.local_models import LOCAL
 
 _IN_PROCESS = "the function answers within the call: there is nothing to wait for"
 BACKENDS = {
@@ -57,7 +57,7 @@ BACKENDS = {
         "vllm", stand_in_vllm(), {"a_filtered_prompt_is_refused": "an engine of one's own has no filter"}
     ),
 }
-"""Every client over a little model: a new one needs one row here, or in `test_local_clients.LOCAL`."""
+"""Every client over a little model: a new one needs one row here, or in `tests.support.local_models.LOCAL`."""
 
 _PATIENCE, _TIMEOUT = 60.0, 1.0
 UNICODE = {

@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.probes import ask_one_word
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.conftest import Folders
+from tests.support.local_models import LOCAL, Local
 from tests.support.tiny_models import CONTEXT, DIGITS, LETTERS, MARKER
 
 PLAIN = Sampling(max_tokens=64)
@@ -29,35 +30,6 @@ SAID = f"{LETTERS[1:]}\n"
 """The reply of `alphabet` to `a`."""
 _PATIENCE = 120.0
 _PROMPTS = ["x", "what is it?", "tell me a story about a parrot", "ü 🦜", *(f"{n} times {n}" for n in range(8, 15))]
-
-
-@dataclass(frozen=True)
-class Local:
-    """A client over a model of `tiny_models`."""
-
-    provider: str
-    model: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    largest_small: int | None = None
-    """Bytes of a model up to which it is held to be small."""
-    honours_seeds: bool = True
-
-    @property
-    def knows_the_alphabet(self) -> bool:
-        return self.model == "alphabet"
-
-
-LOCAL = {
-    "ctranslate2 alphabet": Local("ctranslate2", "alphabet"),
-    "ctranslate2 decoder": Local("ctranslate2", "drawn"),
-    "ctranslate2 encoder-decoder": Local("ctranslate2", "read"),
-    "ctranslate2 alphabet, large": Local("ctranslate2", "alphabet", {}, 0, honours_seeds=False),
-    "ctranslate2 decoder, large": Local("ctranslate2", "drawn", {}, 0, honours_seeds=False),
-    "ctranslate2 encoder-decoder, large": Local("ctranslate2", "read", {}, 0, honours_seeds=False),
-    "transformers alphabet": Local("transformers", "alphabet", {"threads": 1}),
-    "transformers decoder": Local("transformers", "drawn", {"threads": 1, "batch_size": 32}),
-    "transformers encoder-decoder": Local("transformers", "read", {"threads": 1}),
-}
 
 
 pytestmark = pytest.mark.filterwarnings("default")  # the libraries have warnings of their own
