@@ -309,6 +309,7 @@ def test_a_mistake_is_one_line(cli: Cli, tmp_path: Path, lines: list[Any], argum
     assert message in done.stderr
 
 
+@pytest.mark.slow
 @needs_shared
 def test_the_known_figures_of_the_user_tasks() -> None:
     found = evaluation_json(evaluate(USER_TASKS))

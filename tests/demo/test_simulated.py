@@ -115,6 +115,7 @@ def test_there_are_enough_families_of_each_kind() -> None:
     assert len({family.name for family in FAMILIES}) == len(FAMILIES)
 
 
+@pytest.mark.slow
 def test_every_instruction_is_recognised_by_its_own_family() -> None:
     for family in FAMILIES:
         for number in range(60):

@@ -118,6 +118,7 @@ def simulate(
         return runner.run(ask())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("places", "latency"), [(1, 0.2), (16, 0.5), (64, 0.05), (64, 0.2), (64, 2.0), (256, 0.1)])
 def test_the_capacity_of_a_server_is_found(places: int, latency: float) -> None:
     server = Simulated(places, latency)
@@ -127,6 +128,7 @@ def test_the_capacity_of_a_server_is_found(places: int, latency: float) -> None:
     assert seconds <= 1.25 * count / places * latency
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("places", "seed"), [(16, 0), (64, 0), (64, 1), (64, 2), (256, 0)])
 def test_latencies_that_differ_hide_no_capacity(places: int, seed: int) -> None:
     server = Simulated(places, sigma=0.8, seed=seed)
@@ -142,6 +144,7 @@ def test_a_ceiling_is_reached_at_once_and_never_passed() -> None:
     assert set(server.ceilings) == {32}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ceiling", [None, 64])
 @pytest.mark.parametrize("share", [0.1, 0.3])
 def test_refusals_by_chance_do_not_stop_the_line(share: float, ceiling: int | None) -> None:

@@ -249,6 +249,7 @@ def test_a_key_that_is_refused_ends_a_command_in_which_an_earlier_request_gets_n
     assert served.tries[prompt_for("task 0")] == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_accepts_and_never_answers_anything_is_given_up(
     without_words: tuple[subprocess.Popen[str], str],
 ) -> None:

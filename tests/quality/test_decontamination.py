@@ -53,6 +53,7 @@ def shared_by_force(passages: Passages, question: list[str], size: int, shortest
 PASSAGES = st.lists(st.lists(TOKENS, max_size=3), max_size=5)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(passages=PASSAGES, question=TOKENS)
 def test_the_index_finds_what_a_comparison_with_every_run_finds(passages: Passages, question: list[str]) -> None:

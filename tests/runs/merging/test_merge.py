@@ -202,6 +202,7 @@ def test_two_models_of_one_name_are_two(run: Any, cli: Cli, tmp_path: Path) -> N
     assert answers["base-2"] == dict(read(b, "SELECT model, COUNT(*) FROM request GROUP BY model"))["base"]
 
 
+@pytest.mark.slow
 def test_all_adds_up_and_what_was_asked_can_be_read(run: Any, tmp_path: Path) -> None:
     """Also where a run comes in twice, by itself and in a merged one."""
     models = {"base": scripted("base"), "one": scripted("one"), "two": scripted("three")}
