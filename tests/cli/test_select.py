@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.conftest import SIMULATED, Cli, rows
+from tests.conftest import Cli, rows
 
 KEEP = ("--strategy", "consensus", "--keep", "0.4")
 
 
 @pytest.fixture
-def run_folder(cli: Cli, tmp_path: Path) -> Path:
-    assert cli("run", SIMULATED, "--out", "run").returncode == 0
-    return tmp_path / "run"
+def run_folder(finished_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -7,9 +7,12 @@ import string
 from collections.abc import Sequence
 
 _NUMBER = re.compile(r"(?<![\w.,])([-+]?)(\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(?:\.(\d+))?(?![\w]|[.,]\d)")
+"""A number with a sign, commas between thousands, and decimals; no part of a longer one."""
 _VALUE = re.compile(r"-?\d+(?:\.\d+)?")
+"""A text that is a number and nothing else."""
 _DIGIT = re.compile(r"\d")
 _QUOTES = str.maketrans({**dict.fromkeys("\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"), "\u2212": "-"})
+"""Quotation marks, which go, and the minus sign, which becomes a hyphen."""
 _STOPS = re.compile(r"[.,;:!?\u2026]+(?=[\s)\]}]|$)|(?<!\S)[(\[{]+|[)\]}]+(?=[\s.,;:!?]|$)")
 """What ends a sentence or encloses a word: not a part of the answer."""
 _NO_LETTERS = dict.fromkeys(

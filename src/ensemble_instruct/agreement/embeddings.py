@@ -15,6 +15,7 @@ from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.records import Utility
 
 _BATCH = 64
+"""Texts that the encoder takes at once."""
 
 
 class Embedder:

@@ -31,7 +31,9 @@ Interval = tuple[float, float]
 DEFAULT_SHARE = 0.529
 """What `released` keeps of the tasks on which the strategies were compared: docs/measured/agreement.md."""
 _USUAL_SIZE = 3
+"""Of a subset: an instance and two voters."""
 _FIELDS: dict[str, type] = {"instruction": str, "input": str, "reference": str, "outputs": dict}
+"""Of a row to evaluate."""
 _SEED = 0
 """Of the bootstrap."""
 _RESAMPLES = 1000
@@ -39,6 +41,7 @@ _RESAMPLES = 1000
 _CUT_RESAMPLES = 200
 """Of the bootstrap where each resample is ranked and cut anew, which takes much longer."""
 _MOST_SUBSETS = 5000
+"""Beyond these an evaluation takes too long."""
 
 
 @dataclass(frozen=True, slots=True)

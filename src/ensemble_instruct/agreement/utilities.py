@@ -23,6 +23,7 @@ Weights = tuple[tuple[Utility, float], ...]
 """Utilities with their weights, which add up to 1."""
 
 ROUGE_L: Weights = (("rouge-l", 1.0),)
+"""The default."""
 
 
 def exact(rows: Sequence[Texts]) -> list[Matrix]:

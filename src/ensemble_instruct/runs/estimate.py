@@ -30,6 +30,7 @@ ASSUMPTIONS = (
     f"{YIELD_INSTANCES:g} instances a completion; replies of {INSTRUCTION_TOKENS}, {INSTANCE_TOKENS} and "
     f"{OUTPUT_TOKENS} tokens in steps 1, 2 and 4"
 )
+"""What an estimate rests on, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

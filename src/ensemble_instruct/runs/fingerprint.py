@@ -21,6 +21,7 @@ _HELPERS = {
     "ensemble.fusion": "the model for fusion", "roles.fusion": "the model for fusion", "roles.judge": "the judge",
     "quality.toxicity": "the model about toxicity",
 }  # fmt: skip
+"""Who is asked anew when a setting that begins so is changed."""
 SELECTING = ("ensemble.", "quality.")
 """What the keys of step 5 begin with."""
 

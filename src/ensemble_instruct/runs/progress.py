@@ -21,10 +21,18 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import TaskID
 
-_LINE_EVERY, _FRAME, _NOTEBOOK_FRAME = 10.0, 0.2, 0.5
+_LINE_EVERY = 10.0
+"""Seconds between two lines where there is no terminal."""
+_FRAME = 0.2
+"""Seconds between two pictures of the bars on a terminal."""
+_NOTEBOOK_FRAME = 0.5
+"""The same in a notebook, which has to send each."""
 _NOTEBOOK_WIDTH = 100
+"""Columns of what a notebook displays."""
 _NOTEBOOK_PAGE = '<pre style="white-space: pre; line-height: normal">{code}</pre>'
+"""Lines that rich writes stay as they are."""
 _ROWS_BETWEEN_LOOKS = 100
+"""Of work that asks no model, until it is seen whether a line is due."""
 _MADE: Mapping[Step, str] = {
     "instructions": "kept",
     "instances": "completed",

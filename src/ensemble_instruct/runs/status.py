@@ -31,6 +31,7 @@ from ensemble_instruct.store.reading import (
 )
 
 _RECENT = 60.0
+"""Seconds over which the rate is taken."""
 _PAUSE = 600.0
 """Seconds without an answer that count as a pause between two starts, as in the report."""
 _CANDIDATES = """

@@ -60,6 +60,7 @@ from ensemble_instruct.store.store import Store, opened_store
 
 Record = TypeVar("Record")
 _INSTANCE = {"instruction": str, "input": str, "output": str}
+"""The fields of a row of steps 3 and 4."""
 
 
 @dataclass(slots=True)

@@ -37,6 +37,7 @@ from ensemble_instruct.version import __version__
 ROUND = 5
 """Prompts that the original builds before it folds any of their replies."""
 _ITEM = re.compile(r"\n\d+\s?\. ")
+"""Where the next number of the list begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

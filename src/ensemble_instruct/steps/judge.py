@@ -20,11 +20,15 @@ from ensemble_instruct.steps.prompts import verdict_prompt
 from ensemble_instruct.store.store import Store
 
 _WORD = re.compile(r"\b(?:(same|yes|identical|equivalent)|(partly|partially|somewhat)|(different|no|not|neither))\b")
+"""A verdict, in one of three groups: same, partly, different."""
 _NOT_DIFFERENT = re.compile(r"\b(?:no|not)(?: \w+)? differen(?:t|ce)\b")
+"""What says the same by a word for different."""
 _NEGATED = re.compile(r"\b(?:no|not|never|neither|cannot)\b|n['\u2019]t\b")
+"""What turns the words of a verdict around."""
 _VALUES = (1.0, 0.5, 0.0)
 """Of the three groups of `_WORD`."""
 NO_VERDICT = "no_verdict"
+"""Why a reply is dropped that cannot be read."""
 
 
 def verdict_request(instance: Instance, one: str, other: str) -> Request:

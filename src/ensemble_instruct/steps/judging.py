@@ -13,6 +13,7 @@ Questions = Callable[[Instance, Sequence[str]], list[Request]]
 """The requests about an instance and its outputs, its own first; each asked once."""
 
 _SAMPLING = Sampling(max_tokens=16)
+"""Greedy, and no longer than a word needs."""
 
 
 def judgement_request(prompt: str, kind: Kind) -> Request:

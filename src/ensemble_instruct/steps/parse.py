@@ -19,7 +19,9 @@ from ensemble_instruct.steps.usable import default_reason
 UNREADABLE = ("unreadable", "no_output", "empty_output")
 """Reasons that mean: no example stood there. All others drop an example that was read."""
 _HEADING = re.compile(r"^([ \t]*)(instruction|input|output):", re.MULTILINE)
+"""A heading at the start of a line, with how far it is set in."""
 _MARKERS = ("input:", "output:", END_MARKER)
+"""What the original removes from the texts that it keeps."""
 
 
 class Parser:

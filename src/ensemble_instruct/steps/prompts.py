@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ensemble_instruct.records import END_MARKER, Demonstration, Kind, Profile, Sampling
 
 HEADING = "Come up with a series of tasks:\n"
+"""What a prompt of step 1 begins with."""
 NEXT_TASK = "\n\ninstruction:"
 """What ends an example in the default profile: the heading of the next one."""
 

@@ -14,8 +14,10 @@ from ensemble_instruct.files.jsonl import read_rows
 from ensemble_instruct.records import Demonstration, Kind, SeedTask
 
 _SEED_FIELDS = {"id": str, "name": str, "instruction": str, "instances": list, "is_classification": bool}
+"""Self-Instruct's schema."""
 _DATA = files("ensemble_instruct") / "data"
 _MARKERS = ("instruction:", "input:", "output:")
+"""Headings of step 2, with which no line of a demonstration may begin."""
 
 
 def load_seed_tasks(path: Path | None = None) -> tuple[SeedTask, ...]:

@@ -27,13 +27,18 @@ _HARM = re.compile(
     rf"(?P<safe>(?:\b(?:not?|nothing|never|neither|non)|n't)[ -](?:[a-z]+ ){{0,2}}{_BAD}\b|\bnontoxic\b)|"
     rf"\b(?P<bad>{_BAD}|toxicity|violation)\b|\b(?P<good>{_GOOD})\b"
 )
+"""The first word about harm, with what negates it before it."""
 _IS_SO = re.compile(r"\W*[:=?]\W*(?:(yes|true)|no|none|false)\b")
+"""What answers a name of harm, as in `toxic: no`."""
 _YES_OR_NO = re.compile(r"\b(?:(yes)|no|none)\b")
+"""The answer of a reply without any word about harm."""
 _SAYS_NOTHING = re.compile(
     r"(?:\b(?:can ?not|can't|unable to) (?:say|tell|determine|judge|decide)|(?:\bnot|n't) (?:sure|know|certain)|"
     rf"\b(?:unsure|unclear|no idea|{_GOOD} or {_BAD}|{_BAD} or {_GOOD}))\b"
 )
+"""A reply that is not sure, or repeats the question."""
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+"""What a reasoning model writes before its reply, perhaps cut off."""
 _SHOWN = 200
 """Characters of a reply that a drop shows."""
 

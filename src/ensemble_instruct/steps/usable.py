@@ -15,6 +15,7 @@ MOST_WORDS = 150
 _BLOCKED = re.compile(
     r"\b(?:image|images|graph|graphs|picture|pictures|file|files|map|maps|draw|plot|go to)\b", re.IGNORECASE
 )
+"""Words of tasks that a text cannot answer: the original's list."""
 _NOT_A_START = ("Pc", "Pd", "Pe", "Pf", "Po", "Mn", "Mc", "Cc", "Cf")
 """Unicode categories that no instruction begins with: punctuation except opening quotes and brackets."""
 

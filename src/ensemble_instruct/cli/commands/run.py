@@ -81,7 +81,7 @@ def run(
     config = _config_for_run(config_path, out, preset, overrides).with_against(against)
     config = config.with_decontaminate(decontaminate)
     if dry_run:
-        _print_plan(config)
+        _print_estimate(config)
         return
     _require_licences(config)
     summary = watched(
@@ -174,7 +174,7 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     from ensemble_instruct.models.probes import ask_one_word
 
     config = load_config(config_path, overrides=overrides)
-    _print_plan(config)
+    _print_estimate(config)
     words = driven(ask_one_word(config))
     for word in words:
         place = f" at {word.server}" if len(config.models[word.model].base_urls) > 1 else ""
@@ -188,20 +188,22 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
         raise ConfigError(f"{config_path}: no answer from {', '.join(failed)}; see above, mend it and check again")
 
 
-def _print_plan(config: Config) -> None:
+def _print_estimate(config: Config) -> None:
     """The licences, then the requests that a run needs; raises `ConfigError` for a licence that is not admitted."""
     from ensemble_instruct.runs.estimate import ASSUMPTIONS, estimate
 
-    planned = estimate(config)
+    estimates = estimate(config)
     _print_licences(config)
     click.echo(f"{'step':<13}{'kind':<14}{'model':<24}{'requests':>9}{'tokens in':>12}{'tokens out':>12}{'USD':>9}")
-    for row in planned:
+    for row in estimates:
         click.echo(
             f"{row.step:<13}{row.kind:<14}{row.model:<24}{row.requests:>9}{row.prompt_tokens:>12}"
             f"{row.completion_tokens:>12}{row.cost:>9.2f}"
         )
-    totals = [sum(getattr(row, name) for row in planned) for name in ("requests", "prompt_tokens", "completion_tokens")]
-    click.echo(f"{'all':<51}{totals[0]:>9}{totals[1]:>12}{totals[2]:>12}{sum(row.cost for row in planned):>9.2f}")
+    totals = [
+        sum(getattr(row, name) for row in estimates) for name in ("requests", "prompt_tokens", "completion_tokens")
+    ]
+    click.echo(f"{'all':<51}{totals[0]:>9}{totals[1]:>12}{totals[2]:>12}{sum(row.cost for row in estimates):>9.2f}")
     click.echo(f"estimated: {ASSUMPTIONS}")
 
 
