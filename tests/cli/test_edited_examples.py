@@ -6,10 +6,13 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ensemble_instruct import open_run
+from ensemble_instruct.errors import InputFileError
 from tests.conftest import SIMULATED, Cli
 
 COMMANDS = (
@@ -103,3 +106,12 @@ def test_the_edits_are_exported_from_the_file_itself(cli: Cli, tmp_path: Path, e
     done = cli("export", examples, "--format", "original", "--to", "made")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "made").read_bytes().count(b"\n") == edited.count(b"\n")
+
+
+def test_a_run_in_python_stops_at_edits_too(tmp_path: Path, examples: Path) -> None:
+    examples.write_bytes(_appended(examples.read_bytes()))
+    opened = open_run(examples.parent)
+    for read in (opened.report, opened.card, partial(opened.export, tmp_path / "made", form="original")):
+        with pytest.raises(InputFileError, match="was edited"):
+            read()
+        assert read(ignore_edits=True)

@@ -1,4 +1,13 @@
-"""The command line, and what its commands share."""
+"""The command line, and what its commands share.
+
+    app        the group of commands; errors become one line and an exit code
+    options    options that several commands have
+    terminal   work that a terminal watches: progress, log lines and Ctrl-C
+    logs       where log records go, as text or as JSON
+    commands/  a module for each command
+
+Public: `main`.
+"""
 
 from ensemble_instruct.cli.app import main
 from ensemble_instruct.cli.commands import (

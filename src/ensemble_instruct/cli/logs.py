@@ -26,7 +26,10 @@ LogFormat = Literal["text", "json"]
 
 _LOGGER = "ensemble_instruct"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-_LONGEST, _DEEPEST = 2000, 4
+_LONGEST = 2000
+"""Characters of one text: a reply of a server may be a page."""
+_DEEPEST = 4
+"""Levels of nested values that are kept as JSON."""
 _BREAKS = re.compile(r"\r\n|[\t-\r\x1c-\x1e\x85\u2028\u2029]")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, those that turn the direction of text, and halves of surrogate pairs."""
@@ -37,7 +40,7 @@ _NOT_BARE = re.compile(r'[\s"=]')
 def logging_to(console: Console | None, file: Path | None, form: LogFormat) -> Iterator[None]:
     """While the block runs, write the package's log records, one line each.
 
-    Warnings and worse go to stderr (through `console` where one is given, so that they and its progress bars do
+    Warnings and worse go to stderr (through `console` if there is one, so that they and its progress bars do
     not break each other), everything from INFO on to the end of `file`. Raises `InputFileError` when the file
     cannot be opened; when writing fails later, one warning says so and the block goes on. Only the package's own
     logger is touched, and it is afterwards as it was.
@@ -63,7 +66,7 @@ def logging_to(console: Console | None, file: Path | None, form: LogFormat) -> I
         logger.setLevel(level)
         logger.propagate = propagate
         if opened is not None:
-            with suppress(OSError):  # a full disk was told of when the line could not be written
+            with suppress(OSError):  # a full disk was reported when the line could not be written
                 opened.close()
 
 
@@ -183,4 +186,4 @@ def _in_text(value: object) -> str:
 def _one_line(text: str) -> str:
     """The text with line breaks as spaces and unseen characters spelt out; the end of a very long one is cut off."""
     text = f"{text[:_LONGEST]}…" if len(text) > _LONGEST else text
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), _BREAKS.sub(" ", text))
+    return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), _BREAKS.sub(" ", text))

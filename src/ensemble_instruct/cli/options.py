@@ -22,7 +22,7 @@ config_argument = click.argument("config_path", metavar="CONFIG", type=PATH)
 set_option = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a config key.")
 kind_option = click.option("--kind", type=click.Choice(KINDS), required=True, help="Kind of task.")
 to_option = click.option("--to", type=PATH, required=True, help="File to write.")
-store_option = click.option("--store", type=PATH, help="Where the answers are kept (default: beside the file, .db).")
+store_option = click.option("--store", type=PATH, help="Where the answers are kept (default: FILE.db).")
 retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what failed for good in earlier starts.")
 against_option = click.option(
     "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSONL, Parquet) to differ from; repeat."
@@ -38,7 +38,7 @@ utility_option = click.option(
     "--utility",
     metavar="NAME[=WEIGHT]",
     multiple=True,
-    callback=lambda _context, _option, given: _weights(given),
+    callback=lambda _context, _option, texts: _weights(texts),
     help="What agreement means: exact, rouge-l (default), chrf, embedding, judge; repeat for a mixture.",
 )
 embedding_option = click.option(
@@ -67,7 +67,7 @@ def preset_option(what: str, **settings: Any) -> Callable[[Command], Command]:
 
 
 class ShareRange(click.FloatRange):
-    """A number in a range; NaN, which compares as nothing, is in none."""
+    """A number in a range. NaN is in no range: it is neither below nor above anything."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See `click.ParamType.convert`."""
@@ -77,19 +77,19 @@ class ShareRange(click.FloatRange):
         return number
 
 
-def _weights(given: tuple[str, ...]) -> dict[Utility, float]:
+def _weights(texts: tuple[str, ...]) -> dict[Utility, float]:
     """`rouge-l` or `rouge-l=1`, `embedding=0.3`, as names with their weights."""
     names: tuple[Utility, ...] = get_args(Utility)
     weights: dict[Utility, float] = {}
-    for each in given:
-        word, _, number = each.partition("=")
+    for text in texts:
+        word, _, number = text.partition("=")
         name = next((known for known in names if known == word), None)
         try:
             weight = float(number or 1)
         except ValueError:
             weight = math.nan
         if name is None or not 0 < weight < math.inf:
-            raise UsageError(f"--utility {each}: write it as NAME or NAME=WEIGHT, with NAME one of {', '.join(names)}")
+            raise UsageError(f"--utility {text}: write it as NAME or NAME=WEIGHT, with NAME one of {', '.join(names)}")
         weights[name] = weight
     return weights
 
@@ -132,12 +132,12 @@ def asking(command: Callable[..., None]) -> Callable[..., None]:
 
 def _with_a_log_of_its_own(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
-    def checked(log_file: Path | None, **given: object) -> None:
-        paths = [path for value in given.values() for path in (value if isinstance(value, tuple) else (value,))]
+    def checked(log_file: Path | None, **values: object) -> None:
+        paths = [path for value in values.values() for path in (value if isinstance(value, tuple) else (value,))]
         if log_file is not None and any(
             isinstance(path, Path) and path.resolve() == log_file.resolve() for path in paths
         ):
             raise InputFileError(f"{log_file}: is another file of this command; choose another place for --log-file")
-        command(log_file=log_file, **given)
+        command(log_file=log_file, **values)
 
     return checked

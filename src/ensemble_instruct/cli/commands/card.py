@@ -1,4 +1,4 @@
-"""The command `card`."""
+"""`card`: what a dataset is, how it was made, and under which licences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `export`."""
+"""`export`: the examples of a run, or a file of tasks, in the formats of trainers; also to the Hub."""
 
 from __future__ import annotations
 

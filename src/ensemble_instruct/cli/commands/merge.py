@@ -1,4 +1,4 @@
-"""The command that makes one run out of several."""
+"""`merge`: one run out of several finished ones."""
 
 from __future__ import annotations
 

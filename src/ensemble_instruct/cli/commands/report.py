@@ -1,4 +1,4 @@
-"""The command `report`."""
+"""`report`: a run, or a file of tasks, on one page."""
 
 from __future__ import annotations
 

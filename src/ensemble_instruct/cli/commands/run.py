@@ -107,11 +107,11 @@ def run(
     click.echo(f"{summary.examples} examples in {out / 'examples.jsonl'} after {summary.seconds:.1f} s")
 
 
-def _warn_if_short(config: Config, kind: Kind, made: int) -> None:
+def _warn_if_short(config: Config, kind: Kind, count: int) -> None:
     target = config.instructions.target.of(kind)
-    if made < target:
+    if count < target:
         click.echo(
-            f"note: step 1 ended at {made} of {target} {kind} instructions: the last "
+            f"note: step 1 ended at {count} of {target} {kind} instructions: the last "
             f"{config.instructions.patience} replies in a row gave nothing new (instructions.patience)",
             err=True,
         )

@@ -65,7 +65,7 @@ def _step_line(status: Status, step: Step, kind: Kind) -> str:
     reasons = reasons_of(status, step, kind)
     if not kept and not reasons and kind not in status.targets:
         return ""
-    came, made = _UNITS[step]
+    taken, made_of_them = _UNITS[step]
     parts = {
         "instructions": f" of {status.targets[kind]} wanted" if kind in status.targets else "",
         "parse": f" ({kept - status.follow_on[kind]} first, {status.follow_on[kind]} follow-on)",
@@ -73,7 +73,7 @@ def _step_line(status: Status, step: Step, kind: Kind) -> str:
     }
     drops = f" ({', '.join(f'{count} {reason}' for reason, count in reasons.most_common())})" if reasons else ""
     return (
-        f"{kind:<13} {step:<13}{kept + reasons.total():>7} {came}: {kept} {made} kept{parts.get(step, '')}, "
+        f"{kind:<13} {step:<13}{kept + reasons.total():>7} {taken}: {kept} {made_of_them} kept{parts.get(step, '')}, "
         f"{reasons.total()} dropped{drops}"
     )
 

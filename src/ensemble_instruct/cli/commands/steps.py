@@ -1,4 +1,4 @@
-"""The commands for each step alone, on JSONL files, and the options that commands share."""
+"""`instructions`, `instances`, `parse`, `outputs`, `ensemble`: each step alone, on JSONL files."""
 
 from __future__ import annotations
 
