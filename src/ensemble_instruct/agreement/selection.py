@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from ensemble_instruct.agreement.answers import source_of
@@ -132,7 +133,7 @@ class Selection:
 
     def weights_of(self, kind: Kind) -> Weights:
         """The utilities for one kind; their weights add up to 1."""
-        return normalised_weights(dict(self.weights[KINDS.index(kind)]))
+        return _normalised(self.weights[KINDS.index(kind)])
 
     def least(self, kind: Kind) -> float:
         """The agreement that an example of a kind needs, unless `keep` decides."""
@@ -153,6 +154,12 @@ class Selection:
         """The same without utilities that ask a model: what the first look goes by."""
         first, second = (weights if is_pure(weights) else ROUGE_L for weights in self.weights)
         return replace(self, weights=(first, second))
+
+
+@lru_cache(maxsize=16)
+def _normalised(weights: Weights) -> Weights:
+    # remembered, as each of a million rows asks for the same two
+    return normalised_weights(dict(weights))
 
 
 def _mixture(weights: Weights) -> str:
