@@ -110,6 +110,19 @@ def test_every_page_of_the_docs_that_the_source_names_is_there(page: Path) -> No
     assert all((ROOT / path).exists() for path in named), named
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_module_that_a_page_names_is_there(page: Path) -> None:
+    package = ROOT / "src" / "ensemble_instruct"
+    text = page.read_text(encoding="utf-8")
+    rooms = "|".join(path.name for path in package.iterdir() if (path / "__init__.py").exists())
+    named = set(re.findall(rf"`((?:{rooms})/[a-z\d_/]+)(?:\.py)?`", text))
+    if page.name == "CHANGELOG.md":
+        new = "".join(line.split("|")[-2] for line in text.splitlines() if line.startswith("|"))
+        named |= {name.replace(".", "/") for name in re.findall(rf"`((?:{rooms})(?:\.\w+)+)`", new)}
+        assert len(named) > 50
+    assert not {name for name in named if not (package / name).is_dir() and not (package / f"{name}.py").exists()}
+
+
 def test_the_readme_is_read_in_three_minutes() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < 620
 
