@@ -41,7 +41,7 @@ test-trainers: .venv-trainers/installed
 # warnings are errors; the notebook and the examples are run; links are followed inside the site alone
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build -q -W -n --keep-going -b html docs docs/_build/html
-	$(BIN)/sphinx-build -q -W -b doctest -D nb_execution_mode=off docs docs/_build/doctest
+	$(BIN)/sphinx-build -q -W -b doctest -D nb_execution_mode=off -D suppress_warnings=myst-nb.lexer docs docs/_build/doctest
 	$(BIN)/python docs/_ext/links.py docs/_build/html
 
 check: .venv/installed-dev
