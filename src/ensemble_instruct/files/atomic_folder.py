@@ -42,10 +42,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
             yield unfinished
             _sync_tree(unfinished)
             unfinished.chmod(0o777 & ~umask())
-            if path.exists():
-                _swap(unfinished, path)
-            else:
+            try:
                 unfinished.rename(path)
+            except OSError as error:  # asked for and not looked up before: another process may write it at any moment
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
+                _swap(unfinished, path)
             sync(path.parent)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
