@@ -11,7 +11,7 @@ project = "Ensemble-Instruct"
 copyright = "the Ensemble-Instruct contributors, Apache-2.0"  # noqa: A001 - Sphinx's name for it
 release = __version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.doctest", "sphinx_click", "sphinx_design", "from_source"]
-exclude_patterns = ["_build", "agreement.md", "quality.md", "local-models.md"]  # the last three say where a page went
+exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3
