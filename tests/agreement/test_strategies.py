@@ -55,6 +55,7 @@ WORDS = ["a", "b", "c", "boat", "boats", "Boat", "sailing", "sailed", "sail.", "
 OUTPUTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join), min_size=2, max_size=6)
 
 
+@pytest.mark.slow
 @settings(PROPERTY, max_examples=300)
 @given(outputs=OUTPUTS, rng=st.randoms(use_true_random=False))
 def test_consensus_does_not_depend_on_the_order_of_the_outputs(outputs: list[str], rng: random.Random) -> None:

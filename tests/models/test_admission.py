@@ -154,6 +154,7 @@ def test_refusals_by_chance_do_not_stop_the_line(share: float, ceiling: int | No
     assert sum(later) / len(later) >= 0.5 * server.places
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.0, 0.3])
 @pytest.mark.parametrize(("places", "latency"), [(4, 0.2), (8, 0.2), (16, 0.02), (16, 0.2), (64, 0.2)])
 def test_a_server_that_refuses_what_is_too_much_is_soon_asked_as_much_as_it_takes(
@@ -172,6 +173,7 @@ def test_requests_that_take_too_long_bring_the_limit_down() -> None:
     assert server.gate.limit <= 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begin", [0, 2])
 @pytest.mark.parametrize("cause", ["429", "503"])
 def test_a_server_that_refuses_everything_for_20_s_is_asked_a_few_times_and_is_then_used_again(
@@ -240,6 +242,7 @@ HEADERS: dict[str, Callable[[], str | None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("places", "header"), [(8, "date"), (16, "none")])
 def test_a_server_that_refuses_beyond_its_places_loses_no_row(places: int, header: str) -> None:
     busy, asked = Busy(places, retry_after=HEADERS[header]), prompts(25 * places)

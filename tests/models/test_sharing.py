@@ -64,6 +64,7 @@ async def served(dispatcher: Dispatcher, callers: int, seconds: float) -> tuple[
     return sent[True], sent[False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_minute", [None, 30_000])
 @pytest.mark.parametrize("places", [1, 2, 3, 8, 64])
 def test_step_1_gets_two_of_three_turns_whatever_it_is_that_binds(places: int, per_minute: float | None) -> None:

@@ -70,6 +70,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @settings(PROPERTY, max_examples=50)
 @given(data=st.data(), sizes=st.sampled_from(SIZES), own=st.sampled_from(THRESHOLDS))

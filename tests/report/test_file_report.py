@@ -61,6 +61,7 @@ def test_every_format_of_a_file_is_reported_on(cli: Cli, tmp_path: Path, form: s
     assert (report["rows"], report["repeated"]) == (4, 1)
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_once_and_looked_at_in_an_even_sample(tmp_path: Path) -> None:
     count = 3 * SAMPLE
     rows = [{"instruction": f"Name number {number}.", "input": "", "output": "x"} for number in range(count)]

@@ -163,6 +163,7 @@ def test_a_run_ends_with_its_report_and_the_same_run_gives_the_same_bytes(
     assert "consensus" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["demo", "hostile_run"])
 def test_nothing_is_loaded_and_nothing_runs(name: str, request: pytest.FixtureRequest) -> None:
     page = Page(request.getfixturevalue(name) / "report.html")

@@ -22,6 +22,8 @@ from tests.conftest import ROOT
 from tests.support.processes import wait_for
 from tests.support.servers.model import ModelServer, model_config, model_server
 
+pytestmark = pytest.mark.slow
+
 ANSWERED = 12
 """Requests that a server answers before it holds all others."""
 PROGRAM = """
@@ -95,7 +97,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         return resumed(folder, server)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("program", [PROGRAM, IN_A_LOOP], ids=["plain", "in a running loop"])
 def test_an_interrupt_lets_the_requests_in_flight_come_home(undisturbed: bytes, tmp_path: Path, program: str) -> None:
     with model_server(hold_after=ANSWERED) as server, started(tmp_path, program, server) as process:
@@ -110,7 +111,6 @@ def test_an_interrupt_lets_the_requests_in_flight_come_home(undisturbed: bytes, 
         assert resumed(tmp_path, server) == undisturbed
 
 
-@pytest.mark.slow
 def test_a_second_interrupt_drops_them(undisturbed: bytes, tmp_path: Path) -> None:
     with model_server(hold_after=ANSWERED) as server, started(tmp_path, PROGRAM, server) as process:
         process.send_signal(signal.SIGINT)
@@ -125,7 +125,6 @@ def test_a_second_interrupt_drops_them(undisturbed: bytes, tmp_path: Path) -> No
         assert resumed(tmp_path, server) == undisturbed
 
 
-@pytest.mark.slow
 def test_a_cancelled_run_leaves_its_folder_whole(undisturbed: bytes, tmp_path: Path) -> None:
     with model_server(hold_after=ANSWERED) as server, started(tmp_path, AWAITED, server) as process:
         process.send_signal(signal.SIGINT)

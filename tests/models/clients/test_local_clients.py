@@ -255,6 +255,7 @@ def test_every_local_client_keeps_every_promise(
     asyncio.run(held())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOCAL)
 def test_it_says_whether_seeds_are_honoured(
     name: str, folders: Folders, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

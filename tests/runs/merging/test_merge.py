@@ -163,6 +163,7 @@ def test_all_commands_work_on_a_merged_run(run: Any, cli: Cli, tmp_path: Path) -
     assert rows(merged(tmp_path, "c", "both", to="other") / "examples.jsonl")[0]["run"] == "c"
 
 
+@pytest.mark.slow
 def test_it_is_the_same_every_time_and_the_first_has_precedence(run: Any, tmp_path: Path) -> None:
     a, b = run("a", config(1)), run("b", config(2))
     for to, order in (("one", ("a", "b")), ("two", ("a", "b")), ("turned", ("b", "a"))):
