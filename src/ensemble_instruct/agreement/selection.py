@@ -41,11 +41,17 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.rouge import word_count
 
-LEAST: Mapping[Utility, float] = {"exact": 0.5, "rouge-l": 0.2, "chrf": 0.2, "embedding": 0.55, "judge": 0.5}
+DEFAULT_MIN_AGREEMENT: Mapping[Utility, float] = {
+    "exact": 0.5,
+    "rouge-l": 0.2,
+    "chrf": 0.2,
+    "embedding": 0.55,
+    "judge": 0.5,
+}
 """The default of `min_agreement`, by what agreement means: of three models' outputs about half reach it with `rouge-l`,
 `chrf` and `embedding`; with `exact` and `judge` it is that of one output with one of two others.
 """
-LEAST_BALANCED: Mapping[Utility, float] = {
+DEFAULT_MIN_AGREEMENT_BALANCED: Mapping[Utility, float] = {
     "exact": 0.3, "rouge-l": 0.15, "chrf": 0.15, "embedding": 0.45, "judge": 0.3
 }  # fmt: skip
 """The same for the strategy `balanced`, which takes something off."""
@@ -63,7 +69,7 @@ class Selection:
 
     `threshold` belongs to the strategies of three; `min_agreement` or `keep` to all, never both: that raises
     `UsageError`. When neither is set, the agreement must be at least 0.15 for `balanced` and 0.2 for `consensus` if it
-    is ROUGE-L's; see `LEAST` for others.
+    is ROUGE-L's; see `DEFAULT_MIN_AGREEMENT` for others.
     """
 
     strategy: Strategy = DEFAULT_STRATEGY
@@ -141,7 +147,7 @@ class Selection:
             return self.min_agreement
         if self.keep is not None or self.strategy in _WITHOUT_LEAST:
             return 0.0
-        least = LEAST_BALANCED if self.strategy == "balanced" else LEAST
+        least = DEFAULT_MIN_AGREEMENT_BALANCED if self.strategy == "balanced" else DEFAULT_MIN_AGREEMENT
         return sum(weight * least[utility] for utility, weight in self.weights_of(kind))
 
     def is_final_at_once(self, quality: QualitySection) -> bool:

@@ -137,7 +137,8 @@ class EnsembleSection(Section):
     min_agreement: float | None = Field(default=None, ge=0, le=1)
     """Least agreement of an example; null: 0.15 for `balanced` and 0.2 for `consensus` where the utility is `rouge-l`.
 
-    Other utilities have defaults of their own: `LEAST` in `agreement/selection.py`. The other strategies have no bound.
+    Other utilities have defaults of their own: `DEFAULT_MIN_AGREEMENT` in `agreement/selection.py`.
+    The other strategies have no bound.
     """
     keep: float | None = Field(default=None, gt=0, le=1)
     """Instead of `min_agreement`: the share of the examples to keep, those with the highest agreement."""

@@ -157,5 +157,18 @@ def _schema(columns: Mapping[str, ColumnType]) -> Any:
 def table_of(rows: Sequence[JsonRow], schema: Any) -> Any:
     """The rows as an Arrow table with the columns of a schema; what else they hold is left out."""
     pa, _ = arrow()
-    columns = [pa.array([row[field.name] for row in rows], type=field.type) for field in schema]
+    columns = [_column([row[field.name] for row in rows], field) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _column(values: Sequence[Any], field: Any) -> Any:
+    """An Arrow array of the values; raises `TypeError` for objects with other names than the column's type has."""
+    pa, _ = arrow()
+    item = field.type.value_type if pa.types.is_list(field.type) else None
+    if item is not None and pa.types.is_struct(item):
+        known = {part.name for part in item}
+        objects = (entry for value in values for entry in value)
+        # Arrow would write nulls for names that it does not find, without a word
+        if unknown := next((entry.keys() - known for entry in objects if not entry.keys() <= known), None):
+            raise TypeError(f"column {field.name}: its type has no {', '.join(sorted(unknown))}")
+    return pa.array(values, type=field.type)

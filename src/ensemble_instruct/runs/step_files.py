@@ -29,7 +29,6 @@ from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.quality.filters import Filters
 from ensemble_instruct.records import (
-    END_MARKER,
     INSTANCE_VOTER,
     OF_THREE,
     Answered,
@@ -47,13 +46,13 @@ from ensemble_instruct.records import (
 from ensemble_instruct.runs.folder import require_no_run_file
 from ensemble_instruct.runs.recorder import Monitor
 from ensemble_instruct.runs.selecting import config_selecting, require_finished, selected
+from ensemble_instruct.steps.end_marker import without_marker
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.outputs import make_outputs
 from ensemble_instruct.steps.parse import UNREADABLE, Parser, parse_completions
 from ensemble_instruct.steps.plans import instances_plan, known_texts, outputs_plan, prepare
-from ensemble_instruct.steps.prompts import squeezed
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from ensemble_instruct.store.rows import example_row
 from ensemble_instruct.store.store import Store, opened_store
@@ -130,7 +129,7 @@ async def instances_to_file(
 
 
 def _without_marker(instruction: str, config: Config) -> str:
-    return instruction if config.profile == "published" else squeezed(instruction.replace(END_MARKER, " "))
+    return instruction if config.profile == "published" else without_marker(instruction)
 
 
 async def parse_files(

@@ -8,6 +8,7 @@
 * `instances`: step 2, it completes each instruction
 * `parse`: step 3, instances are read out of completions
 * `outputs`: step 4, other models answer each instance
+* `end_marker`: the end marker of the original, taken out of what models say
 * `candidates`: the output that an answer of step 4 holds, or its drop
 * `ensemble`: step 5, the output that the models agree on stays; why each example is decided twice
 * `fusion`: after step 4, one more output made out of the others

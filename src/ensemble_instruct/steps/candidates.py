@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ensemble_instruct.records import END_MARKER, Answer, Candidate, Failure, Instance, Profile, Rejected, Response
+from ensemble_instruct.records import Answer, Candidate, Failure, Instance, Profile, Rejected
+from ensemble_instruct.steps.end_marker import before_marker
 from ensemble_instruct.steps.prompts import squeezed
 
 
@@ -25,8 +26,10 @@ def read_candidate(instance: Instance, voter: str, answer: Answer, profile: Prof
         )
     if profile == "published":
         return Candidate(instance.id, voter, outcome.text, outcome.finish_reason, answer.key)
-    text = outcome.text.partition(END_MARKER)[0].strip()
-    if reason := _reason(instance, text, outcome):
+    content, is_ended = before_marker(outcome.text)
+    text = content.strip()
+    is_cut_off = outcome.finish_reason == "length" and not is_ended
+    if reason := _reason(instance, text, is_cut_off=is_cut_off):
         return Rejected(
             step="outputs",
             reason=reason,
@@ -39,9 +42,9 @@ def read_candidate(instance: Instance, voter: str, answer: Answer, profile: Prof
     return Candidate(instance.id, voter, text, outcome.finish_reason, answer.key)
 
 
-def _reason(instance: Instance, text: str, response: Response) -> str:
+def _reason(instance: Instance, text: str, *, is_cut_off: bool) -> str:
     """Why the default profile does not let a candidate vote, or the empty string."""
-    if response.finish_reason == "length" and END_MARKER not in response.text:
+    if is_cut_off:
         return "cut_off"
     if not text:
         return "empty_output"

@@ -19,7 +19,6 @@ from ensemble_instruct.config.steps import InstructionsSection
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
 from ensemble_instruct.records import (
-    END_MARKER,
     Answer,
     Failure,
     Instruction,
@@ -30,6 +29,7 @@ from ensemble_instruct.records import (
     Response,
     content_id,
 )
+from ensemble_instruct.steps.end_marker import before_marker, without_marker
 from ensemble_instruct.steps.prompts import instructions_prompt, instructions_sampling, squeezed
 from ensemble_instruct.steps.usable import default_reason, published_reason
 from ensemble_instruct.version import __version__
@@ -239,8 +239,8 @@ def _pieces(outcome: Response | Failure, profile: Profile) -> Iterator[tuple[str
             text = squeezed(item)
             reason = published_reason(text)
         else:
-            text = squeezed(item.replace(END_MARKER, " "))
-            unfinished = outcome.finish_reason == "length" and END_MARKER not in item
+            text = without_marker(item)
+            unfinished = outcome.finish_reason == "length" and not before_marker(item)[1]
             cut_off = unfinished and place == len(items) - 1
             reason = "cut_off" if cut_off and text else default_reason(text)
         yield text, reason

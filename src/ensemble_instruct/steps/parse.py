@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Profile, Rejected
+from ensemble_instruct.steps.end_marker import before_marker, without_marker
 from ensemble_instruct.steps.prompts import squeezed
 from ensemble_instruct.steps.usable import default_reason
 
@@ -45,7 +46,7 @@ class Parser:
             yield from self._read_default(completion)
 
     def _read_default(self, completion: Completion) -> Iterator[Instance | Rejected]:
-        instruction = squeezed(completion.instruction.replace(END_MARKER, " "))
+        instruction = without_marker(completion.instruction)
         self._pool.add(instruction)
         for number, task in enumerate(_tasks(completion, instruction)):
             reason, detail = self._reason(task, number)
@@ -139,8 +140,8 @@ def _tasks(completion: Completion, instruction: str) -> Iterator[_Task]:
     if not headings and text.strip():
         task.raw.append(text)
     for heading, end in zip(headings, ends, strict=True):
-        content, marker, _ = text[heading.end() : end].partition(END_MARKER)
-        unfinished = completion.finish_reason == "length" and end == len(text) and not marker
+        content, is_ended = before_marker(text[heading.end() : end])
+        unfinished = completion.finish_reason == "length" and end == len(text) and not is_ended
         if heading[2] == "instruction":
             yield task
             task = _Task(instruction=squeezed(content), wanted=completion.kind)

@@ -69,7 +69,7 @@ class Known:
         self._runs: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
         self._texts: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
 
-    def old(self, kind: Kind, text: str) -> tuple[str, str] | None:
+    def reason_if_known(self, kind: Kind, text: str) -> tuple[str, str] | None:
         """(reason, detail) where an earlier run has an instruction or one that is closer than the threshold."""
         if (run := self._texts[kind].get(text)) is not None:
             return NOT_NOVEL, f"the same in run {run}"
@@ -141,7 +141,7 @@ class Copier:
                 " SELECT instruction, 1, position FROM instance WHERE kind = :kind) ORDER BY part, position"
             )
             texts = dict.fromkeys(text for (text,) in reader.execute(read, {"kind": kind}))
-            old_texts = {text: why for text in texts if (why := self._known.old(kind, text))}
+            old_texts = {text: why for text in texts if (why := self._known.reason_if_known(kind, text))}
             self._known.add(kind, [text for text in texts if text not in old_texts], run)
             old |= {(kind, text): why for text, why in old_texts.items()}
         return old

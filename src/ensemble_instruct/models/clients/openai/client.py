@@ -160,7 +160,7 @@ class OpenAIClient(Client):
         if not text and (length or 0) > _end_tokens(request.sampling):
             hint = "; it may have thought only" if "reasoning" in str(list(choice.get("message") or ())) else ""
             raise TransientError(f"the text is empty, though {length} tokens were made{hint}", cause="empty")
-        kept, is_cut = _cut(_valid(text or ""), request.sampling)
+        kept, is_cut = _before_stop(_valid(text or ""), request.sampling)
         return Response(kept, "stop" if is_cut else _reason(finish_reason), prompt_tokens, length)
 
     def _broken(self, reply: HttpReply, prompt: str) -> Exception:
@@ -239,12 +239,12 @@ def _end_tokens(sampling: Sampling) -> int:
     return _END_TOKENS + max((len(stop.encode("utf-8", "replace")) for stop in sampling.stop), default=0)
 
 
-def _cut(text: str, sampling: Sampling) -> tuple[str, bool]:
+def _before_stop(text: str, sampling: Sampling) -> tuple[str, bool]:
     """The text before a stop string, and whether there was one.
 
     A server may include what it stopped at, or not know the setting. Where at least some tokens were asked for, a stop
     string within the text may have come before they were reached: then only one at the end counts. The published
-    profile, which has a marker among them, is given the text as it came: its rules remove what the server included.
+    profile, which has a marker among them, is given the text as it came, as the original was.
     """
     stops = [] if END_MARKER in sampling.stop else [stop for stop in sampling.stop if stop]
     if sampling.min_tokens > 1:
