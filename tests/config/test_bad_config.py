@@ -125,6 +125,7 @@ def _read(text: str, overrides: list[str]) -> Config | ConfigError:
         return error
 
 
+@pytest.mark.slow
 @given(place=st.sampled_from(_PLACES), value=_VALUES, override=st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_any_value_anywhere_is_accepted_or_refused_with_its_place(

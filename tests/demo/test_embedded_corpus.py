@@ -6,6 +6,8 @@ import random
 import re
 from itertools import islice
 
+import pytest
+
 from ensemble_instruct.demo.tasks import FAMILIES, answer_of
 from ensemble_instruct.demo.tasks.families import held_out, read_instruction
 from ensemble_instruct.novelty.pool import NoveltyPool
@@ -42,6 +44,7 @@ def test_the_corpus_is_a_function_of_the_seed() -> None:
     assert texts(1) != texts(2)
 
 
+@pytest.mark.slow
 def test_no_document_has_a_wording_that_is_held_out() -> None:
     unseen = [task.instruction for task in unseen_tasks(200)]
     assert not any(is_training_wording(instruction, _BASE) for instruction in unseen)
@@ -56,6 +59,7 @@ def test_no_document_has_a_wording_that_is_held_out() -> None:
             assert is_training_wording(prompt.partition("\n")[0], SHARES[name])
 
 
+@pytest.mark.slow
 def test_no_pair_has_a_value_that_is_held_out_and_every_answer_is_right() -> None:
     for prompt, answer in islice(answer_pairs(random.Random(4), SHARES["tiny-b"]), 2000):
         instruction, _, given = prompt.partition("\n")

@@ -55,6 +55,7 @@ def test_every_text_can_be_encoded_and_comes_back(name: str) -> None:
     assert "1" in tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tiny-a", "tiny-b"])
 def test_a_voter_answers_many_unseen_tasks(name: str) -> None:
     pytest.importorskip("ctranslate2", reason="running a model needs `ctranslate2`")

@@ -253,6 +253,7 @@ def test_a_server_that_refuses_beyond_its_places_loses_no_row(places: int, heade
     assert busy.share(since=0.0) <= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "header", "ceiling"), [(429, "fraction", None), (503, "date", 32), (500, "none", 32)]
 )
@@ -269,6 +270,7 @@ def test_a_server_that_refuses_everything_is_left_alone_for_a_while(
     assert server.state == "open"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ceilings", [{"requests_per_minute": 1800.0}, {"tokens_per_minute": 180_000.0}])
 def test_a_ceiling_per_minute_is_kept_and_used(ceilings: dict[str, float]) -> None:
     arrivals: list[float] = []

@@ -242,6 +242,7 @@ def test_settings_that_cannot_be_followed_are_one_line(
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_not_there_disturbs_nothing(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

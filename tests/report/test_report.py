@@ -188,6 +188,7 @@ def test_every_chart_has_a_name_and_a_table(demo: Path) -> None:
     assert sum(tag == "table" for tag, _ in page.elements) >= 8
 
 
+@pytest.mark.slow
 def test_what_models_write_is_text(hostile_run: Path) -> None:
     page = Page(hostile_run / "report.html")
     assert HOSTILE.replace("\u202e", "[U+202E]") in page.text

@@ -264,6 +264,7 @@ def hold(backend: Backend, case: str, made: Callable[[Client], Client] = lambda 
     asyncio.run(held())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_client_keeps_every_promise(backend: str, case: str) -> None:
@@ -314,6 +315,7 @@ WRONG: list[tuple[Case, Breaking]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "breaking"), [(case.__name__, breaking) for case, breaking in WRONG])
 def test_a_client_that_breaks_a_promise_fails(case: str, breaking: Breaking) -> None:
     backend = BACKENDS["openai chat" if case in BACKENDS["scripted"].lacks else "scripted"]
@@ -331,6 +333,7 @@ DOCUMENTED = Backend(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_the_example_of_the_docs_keeps_every_promise(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

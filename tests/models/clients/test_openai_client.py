@@ -354,6 +354,7 @@ def test_each_fault_is_tried_again_until_it_succeeds(tmp_path: Path) -> None:
     assert retries == Counter(cause for _, cause in TRANSIENT.values())
 
 
+@pytest.mark.slow
 def test_a_server_is_left_alone_until_the_time_it_named(tmp_path: Path) -> None:
     opens = time.time() + 1.5
     headers = {"seconds": "1.5", "date": email.utils.formatdate(int(opens) + 1, usegmt=True)}
