@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ensemble_instruct.files.task_rows import read_task_rows
-from tests.conftest import Cli, rows
+from tests.conftest import COMMAND, Cli, rows
 
 TASKS = [
     {"instruction": "Add the numbers.", "input": "1, 2", "output": "3"},
@@ -110,6 +111,16 @@ BAD: list[tuple[str, str]] = [
     ('[[', "bad: object 1: not JSON"),
     ("not JSON\n", "bad:1: not JSON"),
 ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_row_that_is_no_task_is_one_line_in_parquet_too(tmp_path: Path, tasks: Path) -> None:
+    with tasks.open("a") as file:
+        file.write("not JSON\n")
+    command: list[str | Path] = [COMMAND, "export", tasks, "--format", "parquet", "--to", tmp_path / "made.parquet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # Arrow complains as Python ends
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert list(tmp_path.iterdir()) == [tasks]
 
 
 @pytest.mark.parametrize(("text", "complaint"), BAD)

@@ -230,11 +230,12 @@ def _examples(
 
 def _to_file(examples: _Examples, plan: ExportPlan) -> Exported:
     (split,) = plan.splits
-    with whole_file(plan.to) as file:
+    with whole_file(plan.to) as file, ExitStack() as opened:
         writer: RowWriter
         if plan.is_table:
             form = examples.table_format(plan.rows, plan.system)
             writer = ParquetWriter(file, form.columns)
+            opened.callback(writer.close)  # where a row is refused: left open, Arrow writes to the closed file later
         else:
             form = file_format(plan.form, plan.system)
             is_array = plan.form == "alpaca" and plan.to.suffix == ".json"
