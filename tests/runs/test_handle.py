@@ -9,14 +9,16 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import ensemble_instruct as ei
 from ensemble_instruct.cli import main
 from ensemble_instruct.records import KINDS
+from ensemble_instruct.runs.handle import Records
 from tests.conftest import SIMULATED, rows
+from tests.support.made_run import make_run
 
 SMALL = {"instructions": {"target": {"input_output": 12, "output_only": 8}}}
 
@@ -126,6 +128,17 @@ def test_data_frames_have_a_row_a_record(made: ei.Run) -> None:
     assert [*made.to_pandas("instructions")["text"]] == [record.text for record in made.instructions()]
     with pytest.raises(ei.EnsembleInstructError, match="answers: no such records; there are examples, rejected, instr"):
         made.to_pandas("answers")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("what", get_args(Records))
+def test_tables_without_rows_have_their_columns(tmp_path: Path, made: ei.Run, what: Records) -> None:
+    """As those of a run that has just begun, or one that keeps nothing."""
+    pytest.importorskip("pandas")
+    make_run(tmp_path / "run", [])
+    assert len(ei.open_run(tmp_path / "run").to_pandas(what)) == 0
+    assert [*ei.open_run(tmp_path / "run").to_pandas(what)] == [*made.to_pandas(what)]
+    pytest.importorskip("datasets")
+    assert ei.open_run(tmp_path / "run").to_dataset(what).column_names == [*made.to_pandas(what)]
 
 
 def test_datasets_have_the_same_rows(made: ei.Run) -> None:

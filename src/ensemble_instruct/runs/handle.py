@@ -19,7 +19,18 @@ from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import RunError, UsageError
 from ensemble_instruct.files.atomic import whole_file
 from ensemble_instruct.files.places import require_writable
-from ensemble_instruct.records import KINDS, STEPS, Example, Instruction, Kind, Rejected, Step, Strategy, Utility
+from ensemble_instruct.records import (
+    KINDS,
+    STEPS,
+    Example,
+    Instance,
+    Instruction,
+    Kind,
+    Rejected,
+    Step,
+    Strategy,
+    Utility,
+)
 from ensemble_instruct.runs.driver import Driver
 from ensemble_instruct.runs.progress import Watch, shown_while
 from ensemble_instruct.runs.recorder import Monitor
@@ -35,7 +46,7 @@ from ensemble_instruct.store.reading import (
     require_unedited,
     state_of,
 )
-from ensemble_instruct.store.rows import example_of
+from ensemble_instruct.store.rows import example_of, example_row
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -166,7 +177,7 @@ class Run:
                 yield from read_instructions(connection, kind)
 
     def to_pandas(self, what: Records = "examples") -> DataFrame:
-        """A data frame with a row for each record.
+        """A data frame with a row for each record, and all columns where there is none.
 
         That of an example has the columns of `examples.jsonl`. Raises `UsageError` where pandas is not installed.
         """
@@ -174,7 +185,8 @@ class Run:
             from pandas import DataFrame
         except ImportError as error:
             raise _missing("to_pandas", "pandas") from error
-        return DataFrame(self._rows(what))
+        rows = self._rows(what)
+        return DataFrame(rows, columns=None if rows else _columns(what))
 
     def to_dataset(self, what: Records = "examples") -> Dataset:
         """The same rows as a dataset of Hugging Face; raises `UsageError` where `datasets` is not installed."""
@@ -182,7 +194,8 @@ class Run:
             from datasets import Dataset
         except ImportError as error:
             raise _missing("to_dataset", "datasets") from error
-        return Dataset.from_list(self._rows(what))
+        rows = self._rows(what)
+        return Dataset.from_list(rows) if rows else Dataset.from_dict({column: [] for column in _columns(what)})
 
     def select(
         self,
@@ -304,6 +317,19 @@ class Run:
             case "instructions":
                 return [_instruction_row(record) for record in self.instructions()]
         raise UsageError(f"{what}: no such records; there are {', '.join(get_args(Records))}")
+
+
+def _columns(what: Records) -> list[str]:
+    """The columns of a table without rows: those of a record that holds nothing."""
+    match what:
+        case "examples":
+            instance = Instance(kind="output_only", instruction="", input="", output="")
+            nothing = Example(instance=instance, output="", winners=(), agreement=0, candidates=(), scores=())
+            return list(example_row(nothing))
+        case "rejected":
+            return list(_rejected_row(Rejected(step="parse", reason="", text="")))
+        case "instructions":
+            return list(_instruction_row(Instruction(kind="output_only", text="")))
 
 
 def _rejected_row(record: Rejected) -> dict[str, Any]:
