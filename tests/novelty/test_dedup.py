@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
+from ensemble_instruct.errors import UsageError
 from ensemble_instruct.novelty.dedup import dedup, dedup_file
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.rouge import rouge_tokens
@@ -51,6 +53,22 @@ def kept_by_rouge(given_texts: list[str], threshold: float, known: tuple[str, ..
 def write_lines(path: Path, values: list[Any]) -> Path:
     path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
     return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("Name a fruit.",), "texts: expected texts, found the one text 'Name a fruit.'; put it into a list"),
+        ((["Name a fruit.", None],), "texts[1]: must be a string, found None"),
+        (([], 0.7, [3]), "against[0]: must be a string, found 3"),
+        (([], 0), "threshold 0: give a number above 0, up to 1"),
+        (([], float("nan")), "threshold nan: give a number above 0, up to 1"),
+        (([], "0.7"), "threshold '0.7': give a number above 0, up to 1"),
+    ],
+)
+def test_what_are_no_texts_is_one_line(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        dedup(*arguments)
 
 
 @pytest.mark.parametrize("threshold", ["0.5", "0.7", "1"])

@@ -129,8 +129,8 @@ def _require_possible(selection: Selection) -> None:
         )
     for name in ("min_agreement", "keep", "threshold"):
         value = getattr(selection, name)
-        if value is not None and not 0 <= value <= 1:
-            raise UsageError(f"{name} {value}: is not between 0 and 1")
+        if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
+            raise UsageError(f"{name} {value!r}: is not between 0 and 1")
 
 
 def _by_voter(row: Outputs, where: str) -> dict[str, str]:
@@ -139,6 +139,8 @@ def _by_voter(row: Outputs, where: str) -> dict[str, str]:
         raise UsageError(f"{where}: expected outputs by voter or a list of them, found {row!r}")
     named = dict(row) if isinstance(row, Mapping) else {str(place): text for place, text in enumerate(row)}
     for voter, text in named.items():
+        if not isinstance(voter, str):
+            raise UsageError(f"{where}: the name of a voter must be a string, found {voter!r}")
         if not isinstance(text, str):
             raise UsageError(f"{where}: the output of {voter!r} must be a string, found {text!r}")
     own = {INSTANCE_VOTER: named[INSTANCE_VOTER]} if INSTANCE_VOTER in named else {}

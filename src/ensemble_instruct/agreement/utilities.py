@@ -101,10 +101,12 @@ def utility_weights(utility: Utility | Mapping[Utility, float]) -> Weights:
     """The weights of one utility, or of a mixture that a mapping names; raises `UsageError` for what is neither."""
     weights = {utility: 1.0} if isinstance(utility, str) else utility
     known = get_args(Utility)
+    if not isinstance(weights, Mapping):
+        raise UsageError(f"utility {weights!r}: give the name of one, or a mapping of names to weights")
     for name, weight in weights.items():
         if name not in known:
             raise UsageError(f"utility {name!r}: no such utility; there are {', '.join(known)}")
-        if not 0 < weight < math.inf:
+        if not isinstance(weight, int | float) or not 0 < weight < math.inf:
             raise UsageError(f"utility {name!r}: weight {weight} is not a positive number")
     if not weights:
         raise UsageError(f"utility: names nothing; there are {', '.join(known)}")

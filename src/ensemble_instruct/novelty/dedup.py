@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from pathlib import Path
 
+from ensemble_instruct.errors import UsageError
 from ensemble_instruct.files.dataset import Dataset, open_dataset
 from ensemble_instruct.files.jsonl import JsonRow, RowSpool
 from ensemble_instruct.files.places import require_writable
@@ -34,15 +35,28 @@ def dedup(texts: Iterable[str], threshold: float = 0.7, against: Iterable[str] =
     [0, 2]
 
     How close two are is their exact ROUGE-L F1 with the words of every script; nor may a text be closer to one of
-    `against`. A text without words scores 0, so it stays.
+    `against`. A text without words scores 0, so it stays. Raises `UsageError` for a threshold that is not above 0, up
+    to 1, and for what is no text.
     """
-    pool = NoveltyPool(against, threshold)
+    if not (isinstance(threshold, int | float) and 0 < threshold <= 1):
+        raise UsageError(f"threshold {threshold!r}: give a number above 0, up to 1")
+    pool = NoveltyPool(_checked(against, "against"), threshold)
     places = []
-    for place, text in enumerate(texts):
+    for place, text in enumerate(_checked(texts, "texts")):
         if pool.is_novel(text, threshold):
             pool.add(text)
             places.append(place)
     return places
+
+
+def _checked(texts: Iterable[str], name: str) -> Iterator[str]:
+    """The same texts, each of them looked at; a single text in place of them would be taken for its letters."""
+    if isinstance(texts, str):
+        raise UsageError(f"{name}: expected texts, found the one text {texts[:50]!r}; put it into a list")
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise UsageError(f"{name}[{place}]: must be a string, found {text!r}")
+        yield text
 
 
 def dedup_file(
