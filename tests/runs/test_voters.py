@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,11 @@ def test_a_judge_is_asked_once_for_each_pair_and_not_when_a_run_selects_anew(
     )
     assert unread
     assert {count for _, count in unread} == {3}
+    status = cli("status", "run").stdout
+    assert {came == kept for came, kept in re.findall(r"(\d+) answers to instances: (\d+) .*, 0 dropped", status)} == {
+        True
+    }
+    assert sum(map(int, re.findall(r"; (\d+) verdicts could not be read", status))) == 3 * len(unread)
     for example in examples:
         off = [example["matrix"][i][j] for i in range(3) for j in range(3) if i != j]
         assert (set(off) == {0.5}) == (example["id"] not in dict(unread))

@@ -24,6 +24,8 @@ _UNITS: Mapping[Step, tuple[str, str]] = {
     "ensemble": ("instances", "examples"),
 }
 """What comes into each step, and what it makes: what the next one takes."""
+_UNREAD_VERDICTS = "no_verdict", "toxicity_unknown"
+"""Drops of step 4 that are no answers to an instance: what a judge or a filter's model said of answers."""
 _EXACT_MINUTES = 10
 """From here on seconds are left out."""
 _SHORTEST = 1.0
@@ -65,17 +67,22 @@ def _step_line(status: Status, step: Step, kind: Kind) -> str:
     reasons = reasons_of(status, step, kind)
     if not kept and not reasons and kind not in status.targets:
         return ""
+    unread = Counter({why: reasons.pop(why) for why in _UNREAD_VERDICTS if step == "outputs" and why in reasons})
     taken, made_of_them = _UNITS[step]
     parts = {
         "instructions": f" of {status.targets[kind]} wanted" if kind in status.targets else "",
         "parse": f" ({kept - status.follow_on[kind]} first, {status.follow_on[kind]} follow-on)",
         "outputs": f" for {status.kept['outputs', kind]} of {status.kept['parse', kind]} instances",
     }
-    drops = f" ({', '.join(f'{count} {reason}' for reason, count in reasons.most_common())})" if reasons else ""
+    verdicts = f"; {unread.total()} verdicts could not be read{_in_words(unread)}" if unread else ""
     return (
         f"{kind:<13} {step:<13}{kept + reasons.total():>7} {taken}: {kept} {made_of_them} kept{parts.get(step, '')}, "
-        f"{reasons.total()} dropped{drops}"
+        f"{reasons.total()} dropped{_in_words(reasons)}{verdicts}"
     )
+
+
+def _in_words(reasons: Counter[str]) -> str:
+    return f" ({', '.join(f'{count} {reason}' for reason, count in reasons.most_common())})" if reasons else ""
 
 
 def reasons_of(status: Status, step: Step, kind: Kind) -> Counter[str]:
