@@ -77,10 +77,29 @@ def test_commands_stop_at_edits_or_go_on_without_them(
         assert (done.stdout, (tmp_path / "made").read_bytes()) == before[command]
 
 
-def test_a_run_that_writes_its_examples_anew_has_no_edits(cli: Cli, examples: Path) -> None:
-    examples.write_bytes(_appended(examples.read_bytes()))
-    assert cli("run", "--out", "run").returncode == 0
+@pytest.mark.parametrize("command", [("run", "--out", "run"), ("select", "run")])
+def test_edits_are_set_aside_before_the_file_is_written_anew(
+    cli: Cli, examples: Path, command: tuple[str, ...]
+) -> None:
+    made = examples.read_bytes()
+    for name in ("examples.edited.jsonl", "examples.edited-2.jsonl"):
+        edited = _appended(made)
+        examples.write_bytes(edited)
+        done = cli(*command)
+        assert done.returncode == 0
+        assert f"was edited; it is {name} now" in done.stderr
+        assert (examples.with_name(name).read_bytes(), examples.read_bytes()) == (edited, made)
     assert cli(*COMMANDS[0]).returncode == 0
+    assert "edited" not in cli(*command).stderr
+
+
+def test_a_merge_says_which_runs_were_edited(cli: Cli, tmp_path: Path, examples: Path) -> None:
+    assert cli("run", SIMULATED, "--out", "other", "--set", "seed=1").returncode == 0
+    examples.write_bytes(_appended(examples.read_bytes()))
+    done = cli("merge", "run", "other", "--to", "both")
+    assert done.returncode == 0
+    assert "run/examples.jsonl: was edited; merged is what the run made" in done.stderr
+    assert "other/examples.jsonl" not in done.stderr
 
 
 def test_examples_that_are_gone_or_the_same_again_are_no_edit(cli: Cli, examples: Path) -> None:

@@ -225,3 +225,10 @@ def test_a_mistake_is_one_line(tmp_path: Path, call: Callable[[Path], Any], mess
     with pytest.raises(ei.EnsembleInstructError, match=re.escape(message)) as caught:
         call(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_that_cannot_be_read_is_shown_with_the_reason(finished_run: Path, tmp_path: Path) -> None:
+    run = ei.open_run(shutil.copytree(finished_run, tmp_path / "run"))
+    (run.folder / "run.db").write_bytes(b"SQLite format 3\0" + b"damaged" * 500)
+    assert "run.db" in repr(run)
+    assert "run.db" in run._repr_html_()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.files.jsonl import JsonRow
+
+if TYPE_CHECKING:
+    from ensemble_instruct.files.jsonl import JsonRow
 
 ColumnType = Literal["text", "number", "texts", "messages", "candidates", "matrix"]
 """What a column holds; `writers` knows the Arrow type of each."""

@@ -68,9 +68,10 @@ class Driver:
         cancellations = task.cancelling() if task else 0
         with ThreadPoolExecutor(1, thread_name_prefix="driver") as thread:
             outcome = thread.submit(copy_context().run, run)
-            while not outcome.done():
+            is_done = False
+            while not is_done:
                 try:
-                    wait([outcome], _SECONDS_BETWEEN_LOOKS)
+                    is_done = bool(wait([outcome], _SECONDS_BETWEEN_LOOKS).done)
                     asked = task is not None and task.cancelling() > cancellations
                     cancellations += asked
                 except KeyboardInterrupt:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from itertools import count
 from pathlib import Path
 
 import yaml
 
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.atomic import whole_file
+from ensemble_instruct.files.atomic import whole_file, writing
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.jsonl import write_rows
-from ensemble_instruct.store.reading import EXAMPLES_DIGEST, read_examples
+from ensemble_instruct.store.reading import EXAMPLES_DIGEST, is_edited, read_examples
 from ensemble_instruct.store.store import Store
 
+log = logging.getLogger(__name__)
 _FILES = ("config.yaml", "run.db", "run.db-wal", "run.db-shm", "run.db.lock", "examples.jsonl", "report.html")
 """What a run writes."""
 
@@ -57,6 +60,17 @@ def write_config(config: Config, folder: Path) -> None:
     text = "# The config of this run, complete. Keys are not in it: they stay in the environment.\n"
     with whole_file(folder / "config.yaml") as file:
         file.write((text + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)).encode())
+
+
+def set_aside_edits(folder: Path) -> None:
+    """Give an `examples.jsonl` that somebody edited another name, and say so, before it is written anew."""
+    if not is_edited(folder):
+        return
+    names = (f"examples.edited{f'-{number}' if number > 1 else ''}.jsonl" for number in count(1))
+    aside = next(path for name in names if not (path := folder / name).exists())
+    with writing(aside):
+        (folder / "examples.jsonl").rename(aside)
+    log.warning("%s: was edited; it is %s now, and is written anew", folder / "examples.jsonl", aside.name)
 
 
 def write_examples(store: Store, path: Path) -> int:

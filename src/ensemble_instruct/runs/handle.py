@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from ensemble_instruct.config.load import ConfigSource, config_of, load_config
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.errors import RunError, UsageError
+from ensemble_instruct.errors import EnsembleInstructError, RunError, UsageError
 from ensemble_instruct.files.atomic import whole_file
 from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.records import (
@@ -287,10 +287,16 @@ class Run:
         return dataset_card(read_facts(self.folder, name))
 
     def __repr__(self) -> str:
-        return self._described(self._kept())
+        try:
+            return self._described(self._kept())
+        except EnsembleInstructError as error:  # a display must not fail where a call would
+            return f"Run({str(self.folder)!r}): {error}"
 
     def _repr_html_(self) -> str:
-        kept = self._kept()
+        try:
+            kept = self._kept()
+        except EnsembleInstructError:
+            return f"<p>{html.escape(repr(self))}</p>"
         head = "".join(f"<th>{step}</th>" for step in STEPS)
         body = "".join(
             f"<tr><th>{kind}</th>{''.join(f'<td>{kept.get((kind, step), 0):,}</td>' for step in STEPS)}</tr>"

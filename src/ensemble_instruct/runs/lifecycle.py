@@ -17,7 +17,7 @@ from ensemble_instruct.licences.policy import require_admitted
 from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.report.page import write_report
 from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint
-from ensemble_instruct.runs.folder import make_folders, require_run_place, write_config, write_examples
+from ensemble_instruct.runs.folder import make_folders, require_run_place, set_aside_edits, write_config, write_examples
 from ensemble_instruct.runs.pipeline import run_steps
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.selecting import SELECTING_ANEW
@@ -56,6 +56,7 @@ async def start_or_resume(
     try:
         with opened_store(folder / "run.db") as store:
             _compare(config, store, force=force)
+            set_aside_edits(folder)
             if retry_failed:
                 store.forget_failures()
                 await store.flush()

@@ -20,7 +20,7 @@ from ensemble_instruct.errors import RunError, UsageError
 from ensemble_instruct.records import Example, Rejected
 from ensemble_instruct.report.page import write_report
 from ensemble_instruct.runs.fingerprint import with_selection
-from ensemble_instruct.runs.folder import write_config, write_examples
+from ensemble_instruct.runs.folder import set_aside_edits, write_config, write_examples
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.plans import comparers_of, filters_of
@@ -96,6 +96,7 @@ async def select_anew(
     with opened_store(folder / "run.db") as store:
         made_with = require_finished(config, store, folder)
         rows_before = _lines_of(folder / "examples.jsonl")
+        set_aside_edits(folder)
         made_with = json.dumps(with_selection(json.loads(made_with), config))
         summary = await select_again(config, store, monitor, {"config": made_with, "state": SELECTING_ANEW})
         write_config(config, folder)

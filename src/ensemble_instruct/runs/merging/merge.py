@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,9 +26,11 @@ from ensemble_instruct.runs.merging.config import Merged, Source, merged_config
 from ensemble_instruct.runs.merging.records import Copied, Copier, Known
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.selecting import SELECTING_ANEW, select_again
-from ensemble_instruct.store.reading import read_meta, reading, require_run
+from ensemble_instruct.store.reading import is_edited, read_meta, reading, require_run
 from ensemble_instruct.store.store import Store
 from ensemble_instruct.version import __version__
+
+log = logging.getLogger(__name__)
 
 
 async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tuple[Summary, list[Copied]]:
@@ -45,6 +48,8 @@ async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tup
             for folder, label, connection in zip(folders, _labels(folders), connections, strict=True)
         ]
         merged = merged_config(sources, to)
+        for folder in filter(is_edited, folders):
+            log.warning("%s: was edited; merged is what the run made", folder / "examples.jsonl")
         require_quality(merged.config.quality)
         with _made(to) as folder:
             copied = _copy(folder / "run.db", sources, connections, merged, monitor)
