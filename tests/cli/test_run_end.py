@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,17 +59,37 @@ def test_the_numbers_of_a_finished_run_add_up_from_step_to_step(cli: Cli, tmp_pa
         assert ensemble.kept == sum(row["kind"] == kind for row in rows(tmp_path / "run" / "examples.jsonl"))
     answers = sum(int(count) for count in re.findall(r"^model [\w-]+: (\d+) answers", done.stdout, re.MULTILINE))
     assert re.search(rf"^finished; {answers} requests in (all|\d+ s, [\d.]+/s on average)$", done.stdout, re.MULTILINE)
-    assert "note: no " not in done.stderr
+    assert "example was made" not in done.stderr
 
 
 def test_a_kind_that_ends_without_examples_is_warned_of(cli: Cli) -> None:
     done = cli("run", SIMULATED, "--out", "run", "--set", "ensemble.min_agreement=1")
     assert done.returncode == 0
     (line,) = [line for line in done.stderr.splitlines() if "no output_only example" in line]
+    assert line.startswith("warning: ")
     instances = step_lines(done.stdout)["output_only", "parse"].kept
     assert re.search(rf"dropped most: {instances} \w+ in ensemble, ", line)
     assert "run/report.html" in line
     assert "target_reached" not in line
+
+
+def test_selecting_and_merging_warn_of_it_too(cli: Cli, finished_run: Path, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        shutil.copytree(finished_run, tmp_path / name)
+        assert "example was made" not in cli("select", name).stderr
+    second = cli("select", "first", "--min-agreement", "1", "--to", "second.jsonl")
+    assert re.findall(r"no output_only example was made: .*; (\S+) shows", second.stderr) == [
+        "second.jsonl.rejected.jsonl"
+    ]
+    in_place = cli("select", "first", "--min-agreement", "1")
+    assert re.findall(r"warning: no output_only .*; (\S+) shows", in_place.stderr) == ["first/report.html"]
+    assert cli("select", "second", "--min-agreement", "1").returncode == 0
+    merged = cli("merge", "first", "second", "--to", "both")
+    assert merged.returncode == 0, merged.stderr
+    assert re.findall(r"warning: no output_only .*; (\S+) shows", merged.stderr) == ["both/report.html"]
+    filtered = cli("select", "both", "--min-agreement", "0", "--set", "quality.languages=[de]")
+    assert "dropped most" in filtered.stderr
+    assert "filters of the section `quality`" in filtered.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "init"])

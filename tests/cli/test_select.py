@@ -64,13 +64,16 @@ def test_the_settings_that_a_run_keeps_have_their_defaults_with_them(
     assert done.stdout.endswith(f"for `run` and `select`: {kept}\n")
 
 
-def test_a_second_selection_leaves_the_run_as_it_is(cli: Cli, tmp_path: Path, run_folder: Path) -> None:
+def test_a_second_selection_leaves_the_files_of_the_run_as_they_are(cli: Cli, tmp_path: Path, run_folder: Path) -> None:
     before = contents(run_folder)
     done = cli("select", "run", *KEEP, "--to", "run/strict.jsonl")
     assert done.returncode == 0, done.stderr
     second = (run_folder / "strict.jsonl").read_bytes()
     drops = rows(run_folder / "strict.jsonl.rejected.jsonl")
-    assert f"{len(second.splitlines())} examples in run/strict.jsonl; run stays as it is\n" in done.stdout
+    assert (
+        f"{len(second.splitlines())} examples in run/strict.jsonl; the run's own files stay as they are\n"
+        in done.stdout
+    )
     assert f"{len(drops)} rows dropped by step 5, each in run/strict.jsonl.rejected.jsonl\n" in done.stdout
     (run_folder / "strict.jsonl").unlink()
     (run_folder / "strict.jsonl.rejected.jsonl").unlink()

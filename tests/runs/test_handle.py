@@ -232,3 +232,24 @@ def test_a_run_that_cannot_be_read_is_shown_with_the_reason(finished_run: Path, 
     (run.folder / "run.db").write_bytes(b"SQLite format 3\0" + b"damaged" * 500)
     assert "run.db" in repr(run)
     assert "run.db" in run._repr_html_()
+
+
+def test_a_kind_that_ends_without_examples_is_a_warning_in_the_log(
+    copied: ei.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def warned_of() -> list[str]:
+        kinds = [str(vars(record)["kind"]) for record in caplog.records if "example was made" in record.getMessage()]
+        caplog.clear()
+        return kinds
+
+    strict = {"ensemble": {"min_agreement": 1.0}}
+    run = ei.run(small(**strict), tmp_path / "strict", progress=False)
+    empty = [kind for kind in KINDS if all(example.instance.kind != kind for example in run.examples())]
+    assert empty
+    assert warned_of() == empty
+    copied.select(progress=False)
+    assert warned_of() == []
+    copied.select(min_agreement=1.0, progress=False)
+    assert warned_of() == empty
+    ei.merge([run, copied], tmp_path / "both", progress=False)
+    assert warned_of() == empty

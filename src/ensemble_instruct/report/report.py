@@ -51,6 +51,7 @@ from ensemble_instruct.store.reading import (
     reading,
     require_run,
     state_of,
+    unread_verdicts,
 )
 from ensemble_instruct.version import __version__
 
@@ -103,6 +104,8 @@ class _Records:
     kept: Counter[tuple[Kind, Step]]
     requests: Requests
     drops: Drops
+    verdicts: Counter[tuple[Step, Kind | None, str]]
+    """Of the drops, those for which no answer is missing."""
     examples: Examples
     voters: tuple[str, ...]
     instances: Instances
@@ -146,6 +149,7 @@ def _read_records(connection: sqlite3.Connection, config: Config | None, selecti
         kept=kept,
         requests=read_requests(connection, config),
         drops=read_drops(connection),
+        verdicts=unread_verdicts(connection),
         examples=examples,
         voters=voters,
         instances=read_instances(connection, _of(kept, "parse"), voters, selection),
@@ -230,7 +234,11 @@ def _has_prices(config: Config | None) -> bool:
 def _funnel(kind: Kind, records: _Records) -> Funnel:
     stages = [Stage("replies", records.requests.replies[kind, "instructions"], 0)]
     for name, step in _STEP_OF_STAGE.items():
-        dropped = sum(drop.counts.get(kind, 0) for drop in records.drops.reasons if drop.step == step)
+        dropped = sum(
+            drop.counts.get(kind, 0) - records.verdicts[step, kind, drop.reason]
+            for drop in records.drops.reasons
+            if drop.step == step
+        )
         stages.append(Stage(name, records.kept[kind, step], dropped))
     return Funnel(kind, records.settings.get(f"instructions.target.{kind}", 0), tuple(stages))
 

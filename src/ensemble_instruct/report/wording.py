@@ -45,6 +45,7 @@ REASONS = {
     "missing_output": "the strategy needs an output of each voter, and one is missing",
     "no_input": "this kind of task needs an input",
     "no_output": "no output could be found in the completion",
+    "no_verdict": "a model was asked whether two outputs say the same, and said nothing that can be read",
     "not_novel": "too close to an instruction that was there before",
     "output_equals_input": "the output only repeats the input",
     "personal_data": "holds what may be personal data",

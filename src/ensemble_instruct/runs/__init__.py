@@ -8,6 +8,7 @@
 * `folder`: the files of a run folder
 * `fingerprint`: what a run remembers of its config, and what a change of it costs
 * `estimate`: requests, tokens and cost before anything is asked
+* `empty_kinds`: the warning of a kind that has no example in the end
 * `status`: where a run is
 * `step_files`: each step alone, from file to file
 * `handle`: a run as an object, for notebooks and programs

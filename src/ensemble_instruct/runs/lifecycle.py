@@ -16,6 +16,7 @@ from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, 
 from ensemble_instruct.licences.policy import require_admitted
 from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.report.page import write_report
+from ensemble_instruct.runs.empty_kinds import warn_of_empty_kinds
 from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint
 from ensemble_instruct.runs.folder import make_folders, require_run_place, set_aside_edits, write_config, write_examples
 from ensemble_instruct.runs.pipeline import run_steps
@@ -42,10 +43,10 @@ async def start_or_resume(
     With `retry_failed`, requests that failed for good are asked again, except those of step 1, whose later prompts
     depend on what it made of them. `budget` is what all starts together may cost, in US dollars.
 
-    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl` and `report.html`. Raises `InputFileError` for a
-    folder that is something else, `ConfigError` for a licence that the policy does not admit, `RunLockedError` when
-    another process works in it, `ConfigChangedError` when the config would change the records of the run and `force`
-    is not given, `RunError` when the run cannot go on.
+    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl` and `report.html`; logs a warning for each kind
+    that has no example. Raises `InputFileError` for a folder that is something else, `ConfigError` for a licence that
+    the policy does not admit, `RunLockedError` when another process works in it, `ConfigChangedError` when the config
+    would change the records of the run and `force` is not given, `RunError` when the run cannot go on.
     """
     plans = prepare(config)
     require_admitted(config)
@@ -70,6 +71,7 @@ async def start_or_resume(
                 store.set_meta(state="finished")
                 await store.flush()
                 await asyncio.to_thread(write_report, folder)
+                await asyncio.to_thread(warn_of_empty_kinds, folder)
                 log.info("run finished", extra={"examples": summary.examples, "seconds": round(summary.seconds, 1)})
                 return summary
     except EnsembleInstructError:

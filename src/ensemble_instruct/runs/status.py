@@ -28,6 +28,7 @@ from ensemble_instruct.store.reading import (
     reading,
     require_run,
     state_of,
+    unread_verdicts,
 )
 
 _RECENT = 60.0
@@ -74,7 +75,9 @@ class Status:
     kept: Counter[tuple[Step, Kind]]
     """Instructions, completions, instances, instances with a candidate, examples."""
     dropped: Counter[tuple[Step, Kind | None, str]]
-    """Records that a step did not keep, by reason; in step 4 these are single answers."""
+    """Records that a step did not keep, by reason; in step 4 these are single answers, and `verdicts`."""
+    verdicts: Counter[tuple[Step, Kind | None, str]]
+    """Of those of step 4, what is no answer but a verdict on answers, of a judge or a filter's model."""
     follow_on: Counter[Kind]
     """Instances that a completion states after its first one."""
     candidates: Counter[Kind]
@@ -115,7 +118,7 @@ def read_status(folder: Path) -> Status:
     with reading(path) as connection:
         meta = read_meta(connection)
         kept = Counter({(step, kind): count for (kind, step), count in kept_counts(connection).items()})
-        dropped = Counter(dropped_counts(connection))
+        dropped, verdicts = Counter(dropped_counts(connection)), unread_verdicts(connection)
         recent = connection.execute(
             "SELECT COUNT(*), MIN(answered_at) FROM request WHERE answered_at > ?", (time.time() - _RECENT,)
         ).fetchone()
@@ -145,6 +148,7 @@ def read_status(folder: Path) -> Status:
         state=state,
         kept=kept,
         dropped=dropped,
+        verdicts=verdicts,
         follow_on=follow_on,
         candidates=candidates,
         targets=targets,

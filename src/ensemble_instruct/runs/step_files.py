@@ -43,6 +43,7 @@ from ensemble_instruct.records import (
     Rejected,
     Step,
 )
+from ensemble_instruct.runs.empty_kinds import Selected, warn_of_empty_kinds
 from ensemble_instruct.runs.folder import require_no_run_file
 from ensemble_instruct.runs.recorder import Monitor
 from ensemble_instruct.runs.selecting import config_selecting, require_finished, selected
@@ -276,23 +277,27 @@ async def select_to_file(
     overrides: Sequence[str] = (),
     decontaminate: Sequence[Path] = (),
 ) -> FileSummary:
-    """Step 5 of a finished run → rows as in its `examples.jsonl`, which stays as it is, like the whole run.
+    """Step 5 of a finished run → rows as in its `examples.jsonl`, which stays as it is, like the run's other files.
 
-    The settings are those of `select_anew`; the run does not keep them.
+    The settings are those of `select_anew`; the run does not keep them. Logs a warning for each kind without a row.
     """
     config = config_selecting(folder, selection, embedding_model, overrides, decontaminate)
     require_no_run_file(to, folder)
     require_writable(to, *config.quality.decontaminate)
-    lengths = Lengths()
+    lengths, counts = Lengths(), Selected()
     with opened_store(folder / "run.db") as store:
         require_finished(config, store, folder)
 
         def counted() -> Iterator[Example | Rejected]:
             for record in selected(config, store):
                 lengths.add(record)
+                kind, why = (record.instance.kind, "") if isinstance(record, Example) else (record.kind, record.reason)
+                if kind is not None:
+                    counts[kind, why] += 1
                 yield record
 
         summary = await _write(_each(counted()), example_row, to, monitor, "ensemble")
+    warn_of_empty_kinds(folder, counts, _rejected_path(to))
     summary.note = str(lengths)
     return summary
 
@@ -360,7 +365,7 @@ async def _write(
 ) -> FileSummary:
     """Write the kept records to `to` and the drops next to it, both whole; count them."""
     summary = FileSummary()
-    drops_path = to.with_name(f"{to.name}.rejected.jsonl")
+    drops_path = _rejected_path(to)
     with RowSpool(to, ascii_only=ascii_only) as rows, RowSpool(drops_path) as drops:
         async with closing(records) as source:
             async for record in source:
@@ -378,6 +383,11 @@ async def _write(
             drops_path.unlink(missing_ok=True)
     summary.written = rows.count
     return summary
+
+
+def _rejected_path(to: Path) -> Path:
+    """The file of what a step dropped that writes `to`."""
+    return to.with_name(f"{to.name}.rejected.jsonl")
 
 
 def _rejected_row(record: Rejected) -> JsonRow:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from ensemble_instruct.store.rows import (
     rejected_of,
 )
 
+OF_A_VERDICT = "EXISTS (SELECT 1 FROM request WHERE key = rejected.request AND step = 'ensemble')"
+"""Whether a drop of step 4 is no answer to an instance, but a verdict on answers (judge, `toxicity`); in SQL."""
 EXAMPLES_DIGEST = "examples"
 """The name in `meta` of the SHA-256 of `examples.jsonl` as the run wrote it."""
 
@@ -112,6 +115,18 @@ def dropped_counts(connection: sqlite3.Connection) -> dict[tuple[Step, Kind | No
     """How many records were dropped, by step, kind and reason; `kind` is None where a step could not tell."""
     rows = connection.execute("SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY step, kind, reason")
     return {(step, kind, reason): count for step, kind, reason, count in rows}
+
+
+def unread_verdicts(connection: sqlite3.Connection) -> Counter[tuple[Step, Kind | None, str]]:
+    """Of `dropped_counts` in step 4, those that are no answers to an instance, but verdicts on answers.
+
+    They were refused or could not be read. No answer is missing for them.
+    """
+    rows = connection.execute(
+        f"SELECT step, kind, reason, COUNT(*) FROM rejected WHERE step = 'outputs' AND {OF_A_VERDICT}"  # noqa: S608
+        " GROUP BY step, kind, reason"
+    )
+    return Counter({(step, kind, reason): count for step, kind, reason, count in rows})
 
 
 def is_locked(path: Path) -> bool:

@@ -15,7 +15,13 @@ from ensemble_instruct.agreement.ballots import ballot, original_ballot
 from ensemble_instruct.config.schema import voters_for
 from ensemble_instruct.records import FUSION_VOTER, INSTANCE_VOTER, KINDS, OF_THREE, STEPS, Kind, Step, content_id
 from ensemble_instruct.store.database import unpack_prompt
-from ensemble_instruct.store.reading import dropped_counts, kept_counts, read_candidates, read_meta
+from ensemble_instruct.store.reading import (
+    OF_A_VERDICT,
+    dropped_counts,
+    kept_counts,
+    read_candidates,
+    read_meta,
+)
 
 ApiObject = dict[str, Any]
 """What the page gets: an object ready for JSON."""
@@ -240,8 +246,8 @@ def _history(connection: sqlite3.Connection, instance_id: str, kind: str, output
         for candidate in read_candidates(connection, instance_id)
     ]
     refused = connection.execute(
-        "SELECT detail, reason, text, request FROM rejected WHERE source = ? AND step = 'outputs' AND NOT EXISTS"
-        " (SELECT 1 FROM request WHERE key = rejected.request AND step = 'ensemble')",  # verdicts: no votes
+        "SELECT detail, reason, text, request FROM rejected WHERE source = ? AND step = 'outputs'"  # noqa: S608
+        f" AND NOT {OF_A_VERDICT}",
         (instance_id,),
     ).fetchall()
     chain = _instruction_completed(connection, kind, completion, key)

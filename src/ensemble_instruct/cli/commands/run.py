@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,22 +20,10 @@ from ensemble_instruct.cli.options import (
     set_option,
 )
 from ensemble_instruct.errors import ConfigError, EnsembleInstructError, InputFileError, UsageError
-from ensemble_instruct.records import KINDS, STEPS, Kind, Step
+from ensemble_instruct.records import KINDS, Kind
 
 if TYPE_CHECKING:
     from ensemble_instruct.config.schema import Config
-    from ensemble_instruct.runs.status import Status
-
-_REASONS_NAMED = 3
-"""Of a kind without examples."""
-_TARGET_REACHED = "instructions", "target_reached"
-_TO_LOOK_AT: Mapping[Step, str] = {
-    "instructions": "see whether roles.instructions is a base model that continues a list",
-    "instances": "see whether roles.instances writes `input:` and `output:` as its examples do",
-    "parse": "see whether the models of roles.outputs answer these instances",
-    "outputs": "see what the models disagree on, and how much agreement `ensemble` of the config wants",
-}
-"""By the last step that kept something."""
 
 
 @click.command()
@@ -96,7 +82,6 @@ def run(
         click.echo(f"{failures.total()} requests failed for good ({reasons}); --retry-failed asks them again")
     for kind in KINDS:
         _warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
-        _warn_if_empty(status, kind, out)
     _print_licence_notes(config)
     simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
     if simulated:
@@ -115,23 +100,6 @@ def _warn_if_short(config: Config, kind: Kind, count: int) -> None:
             f"{config.instructions.patience} replies in a row gave nothing new (instructions.patience)",
             err=True,
         )
-
-
-def _warn_if_empty(status: Status, kind: Kind, folder: Path) -> None:
-    """Say where the rows of a kind went that ended without any."""
-    from ensemble_instruct.cli.commands.status import reasons_of
-
-    if kind not in status.targets or status.kept["ensemble", kind]:
-        return
-    drops = Counter({(step, why): count for step in STEPS for why, count in reasons_of(status, step, kind).items()})
-    del drops[_TARGET_REACHED]  # these were not needed any more
-    largest = ", ".join(f"{count} {why} in {step}" for (step, why), count in drops.most_common(_REASONS_NAMED))
-    last = next((step for step in reversed(STEPS[:-1]) if status.kept[step, kind]), STEPS[0])
-    click.echo(
-        f"note: no {kind} example was made: the last step that kept some is {last} ({status.kept[last, kind]}); "
-        f"dropped most: {largest or 'nothing'}; {folder / 'report.html'} shows their texts; {_TO_LOOK_AT[last]}",
-        err=True,
-    )
 
 
 def _config_for_run(config_path: Path | None, out: Path, preset: str | None, overrides: tuple[str, ...]) -> Config:

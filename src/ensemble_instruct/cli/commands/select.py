@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run_folder", metavar="RUN", type=PATH)
-@click.option("--to", type=PATH, help="Write a second selection to this file, and leave the run as it is.")
+@click.option(
+    "--to", type=PATH, help="Write a second selection to this file, and leave the run's own files as they are."
+)
 @selecting
 def select(
     run_folder: Path,
@@ -54,7 +56,7 @@ def select(
     )
     if summary.note:
         click.echo(summary.note)
-    click.echo(f"{summary.written} examples in {to}; {run_folder} stays as it is")
+    click.echo(f"{summary.written} examples in {to}; the run's own files stay as they are")
     if summary.dropped:
         click.echo(f"{summary.dropped.total()} rows dropped by step 5, each in {to}.rejected.jsonl")
 

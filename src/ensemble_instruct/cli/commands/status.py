@@ -24,8 +24,6 @@ _UNITS: Mapping[Step, tuple[str, str]] = {
     "ensemble": ("instances", "examples"),
 }
 """What comes into each step, and what it makes: what the next one takes."""
-_UNREAD_VERDICTS = "no_verdict", "toxicity_unknown"
-"""Drops of step 4 that are no answers to an instance: what a judge or a filter's model said of answers."""
 _EXACT_MINUTES = 10
 """From here on seconds are left out."""
 _SHORTEST = 1.0
@@ -64,17 +62,17 @@ def status_lines(status: Status) -> list[str]:
 def _step_line(status: Status, step: Step, kind: Kind) -> str:
     """What came into a step = what it kept + what it dropped, each with its unit; empty where there is nothing."""
     kept = status.candidates[kind] if step == "outputs" else status.kept[step, kind]
-    reasons = reasons_of(status, step, kind)
+    unread = _reasons_of(status.verdicts, step, kind)
+    reasons = _reasons_of(status.dropped, step, kind) - unread
     if not kept and not reasons and kind not in status.targets:
         return ""
-    unread = Counter({why: reasons.pop(why) for why in _UNREAD_VERDICTS if step == "outputs" and why in reasons})
     taken, made_of_them = _UNITS[step]
     parts = {
         "instructions": f" of {status.targets[kind]} wanted" if kind in status.targets else "",
         "parse": f" ({kept - status.follow_on[kind]} first, {status.follow_on[kind]} follow-on)",
         "outputs": f" for {status.kept['outputs', kind]} of {status.kept['parse', kind]} instances",
     }
-    verdicts = f"; {unread.total()} verdicts could not be read{_in_words(unread)}" if unread else ""
+    verdicts = f"; {unread.total()} verdicts on answers missing{_in_words(unread)}" if unread else ""
     return (
         f"{kind:<13} {step:<13}{kept + reasons.total():>7} {taken}: {kept} {made_of_them} kept{parts.get(step, '')}, "
         f"{reasons.total()} dropped{_in_words(reasons)}{verdicts}"
@@ -85,9 +83,9 @@ def _in_words(reasons: Counter[str]) -> str:
     return f" ({', '.join(f'{count} {reason}' for reason, count in reasons.most_common())})" if reasons else ""
 
 
-def reasons_of(status: Status, step: Step, kind: Kind) -> Counter[str]:
+def _reasons_of(dropped: Counter[tuple[Step, Kind | None, str]], step: Step, kind: Kind) -> Counter[str]:
     """Why a step dropped records of a kind, and how often; in alphabetical order."""
-    drops = sorted(status.dropped.items(), key=lambda item: item[0][2])
+    drops = sorted(dropped.items(), key=lambda item: item[0][2])
     return Counter({reason: count for (at, of, reason), count in drops if (at, of) == (step, kind)})
 
 
