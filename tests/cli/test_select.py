@@ -110,7 +110,7 @@ def test_what_it_is_not_told_stays_as_the_run_has_it(cli: Cli, run_folder: Path)
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("run", "--keep", "0.5", "--min-agreement", "0.5"), "give either 'min_agreement' or 'keep', not both"),
+        (("run", "--keep", "0.5", "--min-agreement", "0.5"), "give either --min-agreement or --keep, not both"),
         (("run", "--to", "run/examples.jsonl"), "run/examples.jsonl: is a file of the run, and would be overwritten"),
         (("run", "--to", "run/run.db"), "run/run.db: is a file of the run"),
         (("run", "--to", "nowhere/x.jsonl"), "folder nowhere does not exist"),

@@ -102,6 +102,8 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
         from ensemble_instruct.agreement.selection import SETTINGS
 
         settings = {name: options.pop(name) for name in SETTINGS}
+        if settings["min_agreement"] is not None and settings["keep"] is not None:
+            raise UsageError("give either --min-agreement or --keep, not both")
         command(change=lambda selection: selection.changed(**settings), **options)
 
     for option in (
