@@ -340,10 +340,13 @@ def test_a_parser_that_is_missing_is_one_line(demo: Path, cli: Cli) -> None:
     assert done.stderr == "error: --parser: spaCy is not installed; pip install 'ensemble-instruct[verbs]'\n"
 
 
-def test_a_damaged_database_is_one_line(copy: Path, cli: Cli) -> None:
+@pytest.mark.parametrize("damage", ["DROP TABLE candidate", "UPDATE example SET row = '{' WHERE position = 1"])
+def test_a_damaged_database_is_one_line(copy: Path, cli: Cli, damage: str) -> None:
     with closing(sqlite3.connect(copy / "run.db")) as connection:
-        connection.execute("DROP TABLE candidate")
-    done = cli("report", copy)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "cannot be read" in done.stderr
+        connection.execute(damage)
+        connection.commit()
+    for command in ("report", "card"):
+        done = cli(command, copy, "--to", "made")
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert "cannot be read" in done.stderr

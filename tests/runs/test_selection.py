@@ -78,7 +78,7 @@ def test_each_example_says_how_all_outputs_agree(finished_run: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said", "code"),
     [
-        (["--run", "run", "--keep", "0.5", "--min-agreement", "0.5"], "give either 'min_agreement' or 'keep'", 2),
+        (["--run", "run", "--keep", "0.5", "--min-agreement", "0.5"], "give either --min-agreement or --keep", 2),
         (["--run", "run", "--to", "x.jsonl"], "give either --run, or --instances, --outputs and --to", 2),
         (["--run", "nowhere"], "nowhere: is not a run folder", 2),
         (["--to", "x.jsonl"], "give --instances, --outputs and --to; to select anew", 2),

@@ -50,10 +50,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def errors_of_reading(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises in the block into a `StoreError` that names the file."""
+    """Turn what SQLite, or a row that is no JSON, raises in the block into a `StoreError` that names the file."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, json.JSONDecodeError) as error:
         raise StoreError(f"{path}: cannot be read: {error}; the file may be damaged") from error
 
 
@@ -82,7 +82,7 @@ def read_answered(connection: sqlite3.Connection, voters: Sequence[str]) -> Iter
     """Each instance, `input_output` first, each kind in order, with what these voters said to it."""
     for row in connection.execute(f"{SELECT_INSTANCES} ORDER BY kind, position"):
         instance = instance_of(row)
-        by_voter = {candidate.voter: candidate for candidate in read_candidates(connection, instance.id)}
+        by_voter = {candidate.voter: candidate for candidate in read_candidates(connection, row[-1])}
         yield Answered(instance, tuple(by_voter[voter] for voter in voters if voter in by_voter))
 
 

@@ -32,10 +32,10 @@ SELECT_OUTCOMES = (
 SELECT_INSTRUCTIONS = "SELECT kind, text, request, round, most_similar, mean_similarity FROM instruction"
 """Rows for `instruction_of`."""
 SELECT_INSTANCES = (
-    "SELECT kind, instruction, input, output, completion, request, follow_on, COALESCE(run, '')"
+    "SELECT kind, instruction, input, output, completion, request, follow_on, COALESCE(run, ''), id"
     " FROM instance LEFT JOIN origin ON record = id"
 )
-"""Rows for `instance_of`."""
+"""Rows for `instance_of`, each with the id at its end: who needs that too need not hash the texts again."""
 SELECT_CANDIDATES = "SELECT instance, voter, text, finish_reason, request FROM candidate"
 """Rows for `candidate_of`."""
 SELECT_REJECTED = "SELECT step, kind, reason, text, source, request, detail FROM rejected"
@@ -89,7 +89,7 @@ def instruction_of(row: tuple[Any, ...]) -> Instruction:
 
 def instance_of(row: tuple[Any, ...]) -> Instance:
     """The instance that a row of `SELECT_INSTANCES` holds."""
-    kind, instruction, task_input, output, completion_id, key, follow_on, run = row
+    kind, instruction, task_input, output, completion_id, key, follow_on, run, _ = row
     return Instance(
         kind=kind,
         instruction=instruction,
