@@ -1,13 +1,13 @@
 """Agreement: which output the models agree on. Pure functions on texts and numbers; of use without a run too.
 
-* `ballots`: the outputs of one instance, each by itself and in pairs: all that a strategy needs to know
-* `answers`: when two texts are the same answer
-* `utilities`: what agreement can mean, alone or mixed by weights
-* `embeddings`: the utility that asks a sentence encoder
-* `strategies`: which output is chosen, and how sure that is
-* `selection`: the settings of step 5 with their defaults, and the example or the drop that a row becomes
-* `ensemble`: step 5 on plain lists
-* `evaluation`: how well strategies and voters do against references
+    ballots       the outputs of one instance, each by itself and in pairs: all that a strategy needs to know
+    answers       when two texts are the same answer
+    utilities     what agreement can mean, alone or mixed by weights
+    embeddings    the utility that asks a sentence encoder
+    strategies    which output is chosen, and how sure that is
+    selection     the settings of step 5 with their defaults, and the example or the drop that a row becomes
+    ensemble      step 5 on plain lists
+    evaluation    how well strategies and voters do against references
 
 Public: `Ballot`, `ballot`, `Selection`, `decide`, `choose`, `ensemble`, `evaluate`.
 """

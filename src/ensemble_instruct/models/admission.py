@@ -231,7 +231,7 @@ class Gate:
     def _is_there(self, now: float) -> None:
         if self._rest.end():
             self._ramp.ease(now)
-            self._round = Round(now)
+            self._round = Round(began=now)
 
     def _outcome(self, number: int, now: float, *, overloaded: bool = False) -> None:
         """Count an outcome, and look at the limit when the round is over."""
@@ -247,4 +247,4 @@ class Gate:
         elif not ended.has_spare:
             self._pass_to(now, 0)
             self.limit = self._ramp.raised(self.limit, ended, max(1e-6, now - ended.began), now)
-        self._round = Round(now)
+        self._round = Round(began=now)

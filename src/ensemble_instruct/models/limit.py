@@ -88,7 +88,7 @@ class Work:
         return self.latency > usual.latency * factor and self.answered_latency > usual.answered_latency * factor
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Round:
     """The outcomes since the limit was last looked at; it is over after as many as the limit."""
 

@@ -39,7 +39,10 @@ async def open_models(
     shared = None if budget is None else Budget(budget, _spent(sections, store))
     clients = {name: make_clients(name, section) for name, section in sections.items()}
     telemetry = telemetry_from_environment()
-    models = {name: Model(name, section, clients[name], store, shared, telemetry) for name, section in sections.items()}
+    models = {
+        name: Model(name, section, clients[name], store, budget=shared, telemetry=telemetry)
+        for name, section in sections.items()
+    }
     keeper = asyncio.ensure_future(_keep_status(models, store))
     try:
         if check:

@@ -4,6 +4,7 @@ Numbers come first, then what is drawn of them, then the page:
 
     report       the parts of a report, each out of what one state of the database holds; the object of `--json`
     parts        what each part says: setup, totals, votes, texts, costs
+    file_report  the same parts out of a file that belongs to no run
     records      the records of a run, each table read once, texts in samples
     matrix       mean agreement of each two voters
     requests     the requests of a run: tokens, cost and time by model, answers over time

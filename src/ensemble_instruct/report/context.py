@@ -111,7 +111,7 @@ class VarietySection:
     verbs: tuple[Cells, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostSection:
     """What the models were asked, and how long it took."""
 

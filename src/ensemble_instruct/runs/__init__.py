@@ -1,20 +1,20 @@
 """Runs: a run folder from start to finish.
 
-* `lifecycle`: a run is started or resumed, checked against its config, and finished
-* `pipeline`: the five steps composed
-* `passes`: which models must be done before others begin, where they share a memory
-* `recorder`: between two steps, every record is stored and counted
-* `selecting`: step 5 with all rows in view, at the end of a run or anew
-* `folder`: the files of a run folder
-* `fingerprint`: what a run remembers of its config, and what a change of it costs
-* `estimate`: requests, tokens and cost before anything is asked
-* `empty_kinds`: the warning of a kind that has no example in the end
-* `status`: where a run is
-* `step_files`: each step alone, from file to file
-* `handle`: a run as an object, for notebooks and programs
-* `driver`: work on an event loop, stopped so that nothing is lost
-* `progress`: how a run is shown while it goes
-* `merging/`: several finished runs become one
+    lifecycle      a run is started or resumed, checked against its config, and finished
+    pipeline       the five steps composed
+    passes         which models must be done before others begin, where they share a memory
+    recorder       between two steps, every record is stored and counted
+    selecting      step 5 with all rows in view, at the end of a run or anew
+    folder         the files of a run folder
+    fingerprint    what a run remembers of its config, and what a change of it costs
+    estimate       requests, tokens and cost before anything is asked
+    empty_kinds    the warning of a kind that has no example in the end
+    status         where a run is
+    step_files     each step alone, from file to file
+    handle         a run as an object, for notebooks and programs
+    driver         work on an event loop, stopped so that nothing is lost
+    progress       how a run is shown while it goes
+    merging/       several finished runs become one
 
 Public: `start_or_resume`, `select_anew`, `run_selection`, `merge_runs`, `read_status`, `estimate`, `Run`, `open_run`,
 `Monitor`.

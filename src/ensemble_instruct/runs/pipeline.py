@@ -51,7 +51,7 @@ async def run_steps(
     told_once.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
     for phase in phases_of(config):  # each pass makes the records anew, out of the answers that are there by then
         await gather(
-            _stream(config, plan, models, recorder, earlier[kind], phase.voters) for kind, plan in plans.items()
+            _stream(config, plan, models, recorder, earlier[kind], only=phase.voters) for kind, plan in plans.items()
         )
         for name in phase.unloaded:
             await models[name].unload()

@@ -55,7 +55,7 @@ def instructions(
     def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
         return instructions_to_file(config.with_against(against), kind, to=to, store_path=store, monitor=monitor)
 
-    _ask(work, config_path, overrides, to, log_file, log_format)
+    _ask(work, config_path, overrides, to, log_file=log_file, log_format=log_format)
 
 
 @click.command()
@@ -85,7 +85,7 @@ def instances(
             config, kind, instructions_path, to=to, store_path=store, monitor=monitor, retry_failed=retry_failed
         )
 
-    _ask(work, config_path, overrides, to, log_file, log_format)
+    _ask(work, config_path, overrides, to, log_file=log_file, log_format=log_format)
 
 
 @click.command()
@@ -160,7 +160,7 @@ def outputs(
             sample=sample,
         )
 
-    _ask(work, config_path, overrides, to, log_file, log_format)
+    _ask(work, config_path, overrides, to, log_file=log_file, log_format=log_format)
 
 
 @click.command()
@@ -217,6 +217,7 @@ def _ask(
     config_path: Path,
     overrides: tuple[str, ...],
     to: Path,
+    *,
     log_file: Path | None,
     log_format: LogFormat,
 ) -> None:

@@ -1,4 +1,17 @@
-"""Toy tasks with one computable answer each: what the embedded models are trained on and judged by."""
+"""Toy tasks with one computable answer each: what the embedded models are trained on and judged by.
+
+    families            what a family of tasks is: wordings, slots, the answer as a function
+    inputs              inputs of the tasks on lists and single values, and what is read out of them
+    words               the words, names and facts that the tasks are about
+    word_row_tasks      families with input: a row of words
+    sentence_tasks      families with input: a sentence
+    value_tasks         families with input: a list, a number or a single word
+    number_questions    families without input: a number, or what is asked about one
+    word_questions      families without input: what one knows of a word or a country
+    order_questions     families without input: what comes where
+
+Public: `FAMILIES`, `families_of`, `answer_of`, `is_right`.
+"""
 
 from __future__ import annotations
 
