@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +82,33 @@ def test_a_system_message_is_kept_or_named(cli: Cli, tmp_path: Path, tasks: Path
     done = cli("export", "m.jsonl", "--format", "alpaca", "--to", "a.json")
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
     assert "note: 3 rows began with a system message" in done.stderr
+    table = ("--format", "parquet", "--rows", "messages", "--to", "other.parquet")
+    for form in (("--format", "messages", "--to", "other.jsonl"), table):
+        assert cli("export", tasks, *form, "--system", "Be brief.").stderr == ""
+        done = cli("export", "m.jsonl", *form, "--system", "Be brief.")
+        assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+        assert "note: 3 rows began with a system message of their own, which --system replaced" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["export", "report"])
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("x.parquet", "x.parquet: is Parquet, which is not read here; write its rows as JSON lines first"),
+        ("x.jsonl.gz", "x.jsonl.gz: is compressed; unpack it first, with gunzip"),
+        ("run.db", "run.db: is a database; where it is that of a run, name the folder of the run"),
+    ],
+)
+def test_what_is_no_text_is_named_with_what_to_do(
+    cli: Cli, tmp_path: Path, tasks: Path, command: str, name: str, problem: str
+) -> None:
+    assert cli("export", tasks, "--format", "parquet", "--to", "x.parquet").returncode == 0
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(tasks.read_bytes()))
+    with closing(sqlite3.connect(tmp_path / "run.db")) as connection:
+        connection.execute("CREATE TABLE meta (name)")
+    done = cli(command, name, *(("--format", "alpaca", "--to", "y.json") if command == "export" else ()))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert problem in done.stderr
 
 
 def test_a_long_array_is_read_whatever_its_spacing(tmp_path: Path) -> None:
@@ -92,7 +122,11 @@ def test_a_long_array_is_read_whatever_its_spacing(tmp_path: Path) -> None:
 
 
 BAD: list[tuple[str, str]] = [
-    ('{"instruction": "Add.", "raw_instances": "input: 1"}\n', "bad:1: is not a task with its answer"),
+    ('{"instruction": "Add.", "raw_instances": "input: 1"}\n',
+     "bad:1: is not a task with its answer: it has no output yet, as step 2 writes it; the command `parse` reads"),
+    ('{"instruction": "Add.", "most_similar": {}, "avg_similarity_score": null, "metadata": {}, "request_idx": 0}\n',
+     "bad:1: is not a task with its answer: it has no output yet, as step 1 writes it; the commands `instances` and"),
+    ('{"instruction": "Add.", "input": "1, 2"}\n', "bad:1: is not a task with its answer: it has 'instruction', 'in"),
     ('{"prompt": "Add.", "chosen": "1", "rejected": "2"}\n', "bad:1: is not a task"),
     ('{"instruction": "Add.", "input": null, "output": "1"}\n', "bad:1: the input must be a string, found null"),
     ('{"instruction": "Add.", "output": ["1"]}\n', "bad:1: the output must be a string, found a list"),

@@ -61,6 +61,51 @@ def test_every_format_of_a_file_is_reported_on(cli: Cli, tmp_path: Path, form: s
     assert (report["rows"], report["repeated"]) == (4, 1)
 
 
+STEP_1 = [
+    {"instruction": text, "most_similar": {}, "avg_similarity_score": None, "metadata": {"seed": 1}, "request_idx": 0}
+    for text in ("Add the two numbers.", "Name three rivers <b>of Europe</b>.", "add the two  numbers.")
+]
+STEP_2 = [{"instruction": row["instruction"], "raw_instances": "input: 1\noutput: 2"} for row in STEP_1]
+
+
+@pytest.mark.parametrize(
+    ("step_rows", "rows_of", "lede", "parts"),
+    [
+        (STEP_1, "instructions", "3 instructions of step 1.", ["instruction"]),
+        (STEP_2, "completions", "3 completions of step 2.", ["instruction", "completion"]),
+        ([{**STEP_2[0], "finish_reason": "length"}, *STEP_2[1:]], "completions", "3 completions of step 2.",
+         ["instruction", "completion"]),
+    ],
+    ids=["step 1", "step 2", "step 2 with a cut"],
+)  # fmt: skip
+def test_the_files_of_steps_1_and_2_show_what_they_can_fill(
+    cli: Cli, tmp_path: Path, step_rows: list[dict[str, Any]], rows_of: str, lede: str, parts: list[str]
+) -> None:
+    written(tmp_path / "step.jsonl", step_rows)
+    report = json.loads(cli("report", "step.jsonl", "--json").stdout)
+    assert (report["rows"], report["rows_of"], report["repeated"], report["kinds"]) == (3, rows_of, 1, {})
+    assert [part["part"] for part in report["lengths"]] == parts
+    assert sum(report["likeness"]["nearest"]["counts"]) == 2
+    assert {verb["verb"]: verb["count"] for verb in report["verbs"]["top"]} == {"add": 2, "name": 1}
+    done = cli("report", "step.jsonl")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "report in step.jsonl.report.html\n", "")
+    page = (tmp_path / "step.jsonl.report.html").read_text()
+    assert lede in page
+    assert "1 row repeats the instruction of an earlier one." in page
+    assert "Name three rivers &lt;b&gt;of Europe&lt;/b&gt;." in page
+    assert ('<p class="label">Completion</p>' in page) == (rows_of == "completions")
+    for of_tasks in ("Output</p>", "Input</p>", " tasks", "of examples", "None"):
+        assert of_tasks not in page
+
+
+def test_the_rows_of_two_steps_are_not_mixed(cli: Cli, tmp_path: Path) -> None:
+    for later in (STEP_2[0], TASKS[0]):
+        written(tmp_path / "mixed.jsonl", [*STEP_1, later])
+        done = cli("report", "mixed.jsonl", "--json")
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "mixed.jsonl:4: is not one of the instructions that the file begins with" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_large_file_is_read_once_and_looked_at_in_an_even_sample(tmp_path: Path) -> None:
     count = 3 * SAMPLE

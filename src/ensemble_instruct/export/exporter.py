@@ -47,6 +47,8 @@ class Exported:
     """How many of the examples so far the quality filters left out; None where all are final."""
     systems_lost: int = 0
     """Rows of a file that began with a system message, for which the format has no place."""
+    systems_replaced: int = 0
+    """Rows of a file that began with a system message, in whose place that of the plan is."""
 
     @property
     def main(self) -> Table:
@@ -276,5 +278,11 @@ def _written(examples: _Examples, plan: ExportPlan, tables: Sequence[_OpenTable]
             for table in tables:
                 table.add(split, rows)
     closed = tuple(table.closed() for table in tables)
-    systems_lost = 0 if plan.rows == "messages" else examples.with_system
-    return Exported(closed, examples.count - closed[0].rows, examples.barred, systems_lost)
+    has_place = plan.rows == "messages"
+    return Exported(
+        tables=closed,
+        left_out=examples.count - closed[0].rows,
+        barred=examples.barred,
+        systems_lost=0 if has_place else examples.with_system,
+        systems_replaced=examples.with_system if has_place and plan.system is not None else 0,
+    )

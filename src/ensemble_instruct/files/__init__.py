@@ -8,8 +8,9 @@
     places          whether something can be written at a place, asked before any work is done
     dataset         a user's own dataset, JSON Lines or Parquet: the texts of one column
     parquet         what needs pyarrow
+    binary          what is no text, known by how it begins
     digest          digests by which a file or a folder is known
 
 Public: `read_rows` and `write_rows` in `jsonl`, `whole_file` in `atomic`, `whole_folder` in `atomic_folder`,
-`open_dataset` in `dataset`, `read_task_rows` in `task_rows`.
+`open_dataset` in `dataset`, `read_task_rows` and `read_task_or_step_rows` in `task_rows`.
 """

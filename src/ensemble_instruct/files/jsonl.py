@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.atomic import whole_file, writing
+from ensemble_instruct.files.binary import require_text
 
 _ROWS_BETWEEN_LOOKS = 32
 """Rows after which it is looked again whether the file is as it was."""
@@ -34,8 +35,8 @@ def read_rows(path: Path, required: Mapping[str, type]) -> Iterator[NumberedRow]
     """Yield (line number from 1, object) for each line that is not blank.
 
     `required` maps a field to the type of its value. Raises `InputFileError`, which names file and line, for
-    a file that cannot be opened, a line longer than 16 MiB, bytes that are not UTF-8, text that is not a JSON
-    object, and a field that is missing or of another type.
+    a file that cannot be opened or is Parquet or compressed, a line longer than 16 MiB, bytes that are not UTF-8, text
+    that is not a JSON object, and a field that is missing or of another type.
     """
     with _opened(path) as lines:
         yield from _rows(path, lines, required, {})
@@ -118,6 +119,7 @@ def _rows(
         while line := lines.readline(MAX_LINE_BYTES + 1):
             number += 1
             if number == 1:
+                require_text(path, line)
                 line = line.removeprefix(codecs.BOM_UTF8)
             if len(line) > MAX_LINE_BYTES:
                 raise InputFileError(f"{path}:{number}: line is longer than 16 MiB; put one JSON object on each line")

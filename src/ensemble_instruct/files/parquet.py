@@ -9,16 +9,14 @@ from pathlib import Path
 from types import ModuleType
 
 from ensemble_instruct.errors import InputFileError, UsageError
-
-_MAGIC = b"PAR1"
-"""The magic number: the first four bytes of every Parquet file."""
+from ensemble_instruct.files.binary import PARQUET_MAGIC
 
 
 def is_parquet(path: Path) -> bool:
     """Whether a file is Parquet, by how it begins; raises `InputFileError` when it cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
+            return file.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
     except OSError as error:
         raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
 

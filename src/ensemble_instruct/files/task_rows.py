@@ -1,13 +1,15 @@
 """Tasks with their answers in a file of a user, as objects with `instruction`, `input` and `output`.
 
-They come as the step commands and `export` write them: `{instruction, input, output}` with any further fields, also in
-a JSON array; `{messages}` with one exchange; `{prompt, completion}`.
+They come as steps 3 to 5 and `export` write them: `{instruction, input, output}` with any further fields, also in a
+JSON array; `{messages}` with one exchange; `{prompt, completion}`. What steps 1 and 2 write has no answers yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.json_array import is_array, read_array
@@ -15,6 +17,12 @@ from ensemble_instruct.files.jsonl import JsonRow, read_rows, type_name
 
 _EXCHANGES = (["user", "assistant"], ["system", "user", "assistant"])
 """The roles in a conversation that is a task with its answer."""
+_Unanswered = Literal["instructions", "completions"]
+_GOES_ON: Mapping[_Unanswered, str] = {
+    "instructions": "as step 1 writes it; the commands `instances` and then `parse` make its input and output",
+    "completions": "as step 2 writes it; the command `parse` reads input and output out of it",
+}
+"""Who wrote a row without an output, and what makes a task of it."""
 
 
 def read_task_rows(path: Path) -> Iterator[JsonRow]:
@@ -23,14 +31,48 @@ def read_task_rows(path: Path) -> Iterator[JsonRow]:
     A conversation or a prompt is the instruction of a task without input. Raises `InputFileError`, which names the
     line, for a file that cannot be read and for a row that is not a task with its answer.
     """
+    for where, row in _rows(path):
+        yield _task(where, row)
+
+
+def read_task_or_step_rows(path: Path) -> Iterator[JsonRow]:
+    """The same, and of a file of step 1 or 2 its rows, with `instruction` alone or with `completion` too.
+
+    The first row decides what the file holds: raises `InputFileError` for one that is something else, too.
+    """
+    rows = _rows(path)
+    first = next(rows, None)
+    if first is None:
+        return
+    holds = _unanswered(first[1])
+    for where, row in chain([first], rows):
+        yield _task(where, row) if holds is None else _step_row(where, row, holds)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, JsonRow]]:
+    """Each object with where it is."""
     if not path.is_file():
         raise InputFileError(f"{path}: is no regular file, and its format has to be looked at; save it to a file first")
     if is_array(path):
         for number, row in read_array(path):
-            yield _task(f"{path}: object {number}", row)
+            yield f"{path}: object {number}", row
     else:
         for number, row in read_rows(path, {}):
-            yield _task(f"{path}:{number}", row)
+            yield f"{path}:{number}", row
+
+
+def _unanswered(row: JsonRow) -> _Unanswered | None:
+    """Whether step 1 or 2 wrote a row."""
+    if "instruction" not in row or "input" in row or "output" in row:
+        return None
+    return "completions" if "raw_instances" in row else "instructions"
+
+
+def _step_row(where: str, row: JsonRow, holds: _Unanswered) -> JsonRow:
+    if _unanswered(row) != holds:
+        raise InputFileError(f"{where}: is not one of the {holds} that the file begins with; give each its own file")
+    completion = {"completion": row["raw_instances"]} if holds == "completions" else {}
+    return _texts(where, instruction=row["instruction"], **completion)
 
 
 def _task(where: str, row: JsonRow) -> JsonRow:
@@ -40,6 +82,8 @@ def _task(where: str, row: JsonRow) -> JsonRow:
         return _texts(where, instruction=row["prompt"], input="", output=row["completion"])
     if "instruction" in row and "output" in row:
         return _texts(where, instruction=row["instruction"], input=row.get("input", ""), output=row["output"])
+    if holds := _unanswered(row):
+        raise InputFileError(f"{where}: is not a task with its answer: it has no output yet, {_GOES_ON[holds]}")
     raise InputFileError(
         f"{where}: is not a task with its answer: it has {', '.join(map(repr, list(row)[:10])) or 'no field'}; needed: "
         f"'instruction' and 'output', or 'messages', or 'prompt' and 'completion'"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.binary import require_text
 from ensemble_instruct.files.jsonl import read_rows
 from ensemble_instruct.files.parquet import arrow_errors, is_parquet, require_pyarrow
 
@@ -22,8 +23,6 @@ NumberedText = tuple[int, str]
 
 _JSON_LINES = (".jsonl", ".ndjson")
 """What the names of files of JSON Lines end in."""
-_GZIP = b"\x1f\x8b"
-"""The magic number of a file that is compressed with gzip."""
 _BATCH = 1024
 """Rows of Parquet in memory at a time."""
 
@@ -46,8 +45,7 @@ def _is_text(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         first = next((line for line in file if line.strip()), b"")
-    if first.startswith(_GZIP):
-        raise InputFileError(f"{path}: is compressed; unpack it first, with gunzip")
+    require_text(path, first)
     return not first.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
 
 

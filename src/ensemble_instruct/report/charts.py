@@ -194,10 +194,10 @@ def words_plot(words: Words) -> Plot:
     return compared(label, names, back=words.before, front=words.after, head=("all", "kept"), ticks=ticks)
 
 
-def lengths_plot(part: str, edges: Sequence[float], words: Series) -> Plot:
-    """Lengths of a part of the tasks of a file as columns."""
+def lengths_plot(part: str, edges: Sequence[float], words: Series, noun: str) -> Plot:
+    """Lengths of a part of the rows of a file as columns, of which each counts rows by a noun."""
     names, ticks = _word_axis(edges)
-    return stacked(f"Words of the {part}s", names, (("kept", words.counts),), head=("tasks",), ticks=ticks)
+    return stacked(f"Words of the {part}s", names, (("kept", words.counts),), head=(noun,), ticks=ticks)
 
 
 def columns_plot(title: str, edges: Sequence[float], values: Series, noun: str) -> Plot:

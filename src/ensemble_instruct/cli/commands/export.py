@@ -74,8 +74,8 @@ _OPTIONS = (
 def export(source: Path, options: ExportOptions, repo: str | None, public: bool, dry_run: bool) -> None:
     """Write the examples of a run for a trainer, or upload them to the Hub.
 
-    FILE in place of a run: rows as the step commands, examples.jsonl and most formats have them, in JSONL or a JSON
-    array.
+    FILE in place of a run: rows as parse, outputs and ensemble write them, as examples.jsonl and most formats have
+    them, in JSONL or a JSON array.
     """
     from ensemble_instruct.export.exporter import export_file, export_run
     from ensemble_instruct.export.front_matter import declared
@@ -126,6 +126,9 @@ def _say(exported: Exported, plan: ExportPlan) -> None:
     if exported.systems_lost:
         note = f"{exported.systems_lost} rows began with a system message, which has no place in {plan.rows}"
         click.echo(f"note: {note}; --format messages keeps it", err=True)
+    if exported.systems_replaced:
+        note = f"{exported.systems_replaced} rows began with a system message of their own, which --system replaced"
+        click.echo(f"note: {note}; leave it out to keep theirs", err=True)
     left = ""
     if exported.left_out:
         left = f"{exported.left_out} left out, as no candidate has another text that is less agreed on; "

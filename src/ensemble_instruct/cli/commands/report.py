@@ -1,4 +1,4 @@
-"""`report`: a run, or a file of tasks, on one page."""
+"""`report`: a run, or a file of tasks or of a step, on one page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from ensemble_instruct.errors import UsageError
 def report(source: Path, to: Path | None, for_programs: bool, parser: str | None, ignore_edits: bool) -> None:
     """Write what happened in a run as one HTML file; works while it runs.
 
-    FILE in place of a run, as `export` takes it: what can be said of its tasks without the run that made them.
+    FILE in place of a run, as `export` takes it or as steps 1 and 2 write it: what can be said of its rows without the
+    run that made them.
     """
     from ensemble_instruct.files.jsonl import dump
     from ensemble_instruct.files.places import require_writable
