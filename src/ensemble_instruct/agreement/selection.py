@@ -57,7 +57,9 @@ DEFAULT_MIN_AGREEMENT_BALANCED: Mapping[Utility, float] = {
 """The same for the strategy `balanced`, which takes something off."""
 _WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "single")
 """Strategies of which an example needs no agreement by default."""
-SETTINGS = ("strategy", "utility", "threshold", "min_agreement", "keep")
+BOUNDS = ("min_agreement", "keep")
+"""Settings of which a selection has one at most: what an example must reach, or what share stays."""
+SETTINGS = ("strategy", "utility", "threshold", *BOUNDS)
 """What `Selection.changed` takes, as the options of commands are called."""
 WITH_A_VIEW: tuple[Strategy, ...] = ("balanced", "single")
 """Strategies that look at how the voters do over all rows."""

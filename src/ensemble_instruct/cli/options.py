@@ -99,10 +99,10 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def gathered(**options: Any) -> None:
-        from ensemble_instruct.agreement.selection import SETTINGS
+        from ensemble_instruct.agreement.selection import BOUNDS, SETTINGS
 
         settings = {name: options.pop(name) for name in SETTINGS}
-        if settings["min_agreement"] is not None and settings["keep"] is not None:
+        if all(settings[bound] is not None for bound in BOUNDS):
             raise UsageError("give either --min-agreement or --keep, not both")
         command(change=lambda selection: selection.changed(**settings), **options)
 
