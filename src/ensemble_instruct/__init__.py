@@ -10,8 +10,8 @@
 Texts that you have already need neither a run nor a config. The output that models agree on:
 
 >>> import ensemble_instruct as ei
->>> said = {"ada": "Oslo", "bob": "Oslo", "eve": "Bergen"}
->>> (selected,) = ei.ensemble([said], tasks=["What is the capital of Norway?"])
+>>> outputs = {"ada": "Oslo", "bob": "Oslo", "eve": "Bergen"}
+>>> (selected,) = ei.ensemble([outputs], tasks=["What is the capital of Norway?"])
 >>> selected.output, selected.winners
 ('Oslo', ('ada', 'bob'))
 

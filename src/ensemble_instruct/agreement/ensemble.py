@@ -59,8 +59,8 @@ def ensemble(
 ) -> list[Selected]:
     """Of each row of outputs the one that the voters agree on, or why the row is dropped: what step 5 of a run does.
 
-    >>> said = {"ada": "Oslo", "bob": "Oslo", "eve": "Bergen"}
-    >>> (selected,) = ensemble([said], tasks=["What is the capital of Norway?"])
+    >>> outputs = {"ada": "Oslo", "bob": "Oslo", "eve": "Bergen"}
+    >>> (selected,) = ensemble([outputs], tasks=["What is the capital of Norway?"])
     >>> selected.output, selected.winners
     ('Oslo', ('ada', 'bob'))
 

@@ -72,11 +72,11 @@ class Driver:
             while not is_done:
                 try:
                     is_done = bool(wait([outcome], _SECONDS_BETWEEN_LOOKS).done)
-                    asked = task is not None and task.cancelling() > cancellations
-                    cancellations += asked
+                    must_stop = task is not None and task.cancelling() > cancellations
+                    cancellations += must_stop
                 except KeyboardInterrupt:
-                    asked = True
-                if asked:
+                    must_stop = True
+                if must_stop:
                     with suppress(RuntimeError):  # the loop is closed: the work has just ended
                         loop.call_soon_threadsafe(self.stop)
         return outcome.result()

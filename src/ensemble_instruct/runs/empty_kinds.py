@@ -21,7 +21,7 @@ from ensemble_instruct.store.reading import (
 )
 
 log = logging.getLogger(__name__)
-Selected = Counter[tuple[Kind, str]]
+SelectionCounts = Counter[tuple[Kind, str]]
 """Records of step 5 by kind and reason, the reason empty for those kept."""
 _REASONS_NAMED = 3
 """Of a kind without examples."""
@@ -30,13 +30,13 @@ _TO_LOOK_AT: Mapping[Step, str] = {
     "instructions": "see whether roles.instructions is a base model that continues a list",
     "instances": "see whether roles.instances writes `input:` and `output:` as its examples do",
     "parse": "see whether the models of roles.outputs answer these instances",
-    "outputs": "see what the models disagree on, and how much agreement the selection wants (min_agreement, keep)",
+    "outputs": "see what the models disagree on, and how much agreement the section `ensemble` wants",
 }
 """By the last step that kept something."""
 _FILTERS_TO_LOOK_AT = "see whether these tasks are meant to pass the filters of the section `quality`"
 
 
-def warn_of_empty_kinds(folder: Path, second: Selected | None = None, drops_in: Path | None = None) -> None:
+def warn_of_empty_kinds(folder: Path, second: SelectionCounts | None = None, drops_in: Path | None = None) -> None:
     """Log a warning for each kind that a run was to make, and of which it has no example.
 
     Of a `second` selection, which the run does not keep, `drops_in` is the file of its drops.
@@ -44,8 +44,8 @@ def warn_of_empty_kinds(folder: Path, second: Selected | None = None, drops_in: 
     with reading(require_run(folder)) as connection:
         config = json.loads(read_meta(connection).get("config", "{}"))
         wanted = [kind for kind in KINDS if config.get(f"instructions.target.{kind}")]
-        made = {kind for kind in wanted if _has_example(connection, kind)} if second is None else _kinds_in(second)
-        empty = [kind for kind in wanted if kind not in made]
+        filled = {kind for kind in wanted if _has_example(connection, kind)} if second is None else _kinds_in(second)
+        empty = [kind for kind in wanted if kind not in filled]
         if not empty:
             return
         kept, drops = kept_counts(connection), Counter(dropped_counts(connection)) - unread_verdicts(connection)
@@ -62,7 +62,7 @@ def _has_example(connection: sqlite3.Connection, kind: Kind) -> bool:
     return connection.execute("SELECT 1 FROM example WHERE kind = ? LIMIT 1", (kind,)).fetchone() is not None
 
 
-def _kinds_in(selected: Selected) -> set[Kind]:
+def _kinds_in(selected: SelectionCounts) -> set[Kind]:
     return {kind for (kind, why), count in selected.items() if count and not why}
 
 

@@ -96,11 +96,11 @@ class Watch:
     def totals(self) -> str:
         """Requests, rate and tokens, in words."""
         usages = [model.usage for model in self.models.values()]
-        asked, replayed = sum(usage.asked for usage in usages), sum(usage.replayed for usage in usages)
+        requests, replayed = sum(usage.asked for usage in usages), sum(usage.replayed for usage in usages)
         tokens = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
         retries = sum((Counter(dict(usage.retries)) for usage in usages), Counter[str]())
-        rate = asked / max(0.001, time.monotonic() - self.began)
-        parts = [f"{asked} requests", f"{rate:.1f}/s", f"{tokens:,} tokens"]
+        rate = requests / max(0.001, time.monotonic() - self.began)
+        parts = [f"{requests} requests", f"{rate:.1f}/s", f"{tokens:,} tokens"]
         parts += [f"{sum(model.in_flight for model in self.models.values())} in flight"]
         parts += [f"{replayed} replayed"] if replayed else []
         parts += [f"tried again: {counted(retries)}"] if retries else []
@@ -147,7 +147,7 @@ def shown_while(watch: Watch, console: Console | None) -> Iterator[None]:
 
 
 def _lines(watch: Watch, stop: threading.Event) -> None:
-    said = ""
+    last = ""
     while not stop.wait(_LINE_EVERY):
         steps = "; ".join(
             f"{step} {watch.kept[step, kind]} {_MADE[step]} {watch.dropped[step, kind]} dropped"
@@ -155,8 +155,8 @@ def _lines(watch: Watch, stop: threading.Event) -> None:
             for step, kind, _ in watch.rows()
             if watch.kept[step, kind] or watch.dropped[step, kind]
         )
-        if steps != said:
-            said = steps
+        if steps != last:
+            last = steps
             watch.say(f"{steps}; {watch.totals()}")
 
 

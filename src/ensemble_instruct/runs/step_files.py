@@ -43,7 +43,7 @@ from ensemble_instruct.records import (
     Rejected,
     Step,
 )
-from ensemble_instruct.runs.empty_kinds import Selected, warn_of_empty_kinds
+from ensemble_instruct.runs.empty_kinds import SelectionCounts, warn_of_empty_kinds
 from ensemble_instruct.runs.folder import require_no_run_file
 from ensemble_instruct.runs.recorder import Monitor
 from ensemble_instruct.runs.selecting import config_selecting, require_finished, selected
@@ -284,7 +284,7 @@ async def select_to_file(
     config = config_selecting(folder, selection, embedding_model, overrides, decontaminate)
     require_no_run_file(to, folder)
     require_writable(to, *config.quality.decontaminate)
-    lengths, counts = Lengths(), Selected()
+    lengths, counts = Lengths(), SelectionCounts()
     with opened_store(folder / "run.db") as store:
         require_finished(config, store, folder)
 

@@ -36,9 +36,8 @@ async def make_judgements(
     async def ask(item: Answered | Rejected) -> list[Answer]:
         if isinstance(item, Rejected):
             return []
-        instance, candidates = item
-        outputs = [instance.output, *(candidate.text for candidate in candidates)]
-        return await gather(model.ask(request) for request in questions(instance, outputs))
+        outputs = [item.instance.output, *(candidate.text for candidate in item.candidates)]
+        return await gather(model.ask(request) for request in questions(item.instance, outputs))
 
     async with aclosing(map_in_order(answered, ask, model.window)) as judged:
         async for item, answers in judged:
@@ -46,9 +45,9 @@ async def make_judgements(
                 for answer in answers:
                     outcome = answer.outcome
                     if isinstance(outcome, Failure):
-                        yield _drop(item[0], model, answer, outcome.type, outcome.message)
+                        yield _drop(item.instance, model, answer, outcome.type, outcome.message)
                     elif not is_readable(outcome.text):
-                        yield _drop(item[0], model, answer, reason, outcome.text)
+                        yield _drop(item.instance, model, answer, reason, outcome.text)
             yield item
 
 
