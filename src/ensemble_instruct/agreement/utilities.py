@@ -1,7 +1,7 @@
 """What agreement can mean: utilities that compare the outputs of an instance in pairs, alone or mixed by weights.
 
 A comparer gives one matrix for each row; those here need no model. `embedding` is in `embeddings`, `judge` in
-`steps.verdicts`, for they need one.
+`steps.judge`, for they need one.
 """
 
 from __future__ import annotations

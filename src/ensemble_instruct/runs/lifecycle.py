@@ -63,9 +63,8 @@ async def start_or_resume(
                 await store.flush()
             async with open_models(sections, store, check=is_new, budget=budget) as models:
                 write_config(config, folder)
-                log.info(
-                    "run %s", "started" if is_new else "resumed", extra={"folder": str(folder), "version": __version__}
-                )
+                began = "started" if is_new else "resumed"
+                log.info("run %s", began, extra={"folder": str(folder), "version": __version__})
                 summary = await run_steps(config, plans, models, store, monitor)
                 write_examples(store, folder / "examples.jsonl")
                 store.set_meta(state="finished")
