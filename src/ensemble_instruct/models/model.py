@@ -161,6 +161,7 @@ class Model:
         Raises `RunError` when the run cannot go on.
         """
         key = self.key(request)
+        # request coalescing ("single flight"): of equal requests one is asked, the others wait for its answer
         while (earlier := self._on_the_way.get(key)) is not None:
             await asyncio.wait([earlier])
             if not earlier.cancelled():
