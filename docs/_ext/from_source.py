@@ -39,7 +39,7 @@ BOUNDS = {
 
 @dataclass(frozen=True)
 class Key:
-    """One key of the config: its dotted name, its own name, the section that it stands in, and what it holds."""
+    """One key of the config: its dotted name, its own name, the section that it is in, and what it holds."""
 
     path: str
     name: str

@@ -25,7 +25,7 @@ class Ballot:
     matrix: Matrix
     words: tuple[int, ...]
     repetition: tuple[float, ...]
-    """Share of the runs of four words that stood in the same output before, 0 to 1."""
+    """Share of the runs of four words that were in the same output before, 0 to 1."""
     counts: tuple[bool, ...]
     """Whether an output may be chosen: an empty one, and one that only repeats the source, may not."""
     barred: tuple[Hit | None, ...] = ()

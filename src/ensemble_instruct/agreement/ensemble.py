@@ -115,7 +115,7 @@ def _table(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None) -> list[_R
 
 
 def _view(table: Sequence[_Row], ballots: Sequence[Ballot]) -> View:
-    """How the voters stand over all rows."""
+    """How the voters do over all rows."""
     standing = Standing()
     for row, ballot in zip(table, ballots, strict=True):
         standing.add(tuple(row.outputs), ballot.scores)

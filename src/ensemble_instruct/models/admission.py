@@ -1,6 +1,6 @@
 """How many requests a server gets at a time: found out, lowered when it is overloaded, held back while it is away.
 
-A `Gate` stands before one server. It keeps a limit of requests in flight, which rises and falls by the outcomes of
+A `Gate` is in front of one server. It keeps a limit of requests in flight, which rises and falls by the outcomes of
 each round (`limit`); it leaves a server alone that takes nothing at all (`_Rest`); and it keeps to the ceilings for a
 minute (`rates`).
 """

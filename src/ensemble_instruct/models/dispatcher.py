@@ -1,7 +1,7 @@
 """Which server a request goes to, and when.
 
-A `Dispatcher` stands before the gates of one model's servers (one, or several replicas): each request goes to the least
-loaded server that has room, in the order in which they asked; those that are tried again go first, and to another
+A `Dispatcher` is in front of the gates of one model's servers (one, or several replicas): each request goes to the
+least loaded server that has room, in the order in which they asked; those that are tried again go first, and to another
 server if there is one.
 
 All other requests of a run wait, in the end, for those of step 1: each of these depends on earlier ones, so the time

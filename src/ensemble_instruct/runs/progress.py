@@ -177,7 +177,7 @@ class _Frames:
         )
 
     def next(self) -> RenderableType:
-        """How it stands now."""
+        """What to show at this moment."""
         from rich.console import Group
         from rich.text import Text
 

@@ -18,7 +18,7 @@ from ensemble_instruct.steps.prompts import squeezed
 from ensemble_instruct.steps.usable import default_reason
 
 UNREADABLE = ("unreadable", "no_output", "empty_output")
-"""Reasons that mean: no example stood there. All others drop an example that was read."""
+"""Reasons that mean: there was no example. All others drop an example that was read."""
 _HEADING = re.compile(r"^([ \t]*)(instruction|input|output):", re.MULTILINE)
 """A heading at the start of a line, with how far it is set in."""
 _MARKERS = ("input:", "output:", END_MARKER)

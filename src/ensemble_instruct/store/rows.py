@@ -1,6 +1,6 @@
 """Records as rows of the database and back, and an example as a row of `examples.jsonl` and back.
 
-Each statement names its columns, and what writes a record stands above what reads it: an order of columns is never
+Each statement names its columns, and what writes a record is right above what reads it: an order of columns is never
 known in two places.
 """
 

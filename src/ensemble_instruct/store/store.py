@@ -145,7 +145,7 @@ class Store:
         self._writer.add(to_row(record, position))
 
     def instructions(self, kind: Kind) -> Iterator[Instruction]:
-        """The instructions of one kind as they stand in the file at this moment, in order, one at a time."""
+        """The instructions of one kind as they are in the file at this moment, in order, one at a time."""
         connection = connect(self.path, read_only=True)
         rows = read_instructions(connection, kind)  # begins the transaction now: later writes are not seen
 

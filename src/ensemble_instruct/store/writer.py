@@ -1,4 +1,4 @@
-"""How a run's file is written: many rows with one fsync, and the event loop goes on meanwhile.
+"""How a run's file is written: many rows with one fsync (group commit), and the event loop goes on meanwhile.
 
 While nothing is being committed, the event loop writes all rows that wait into one transaction and hands its COMMIT,
 which waits for the disk, to a thread; what comes meanwhile waits for the next one. A thread that wrote the rows too
@@ -67,7 +67,7 @@ class Writer:
         self._told_next: list[asyncio.Future[None]] = []
         self._is_busy = self._is_closed = self._is_whole = False
         self._has_part = False
-        """Whether some of what shall be committed stands in the open transaction already."""
+        """Whether some of what shall be committed is in the open transaction already."""
         self._locked_until: float | None = None
         self._rows: dict[str, list[tuple[Any, ...]]] = {}
         self._ids: dict[tuple[str, str], int] = {}

@@ -13,9 +13,7 @@ from ensemble_instruct.cli.options import PATH, ShareRange, against_option, to_o
 @click.argument("file", type=PATH)
 @to_option
 @click.option("--threshold", type=ShareRange(0, 1, min_open=True), default=0.7, show_default=True)
-@click.option(
-    "--column", metavar="NAME", help="Where the text stands (default: instruction, prompt, text, messages …)."
-)
+@click.option("--column", metavar="NAME", help="Where the text is (default: instruction, prompt, text, messages …).")
 @against_option
 @click.option("--report", type=PATH, help="JSONL file of the rows dropped, each with its nearest text and their score.")
 def dedup(

@@ -184,7 +184,7 @@ class _Pick:
     def _drawn(self, scores: Any, drawing: Sequence[int]) -> Any:
         """A token of each of these rows, by the inverse of the cumulative distribution over its best tokens.
 
-        They stand in the order of the vocabulary there: two that are about as likely may change places with the
+        They are in the order of the vocabulary there: two that are about as likely may change places with the
         rounding, and what is drawn shall not change with them.
         """
         torch, size = self._torch, scores.shape[-1]

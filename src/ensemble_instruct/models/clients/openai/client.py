@@ -30,7 +30,7 @@ _END_TOKENS = 2
 _MESSAGE_LENGTH = 64_000
 """Characters of an error's text that are looked at."""
 _SHORTEST_SECRET = 12
-"""A prompt below this length may stand in an error's text: it could be any word of it."""
+"""A prompt below this length may be in an error's text: it could be any word of it."""
 _TOO_LONG = re.compile(
     r"context.?(length|size|window)|maximum context|too (long|large)|too many tokens|tokens.* must be <=", re.IGNORECASE
 )
