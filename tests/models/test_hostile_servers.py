@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import COMMAND, rows
 from tests.support.forks import Forks
 from tests.support.one_model import OUTPUTS, configure
+from tests.support.processes import PATIENCE
 from tests.support.servers.hostile_replies import BROKEN, FLOODS, NONSENSE, SERVER_ERRORS, STALLS, UNUSUAL
 from tests.support.servers.raw import (
     Act,
@@ -183,7 +184,7 @@ def test_memory_is_bounded_however_long_the_replies_are(tmp_path: Path, name: st
     with raw_server(lambda exchange: FLOODS[name] if exchange.tries == 1 else None, FLOODS["body"]) as served:
         configure(tmp_path, served.base_url, CALM * 2, max_in_flight=16)
         command = [sys.executable, "-c", program, str(COMMAND), *OUTPUTS]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert len(rows(tmp_path / "out.jsonl")) == 2 * len(CALM), done.stderr
     unit = 2**10 if sys.platform == "darwin" else 1
     assert int(done.stdout.split()[-1]) / unit < 200_000
@@ -254,5 +255,5 @@ def test_a_server_that_accepts_and_never_answers_anything_is_given_up(
     without_words: tuple[subprocess.Popen[str], str],
 ) -> None:
     process, base_url = without_words
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=PATIENCE)
     assert "no answer within 0.3 s" in given_up(process.returncode, told, base_url)

@@ -20,6 +20,7 @@ from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.models.telemetry import Telemetry, telemetry_from_environment
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.conftest import ROOT
+from tests.support.processes import PATIENCE
 from tests.support.servers.collector import Collector, collecting, plain
 
 PROMPT, REPLY, KEY = "the secret prompt of this test", "the secret reply of this test", "sk-Zq81-never-to-be-seen"
@@ -85,7 +86,13 @@ def child(code: str, **environment: str) -> str:
     """What a program in a process of its own prints; its stderr must stay empty."""
     command, folder = [sys.executable, "-W", "error", "-c", code], ROOT
     done = subprocess.run(
-        command, env={**os.environ, **environment}, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        command,
+        env={**os.environ, **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -252,7 +259,7 @@ def test_a_collector_that_is_not_there_disturbs_nothing(
     settings = {"OTEL_EXPORTER_OTLP_TIMEOUT": "1", "OTEL_BSP_MAX_QUEUE_SIZE": "600"}
     report(monkeypatch, *[{}] * 2000, OTEL_EXPORTER_OTLP_ENDPOINT=url, **settings)
     while not logging.getLogger("opentelemetry").propagate:
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < PATIENCE
         time.sleep(0.05)
     assert capfd.readouterr() == ("", "")
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]

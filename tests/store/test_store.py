@@ -25,6 +25,7 @@ from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_ta
 from ensemble_instruct.store.database import APPLICATION_ID, MIGRATIONS
 from ensemble_instruct.store.store import Store
 from tests.conftest import ROOT, SIMULATED, Cli
+from tests.support.processes import PATIENCE
 
 SAMPLING = Sampling(max_tokens=256)
 texts = st.text(st.characters(codec="utf-8"))
@@ -295,7 +296,7 @@ def test_who_waits_for_the_disk_is_told_also_when_the_store_is_closed_first(tmp_
         second = asyncio.create_task(store.commit(key_of("b"), "base", request("b"), Response("b"), 0.1))
         await asyncio.sleep(0)
         store.close()
-        await asyncio.wait_for(asyncio.gather(first, second), 5)
+        await asyncio.wait_for(asyncio.gather(first, second), PATIENCE)
         with pytest.raises(StoreError, match="is closed"):
             await store.commit(key_of("c"), "base", request("c"), Response("c"), 0.1)
 
@@ -314,7 +315,7 @@ def test_a_file_that_another_program_has_locked_is_waited_for_and_the_loop_goes_
                 turns += 1
                 assert not task.done()
             other.execute("ROLLBACK")
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, PATIENCE)
         return turns
 
     assert asyncio.run(work()) == 20

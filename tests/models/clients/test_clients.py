@@ -182,7 +182,7 @@ async def a_slow_request_is_cancelled(client: Client) -> None:
     await asyncio.wait([asking], timeout=0.2)
     assert not asking.done()
     asking.cancel()
-    await asyncio.wait([asking], timeout=10)
+    await asyncio.wait([asking], timeout=_PATIENCE)
     assert asking.cancelled()
     await still_answers(client)
 
