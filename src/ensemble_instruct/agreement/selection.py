@@ -282,9 +282,9 @@ def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
 
 
 def most_agreed(ids: Sequence[int], agreements: Sequence[float], share: float, rows: int) -> bytearray:
-    """For each row that may stay whether it does, where a `share` of all `rows` shall.
+    """For each row that may be kept 1 or 0, so that a `share` of all `rows` is kept.
 
-    The most agreed-on stay; of equal ones those with the lower id, whatever the order of the rows.
+    The most agreed-on are kept; of equal ones those with the lower id, whatever the order of the rows.
     """
     # two stable sorts instead of one by pairs, which would have to be made
     ranked = sorted(range(len(ids)), key=ids.__getitem__)

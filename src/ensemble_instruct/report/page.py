@@ -93,4 +93,4 @@ WORDS: Mapping[str, Any] = {
     "colours": COLOURS,
     "withheld": WITHHELD,
 }
-"""What the templates know whatever the run is."""
+"""What the templates know of every run."""

@@ -30,9 +30,9 @@ _MOST_BUCKETS = 20_000
 _PAUSE = 600.0
 """Seconds without an answer that count as a pause between two starts."""
 _ROUNDING = 1e-6
-"""What keeps a time on the border of two bars in the later one, whatever binary fractions make of it."""
+"""Added to a time before it is put into a bar: one on a border belongs to the later bar, also after rounding."""
 _NEXT_BUCKET = 0.001
-"""Added to a time in buckets: what keeps one on a border in the later bucket, whatever binary fractions make of it."""
+"""The same for a time in buckets."""
 _REQUESTS = """
     SELECT model, step, kind, sampling, CAST((answered_at - :first) / :width + {next_bucket} AS INTEGER), COUNT(*),
         COUNT(failure), SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM({estimated}),

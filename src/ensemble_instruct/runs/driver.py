@@ -53,7 +53,7 @@ class Driver:
             raise RunError(f"stopped; {home}what was answered is kept: {self._go_on} to go on") from None
 
     def drive_in_thread(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The same for who has no loop, or one that runs already: on a loop of its own, in a thread of its own.
+        """The same where no loop runs, or one runs already: on a loop of its own, in a thread of its own.
 
         Each `KeyboardInterrupt` while it waits asks the work to stop, and so does a cancellation of the task that
         waits: in `asyncio.run` that is what becomes of the first Ctrl-C.

@@ -31,7 +31,7 @@ def select(
 ) -> None:
     """Select anew in a finished run, with other settings; no model is asked.
 
-    Replaces RUN/examples.jsonl, and the run keeps the settings; with --to neither.
+    Replaces RUN/examples.jsonl, and the run keeps the settings; --to FILE changes neither.
     """
     if to is None:
         replace_selection(
