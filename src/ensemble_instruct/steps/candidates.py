@@ -15,31 +15,28 @@ def read_candidate(instance: Instance, voter: str, answer: Answer, profile: Prof
     """
     outcome = answer.outcome
     if isinstance(outcome, Failure):
-        return Rejected(
-            step="outputs",
-            reason=outcome.type,
-            text=outcome.message,
-            kind=instance.kind,
-            source=instance.id,
-            request_key=answer.key,
-            detail=voter,
-        )
+        return drop_of_answer(instance, voter, answer, outcome.type, outcome.message)
     if profile == "published":
         return Candidate(instance.id, voter, outcome.text, outcome.finish_reason, answer.key)
     content, is_ended = before_marker(outcome.text)
     text = content.strip()
     is_cut_off = outcome.finish_reason == "length" and not is_ended
     if reason := _reason(instance, text, is_cut_off=is_cut_off):
-        return Rejected(
-            step="outputs",
-            reason=reason,
-            text=text,
-            kind=instance.kind,
-            source=instance.id,
-            request_key=answer.key,
-            detail=voter,
-        )
+        return drop_of_answer(instance, voter, answer, reason, text)
     return Candidate(instance.id, voter, text, outcome.finish_reason, answer.key)
+
+
+def drop_of_answer(instance: Instance, model: str, answer: Answer, reason: str, text: str) -> Rejected:
+    """The drop of what a model said about an instance; its detail is the model, or which of its samples."""
+    return Rejected(
+        step="outputs",
+        reason=reason,
+        text=text,
+        kind=instance.kind,
+        source=instance.id,
+        request_key=answer.key,
+        detail=model,
+    )
 
 
 def _reason(instance: Instance, text: str, *, is_cut_off: bool) -> str:

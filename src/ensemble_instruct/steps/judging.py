@@ -8,6 +8,7 @@ from contextlib import aclosing
 from ensemble_instruct.concurrency import gather, map_in_order
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import Answer, Answered, Failure, Instance, Kind, Rejected, Request, Sampling
+from ensemble_instruct.steps.candidates import drop_of_answer
 
 Questions = Callable[[Instance, Sequence[str]], list[Request]]
 """The requests about an instance and its outputs, its own first; each asked once."""
@@ -45,19 +46,7 @@ async def make_judgements(
                 for answer in answers:
                     outcome = answer.outcome
                     if isinstance(outcome, Failure):
-                        yield _drop(item.instance, model, answer, outcome.type, outcome.message)
+                        yield drop_of_answer(item.instance, model.name, answer, outcome.type, outcome.message)
                     elif not is_readable(outcome.text):
-                        yield _drop(item.instance, model, answer, reason, outcome.text)
+                        yield drop_of_answer(item.instance, model.name, answer, reason, outcome.text)
             yield item
-
-
-def _drop(instance: Instance, model: Model, answer: Answer, reason: str, text: str) -> Rejected:
-    return Rejected(
-        step="outputs",
-        reason=reason,
-        text=text,
-        kind=instance.kind,
-        source=instance.id,
-        request_key=answer.key,
-        detail=model.name,
-    )
