@@ -117,7 +117,9 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
         embedding_option,
         utility_option,
         click.option(
-            "--strategy", type=click.Choice(get_args(Strategy)), help=f"Default: {DEFAULT_STRATEGY}, or the run's."
+            "--strategy",
+            type=click.Choice(get_args(Strategy)),
+            help=f"Default: that of the run; for files {DEFAULT_STRATEGY}.",
         ),
     ):
         gathered = option(gathered)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 from collections import Counter
@@ -25,6 +24,7 @@ from ensemble_instruct.files.parquet import arrow
 from ensemble_instruct.files.places import require_place, require_writable
 from ensemble_instruct.files.task_rows import read_task_rows
 from ensemble_instruct.store.reading import read_meta, reading, require_run, require_unedited
+from ensemble_instruct.store.rows import parsed_row
 
 _CHUNK_ROWS = 1_000
 """Rows that are read and written at once, or fewer where they are large."""
@@ -206,7 +206,7 @@ class _Examples:
 def _rows_of_run(connection: sqlite3.Connection) -> Iterator[SizedRow]:
     """All examples of a run, `input_output` first, each kind in order."""
     for (text,) in connection.execute("SELECT row FROM example ORDER BY kind, position"):
-        yield json.loads(text), len(text)
+        yield parsed_row(text), len(text)
 
 
 def _rows_of_file(path: Path) -> Iterator[SizedRow]:

@@ -36,6 +36,7 @@ from ensemble_instruct.store.reading import (
     reading,
     require_run,
 )
+from ensemble_instruct.store.rows import parsed_row
 from ensemble_instruct.version import __version__
 
 TAGS = ("instruction-tuning", "synthetic", "ensemble-instruct")
@@ -364,4 +365,4 @@ def _samples(connection: sqlite3.Connection) -> tuple[Mapping[str, Any], ...]:
         "SELECT row FROM example AS one WHERE position ="
         " (SELECT MIN(position) FROM example AS other WHERE other.kind = one.kind) ORDER BY kind"
     )
-    return tuple(json.loads(row) for (row,) in rows)
+    return tuple(parsed_row(row) for (row,) in rows)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensemble_instruct.files.atomic import whole_file
+from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.records import INSTANCE_VOTER
 from ensemble_instruct.report.charts import COLOURS
 from ensemble_instruct.report.context import context_of
@@ -94,3 +96,29 @@ WORDS: Mapping[str, Any] = {
     "withheld": WITHHELD,
 }
 """What the templates know of every run."""
+
+_FRAME_HEIGHT = 700
+"""Of a report below a cell, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """The report of a run: one self-contained page of HTML."""
+
+    html: str
+
+    def save(self, path: Path | str) -> Path:
+        """Write the page to a file, whole or not at all."""
+        path = Path(path)
+        require_writable(path)
+        with whole_file(path) as file:
+            file.write(self.html.encode("utf-8", "replace"))
+        return path
+
+    def __repr__(self) -> str:
+        return f"ReportPage({len(self.html):,} characters); save(path) writes it"
+
+    def _repr_html_(self) -> str:
+        # a frame, so that neither the notebook's styles nor the page's reach the other
+        source = html.escape(self.html)
+        return f'<iframe srcdoc="{source}" style="width: 100%; height: {_FRAME_HEIGHT}px; border: 0"></iframe>'

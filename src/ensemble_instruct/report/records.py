@@ -25,6 +25,7 @@ from ensemble_instruct.records import INSTANCE_VOTER, KINDS, STEPS, Answered, In
 from ensemble_instruct.report.histograms import Series, ShownText, series, shortened, unit_edges, word_edges, words_in
 from ensemble_instruct.report.matrix import AgreementSums, MeanMatrix
 from ensemble_instruct.store.reading import MergedRun, read_candidates
+from ensemble_instruct.store.rows import parsed_row
 
 SAMPLE = 2500
 """Records of each kind whose texts are looked at."""
@@ -168,7 +169,7 @@ def read_selected(connection: sqlite3.Connection, counts: Mapping[Kind, int]) ->
     examples = Examples()
     strides = {kind: _stride(counts[kind], SAMPLE) for kind in KINDS}
     for kind, position, text in connection.execute("SELECT kind, position, row FROM example ORDER BY kind, position"):
-        examples.add(json.loads(text), is_sampled=position % strides[kind] == 0)
+        examples.add(parsed_row(text), is_sampled=position % strides[kind] == 0)
     return examples
 
 
@@ -203,7 +204,7 @@ def sample_rows(connection: sqlite3.Connection, examples: Examples) -> tuple[Sam
             (text,) = connection.execute(
                 "SELECT row FROM example WHERE kind = ? AND position = ?", (kind, place)
             ).fetchone()
-            row = json.loads(text)
+            row = parsed_row(text)
             texts = [shortened(row[part], *EXAMPLE_TEXT) for part in PARTS]
             samples.append(
                 SampleRow(

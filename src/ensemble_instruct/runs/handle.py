@@ -10,15 +10,13 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from ensemble_instruct.config.load import ConfigSource, config_of, load_config
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import EnsembleInstructError, RunError, UsageError
-from ensemble_instruct.files.atomic import whole_file
-from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.records import (
     KINDS,
     STEPS,
@@ -53,11 +51,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from ensemble_instruct.export.exporter import Exported
+    from ensemble_instruct.report.page import ReportPage
 
 Result = TypeVar("Result")
 Records = Literal["examples", "rejected", "instructions"]
-_PAGE_HEIGHT = 700
-"""Of a report below a cell, in pixels."""
 
 
 def run(
@@ -268,7 +265,7 @@ class Run:
         """
         if not ignore_edits:
             require_unedited(self.folder)
-        from ensemble_instruct.report.page import page
+        from ensemble_instruct.report.page import ReportPage, page
         from ensemble_instruct.report.report import read_report
 
         return ReportPage(page(read_report(self.folder)))
@@ -347,29 +344,6 @@ def _rejected_row(record: Rejected) -> dict[str, Any]:
 def _instruction_row(record: Instruction) -> dict[str, Any]:
     """A column of a table has one type, so what was similar is by name, not by position."""
     return asdict(record) | {"most_similar": [{"text": text, "score": score} for text, score in record.most_similar]}
-
-
-@dataclass(frozen=True, slots=True)
-class ReportPage:
-    """The report of a run: one self-contained page of HTML."""
-
-    html: str
-
-    def save(self, path: Path | str) -> Path:
-        """Write the page to a file, whole or not at all."""
-        path = Path(path)
-        require_writable(path)
-        with whole_file(path) as file:
-            file.write(self.html.encode("utf-8", "replace"))
-        return path
-
-    def __repr__(self) -> str:
-        return f"ReportPage({len(self.html):,} characters); save(path) writes it"
-
-    def _repr_html_(self) -> str:
-        # a frame, so that neither the notebook's styles nor the page's reach the other
-        source = html.escape(self.html)
-        return f'<iframe srcdoc="{source}" style="width: 100%; height: {_PAGE_HEIGHT}px; border: 0"></iframe>'
 
 
 def _missing(method: str, package: str) -> UsageError:

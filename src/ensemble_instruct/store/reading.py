@@ -32,6 +32,7 @@ from ensemble_instruct.store.rows import (
     instance_of,
     instruction_of,
     outcome_of,
+    parsed_row,
     rejected_of,
 )
 
@@ -94,7 +95,7 @@ def read_rejected(connection: sqlite3.Connection) -> Iterator[Rejected]:
 def read_examples(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     """The examples as objects, `input_output` first, each kind in order."""
     for (row,) in connection.execute("SELECT row FROM example ORDER BY kind, position"):
-        yield json.loads(row)
+        yield parsed_row(row)
 
 
 def kept_counts(connection: sqlite3.Connection) -> dict[tuple[Kind, Step], int]:

@@ -139,6 +139,12 @@ def example_row(example: Example) -> dict[str, Any]:
     }
 
 
+def parsed_row(text: str) -> dict[str, Any]:
+    """The object of `examples.jsonl` that a stored example is: the one place that knows how its text is read."""
+    row: dict[str, Any] = json.loads(text)
+    return row
+
+
 def example_of(row: dict[str, Any]) -> Example:
     """The example of which `example_row` made a row; the requests behind it are not in there."""
     voices = row["candidates"]

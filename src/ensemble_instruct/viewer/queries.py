@@ -22,6 +22,7 @@ from ensemble_instruct.store.reading import (
     read_candidates,
     read_meta,
 )
+from ensemble_instruct.store.rows import parsed_row
 
 ApiObject = dict[str, Any]
 """What the page gets: an object ready for JSON."""
@@ -122,10 +123,10 @@ def examples_page(connection: sqlite3.Connection, wanted: ExampleFilter, offset:
     if wanted == ExampleFilter(kind=wanted.kind):
         (total,) = connection.execute(f"SELECT COUNT(*) FROM example {where}", values).fetchone()  # noqa: S608
         page = connection.execute(f"{ordered} LIMIT ? OFFSET ?", (*values, limit, offset)).fetchall()
-        return {"total": total, "rows": [_example_summary(position, json.loads(row)) for position, row in page]}
+        return {"total": total, "rows": [_example_summary(position, parsed_row(row)) for position, row in page]}
     total, rows = 0, []
     for position, text in connection.execute(ordered, values):
-        row = json.loads(text)
+        row = parsed_row(text)
         if wanted.admits(row):
             if offset <= total < offset + limit:
                 rows.append(_example_summary(position, row))
@@ -180,7 +181,7 @@ def example_detail(connection: sqlite3.Connection, example_id: str, position: in
     if record is None:
         return None
     kind, place, text = record
-    row: ApiObject = json.loads(text)
+    row: ApiObject = parsed_row(text)
     own = next((item["output"] for item in row["candidates"] if item["voter"] == INSTANCE_VOTER), "")
     return {**row, "position": place, **_history(connection, example_id, kind, own)}
 
