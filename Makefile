@@ -96,5 +96,5 @@ clean:
 	$(PYTHON) -m venv .venv-trainers
 	.venv-trainers/bin/pip install --quiet --disable-pip-version-check '$(TORCH)'
 	.venv-trainers/bin/pip install --quiet --disable-pip-version-check --editable '.[trainers]'
-	.venv-trainers/bin/pip install --quiet --disable-pip-version-check --no-deps addict axolotl
+	.venv-trainers/bin/pip install --quiet --disable-pip-version-check --no-deps addict axolotl colorama
 	@touch $@
