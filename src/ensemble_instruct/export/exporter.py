@@ -23,7 +23,7 @@ from ensemble_instruct.files.jsonl import JsonRow
 from ensemble_instruct.files.parquet import arrow
 from ensemble_instruct.files.places import require_place, require_writable
 from ensemble_instruct.files.task_rows import read_task_rows
-from ensemble_instruct.store.reading import read_meta, reading, require_run, require_unedited
+from ensemble_instruct.store.reading import read_example_texts, read_meta, reading, require_run, require_unedited
 from ensemble_instruct.store.rows import parsed_row
 
 _CHUNK_ROWS = 1_000
@@ -204,9 +204,7 @@ class _Examples:
 
 
 def _rows_of_run(connection: sqlite3.Connection) -> Iterator[SizedRow]:
-    """All examples of a run, `input_output` first, each kind in order."""
-    for (text,) in connection.execute("SELECT row FROM example ORDER BY kind, position"):
-        yield parsed_row(text), len(text)
+    return ((parsed_row(text), len(text)) for text in read_example_texts(connection))
 
 
 def _rows_of_file(path: Path) -> Iterator[SizedRow]:

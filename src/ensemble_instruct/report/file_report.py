@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from ensemble_instruct.files.atomic import whole_file
 from ensemble_instruct.files.jsonl import JsonRow
 from ensemble_instruct.files.task_rows import read_task_or_step_rows
 from ensemble_instruct.novelty.pool import NoveltyPool
@@ -20,7 +19,7 @@ from ensemble_instruct.records import KINDS, Kind
 from ensemble_instruct.report.charts import Arc, Plot, columns_plot, lengths_plot, sunburst
 from ensemble_instruct.report.context import Cells, verb_cells
 from ensemble_instruct.report.histograms import Series, ShownText, series, shortened, unit_edges, word_edges, words_in
-from ensemble_instruct.report.page import environment
+from ensemble_instruct.report.page import environment, write_page
 from ensemble_instruct.report.records import EXAMPLE_TEXT, SAMPLE
 from ensemble_instruct.report.verbs import Verbs, count_verbs
 from ensemble_instruct.version import __version__
@@ -120,9 +119,7 @@ def file_report_json(report: FileReport) -> dict[str, Any]:
 
 def write_file_report(path: Path, to: Path, parser: str | None = None) -> None:
     """Write the page of a file; it is complete or untouched. Raises what `read_file_report` does."""
-    text = _page(read_file_report(path, parser))
-    with whole_file(to) as file:
-        file.write(text.encode("utf-8", "replace"))
+    write_page(_page(read_file_report(path, parser)), to)
 
 
 class _Sample:

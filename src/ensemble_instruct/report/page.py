@@ -39,10 +39,14 @@ if TYPE_CHECKING:
 def write_report(folder: Path, to: Path | None = None, parser: str | None = None) -> Path:
     """Write the page of a run, by default as `report.html` in its folder; it is complete or untouched."""
     to = to or folder / "report.html"
-    text = page(read_report(folder, parser))
+    write_page(page(read_report(folder, parser)), to)
+    return to
+
+
+def write_page(text: str, to: Path) -> None:
+    """Write a page to a file, complete or untouched; half a surrogate pair of a model's text becomes `?`."""
     with whole_file(to) as file:
         file.write(text.encode("utf-8", "replace"))
-    return to
 
 
 def page(report: Report) -> str:
@@ -111,8 +115,7 @@ class ReportPage:
         """Write the page to a file, whole or not at all."""
         path = Path(path)
         require_writable(path)
-        with whole_file(path) as file:
-            file.write(self.html.encode("utf-8", "replace"))
+        write_page(self.html, path)
         return path
 
     def __repr__(self) -> str:

@@ -94,8 +94,13 @@ def read_rejected(connection: sqlite3.Connection) -> Iterator[Rejected]:
 
 def read_examples(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     """The examples as objects, `input_output` first, each kind in order."""
-    for (row,) in connection.execute("SELECT row FROM example ORDER BY kind, position"):
-        yield parsed_row(row)
+    return map(parsed_row, read_example_texts(connection))
+
+
+def read_example_texts(connection: sqlite3.Connection) -> Iterator[str]:
+    """The same as the texts that the store holds, for who needs their lengths."""
+    for (text,) in connection.execute("SELECT row FROM example ORDER BY kind, position"):
+        yield text
 
 
 def kept_counts(connection: sqlite3.Connection) -> dict[tuple[Kind, Step], int]:
