@@ -40,8 +40,9 @@ async def serve(name: str, slots: int, latency: float) -> None:
     from aiohttp import web
 
     sys.path.insert(0, ROOT)
+    from ensemble_instruct.prompts.completions import HEADING
     from ensemble_instruct.records import Kind, Request, Sampling
-    from ensemble_instruct.steps.prompts import HEADING, squeezed
+    from ensemble_instruct.replies.end_marker import squeezed
     from ensemble_instruct.steps.seed_tasks import load_seed_tasks
     from tests.support.simulated import models
 

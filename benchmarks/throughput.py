@@ -186,7 +186,7 @@ def timed(command: list[str], folder: Path) -> tuple[float, float, Any]:
 
 def require_rows(written: Path, instances: Path, size: int, stub: Path) -> None:
     """Raise unless each instance has its place in the file of ours, with the reply to its own prompt."""
-    from ensemble_instruct.steps.prompts import outputs_prompt
+    from ensemble_instruct.prompts.completions import outputs_prompt
 
     expected = runpy.run_path(str(stub))["expected"]
     with written.open(encoding="utf-8") as lines:

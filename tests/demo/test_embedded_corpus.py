@@ -11,9 +11,9 @@ import pytest
 from ensemble_instruct.demo.tasks import FAMILIES, answer_of
 from ensemble_instruct.demo.tasks.families import held_out, read_instruction
 from ensemble_instruct.novelty.pool import NoveltyPool
+from ensemble_instruct.prompts.completions import HEADING
 from ensemble_instruct.records import KINDS, Completion
 from ensemble_instruct.steps.parse import Parser
-from ensemble_instruct.steps.prompts import HEADING
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
 from tools.embedded_models.corpus import SHARES, Share, answer_pairs, documents
 from tools.embedded_models.evaluate import unseen_tasks

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from ensemble_instruct.demo.tasks import is_right
+from ensemble_instruct.prompts.completions import instances_template, instructions_prompt, outputs_prompt
 from ensemble_instruct.records import KINDS
-from ensemble_instruct.steps.prompts import instances_template, instructions_prompt, outputs_prompt
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
 from tools.embedded_models.evaluate import TOY, unseen_tasks
 from tools.embedded_models.shapes import SHAPES, SHIPPED

@@ -12,9 +12,7 @@ import pytest
 
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.novelty.pool import NoveltyPool
-from ensemble_instruct.records import KINDS, Completion, Instance, Kind, Rejected, Request, Response
-from ensemble_instruct.steps.parse import Parser
-from ensemble_instruct.steps.prompts import (
+from ensemble_instruct.prompts.completions import (
     instances_sampling,
     instances_template,
     instructions_prompt,
@@ -22,6 +20,8 @@ from ensemble_instruct.steps.prompts import (
     outputs_prompt,
     outputs_sampling,
 )
+from ensemble_instruct.records import KINDS, Completion, Instance, Kind, Rejected, Request, Response
+from ensemble_instruct.steps.parse import Parser
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
 from ensemble_instruct.steps.usable import default_reason
 from tests.conftest import SIMULATED

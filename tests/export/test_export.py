@@ -16,7 +16,7 @@ SCRIPTS = '''
 """Models whose texts have more than ASCII and more than one line."""
 import random
 import re
-from ensemble_instruct.steps.prompts import HEADING
+from ensemble_instruct.prompts.completions import HEADING
 from ensemble_instruct.records import Request
 
 WORDS = "amber birch cedar delta ember flint grove haven inlet jade kelp larch north opal pine river".split()

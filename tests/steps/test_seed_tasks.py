@@ -12,9 +12,9 @@ import pytest
 
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.novelty.pool import NoveltyPool
+from ensemble_instruct.prompts.completions import instances_template
 from ensemble_instruct.records import KINDS, Kind, Profile
 from ensemble_instruct.rouge import rouge_tokens
-from ensemble_instruct.steps.prompts import instances_template
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
 from tests.conftest import PUBLISHED_RUN, Cli, needs_shared, rows
 

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble_instruct.errors import InputFileError, RunLockedError, StoreError
+from ensemble_instruct.prompts.completions import instances_sampling, instances_template
 from ensemble_instruct.records import KINDS, Answer, Failure, Instruction, Request, Response, Sampling
-from ensemble_instruct.steps.prompts import instances_sampling, instances_template
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
 from ensemble_instruct.store.database import APPLICATION_ID, MIGRATIONS
 from ensemble_instruct.store.store import Store

@@ -15,8 +15,8 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from ensemble_instruct.prompts.completions import instances_template, instructions_prompt, outputs_prompt
 from ensemble_instruct.records import KINDS, Demonstration, Kind
-from ensemble_instruct.steps.prompts import instances_template, instructions_prompt, outputs_prompt
 
 CONTEXT, _WIDTH, _LAYERS, _HEADS, _WINDOW, _STEPS = 512, 128, 3, 4, 224, 700
 _WORDS = ["river", "apple", "stone", "cloud", "tiger", "lamp", "garden", "window", "silver", "bread"]

@@ -12,8 +12,8 @@ from random import Random
 
 from ensemble_instruct.demo.tasks import FAMILIES, families_of
 from ensemble_instruct.demo.tasks.families import Family, Task, make_task
+from ensemble_instruct.prompts.completions import HEADING, instances_template, outputs_prompt
 from ensemble_instruct.records import KINDS, Demonstration
-from ensemble_instruct.steps.prompts import HEADING, instances_template, outputs_prompt
 
 LISTS = 0.4
 """Share of the documents of `tiny-base` that are lists of step 1; the others are blocks of step 2."""

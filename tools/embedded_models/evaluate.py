@@ -20,9 +20,10 @@ from typing import Any
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.demo.tasks import FAMILIES, is_right
 from ensemble_instruct.demo.tasks.families import Task, make_task
+from ensemble_instruct.prompts.completions import instances_template, outputs_prompt
 from ensemble_instruct.records import KINDS, Answered, Candidate, Example, Instance
+from ensemble_instruct.replies.end_marker import squeezed
 from ensemble_instruct.steps.ensemble import select
-from ensemble_instruct.steps.prompts import instances_template, outputs_prompt, squeezed
 from ensemble_instruct.steps.seed_tasks import load_demonstrations
 from tools.embedded_models.engine import Answerer, Writer
 from tools.embedded_models.shapes import SHIPPED

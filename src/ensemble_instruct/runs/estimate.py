@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from ensemble_instruct.config.load import ConfigSource, config_of
 from ensemble_instruct.config.schema import Config
+from ensemble_instruct.prompts.completions import instructions_prompt
 from ensemble_instruct.records import BYTES_PER_TOKEN, Kind, Step
 from ensemble_instruct.steps.instances import instances_request
 from ensemble_instruct.steps.plans import prepare
-from ensemble_instruct.steps.prompts import instructions_prompt
 
 YIELD_INSTRUCTIONS = 0.6
 """Kept instructions a request of step 1: 0.8 in the published run, less as the pool grows."""

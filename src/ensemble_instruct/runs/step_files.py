@@ -43,11 +43,11 @@ from ensemble_instruct.records import (
     Rejected,
     Step,
 )
+from ensemble_instruct.replies.end_marker import without_marker
 from ensemble_instruct.runs.empty_kinds import SelectionCounts, warn_of_empty_kinds
 from ensemble_instruct.runs.folder import require_no_run_file
 from ensemble_instruct.runs.recorder import Monitor
 from ensemble_instruct.runs.selecting import config_selecting, require_finished, selected
-from ensemble_instruct.steps.end_marker import without_marker
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions

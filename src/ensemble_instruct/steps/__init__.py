@@ -1,14 +1,12 @@
 """The five steps, each an async generator from records to records, in order, drops among them; and what they share.
 
     seed_tasks      seed tasks and demonstrations, bundled or a user's own
-    prompts         the prompts of steps 1, 2 and 4, and their sampling
     usable          which instructions are usable at all
     plans           what the steps need besides the models, made of a config before anything is asked
     instructions    step 1, a base model continues a list of instructions
     instances       step 2, it completes each instruction
     parse           step 3, instances are read out of completions
     outputs         step 4, other models answer each instance
-    end_marker      the end marker of the original, taken out of what models say
     candidates      the output that an answer of step 4 holds, or its drop
     ensemble        step 5, the output that the models agree on stays; why each example is decided twice
     fusion          after step 4, one more output made out of the others

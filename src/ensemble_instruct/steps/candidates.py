@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ensemble_instruct.records import Answer, Candidate, Failure, Instance, Profile, Rejected
-from ensemble_instruct.steps.end_marker import before_marker
-from ensemble_instruct.steps.prompts import squeezed
+from ensemble_instruct.replies.end_marker import before_marker, squeezed
 
 
 def read_candidate(instance: Instance, voter: str, answer: Answer, profile: Profile) -> Candidate | Rejected:

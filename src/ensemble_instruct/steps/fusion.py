@@ -8,6 +8,7 @@ from contextlib import aclosing
 from ensemble_instruct.concurrency import map_in_order
 from ensemble_instruct.config.section import SamplingOverrides
 from ensemble_instruct.models.model import Model
+from ensemble_instruct.prompts.completions import fusion_prompt, outputs_sampling
 from ensemble_instruct.records import (
     FUSION_VOTER,
     Answer,
@@ -16,7 +17,6 @@ from ensemble_instruct.records import (
     Request,
 )
 from ensemble_instruct.steps.candidates import read_candidate
-from ensemble_instruct.steps.prompts import fusion_prompt, outputs_sampling
 
 
 async def make_fusions(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ensemble_instruct.concurrency import map_in_order
 from ensemble_instruct.config.section import SamplingOverrides
 from ensemble_instruct.models.model import Model
+from ensemble_instruct.prompts.completions import InstancesTemplate, instances_sampling
 from ensemble_instruct.records import (
     Answer,
     Completion,
@@ -23,7 +24,6 @@ from ensemble_instruct.records import (
     Request,
     content_id,
 )
-from ensemble_instruct.steps.prompts import InstancesTemplate, instances_sampling
 
 
 @dataclass(frozen=True, slots=True)

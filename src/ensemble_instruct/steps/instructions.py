@@ -18,6 +18,7 @@ from ensemble_instruct.concurrency import Tasks, gather
 from ensemble_instruct.config.steps import InstructionsSection
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
+from ensemble_instruct.prompts.completions import instructions_prompt, instructions_sampling
 from ensemble_instruct.records import (
     Answer,
     Failure,
@@ -29,8 +30,7 @@ from ensemble_instruct.records import (
     Response,
     content_id,
 )
-from ensemble_instruct.steps.end_marker import before_marker, without_marker
-from ensemble_instruct.steps.prompts import instructions_prompt, instructions_sampling, squeezed
+from ensemble_instruct.replies.end_marker import before_marker, squeezed, without_marker
 from ensemble_instruct.steps.usable import default_reason, published_reason
 from ensemble_instruct.version import __version__
 

@@ -14,9 +14,9 @@ from ensemble_instruct.agreement.ballots import Matrix, pairwise, rouge_l_matrix
 from ensemble_instruct.agreement.utilities import Texts
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.models.model import Model, request_key
+from ensemble_instruct.prompts.completions import verdict_prompt
 from ensemble_instruct.records import Answered, Failure, Instance, Rejected, Request
 from ensemble_instruct.steps.judging import judgement_request, make_judgements
-from ensemble_instruct.steps.prompts import verdict_prompt
 from ensemble_instruct.store.store import Store
 
 _WORD = re.compile(r"\b(?:(same|yes|identical|equivalent)|(partly|partially|somewhat)|(different|no|not|neither))\b")

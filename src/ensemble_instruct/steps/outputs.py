@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from ensemble_instruct.concurrency import gather, map_in_order
 from ensemble_instruct.config.section import SamplingOverrides
 from ensemble_instruct.models.model import Model
+from ensemble_instruct.prompts.completions import outputs_prompt, outputs_sampling
 from ensemble_instruct.records import (
     Answer,
     Answered,
@@ -23,7 +24,6 @@ from ensemble_instruct.records import (
     content_id,
 )
 from ensemble_instruct.steps.candidates import read_candidate
-from ensemble_instruct.steps.prompts import outputs_prompt, outputs_sampling
 
 Voters = Sequence[tuple[Voter, Model]]
 

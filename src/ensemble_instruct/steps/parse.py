@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Profile, Rejected
-from ensemble_instruct.steps.end_marker import before_marker, without_marker
-from ensemble_instruct.steps.prompts import squeezed
+from ensemble_instruct.replies.end_marker import before_marker, squeezed, without_marker
 from ensemble_instruct.steps.usable import default_reason
 
 UNREADABLE = ("unreadable", "no_output", "empty_output")

@@ -13,13 +13,13 @@ from ensemble_instruct.agreement.utilities import PURE, require_chrf
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.files.dataset import open_dataset
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
+from ensemble_instruct.prompts.completions import InstancesTemplate, instances_template
 from ensemble_instruct.quality.filters import Filters, require_quality
 from ensemble_instruct.records import KINDS, Kind, Profile
 from ensemble_instruct.steps.instances import InstancesPlan
 from ensemble_instruct.steps.instructions import InstructionsPlan
 from ensemble_instruct.steps.judge import Verdicts
 from ensemble_instruct.steps.outputs import OutputsPlan
-from ensemble_instruct.steps.prompts import InstancesTemplate, instances_template
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, require_seed_tasks
 from ensemble_instruct.steps.toxicity import AnswerOf, ToxicityVerdicts
 from ensemble_instruct.store.store import Store

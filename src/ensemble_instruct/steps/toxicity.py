@@ -10,11 +10,11 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 
 from ensemble_instruct.models.model import Model, request_key
+from ensemble_instruct.prompts.completions import toxicity_prompt
 from ensemble_instruct.quality.filters import TOXIC, TOXICITY_UNKNOWN
 from ensemble_instruct.quality.hit import Hit
 from ensemble_instruct.records import Answer, Answered, Failure, Instance, Rejected, Request
 from ensemble_instruct.steps.judging import judgement_request, make_judgements
-from ensemble_instruct.steps.prompts import toxicity_prompt
 
 AnswerOf = Callable[[str], Answer | None]
 """Looks up the committed answer under a key."""

@@ -18,8 +18,9 @@ from typing import Any
 
 from aiohttp import web
 
+from ensemble_instruct.prompts.completions import HEADING
 from ensemble_instruct.records import Kind, Request, Sampling
-from ensemble_instruct.steps.prompts import HEADING, squeezed
+from ensemble_instruct.replies.end_marker import squeezed
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from tests.support.simulated.models import base, voter_a, voter_b
 

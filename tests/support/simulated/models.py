@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from random import Random
 
+from ensemble_instruct.prompts.completions import HEADING, NEXT_TASK
 from ensemble_instruct.records import Kind, Request, Response
-from ensemble_instruct.steps.prompts import HEADING, NEXT_TASK
 from tests.support.simulated.families import Task, recognised
 from tests.support.simulated.tasks_input_output import INPUT_OUTPUT_FAMILIES
 from tests.support.simulated.tasks_output_only import OUTPUT_ONLY_FAMILIES

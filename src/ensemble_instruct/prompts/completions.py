@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ensemble_instruct.records import END_MARKER, Demonstration, Kind, Profile, Sampling
+from ensemble_instruct.replies.end_marker import squeezed
 
 HEADING = "Come up with a series of tasks:\n"
 """What a prompt of step 1 begins with."""
 NEXT_TASK = "\n\ninstruction:"
 """What ends an example in the default profile: the heading of the next one."""
-
-
-def squeezed(text: str) -> str:
-    """The text with each run of white space as one space, without any at the ends."""
-    return " ".join(text.split())
 
 
 def instructions_prompt(demonstrations: Sequence[str], profile: Profile) -> str:

@@ -6,7 +6,11 @@ The default profile asks for none, but some models know it. The profile `publish
 from __future__ import annotations
 
 from ensemble_instruct.records import END_MARKER
-from ensemble_instruct.steps.prompts import squeezed
+
+
+def squeezed(text: str) -> str:
+    """The text with each run of white space as one space, without any at the ends."""
+    return " ".join(text.split())
 
 
 def before_marker(text: str) -> tuple[str, bool]:
