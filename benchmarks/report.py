@@ -101,7 +101,13 @@ WORDS = _parts(
     "take get place made live where after back little only round man year came show every good me give our under name "
     "very through just form much great think say help low line before turn cause same mean differ move right boy old"
 )
-REASONS = {"not_novel": 0.45, "too_short": 0.2, "blocked_word": 0.15, "starts_with_punctuation": 0.08, "too_long": 0.02}
+REASONS = {
+    "not_novel": 0.45,
+    "too_short": 0.2,
+    "needs_more_than_text": 0.15,
+    "starts_with_punctuation": 0.08,
+    "too_long": 0.02,
+}
 PARSE_REASONS = {"cut_off": 0.4, "no_output": 0.3, "empty_output": 0.2, "output_equals_input": 0.1}
 ADD_REJECTED = "INSERT INTO rejected (step, kind, reason, text, source, request, detail) VALUES (?, ?, ?, ?, ?, ?, ?)"
 

@@ -23,7 +23,7 @@ from ensemble_instruct.prompts.completions import (
 from ensemble_instruct.records import KINDS, Completion, Instance, Kind, Rejected, Request, Response
 from ensemble_instruct.steps.parse import Parser
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks
-from ensemble_instruct.steps.usable import default_reason
+from ensemble_instruct.steps.usable import InstructionFilters
 from tests.conftest import SIMULATED
 from tests.support.simulated.models import FAMILIES, base, family_answer, is_right, voter_a, voter_b
 
@@ -38,7 +38,7 @@ def seeds(kind: Kind) -> tuple[str, ...]:
 @cache
 def first_step(kind: Kind) -> tuple[tuple[str, ...], tuple[str, ...], int]:
     """(novel instructions, reasons of the drops, replies of two items) of some requests of step 1."""
-    pool, longer = NoveltyPool(seeds(kind)), 0
+    filters, pool, longer = InstructionFilters.of(None), NoveltyPool(seeds(kind)), 0
     kept: list[str] = []
     reasons: list[str] = []
     for number in range(REQUESTS):
@@ -51,7 +51,7 @@ def first_step(kind: Kind) -> tuple[tuple[str, ...], tuple[str, ...], int]:
         items = re.split(rf"\n{len(shown) + 2}\. ", text)
         longer += len(items) > 1
         for item in (item.strip() for item in items):
-            reason = default_reason(item) or ("" if pool.is_novel(item, 0.7) else "not_novel")
+            reason = filters.reason(item) or ("" if pool.is_novel(item, 0.7) else "not_novel")
             if reason:
                 reasons.append(reason)
             else:
@@ -104,7 +104,7 @@ def share(verdicts: list[bool]) -> float:
 def test_step_1_gives_enough_novel_instructions_and_some_drops(kind: Kind) -> None:
     kept, reasons, longer = first_step(kind)
     assert len(kept) >= 60
-    assert {"too_short", "blocked_word", "not_novel"} <= set(reasons)
+    assert {"too_short", "needs_more_than_text", "not_novel"} <= set(reasons)
     assert 0.2 < longer / REQUESTS < 0.5
 
 
@@ -121,7 +121,7 @@ def test_every_instruction_is_recognised_by_its_own_family() -> None:
         for number in range(60):
             rng = random.Random(f"{family.name}/{number}")
             instruction = family.make_instruction(rng)
-            assert default_reason(instruction) == "", instruction
+            assert InstructionFilters.of(None).reason(instruction) == "", instruction
             reply = completed(family.kind, instruction, number)
             assert reply.text.startswith("input: " if family.kind == "input_output" else "output:")
             given = reply.text.removeprefix("input: ").partition("\noutput:")[0] if family.make_input else ""

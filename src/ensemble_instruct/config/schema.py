@@ -114,6 +114,7 @@ class Config(Section):
                     {"key": role if "." in role else f"roles.{role}", "name": name, "near": near},
                 )  # fmt: skip
         self._require_free_names()
+        self._require_default_profile()
         self._require_helpers()
         self._require_samples()
         for name in self.voter_names:
@@ -137,12 +138,22 @@ class Config(Section):
                     {"key": f"models.{name}", "what": taken[name]},
                 )  # fmt: skip
 
+    def _require_default_profile(self) -> None:
+        """The default profile, where there is what the original did not have."""
+        extras = {
+            "ensemble.fusion": self.ensemble.fusion,
+            "instructions.filters": self.instructions.filters is not None,
+        }
+        for key, is_set in extras.items():
+            if is_set and self.profile == "published":
+                name = key.partition(".")[2]
+                raise PydanticCustomError(
+                    "published", "the profile 'published' has no {name}; take the default profile, or leave it out",
+                    {"key": key, "name": name},
+                )  # fmt: skip
+
     def _require_helpers(self) -> None:
         """A judge and a model for fusion, where they are needed."""
-        if self.ensemble.fusion and self.profile == "published":
-            raise PydanticCustomError(
-                "fusion", "the profile 'published' has no fusion; take the default profile", {"key": "ensemble.fusion"}
-            )
         needed = {"judge": "judge" in self.ensemble.utility.names, "fusion": self.ensemble.fusion}
         for role, is_needed in needed.items():
             if is_needed and getattr(self.roles, role) is None:

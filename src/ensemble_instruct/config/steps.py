@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from ensemble_instruct.config.section import PerKind, SamplingOverrides, Section
 from ensemble_instruct.records import KINDS, Kind, Strategy, Utility
 
 MOST_VOTERS = 16
 """Most voters that can answer one instance, each sample of a model counted."""
+
+
+def _word(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is blank; write a word or a phrase")
+    return value
+
+
+def _pattern(value: str) -> str:
+    if not value:
+        raise ValueError("is blank, which is in every text; write a regular expression")
+    try:
+        re.compile(value)
+    except re.error as error:
+        at = "" if error.pos is None else f" at position {error.pos}"
+        raise ValueError(f"'{value}' is no regular expression: {error.msg}{at}") from error
+    except (OverflowError, RecursionError) as error:
+        raise ValueError(f"'{value}' is no regular expression that can be used: {error}") from error
+    return value
+
+
+class FiltersSection(Section):
+    """Which instructions are dropped at once: in step 1, and the further tasks of step 3."""
+
+    min_words: int = Field(default=3, ge=1)
+    """Fewest words. Where a script has no spaces between words, so many characters count as one as it needs."""
+    max_words: int = Field(default=150, ge=1)
+    """Most words, counted in the same way."""
+    clean_start: bool = True
+    """Drop what begins with a punctuation mark, unless it opens a word or a quotation, as in `"`, `¿`, `$5`, `#if`."""
+    text_only: bool = True
+    """Drop what text alone cannot answer: to look at an image, to draw, to record a video, to click a link."""
+    blocked_words: list[Annotated[str, AfterValidator(_word)]] = Field(default_factory=list)
+    """Your own words and phrases: what holds one is dropped. Whole words, in any case."""
+    blocked_patterns: list[Annotated[str, AfterValidator(_pattern)]] = Field(default_factory=list)
+    """Your own regular expressions (Python's): where one is found, the text is dropped. `(?i)` first: in any case."""
+
+    @model_validator(mode="after")
+    def _some_length(self) -> FiltersSection:
+        if self.min_words > self.max_words:
+            raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}; nothing is left between")
+        return self
 
 
 class InstructionsSection(Section):
@@ -27,6 +70,8 @@ class InstructionsSection(Section):
     """An instruction is dropped whose ROUGE-L F1 to any earlier one is above this; the value itself is allowed."""
     against: list[Annotated[Path, Field(strict=False)]] = Field(default_factory=list)
     """Datasets (JSONL or Parquet) whose texts instructions must differ from too, by the same threshold."""
+    filters: FiltersSection | None = None
+    """Which instructions are dropped at once; null: the defaults below, or the original's in profile `published`."""
     mean_similarity: bool = False
     """Whether each instruction records its mean ROUGE-L F1 to all others (slower); profile `published` always does."""
     window: int = Field(default=64, ge=1)

@@ -47,6 +47,8 @@ def fingerprint(config: Config) -> dict[str, Any]:
     del values["instructions"]["against"]
     if against:
         values["instructions"]["against"] = against
+    filters = config.instructions.filters
+    values["instructions"]["filters"] = filters.model_dump(mode="json", exclude_defaults=True) if filters else {}
     values["models"] = {name: _model(config, name) for name in config.used_models}
     values["seed_tasks"] = seed_tasks_digest(load_seed_tasks(config.seed_tasks))
     values["instances"]["demonstrations"] = {
@@ -143,7 +145,7 @@ def _effect(key: str, answered: dict[str, int]) -> str:
         return "asks nothing again; step 5 selects anew"
     if key.startswith("instructions.target"):
         return "asks for what is missing, and at most a window of step 1 again"
-    if key.startswith(("instructions.patience", "instructions.window")):
+    if key.startswith(("instructions.filters", "instructions.patience", "instructions.window")):
         return f"step 1 goes another way: up to {total} answers are asked again"
     if key.startswith("outputs.samples"):
         return "asks for the samples that are missing"

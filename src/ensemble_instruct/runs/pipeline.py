@@ -31,6 +31,7 @@ from ensemble_instruct.steps.outputs import make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
 from ensemble_instruct.steps.plans import KindPlan, outputs_plan
 from ensemble_instruct.steps.toxicity import make_toxicity_verdicts
+from ensemble_instruct.steps.usable import InstructionFilters
 from ensemble_instruct.store.store import Store
 from ensemble_instruct.version import __version__
 
@@ -92,7 +93,7 @@ async def _stream(
     generator, writer = models[roles.instructions], models[roles.instances]
     threshold = config.instructions.novelty_threshold
     pool = NoveltyPool(plan.instructions.seeds, threshold, base=plan.instructions.known)
-    parser = Parser(config.profile, pool, threshold)
+    parser = Parser(config.profile, pool, threshold, InstructionFilters.of(config.instructions.filters))
     instructions = recorder.kept(make_instructions(generator, plan.instructions, earlier))
     completions = recorder.kept(make_instances(instructions, writer, plan.instances, writer.window))
     instances = recorder.kept(parse_completions(completions, parser))

@@ -2,6 +2,7 @@
 
     seed_tasks      seed tasks and demonstrations, bundled or a user's own
     usable          which instructions are usable at all
+    text_only       whether a task can be answered by text alone
     plans           what the steps need besides the models, made of a config before anything is asked
     instructions    step 1, a base model continues a list of instructions
     instances       step 2, it completes each instruction

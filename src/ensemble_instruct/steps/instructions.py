@@ -31,7 +31,7 @@ from ensemble_instruct.records import (
     content_id,
 )
 from ensemble_instruct.replies.end_marker import before_marker, squeezed, without_marker
-from ensemble_instruct.steps.usable import default_reason, published_reason
+from ensemble_instruct.steps.usable import InstructionFilters, published_reason
 from ensemble_instruct.version import __version__
 
 ROUND = 5
@@ -144,6 +144,7 @@ class _Pool:
         self.plan = plan
         self._earlier = earlier
         self._next = next(earlier, None) if earlier else None
+        self._filters = InstructionFilters.of(plan.section.filters)
         self._similar = NoveltyPool(
             plan.seeds, plan.section.novelty_threshold, tokens=tokens_of(plan.profile), base=plan.known
         )
@@ -185,7 +186,7 @@ class _Pool:
     def fold(self, answer: Answer, number: int) -> Iterator[Instruction | Rejected]:
         """The records that a reply gives; the kept ones join the pool."""
         kept = 0
-        for text, reason in _pieces(answer.outcome, self.plan.profile):
+        for text, reason in _pieces(answer.outcome, self.plan.profile, self._filters):
             record = self._judge(text, reason, answer.key, number)
             kept += isinstance(record, Instruction)
             yield record
@@ -228,7 +229,7 @@ class _Pool:
         self._made.append(text)
 
 
-def _pieces(outcome: Response | Failure, profile: Profile) -> Iterator[tuple[str, str]]:
+def _pieces(outcome: Response | Failure, profile: Profile, filters: InstructionFilters) -> Iterator[tuple[str, str]]:
     """(text, reason to drop it or empty) for each item of the list that a reply continues."""
     if isinstance(outcome, Failure):
         yield outcome.message, outcome.type
@@ -242,5 +243,5 @@ def _pieces(outcome: Response | Failure, profile: Profile) -> Iterator[tuple[str
             text = without_marker(item)
             unfinished = outcome.finish_reason == "length" and not before_marker(item)[1]
             cut_off = unfinished and place == len(items) - 1
-            reason = "cut_off" if cut_off and text else default_reason(text)
+            reason = "cut_off" if cut_off and text else filters.reason(text)
         yield text, reason

@@ -14,7 +14,7 @@ from ensemble_instruct.concurrency import closing
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Profile, Rejected
 from ensemble_instruct.replies.end_marker import before_marker, squeezed, without_marker
-from ensemble_instruct.steps.usable import default_reason
+from ensemble_instruct.steps.usable import InstructionFilters
 
 UNREADABLE = ("unreadable", "no_output", "empty_output")
 """Reasons that mean: there was no example. All others drop an example that was read."""
@@ -28,10 +28,13 @@ class Parser:
     """Reads completions in their order; remembers what was read, for novelty and duplicates.
 
     `pool` holds the instructions that a further task must differ from: the seeds to begin with; the
-    instructions of the completions join as these are read.
+    instructions of the completions join as these are read. `filters`: which further tasks are dropped at once.
     """
 
-    def __init__(self, profile: Profile, pool: NoveltyPool, novelty_threshold: float) -> None:
+    def __init__(
+        self, profile: Profile, pool: NoveltyPool, novelty_threshold: float, filters: InstructionFilters | None = None
+    ) -> None:
+        self._filters = filters or InstructionFilters.of(None)
         self._profile = profile
         self._pool = pool
         self._threshold = novelty_threshold
@@ -66,7 +69,7 @@ class Parser:
         if reason := task.problem():
             return reason, ""
         if number:
-            if reason := default_reason(task.instruction):
+            if reason := self._filters.reason(task.instruction):
                 return f"instruction_{reason}", ""
             if closest := self._pool.above(task.instruction, self._threshold):
                 return "not_novel", f"{closest[0]:.3f} to: {self._pool[closest[1]]}"

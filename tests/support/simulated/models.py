@@ -24,12 +24,12 @@ SECOND_ITEM, FOLLOW_ON, JUNK = 0.33, 0.2, 0.05
 EQUAL_OUTPUT, EMPTY_OUTPUT, CUT_OFF = 0.015, 0.03, 0.05
 """Upper ends of the ranges of a random number in which step 2 goes wrong in that way."""
 TOKENS_PER_WORD = 1.3
-_TOO_SHORT = ("Count the words.", "Sort it.", "Say something nice.", "Convert the amount.")
-_BLOCKED = (
+_TOO_SHORT = ("Count words.", "Sort it.", "Say something.", "Convert it.")
+_NEEDS_MORE = (
     "Draw a house with a garden and two tall trees.",
     "Describe what can be seen in the picture in one sentence.",
-    "Plot the monthly rainfall of a town of your choice.",
-    "Write a program that prints the numbers from one to ten.",
+    "Plot the data of the monthly rainfall of a town of your choice.",
+    "Take a photo of the numbers from one to ten.",
 )
 _GENERIC_INPUTS = ("The shop opens at nine.", "Our neighbour has two cats.", "It rained for most of the week.")
 _GENERIC_ANSWERS = (
@@ -106,10 +106,10 @@ def _instructions(request: Request, rng: Random) -> str:
 def _item(kind: Kind, shown: list[str], rng: Random) -> str:
     if rng.random() >= JUNK:
         return _task_text(kind, rng)
-    sort = rng.choice(("too short", "blocked", "near copy"))
+    sort = rng.choice(("too short", "needs more", "near copy"))
     if sort == "near copy" and shown:
         return f"{rng.choice(shown).rstrip('.!?')}, please."
-    return rng.choice(_TOO_SHORT if sort == "too short" else _BLOCKED)
+    return rng.choice(_TOO_SHORT if sort == "too short" else _NEEDS_MORE)
 
 
 def _task_text(kind: Kind, rng: Random) -> str:
