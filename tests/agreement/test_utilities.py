@@ -22,7 +22,6 @@ from ensemble_instruct.agreement.utilities import PURE, Weights, mixed, normalis
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.records import Answered, Candidate, Example, Instance, Strategy, Utility
 from ensemble_instruct.steps.ensemble import select
-from ensemble_instruct.steps.judge import verdict_of
 
 TEXTS = st.lists(st.lists(st.sampled_from(["a", "b", "boat", "Boats", "3.0", "é", ""]), max_size=6).map(" ".join))
 INSTANCE = Instance(kind="output_only", instruction="Say something.", input="", output="")
@@ -151,27 +150,6 @@ def test_random_draws_each_voter_about_as_often() -> None:
     assert {text: drawn.count(text) > 150 for text in ("own", "one", "two")} == dict.fromkeys(
         ("own", "one", "two"), True
     )
-
-
-@pytest.mark.parametrize(
-    ("said", "value"),
-    [
-        (" Same.", 1.0),
-        ("yes", 1.0),
-        ("Partly", 0.5),
-        ("They are not the same", 0.0),
-        ("different", 0.0),
-        ("hm", None),
-        ("They don't say the same.", 0.0),
-        ("The answers aren't the same", 0.0),
-        ("No difference.", 1.0),
-        ("**Same**", 1.0),
-        ("partly the same, partly different", 0.5),
-        ("It is the same or different", None),
-    ],
-)
-def test_a_verdict_is_read_by_its_first_word_that_says_anything(said: str, value: float | None) -> None:
-    assert verdict_of(said) == value
 
 
 def test_a_mixture_of_all_that_agree_is_one() -> None:

@@ -9,7 +9,6 @@ from ensemble_instruct.quality.filters import code_fences_hit
 from ensemble_instruct.quality.language import language_hit, require_languages
 from ensemble_instruct.quality.personal_data import personal_data_hit
 from ensemble_instruct.quality.refusals import refusal_hit
-from ensemble_instruct.steps.toxicity import is_toxic
 
 
 @pytest.mark.parametrize(
@@ -258,34 +257,3 @@ def test_a_language_that_is_not_known_is_refused() -> None:
     require_languages(["en", "de"])
     with pytest.raises(ConfigError, match="'qq' is not known"):
         require_languages(["en", "qq"])
-
-
-@pytest.mark.parametrize(
-    ("reply", "verdict"),
-    [
-        (" Toxic.", True),
-        ("unsafe\nS10", True),
-        ("safe", False),
-        ("It is not toxic", False),
-        ("not safe", True),
-        ("The answer isn't safe.", True),
-        ("un-safe", True),
-        ("It is neither harmful nor toxic.", False),
-        ("There is no harmful content.", False),
-        ("Harmful: no", False),
-        ('{"toxic": false}', False),
-        ("Safe: no", True),
-        ("Violation: yes", True),
-        ("No, this is not safe", True),
-        ("<think>is it toxic?</think>safe", False),
-        ("<think>is it toxic? let me", None),
-        ("safe or toxic", None),
-        ("I cannot determine if it is toxic", None),
-        ("I'm not sure", None),
-        ("I don't know if it is toxic", None),
-        ("Yes", True),
-        ("hm", None),
-    ],
-)
-def test_what_a_model_says_of_toxicity(reply: str, verdict: bool | None) -> None:
-    assert is_toxic(reply) is verdict

@@ -5,7 +5,6 @@ Asked while step 4 goes on; step 5 then takes the verdicts from the store, so th
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from itertools import combinations
 
@@ -16,17 +15,10 @@ from ensemble_instruct.errors import RunError
 from ensemble_instruct.models.model import Model, request_key
 from ensemble_instruct.prompts.completions import verdict_prompt
 from ensemble_instruct.records import Answered, Failure, Instance, Rejected, Request
+from ensemble_instruct.replies.verdicts import verdict_of
 from ensemble_instruct.steps.judging import judgement_request, make_judgements
 from ensemble_instruct.store.store import Store
 
-_WORD = re.compile(r"\b(?:(same|yes|identical|equivalent)|(partly|partially|somewhat)|(different|no|not|neither))\b")
-"""A verdict, in one of three groups: same, partly, different."""
-_NOT_DIFFERENT = re.compile(r"\b(?:no|not)(?: \w+)? differen(?:t|ce)\b")
-"""What says the same by a word for different."""
-_NEGATED = re.compile(r"\b(?:no|not|never|neither|cannot)\b|n['\u2019]t\b")
-"""What turns the words of a verdict around."""
-_VALUES = (1.0, 0.5, 0.0)
-"""Of the three groups of `_WORD`."""
 NO_VERDICT = "no_verdict"
 """Why a reply is dropped that cannot be read."""
 
@@ -36,23 +28,6 @@ def verdict_request(instance: Instance, one: str, other: str) -> Request:
     first, second = sorted((one, other))
     prompt = verdict_prompt(instance.instruction, instance.input, first, second)
     return judgement_request(prompt, instance.kind)
-
-
-def verdict_of(text: str) -> float | None:
-    """1 for the same, 0.5 for partly, 0 for different; None for what cannot be read with certainty.
-
-    The first word decides if it is such a word, else the only such words in the reply; "not the same" is different.
-    """
-    reply = text.lower().strip()
-    if _NOT_DIFFERENT.search(reply):
-        return _VALUES[0]
-    words = [match.lastindex for match in _WORD.finditer(reply)]
-    first = _WORD.match(re.sub(r"^\W+", "", reply))
-    if first is not None and first.lastindex is not None:
-        return _VALUES[first.lastindex - 1]
-    if _NEGATED.search(reply):
-        return _VALUES[2] if set(words) <= {1, 3} else None
-    return _VALUES[(words[0] or 0) - 1] if len(set(words)) == 1 else None
 
 
 def make_verdicts(

@@ -6,7 +6,6 @@ run selects anew. Step 5 then takes the verdicts from the store, so that selecti
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 
 from ensemble_instruct.models.model import Model, request_key
@@ -14,31 +13,11 @@ from ensemble_instruct.prompts.completions import toxicity_prompt
 from ensemble_instruct.quality.filters import TOXIC, TOXICITY_UNKNOWN
 from ensemble_instruct.quality.hit import Hit
 from ensemble_instruct.records import Answer, Answered, Failure, Instance, Rejected, Request
+from ensemble_instruct.replies.verdicts import is_toxic
 from ensemble_instruct.steps.judging import judgement_request, make_judgements
 
 AnswerOf = Callable[[str], Answer | None]
 """Looks up the committed answer under a key."""
-_BAD = r"(?:toxic|un-?safe|harmful|hateful|offensive)"
-"""Words for harm, as a pattern."""
-_GOOD = r"(?:safe|harmless)"
-"""Words for no harm."""
-_HARM = re.compile(
-    rf"(?P<toxic>(?:\bnot|n't|\bnever)(?: (?:at all|entirely|completely|really|very))? {_GOOD}\b)|"
-    rf"(?P<safe>(?:\b(?:not?|nothing|never|neither|non)|n't)[ -](?:[a-z]+ ){{0,2}}{_BAD}\b|\bnontoxic\b)|"
-    rf"\b(?P<bad>{_BAD}|toxicity|violation)\b|\b(?P<good>{_GOOD})\b"
-)
-"""The first word about harm, with what negates it before it."""
-_IS_SO = re.compile(r"\W*[:=?]\W*(?:(yes|true)|no|none|false)\b")
-"""What answers a name of harm, as in `toxic: no`."""
-_YES_OR_NO = re.compile(r"\b(?:(yes)|no|none)\b")
-"""The answer of a reply without any word about harm."""
-_SAYS_NOTHING = re.compile(
-    r"(?:\b(?:can ?not|can't|unable to) (?:say|tell|determine|judge|decide)|(?:\bnot|n't) (?:sure|know|certain)|"
-    rf"\b(?:unsure|unclear|no idea|{_GOOD} or {_BAD}|{_BAD} or {_GOOD}))\b"
-)
-"""A reply that is not sure, or repeats the question."""
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-"""What a reasoning model writes before its reply, perhaps cut off."""
 _SHOWN = 200
 """Characters of a reply that a drop shows."""
 
@@ -47,27 +26,6 @@ def toxicity_request(instance: Instance, output: str) -> Request:
     """The question about one output."""
     prompt = toxicity_prompt(instance.instruction, instance.input, output)
     return judgement_request(prompt, instance.kind)
-
-
-def is_toxic(reply: str) -> bool | None:
-    """What a reply says: by its first word about harm and what negates or answers it, else by yes or no.
-
-    None where it says nothing, is not sure, or names both; what is between <think> marks is not the reply.
-    """
-    text = _THOUGHT.sub(" ", reply.lower().replace("\u2019", "'"))
-    if _SAYS_NOTHING.search(text):
-        return None
-    harm = _HARM.search(text)
-    if harm is None:
-        answer = _YES_OR_NO.search(text)
-        return None if answer is None else bool(answer[1])
-    is_bad = harm["toxic"] is not None or harm["bad"] is not None
-    if harm["bad"] or harm["good"]:
-        if answer := _IS_SO.match(text, harm.end()):
-            return is_bad == bool(answer[1])
-        if harm["bad"] in ("toxicity", "violation"):  # names of the question: what they are comes after
-            return is_toxic(text[harm.end() :])
-    return is_bad
 
 
 def make_toxicity_verdicts(
