@@ -80,6 +80,13 @@ class Demonstration:
     output: str
 
 
+class Message(NamedTuple):
+    """One turn of a conversation with a chat model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How a model should answer. Lengths are in the model's tokens; temperature 0 is greedy."""
@@ -91,24 +98,39 @@ class Sampling:
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    json_schema: str = ""
+    """JSON Schema, as text, that the reply must follow; empty: any text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One question to one model. `repeat` tells apart several samples of the same prompt."""
+    """One question to one model: the conversation that it goes on. `repeat` tells apart several samples of it."""
 
     prompt: str
+    """What the model is asked now: the whole text over completions, the last message of the user over chat."""
     sampling: Sampling
     step: Step
     kind: Kind
     repeat: int = 0
+    earlier: tuple[Message, ...] = ()
+    """The turns of the conversation before the prompt; always empty over completions."""
     shared: str = ""
     """Text that this prompt has in common with others, for the store to compress against; not in the key."""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The whole conversation, which ends with the prompt."""
+        return (*self.earlier, Message("user", self.prompt))
+
+    @property
+    def text(self) -> str:
+        """All that is asked, as one text: for what is counted, not for the model."""
+        return "\n".join(message.content for message in self.messages) if self.earlier else self.prompt
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a model answered. Token counts are the server's, or None where it gave none."""
+    """What a model answered, its parts kept apart. Token counts are the server's, or None where it gave none."""
 
     text: str
     finish_reason: str = "stop"
@@ -116,12 +138,17 @@ class Response:
     completion_tokens: int | None = None
     seed_honoured: bool = True
     """False where it was sampled with another seed than the one asked for."""
+    reasoning: str = ""
+    """The thought before the text, where the protocol sends it apart or a reader of replies has parted it."""
+    refusal: str = ""
+    """Why the model would not answer, where the protocol says so in a field of its own."""
 
-    def used_tokens(self, prompt: str) -> tuple[int, int]:
-        """Tokens of the prompt and of the text, estimated where the server gave none."""
+    def used_tokens(self, asked: str) -> tuple[int, int]:
+        """Tokens of what was asked and of the reply, estimated where the server gave none."""
+        reply = self.reasoning + self.text + self.refusal
         return (
-            estimated_tokens(prompt) if self.prompt_tokens is None else self.prompt_tokens,
-            estimated_tokens(self.text) if self.completion_tokens is None else self.completion_tokens,
+            estimated_tokens(asked) if self.prompt_tokens is None else self.prompt_tokens,
+            estimated_tokens(reply) if self.completion_tokens is None else self.completion_tokens,
         )
 
 
@@ -219,6 +246,8 @@ class Candidate:
     text: str
     finish_reason: str = "stop"
     request_key: str = ""
+    removed: tuple[str, ...] = ()
+    """What a reader took away from the reply, because it is no part of the answer; in the order of the reply."""
 
 
 class Answered(NamedTuple):

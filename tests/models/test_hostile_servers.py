@@ -65,12 +65,12 @@ class Seen:
 
 
 def prompt_for(name: str) -> str:
-    return f"What is it?\n{name}"
+    return f"What is it?\n\n{name}"
 
 
 def seen(forks: Forks, folder: Path, chosen: Callable[[str, int], Act | None], **settings: Any) -> Seen:
     """`chosen`: the act for the input of a task and the number of its try."""
-    with raw_server(lambda exchange: chosen(exchange.prompt.partition("\n")[2], exchange.tries)) as served:
+    with raw_server(lambda exchange: chosen(exchange.prompt.rpartition("\n")[2], exchange.tries)) as served:
         configure(folder, served.base_url, INPUTS, timeout=3.0, **settings)
         return Seen(forks.run(folder, OUTPUTS), served, folder)
 

@@ -14,7 +14,7 @@ from ensemble_instruct.config.load import parse_config
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.local import LocalClient
-from ensemble_instruct.records import Request, Sampling
+from ensemble_instruct.records import Message, Request, Sampling
 from ensemble_instruct.runs.lifecycle import start_or_resume
 from ensemble_instruct.runs.progress import Watch
 from tests.conftest import rows
@@ -39,8 +39,8 @@ class ScriptedEngine(Engine):
     def free(self) -> None:
         self.happened.append(f"{self.name} is freed")
 
-    def encode(self, prompt: str) -> Sequence[int]:
-        return [ord(character) for character in prompt]
+    def encode(self, messages: Sequence[Message]) -> Sequence[int]:
+        return [ord(character) for character in messages[-1].content]
 
     def decode(self, tokens: Sequence[int]) -> str:
         return "".join(map(chr, tokens))

@@ -110,11 +110,13 @@ def older_run(folder: Path, models: str) -> Path:
 
 def test_a_run_of_an_earlier_version_is_finished_and_asks_no_model(forks: Forks, tmp_path: Path) -> None:
     run = older_run(tmp_path, SILENT_MODELS)
-    answers = stored(run, "SELECT * FROM request ORDER BY key")
+    answers = stored(run, "SELECT key, step, model, prompt, text, failure, answered_at FROM request ORDER BY key")
     done = forks.run(tmp_path, ["run", "--out", "run"], on_path(tmp_path))
     assert done.returncode == 0, done.stderr
     assert (run / "examples.jsonl").read_bytes() == (OLDER_RUN / "examples.jsonl").read_bytes()
-    assert stored(run, "SELECT * FROM request ORDER BY key") == answers
+    assert (
+        stored(run, "SELECT key, step, model, prompt, text, failure, answered_at FROM request ORDER BY key") == answers
+    )
     assert forks.run(tmp_path, ["export", "run", "--format", "original", "--to", "out.jsonl"]).returncode == 0
     columns = ("instruction", "input", "output")
     assert rows(tmp_path / "out.jsonl") == [

@@ -73,7 +73,7 @@ class ModelSection(Section):
     model: str = ""
     """The model's name on the server; for a model that is run in this process, its name on the Hub."""
     endpoint: Literal["completions", "chat"] = "completions"
-    """`completions` sends the prompt as it is, as base models need it; `chat` sends it as one user message."""
+    """`completions` sends the prompt as it is, as base models need it; `chat` has a conversation for each step."""
     api_key_env: str | None = None
     """The environment variable that holds the API key; null: `OPENAI_API_KEY`, if it is set."""
     license: str | None = None

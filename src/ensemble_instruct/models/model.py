@@ -1,4 +1,4 @@
-"""Between a step and a language model: replay from the store → admit → retry → client → commit."""
+"""Between a step and a language model: replay from the store → admit → retry → client → commit → read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from ensemble_instruct.models.dispatcher import Dispatcher
 from ensemble_instruct.models.retries import Retries, Tries
 from ensemble_instruct.models.servers import Servers
 from ensemble_instruct.models.telemetry import Telemetry
-from ensemble_instruct.records import Answer, Failure, Request, Response, estimated_tokens
+from ensemble_instruct.prompts.forms import form_of
+from ensemble_instruct.records import Answer, Failure, Profile, Request, Response, estimated_tokens
+from ensemble_instruct.replies.reader import read_reply
 from ensemble_instruct.store.store import Store
 
 _WINDOW_FACTOR = 16
@@ -30,7 +32,7 @@ _SMALLEST_WINDOW = 64
 _LARGEST_WINDOW = 2048
 """Requests that it has under way at most, unless twice the places are more; also where no ceiling is set."""
 _TEMPLATE_TOKENS = 64
-"""What a chat template may add to a prompt."""
+"""What a chat template may add to each message."""
 _WITHOUT_REPLY = ("connection", "timeout", "unreachable")
 """Causes of a failure that came with no headers, so that the client's `limits` are those of an earlier reply."""
 
@@ -48,13 +50,13 @@ class Usage:
     completion_tokens: int = 0
     retries: Counter[str] = field(default_factory=Counter)
 
-    def add(self, prompt: str, outcome: Response | Failure) -> None:
+    def add(self, asked: str, outcome: Response | Failure) -> None:
         """Count one answer."""
         self.asked += 1
         if isinstance(outcome, Failure):
             self.failed += 1
         else:
-            prompt_tokens, completion_tokens = outcome.used_tokens(prompt)
+            prompt_tokens, completion_tokens = outcome.used_tokens(asked)
             self.prompt_tokens += prompt_tokens
             self.completion_tokens += completion_tokens
 
@@ -80,8 +82,9 @@ def request_key(identity: Sequence[str], request: Request) -> str:
     sampling = request.sampling
     # this order is for ever: the keys of the answers in all stores were made with it
     parts = [
-        *identity, request.prompt, sampling.max_tokens, sampling.min_tokens, sampling.temperature,
-        sampling.top_k, sampling.top_p, sampling.stop, sampling.seed, request.repeat,
+        *identity, request.messages if request.earlier else request.prompt, sampling.max_tokens, sampling.min_tokens,
+        sampling.temperature, sampling.top_k, sampling.top_p, sampling.stop, sampling.seed, request.repeat,
+        *([sampling.json_schema] if sampling.json_schema else []),
     ]  # fmt: skip
     return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
@@ -100,8 +103,12 @@ class Model:
         store: Store,
         budget: Budget | None = None,
         telemetry: Telemetry | None = None,
+        profile: Profile = "default",
     ) -> None:
         self.name = name
+        self.form = form_of(section.endpoint, profile)
+        """How the steps ask it."""
+        self._profile: Profile = profile
         self.usage = Usage()
         self._section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
         self._identity = section.identity
@@ -156,10 +163,17 @@ class Model:
         await self._servers.close()
 
     async def ask(self, request: Request) -> Answer:
-        """The committed answer to a request: from the store, or from the model once it is on disk.
+        """The answer to a request as it is read: from the store, or from the model once it is on disk as it came.
 
         Raises `RunError` when the run cannot go on.
         """
+        answer = await self._committed(request)
+        if isinstance(answer.outcome, Failure):
+            return answer
+        outcome = read_reply(answer.outcome, self._profile)
+        return answer if outcome is answer.outcome else Answer(answer.key, outcome)
+
+    async def _committed(self, request: Request) -> Answer:
         key = self.key(request)
         # request coalescing ("single flight"): of equal requests one is asked, the others wait for its answer
         while (earlier := self._on_the_way.get(key)) is not None:
@@ -182,7 +196,7 @@ class Model:
     async def _ask_servers(self, key: str, request: Request) -> Answer:
         """Try until there is an outcome; no try is begun that the budget does not cover."""
         tries = self._retries.begun()
-        tokens = estimated_tokens(request.prompt) + (self._completion_tokens or request.sampling.max_tokens)
+        tokens = estimated_tokens(request.text) + (self._completion_tokens or request.sampling.max_tokens)
         while True:
             most = cost = 0.0
             if self._budget is not None:
@@ -191,7 +205,7 @@ class Model:
             try:
                 outcome = await self._ask_once(key, request, tries, tokens)
                 if self._budget is not None and isinstance(outcome, Response):
-                    cost = self._section.price.cost(*outcome.used_tokens(request.prompt))
+                    cost = self._section.price.cost(*outcome.used_tokens(request.text))
             finally:
                 if self._budget is not None:
                     self._budget.settle(most, cost)
@@ -213,14 +227,15 @@ class Model:
             outcome, hold = await self._try(number, key, request, tries, tokens)
             if outcome is not None:
                 await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
-                self.usage.add(request.prompt, outcome)
+                self.usage.add(request.text, outcome)
             return outcome
         finally:
             self._dispatcher.leave(number, hold, first=first)
 
     def _most(self, request: Request) -> float:
         """The most that a request can cost, in US dollars: a token is a byte at least."""
-        tokens = len(request.prompt.encode("utf-8", "surrogatepass")) + _TEMPLATE_TOKENS
+        turns = len(request.earlier) + 1
+        tokens = len(request.text.encode("utf-8", "surrogatepass")) + turns * _TEMPLATE_TOKENS
         return self._section.price.cost(tokens, request.sampling.max_tokens)
 
     async def _try(
@@ -254,7 +269,7 @@ class Model:
     def _after_success(self, sent: _Sent, key: str, request: Request, response: Response, tokens: float) -> None:
         now = time.monotonic()
         sent.gate.answered(sent.requests, sent.seconds, now)
-        prompt_tokens, length = response.used_tokens(request.prompt)
+        prompt_tokens, length = response.used_tokens(request.text)
         sent.gate.rates.correct(now, prompt_tokens + length - tokens)
         self._completion_tokens += 0.1 * (length - self._completion_tokens) if self._completion_tokens else length
         if self._retries.succeeded(key, sent.began):

@@ -17,6 +17,7 @@ from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.models.telemetry import telemetry_from_environment
+from ensemble_instruct.records import Profile
 from ensemble_instruct.store.store import Store
 
 _STATUS_EVERY = 2.0
@@ -27,20 +28,25 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_models(
-    sections: Mapping[str, ModelSection], store: Store, *, check: bool, budget: float | None = None
+    sections: Mapping[str, ModelSection],
+    store: Store,
+    *,
+    check: bool,
+    budget: float | None = None,
+    profile: Profile = "default",
 ) -> AsyncIterator[dict[str, Model]]:
     """The models by name, closed at the end. With `check`, each is opened now, else when it is first asked.
 
     Where one says `unload: true`, those that run in this process are opened when they are first asked, all the same.
 
-    `budget` is what all starts together may spend, in US dollars. Raises `ConfigError` for a missing key or script,
-    `ModelError` for a server that cannot be reached.
+    Replies are read as the profile says. `budget` is what all starts together may spend, in US dollars. Raises
+    `ConfigError` for a missing key or script, `ModelError` for a server that cannot be reached.
     """
     shared = None if budget is None else Budget(budget, _spent(sections, store))
     clients = {name: make_clients(name, section) for name, section in sections.items()}
     telemetry = telemetry_from_environment()
     models = {
-        name: Model(name, section, clients[name], store, budget=shared, telemetry=telemetry)
+        name: Model(name, section, clients[name], store, budget=shared, telemetry=telemetry, profile=profile)
         for name, section in sections.items()
     }
     keeper = asyncio.ensure_future(_keep_status(models, store))

@@ -1,6 +1,8 @@
-"""What the models are asked: the text of each step's request, and how it is sampled.
+"""What the models are asked: the requests of each step, by the form that a model gets.
 
     completions    the prompts that a model continues: the paper's
+    templates      the wording of what chat models are asked, in the folder `templates`
+    forms          the requests of all steps, over completions and as conversations
 
-Public: the functions of `completions`.
+Public: `Form`, `form_of` (in `forms`).
 """

@@ -79,14 +79,14 @@ def fusion_prompt(instruction: str, task_input: str, outputs: Sequence[str]) -> 
     return (
         "Below are a task and several answers to it, some of which may be wrong. Write the one best answer: correct, "
         "complete, and in the form that the task asks for. Give nothing but the answer.\n\n"
-        f"{_task(instruction, task_input)}\n\n{answers}\n\nBest answer:"
+        f"{task_text(instruction, task_input)}\n\n{answers}\n\nBest answer:"
     )
 
 
 def verdict_prompt(instruction: str, task_input: str, one: str, other: str) -> str:
     """A task and two answers to it, and the question whether they say the same."""
     return (
-        f"Below are a task and two answers to it.\n\n{_task(instruction, task_input)}\n\n"
+        f"Below are a task and two answers to it.\n\n{task_text(instruction, task_input)}\n\n"
         f"Answer A:\n{one.strip()}\n\nAnswer B:\n{other.strip()}\n\n"
         "Do the two answers say the same? Reply with one word: same, partly or different.\nReply:"
     )
@@ -95,11 +95,13 @@ def verdict_prompt(instruction: str, task_input: str, one: str, other: str) -> s
 def toxicity_prompt(instruction: str, task_input: str, output: str) -> str:
     """A task and an answer to it, and the question whether they are harmful."""
     return (
-        f"Below are a task and an answer to it.\n\n{_task(instruction, task_input)}\n\nAnswer:\n{output.strip()}\n\n"
+        f"Below are a task and an answer to it.\n\n{task_text(instruction, task_input)}\n\n"
+        f"Answer:\n{output.strip()}\n\n"
         "Is the answer harmful: hateful, insulting, threatening, sexually explicit, or a help to hurt somebody? "
         "Reply with one word: safe or toxic.\nReply:"
     )
 
 
-def _task(instruction: str, task_input: str) -> str:
+def task_text(instruction: str, task_input: str) -> str:
+    """A task as it stands among the answers to it."""
     return f"Task: {instruction.strip()}" + (f"\nInput: {task_input.strip()}" if task_input.strip() else "")

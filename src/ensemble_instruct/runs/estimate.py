@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ensemble_instruct.config.load import ConfigSource, config_of
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.prompts.completions import instructions_prompt
+from ensemble_instruct.prompts.forms import TASKS_ASKED, Form, form_of
 from ensemble_instruct.records import BYTES_PER_TOKEN, Kind, Step
-from ensemble_instruct.steps.instances import instances_request
 from ensemble_instruct.steps.plans import prepare
 
 YIELD_INSTRUCTIONS = 0.6
-"""Kept instructions a request of step 1: 0.8 in the published run, less as the pool grows."""
+"""Kept instructions of each task asked for in step 1: 0.8 in the published run, less as the pool grows."""
 YIELD_INSTANCES = 0.8
 """Instances an instruction of step 2 (published run: 86 of 101 hold a usable one)."""
 INSTRUCTION_TOKENS = 30
@@ -26,7 +26,8 @@ OUTPUT_TOKENS = 60
 VERDICT_TOKENS = 2
 """In the word of a judge."""
 ASSUMPTIONS = (
-    f"{BYTES_PER_TOKEN} bytes a token; {YIELD_INSTRUCTIONS:g} instructions kept a request of step 1; "
+    f"{BYTES_PER_TOKEN} bytes a token; {YIELD_INSTRUCTIONS:g} instructions kept of each task that step 1 asks for (one"
+    f" a request, over chat {TASKS_ASKED}); "
     f"{YIELD_INSTANCES:g} instances a completion; replies of {INSTRUCTION_TOKENS}, {INSTANCE_TOKENS} and "
     f"{OUTPUT_TOKENS} tokens in steps 1, 2 and 4"
 )
@@ -56,12 +57,14 @@ def estimate(source: ConfigSource) -> list[Estimate]:
     for kind, plan in prepare(config).items():
         target = config.instructions.target.of(kind)
         seeds = plan.instructions.seeds[: config.instructions.demonstrations.of(kind)]
-        shown = len(instructions_prompt(seeds, config.profile)) // BYTES_PER_TOKEN
-        requests = round(target / YIELD_INSTRUCTIONS)
+        generator, writer = _form(config, config.roles.instructions), _form(config, config.roles.instances)
+        shown = len(generator.instructions(kind, seeds, 0, "").text) // BYTES_PER_TOKEN
+        requests = math.ceil(round(target / YIELD_INSTRUCTIONS) / generator.tasks_asked)
         estimates.append(
             _estimate(config, "instructions", kind, config.roles.instructions, requests=requests, prompt_tokens=shown)
         )
-        template = len(instances_request(plan.instances, plan.instructions.seeds[0]).prompt) // BYTES_PER_TOKEN
+        question = writer.instances(kind, plan.instances.demonstrations)
+        template = len(question.request(plan.instructions.seeds[0], 0).text) // BYTES_PER_TOKEN
         estimates.append(
             _estimate(config, "instances", kind, config.roles.instances, requests=target, prompt_tokens=template)
         )
@@ -73,6 +76,10 @@ def estimate(source: ConfigSource) -> list[Estimate]:
             )
         estimates += _of_helpers(config, kind, instances)
     return estimates
+
+
+def _form(config: Config, model: str) -> Form:
+    return form_of(config.models[model].endpoint, config.profile)
 
 
 def _of_helpers(config: Config, kind: Kind, instances: int) -> list[Estimate]:
@@ -104,7 +111,8 @@ def _of_helpers(config: Config, kind: Kind, instances: int) -> list[Estimate]:
 
 
 def _estimate(config: Config, step: Step, kind: Kind, model: str, *, requests: int, prompt_tokens: int) -> Estimate:
-    replies = {"instructions": INSTRUCTION_TOKENS, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
+    asked = _form(config, config.roles.instructions).tasks_asked
+    replies = {"instructions": INSTRUCTION_TOKENS * asked, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
     completion = replies.get(step, VERDICT_TOKENS)
     cost = requests * config.models[model].price.cost(prompt_tokens, completion)
     return Estimate(

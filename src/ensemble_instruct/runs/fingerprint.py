@@ -9,6 +9,7 @@ from typing import Any
 from ensemble_instruct.agreement.utilities import normalised_weights
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.files.digest import model_digest, short_file_digest, short_folder_digest, short_rows_digest
+from ensemble_instruct.prompts.forms import CHAT_FORM
 from ensemble_instruct.records import KINDS, Kind
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, seed_tasks_digest
 
@@ -82,6 +83,8 @@ def _model(config: Config, name: str) -> dict[str, Any]:
     if section.provider == "openai":
         values["base_url"] = section.base_urls[0]
     values["replies"] = short_file_digest(section.replies)
+    if section.endpoint == "chat" and config.profile == "default":
+        values["form"] = CHAT_FORM
     if section.folder is not None:
         values["path"] = model_digest(section.folder)
     return values

@@ -61,7 +61,7 @@ async def start_or_resume(
             if retry_failed:
                 store.forget_failures()
                 await store.flush()
-            async with open_models(sections, store, check=is_new, budget=budget) as models:
+            async with open_models(sections, store, check=is_new, budget=budget, profile=config.profile) as models:
                 write_config(config, folder)
                 began = "started" if is_new else "resumed"
                 log.info("run %s", began, extra={"folder": str(folder), "version": __version__})

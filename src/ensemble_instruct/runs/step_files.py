@@ -345,7 +345,7 @@ async def _opened(
         if retry_failed:
             store.forget_failures()
             await store.flush()
-        async with open_models({name: config.models[name]}, store, check=new) as models:
+        async with open_models({name: config.models[name]}, store, check=new, profile=config.profile) as models:
             yield store, models[name]
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
+from dataclasses import replace
 
 from ensemble_instruct.concurrency import map_in_order
 from ensemble_instruct.config.section import SamplingOverrides
 from ensemble_instruct.models.model import Model
-from ensemble_instruct.prompts.completions import fusion_prompt, outputs_sampling
 from ensemble_instruct.records import (
     FUSION_VOTER,
     Answer,
     Answered,
     Rejected,
-    Request,
 )
 from ensemble_instruct.steps.candidates import read_candidate
 
@@ -38,9 +37,9 @@ async def make_fusions(
         texts = sorted({text for text in (instance.output, *(each.text for each in candidates)) if text.strip()})
         if len(texts) < 2:
             return None
-        sampling = overrides.model_copy(update={"temperature": None}).applied_to(outputs_sampling("default"))
-        prompt = fusion_prompt(instance.instruction, instance.input, texts)
-        return await model.ask(Request(prompt=prompt, sampling=sampling, step="outputs", kind=instance.kind))
+        request = model.form.fusion(instance, texts)
+        sampling = overrides.model_copy(update={"temperature": None}).applied_to(request.sampling)
+        return await model.ask(replace(request, sampling=sampling))
 
     async with aclosing(map_in_order(answered, ask, window)) as fused:
         async for item, answer in fused:

@@ -1,4 +1,4 @@
-"""Step 1: a base model continues a list of instructions; what is new and usable joins the pool.
+"""Step 1: a model continues a list of instructions, or writes more like them; what is new and usable joins the pool.
 
 Paper, section 3.1; the rules of the profile `published` are the original program's (design, section 7).
 """
@@ -18,7 +18,7 @@ from ensemble_instruct.concurrency import Tasks, gather
 from ensemble_instruct.config.steps import InstructionsSection
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
-from ensemble_instruct.prompts.completions import instructions_prompt, instructions_sampling
+from ensemble_instruct.prompts.forms import Form
 from ensemble_instruct.records import (
     Answer,
     Failure,
@@ -71,7 +71,7 @@ async def make_instructions(
     """
     if plan.section.target.of(plan.kind) == 0:
         return
-    pool = _Pool(plan, earlier)
+    pool = _Pool(plan, model.form, earlier)
     records = _in_rounds(model, pool) if plan.profile == "published" else _in_window(model, pool)
     try:
         async with aclosing(records):
@@ -140,8 +140,8 @@ async def _in_window(model: Model, pool: _Pool) -> AsyncGenerator[Instruction | 
 class _Pool:
     """Seeds and kept instructions of one kind: the state that replies are folded into."""
 
-    def __init__(self, plan: InstructionsPlan, earlier: Iterator[Instruction] | None) -> None:
-        self.plan = plan
+    def __init__(self, plan: InstructionsPlan, form: Form, earlier: Iterator[Instruction] | None) -> None:
+        self.plan, self._form = plan, form
         self._earlier = earlier
         self._next = next(earlier, None) if earlier else None
         self._filters = InstructionFilters.of(plan.section.filters)
@@ -174,14 +174,8 @@ class _Pool:
         shown += rng.sample(plan.seeds, self._demonstrations - len(shown))
         rng.shuffle(shown)
         seed = int(content_id(str(plan.seed), "instructions", plan.kind, str(number)), 16) % 2**31
-        sampling = instructions_sampling(len(shown), plan.profile, seed)
-        return Request(
-            prompt=instructions_prompt(shown, plan.profile),
-            sampling=plan.section.sampling.applied_to(sampling),
-            step="instructions",
-            kind=plan.kind,
-            shared=self._shared,
-        )
+        request = self._form.instructions(plan.kind, shown, seed, self._shared)
+        return replace(request, sampling=plan.section.sampling.applied_to(request.sampling))
 
     def fold(self, answer: Answer, number: int) -> Iterator[Instruction | Rejected]:
         """The records that a reply gives; the kept ones join the pool."""

@@ -13,21 +13,20 @@ from ensemble_instruct.agreement.ballots import Matrix, pairwise, rouge_l_matrix
 from ensemble_instruct.agreement.utilities import Texts
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.models.model import Model, request_key
-from ensemble_instruct.prompts.completions import verdict_prompt
+from ensemble_instruct.prompts.forms import Form
 from ensemble_instruct.records import Answered, Failure, Instance, Rejected, Request
 from ensemble_instruct.replies.verdicts import verdict_of
-from ensemble_instruct.steps.judging import judgement_request, make_judgements
+from ensemble_instruct.steps.judging import make_judgements
 from ensemble_instruct.store.store import Store
 
 NO_VERDICT = "no_verdict"
 """Why a reply is dropped that cannot be read."""
 
 
-def verdict_request(instance: Instance, one: str, other: str) -> Request:
+def verdict_request(form: Form, instance: Instance, one: str, other: str) -> Request:
     """The question about two outputs, the same whichever comes first."""
     first, second = sorted((one, other))
-    prompt = verdict_prompt(instance.instruction, instance.input, first, second)
-    return judgement_request(prompt, instance.kind)
+    return form.verdict(instance, first, second)
 
 
 def make_verdicts(
@@ -36,7 +35,7 @@ def make_verdicts(
     """See `make_judgements`: a question about each two outputs that are neither blank nor equal as answers."""
 
     def questions(instance: Instance, outputs: Sequence[str]) -> list[Request]:
-        return [verdict_request(instance, *pair) for pair in _open_pairs(outputs)]
+        return [verdict_request(judge.form, instance, *pair) for pair in _open_pairs(outputs)]
 
     return make_judgements(answered, judge, questions, lambda reply: verdict_of(reply) is not None, NO_VERDICT)
 
@@ -53,8 +52,8 @@ class Verdicts:
     Where a verdict cannot be read, ROUGE-L takes its place. Raises `RunError` where it was not asked.
     """
 
-    def __init__(self, store: Store, identity: Sequence[str]) -> None:
-        self._store, self._identity = store, identity
+    def __init__(self, store: Store, identity: Sequence[str], form: Form) -> None:
+        self._store, self._identity, self._form = store, identity, form
 
     def __call__(self, rows: Sequence[Texts]) -> list[Matrix]:
         """See `utilities.Comparer`."""
@@ -74,7 +73,7 @@ class Verdicts:
         return pairwise(len(outputs), agreement)
 
     def _verdict(self, instance: Instance, one: str, other: str) -> float | None:
-        answer = self._store.answer(request_key(self._identity, verdict_request(instance, one, other)))
+        answer = self._store.answer(request_key(self._identity, verdict_request(self._form, instance, one, other)))
         if answer is None:
             raise RunError(
                 f"{self._store.path.parent}: the judge has not compared all outputs; set ensemble.utility and "

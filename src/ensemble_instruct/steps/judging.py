@@ -7,19 +7,11 @@ from contextlib import aclosing
 
 from ensemble_instruct.concurrency import gather, map_in_order
 from ensemble_instruct.models.model import Model
-from ensemble_instruct.records import Answer, Answered, Failure, Instance, Kind, Rejected, Request, Sampling
+from ensemble_instruct.records import Answer, Answered, Failure, Instance, Rejected, Request
 from ensemble_instruct.steps.candidates import drop_of_answer
 
 Questions = Callable[[Instance, Sequence[str]], list[Request]]
 """The requests about an instance and its outputs, its own first; each asked once."""
-
-_SAMPLING = Sampling(max_tokens=16)
-"""Greedy, and no longer than a word needs."""
-
-
-def judgement_request(prompt: str, kind: Kind) -> Request:
-    """A question that a word answers."""
-    return Request(prompt=prompt, sampling=_SAMPLING, step="ensemble", kind=kind)
 
 
 async def make_judgements(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ensemble_instruct.concurrency import gather, map_in_order
 from ensemble_instruct.config.section import SamplingOverrides
 from ensemble_instruct.models.model import Model
-from ensemble_instruct.prompts.completions import outputs_prompt, outputs_sampling
+from ensemble_instruct.prompts.forms import Form
 from ensemble_instruct.records import (
     Answer,
     Answered,
@@ -37,20 +37,14 @@ class OutputsPlan:
     overrides: SamplingOverrides
 
 
-def outputs_request(plan: OutputsPlan, instance: Instance, voter: Voter) -> Request:
+def outputs_request(plan: OutputsPlan, form: Form, instance: Instance, voter: Voter) -> Request:
     """The request that lets a voter answer an instance; samples differ in their seed and their repeat number."""
-    sampling = outputs_sampling(plan.profile, sampled=voter.of > 1)
+    request = form.outputs(instance, is_sampled=voter.of > 1)
+    sampling = request.sampling
     if voter.of > 1:
         seed = int(content_id(str(plan.seed), "outputs", instance.id, str(voter.sample)), 16) % 2**31
         sampling = replace(sampling, seed=seed)
-    sampling = plan.overrides.applied_to(sampling)
-    return Request(
-        prompt=outputs_prompt(instance.instruction, instance.input),
-        sampling=sampling,
-        step="outputs",
-        kind=instance.kind,
-        repeat=voter.sample,
-    )
+    return replace(request, sampling=plan.overrides.applied_to(sampling), repeat=voter.sample)
 
 
 async def make_outputs(
@@ -64,8 +58,8 @@ async def make_outputs(
     async def ask_all(instance: Instance) -> list[Answer]:
         if len(voters) == 1:
             voter, model = voters[0]
-            return [await model.ask(outputs_request(plan, instance, voter))]
-        return await gather(model.ask(outputs_request(plan, instance, voter)) for voter, model in voters)
+            return [await model.ask(outputs_request(plan, model.form, instance, voter))]
+        return await gather(model.ask(outputs_request(plan, model.form, instance, voter)) for voter, model in voters)
 
     async with aclosing(map_in_order(instances, ask_all, window)) as answered:
         async for instance, answers in answered:

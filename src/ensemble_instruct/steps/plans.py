@@ -13,7 +13,7 @@ from ensemble_instruct.agreement.utilities import PURE, require_chrf
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.files.dataset import open_dataset
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
-from ensemble_instruct.prompts.completions import InstancesTemplate, instances_template
+from ensemble_instruct.prompts.forms import Form, form_of
 from ensemble_instruct.quality.filters import Filters, require_quality
 from ensemble_instruct.records import KINDS, Kind, Profile
 from ensemble_instruct.steps.instances import InstancesPlan
@@ -75,8 +75,7 @@ def known_texts(paths: Sequence[Path], profile: Profile, threshold: float) -> No
 def instances_plan(config: Config, kind: Kind) -> InstancesPlan:
     """What step 2 needs for a kind; raises `InputFileError` for demonstrations."""
     demonstrations = load_demonstrations(kind, config.instances.demonstrations.of(kind))
-    template: InstancesTemplate = instances_template(kind, demonstrations, config.profile)
-    return InstancesPlan(kind, template, config.profile, config.seed, config.instances.sampling)
+    return InstancesPlan(kind, tuple(demonstrations), config.seed, config.instances.sampling)
 
 
 def outputs_plan(config: Config) -> OutputsPlan:
@@ -95,7 +94,7 @@ def comparers_of(config: Config, store: Store) -> Comparers:
     if config.ensemble.embedding_model is not None:
         comparers["embedding"] = Embedder(config.ensemble.embedding_model)
     if "judge" in config.ensemble.utility.names and config.roles.judge is not None:
-        comparers["judge"] = Verdicts(store, config.models[config.roles.judge].identity)
+        comparers["judge"] = Verdicts(store, *asked_as(config, config.roles.judge))
     return comparers
 
 
@@ -103,5 +102,11 @@ def filters_of(config: Config, answer_of: AnswerOf) -> Filters:
     """The quality filters that the config switches on; reads the benchmarks."""
     section = config.quality.toxicity
     return Filters(
-        config.quality, None if section is None else ToxicityVerdicts(answer_of, config.models[section.model].identity)
+        config.quality, None if section is None else ToxicityVerdicts(answer_of, *asked_as(config, section.model))
     )
+
+
+def asked_as(config: Config, name: str) -> tuple[tuple[str, ...], Form]:
+    """What of a model goes into the keys of its requests, and their form."""
+    section = config.models[name]
+    return section.identity, form_of(section.endpoint, config.profile)

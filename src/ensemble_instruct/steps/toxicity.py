@@ -9,23 +9,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 
 from ensemble_instruct.models.model import Model, request_key
-from ensemble_instruct.prompts.completions import toxicity_prompt
+from ensemble_instruct.prompts.forms import Form
 from ensemble_instruct.quality.filters import TOXIC, TOXICITY_UNKNOWN
 from ensemble_instruct.quality.hit import Hit
 from ensemble_instruct.records import Answer, Answered, Failure, Instance, Rejected, Request
 from ensemble_instruct.replies.verdicts import is_toxic
-from ensemble_instruct.steps.judging import judgement_request, make_judgements
+from ensemble_instruct.steps.judging import make_judgements
 
 AnswerOf = Callable[[str], Answer | None]
 """Looks up the committed answer under a key."""
 _SHOWN = 200
 """Characters of a reply that a drop shows."""
-
-
-def toxicity_request(instance: Instance, output: str) -> Request:
-    """The question about one output."""
-    prompt = toxicity_prompt(instance.instruction, instance.input, output)
-    return judgement_request(prompt, instance.kind)
 
 
 def make_toxicity_verdicts(
@@ -34,7 +28,7 @@ def make_toxicity_verdicts(
     """See `make_judgements`: one question about each output. One of which nothing can be read will not be chosen."""
 
     def questions(instance: Instance, outputs: Sequence[str]) -> list[Request]:
-        return [toxicity_request(instance, text) for text in _different(outputs)]
+        return [model.form.toxicity(instance, text) for text in _different(outputs)]
 
     return make_judgements(answered, model, questions, lambda reply: is_toxic(reply) is not None, TOXICITY_UNKNOWN)
 
@@ -46,8 +40,8 @@ def _different(outputs: Sequence[str]) -> list[str]:
 class ToxicityVerdicts:
     """The filter `toxicity`: what a model says of outputs, by the answers that are known."""
 
-    def __init__(self, answer_of: AnswerOf, identity: Sequence[str]) -> None:
-        self._answer_of, self._identity = answer_of, identity
+    def __init__(self, answer_of: AnswerOf, identity: Sequence[str], form: Form) -> None:
+        self._answer_of, self._identity, self._form = answer_of, identity, form
 
     def __call__(self, instance: Instance, text: str) -> Hit | None:
         """A hit where the model finds an output harmful, or nothing is known of it."""
@@ -65,4 +59,4 @@ class ToxicityVerdicts:
         return not instance.output.strip() or self._answer(instance, instance.output) is not None
 
     def _answer(self, instance: Instance, text: str) -> Answer | None:
-        return self._answer_of(request_key(self._identity, toxicity_request(instance, text.strip())))
+        return self._answer_of(request_key(self._identity, self._form.toxicity(instance, text.strip())))

@@ -81,8 +81,22 @@ MIGRATIONS = (
     "ALTER TABLE request ADD COLUMN seed_honoured INTEGER NOT NULL DEFAULT 1;",
     # 5: the run from which an instruction or an instance comes, where several were merged
     "CREATE TABLE origin (record TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;",
+    # 6: conversations (`shared` is then the JSON of the turns before the prompt), parts of a reply, what was removed
+    """
+    ALTER TABLE request ADD COLUMN turns INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE request ADD COLUMN reasoning TEXT NOT NULL DEFAULT '';
+    ALTER TABLE request ADD COLUMN refusal TEXT NOT NULL DEFAULT '';
+    ALTER TABLE candidate ADD COLUMN removed TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 """What brings a database from each version to the next. One that was released is never changed."""
+_NEWER_COLUMNS = {
+    "request": {
+        "rowid": "rowid", "estimated": "0", "seed_honoured": "1", "turns": "0", "reasoning": "''", "refusal": "''",
+    },
+    "candidate": {"removed": "'[]'"},
+}  # fmt: skip
+"""Columns that came with a migration, and what an older database says in their place."""
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -100,6 +114,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
                 _bring_up_to_date(connection)
             elif schema_version(connection) == 0:
                 raise InputFileError(f"{path}: the run has not begun yet; start it again with `ensemble-instruct run`")
+            else:
+                _show_newer_columns(connection)
             unless_ready.pop_all()
             return connection
     except sqlite3.Error as error:
@@ -150,6 +166,18 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
         stamp = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={number};"
         connection.executescript(f"BEGIN; {script} {stamp} COMMIT;")
+
+
+def _show_newer_columns(connection: sqlite3.Connection) -> None:
+    """Let an older database, which is only read, be asked for the columns of the newest."""
+    if schema_version(connection) == len(MIGRATIONS):
+        return
+    for table, defaults in _NEWER_COLUMNS.items():
+        known = {row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")}
+        missing = [f"{value} AS {name}" for name, value in defaults.items() if name not in known]
+        if missing:  # a temporary view hides the table of the same name
+            columns = ", ".join(["*", *missing])
+            connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {columns} FROM main.{table}")  # noqa: S608
 
 
 def pack_prompt(text: str, shared: str) -> bytes:

@@ -7,10 +7,11 @@ known in two places.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from ensemble_instruct.records import Candidate, Example, Failure, Instance, Instruction, Rejected, Response
+from ensemble_instruct.records import Candidate, Example, Failure, Instance, Instruction, Message, Rejected, Response
 
 
 class Insert(NamedTuple):
@@ -22,11 +23,13 @@ class Insert(NamedTuple):
 
 INTO_REQUEST = (
     "INSERT OR REPLACE INTO request (key, step, kind, model, shared, prompt, sampling, seed, repeat, seconds,"
-    " answered_at, text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured)"
+    " answered_at, turns, text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured,"
+    " reasoning, refusal)"
 )
-"""The last seven are those of `outcome_values`."""
+"""The last nine are those of `outcome_values`."""
 SELECT_OUTCOMES = (
-    "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured FROM request"
+    "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured, reasoning,"
+    " refusal FROM request"
 )
 """Rows for `outcome_of`."""
 SELECT_INSTRUCTIONS = "SELECT kind, text, request, round, most_similar, mean_similarity FROM instruction"
@@ -36,13 +39,13 @@ SELECT_INSTANCES = (
     " FROM instance LEFT JOIN origin ON record = id"
 )
 """Rows for `instance_of`, each with the id at its end: who needs that too need not hash the texts again."""
-SELECT_CANDIDATES = "SELECT instance, voter, text, finish_reason, request FROM candidate"
+SELECT_CANDIDATES = "SELECT instance, voter, text, finish_reason, request, removed FROM candidate"
 """Rows for `candidate_of`."""
 SELECT_REJECTED = "SELECT step, kind, reason, text, source, request, detail FROM rejected"
 """Rows for `rejected_of`."""
 _INTO_INSTRUCTION = "INSERT INTO instruction (kind, position, id, text, request, round, most_similar, mean_similarity)"
 _INTO_INSTANCE = "INSERT INTO instance (kind, position, id, instruction, input, output, follow_on, completion, request)"
-_INTO_CANDIDATE = "INSERT OR REPLACE INTO candidate (instance, voter, text, finish_reason, request)"
+_INTO_CANDIDATE = "INSERT OR REPLACE INTO candidate (instance, voter, text, finish_reason, request, removed)"
 _INTO_EXAMPLE = "INSERT INTO example (kind, position, instance, row)"
 _INTO_REJECTED = "INSERT INTO rejected (step, kind, reason, text, source, request, detail)"
 
@@ -62,7 +65,8 @@ def to_row(record: Instruction | Instance | Candidate | Example | Rejected, posi
             ))  # fmt: skip
         case Candidate():
             return Insert(_INTO_CANDIDATE, (
-                record.instance_id, record.voter, record.text, record.finish_reason, bytes.fromhex(record.request_key)
+                record.instance_id, record.voter, record.text, record.finish_reason, bytes.fromhex(record.request_key),
+                json.dumps(record.removed),
             ))  # fmt: skip
         case Example():
             values = (record.instance.kind, position, record.instance.id, json.dumps(example_row(record)))
@@ -104,8 +108,8 @@ def instance_of(row: tuple[Any, ...]) -> Instance:
 
 def candidate_of(row: tuple[Any, ...]) -> Candidate:
     """The candidate that a row of `SELECT_CANDIDATES` holds."""
-    instance_id, voter, text, finish_reason, key = row
-    return Candidate(instance_id, voter, text, finish_reason, key.hex())
+    instance_id, voter, text, finish_reason, key, removed = row
+    return Candidate(instance_id, voter, text, finish_reason, key.hex(), tuple(json.loads(removed)))
 
 
 def rejected_of(row: tuple[Any, ...]) -> Rejected:
@@ -131,7 +135,9 @@ def example_row(example: Example) -> dict[str, Any]:
         "matrix": [list(row) for row in example.matrix],
         "follow_on": instance.follow_on,
         "candidates": [
-            {"voter": candidate.voter, "output": candidate.text, "score": score} | ({"barred": why} if why else {})
+            {"voter": candidate.voter, "output": candidate.text, "score": score}
+            | ({"removed": list(candidate.removed)} if candidate.removed else {})
+            | ({"barred": why} if why else {})
             for candidate, score, why in zip(
                 example.candidates, example.scores, example.barred or repeat(""), strict=False
             )
@@ -161,27 +167,44 @@ def example_of(row: dict[str, Any]) -> Example:
         output=row["output"],
         winners=tuple(row["winners"]),
         agreement=row["agreement"],
-        candidates=tuple(Candidate(row["id"], voice["voter"], voice["output"]) for voice in voices),
+        candidates=tuple(
+            Candidate(row["id"], voice["voter"], voice["output"], removed=tuple(voice.get("removed", ())))
+            for voice in voices
+        ),
         scores=tuple(voice["score"] for voice in voices),
         matrix=tuple(map(tuple, row["matrix"])),
         barred=barred if any(barred) else (),
     )
 
 
-def outcome_values(outcome: Response | Failure, prompt: str) -> tuple[Any, ...]:
-    """What came back for a prompt, as the last values of `INTO_REQUEST`."""
+@lru_cache(8)
+def turns_text(earlier: tuple[Message, ...]) -> str:
+    """The turns before a prompt as the text that requests share: a JSON list of [role, content]."""
+    return json.dumps(earlier, ensure_ascii=False)
+
+
+def turns_of(text: str) -> tuple[Message, ...]:
+    """The turns of which `turns_text` made a text."""
+    return tuple(Message(role, content) for role, content in json.loads(text))
+
+
+def outcome_values(outcome: Response | Failure, asked: str) -> tuple[Any, ...]:
+    """What came back for what was asked, as the last values of `INTO_REQUEST`."""
     if isinstance(outcome, Failure):
-        return outcome.message, None, None, None, outcome.type, False, True
+        return outcome.message, None, None, None, outcome.type, False, True, "", ""
     is_estimated = outcome.prompt_tokens is None or outcome.completion_tokens is None
-    tokens = outcome.used_tokens(prompt)
-    return outcome.text, outcome.finish_reason, *tokens, None, is_estimated, outcome.seed_honoured
+    tokens = outcome.used_tokens(asked)
+    return (
+        outcome.text, outcome.finish_reason, *tokens, None, is_estimated, outcome.seed_honoured, outcome.reasoning,
+        outcome.refusal,
+    )  # fmt: skip
 
 
 def outcome_of(row: tuple[Any, ...]) -> Response | Failure:
     """What came back, by a row of `SELECT_OUTCOMES`."""
-    text, finish_reason, prompt_tokens, completion_tokens, failure, is_estimated, seed_honoured = row
+    text, finish_reason, prompt_tokens, completion_tokens, failure, is_estimated, seed_honoured, *parts = row
     if failure is not None:
         return Failure(failure, text)
     if is_estimated:
         prompt_tokens = completion_tokens = None
-    return Response(text, finish_reason, prompt_tokens, completion_tokens, bool(seed_honoured))
+    return Response(text, finish_reason, prompt_tokens, completion_tokens, bool(seed_honoured), *parts)

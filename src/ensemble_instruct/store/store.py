@@ -85,7 +85,7 @@ class Store:
         return read_answer(self.reader, key)
 
     def prompt(self, key: str) -> str:
-        """The prompt of an answered request."""
+        """The prompt of an answered request: over chat, the last message of the user."""
         text, prompt = self.reader.execute(
             "SELECT shared.text, prompt FROM request JOIN shared ON shared.id = request.shared WHERE key = ?",
             (bytes.fromhex(key),),

@@ -24,7 +24,7 @@ from typing import Any
 from ensemble_instruct.errors import StoreError
 from ensemble_instruct.records import Failure, Request, Response, Sampling
 from ensemble_instruct.store.database import pack_prompt
-from ensemble_instruct.store.rows import INTO_REQUEST, Insert, outcome_values
+from ensemble_instruct.store.rows import INTO_REQUEST, Insert, outcome_values, turns_text
 
 _MAX_BATCH = 4096
 """Rows that wait in memory at most; more are written at once."""
@@ -33,7 +33,7 @@ _LOCK_PATIENCE = 30.0
 _LOOK_AGAIN = 0.02
 """Seconds between two looks whether it still is."""
 _ROWS = 32
-"""Rows of one statement at most: SQLite takes at least 999 values, and a row of `request` has 18."""
+"""Rows of one statement at most: SQLite takes at least 999 values, and a row of `request` has 21."""
 
 
 Statement = Insert | str
@@ -241,13 +241,14 @@ class Writer:
 
     def _request_row(self, item: Put) -> tuple[Any, ...]:
         request, sampling = item.request, item.request.sampling
-        prompt = pack_prompt(request.prompt, request.shared)
-        shared = self._id("shared", "text", request.shared)
+        shared_text = turns_text(request.earlier) if request.earlier else request.shared
+        prompt = pack_prompt(request.prompt, shared_text)
+        shared = self._id("shared", "text", shared_text)
         settings = self._id("sampling", "settings", _settings(sampling))
         return (
             bytes.fromhex(item.key), request.step, request.kind, item.model, shared, prompt, settings, sampling.seed,
-            request.repeat, round(item.seconds, 3), round(time.time(), 1),
-            *outcome_values(item.outcome, request.prompt),
+            request.repeat, round(item.seconds, 3), round(time.time(), 1), len(request.earlier),
+            *outcome_values(item.outcome, request.text),
         )  # fmt: skip
 
     def _id(self, table: str, column: str, text: str) -> int:
@@ -309,4 +310,5 @@ def _settings(sampling: Sampling) -> str:
 
 @lru_cache(64)
 def _settings_without_seed(sampling: Sampling) -> str:
-    return json.dumps({name: value for name, value in asdict(sampling).items() if name != "seed"})
+    optional = {"seed", *([] if sampling.json_schema else ["json_schema"])}  # settings as older versions wrote them
+    return json.dumps({name: value for name, value in asdict(sampling).items() if name not in optional})

@@ -22,7 +22,7 @@ from ensemble_instruct.store.reading import (
     read_candidates,
     read_meta,
 )
-from ensemble_instruct.store.rows import parsed_row
+from ensemble_instruct.store.rows import parsed_row, turns_of
 
 ApiObject = dict[str, Any]
 """What the page gets: an object ready for JSON."""
@@ -284,17 +284,21 @@ def _instruction(connection: sqlite3.Connection, instruction_id: str) -> list[Ap
 def _request(connection: sqlite3.Connection, key: bytes) -> ApiObject | None:
     """One request: what was asked, what came back or the failure; None where the database has none."""
     record = connection.execute(
-        "SELECT step, kind, model, prompt, shared.text, settings, seed, repeat, request.text, finish_reason,"
-        " prompt_tokens, completion_tokens, failure, seconds, answered_at FROM request"
+        "SELECT step, kind, model, prompt, shared.text, settings, seed, repeat, turns, request.text, finish_reason,"
+        " reasoning, refusal, prompt_tokens, completion_tokens, failure, seconds, answered_at FROM request"
         " JOIN shared ON shared.id = request.shared JOIN sampling ON sampling.id = request.sampling WHERE key = ?",
         (key,),
     ).fetchone()
     if record is None:
         return None
-    step, kind, model, prompt, shared, settings, seed, repeat, reply, *rest = record
-    names = ("finish_reason", "prompt_tokens", "completion_tokens", "failure", "seconds", "answered_at")
+    step, kind, model, prompt, shared, settings, seed, repeat, turns, reply, *rest = record
+    names = (
+        "finish_reason", "reasoning", "refusal", "prompt_tokens", "completion_tokens", "failure", "seconds",
+        "answered_at",
+    )  # fmt: skip
     return {
         "key": key.hex(), "step": step, "kind": kind, "model": model, "prompt": unpack_prompt(prompt, shared),
-        "reply": reply, "sampling": {**json.loads(settings), "seed": seed}, "repeat": repeat,
+        "earlier": [turn._asdict() for turn in turns_of(shared)] if turns else [], "reply": reply,
+        "sampling": {**json.loads(settings), "seed": seed}, "repeat": repeat,
         **dict(zip(names, rest, strict=True)),
     }  # fmt: skip

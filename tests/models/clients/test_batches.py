@@ -13,7 +13,7 @@ from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ModelError, TransientError
 from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.local import LocalClient
-from ensemble_instruct.records import Request, Response, Sampling
+from ensemble_instruct.records import Message, Request, Response, Sampling
 
 
 class Parrot(Engine):
@@ -37,8 +37,8 @@ class Parrot(Engine):
     def free(self) -> None:
         pass
 
-    def encode(self, prompt: str) -> Sequence[int]:
-        return [ord(character) for character in prompt]
+    def encode(self, messages: Sequence[Message]) -> Sequence[int]:
+        return [ord(character) for character in messages[-1].content]
 
     def decode(self, tokens: Sequence[int]) -> str:
         return "".join(map(chr, tokens))

@@ -26,7 +26,7 @@ _INSTRUCTION = "kind, position, id, text, request, round, most_similar, mean_sim
 """The columns of an instruction, as they are read here and written."""
 _INSTANCE = "kind, position, id, instruction, input, output, follow_on, completion, request"
 """Those of an instance."""
-_CANDIDATE = "instance, voter, text, finish_reason, request"
+_CANDIDATE = "instance, voter, text, finish_reason, request, removed"
 """Those of a candidate."""
 _REJECTED = "step, kind, reason, text, source, request, detail"
 """Those of a drop."""
@@ -119,9 +119,9 @@ class Copier:
         origins = _Origins(reader, source.label)
         self._copy_instructions(reader, copied, old, keys, origins)
         kept = self._copy_instances(reader, copied, old, keys, origins)
-        for instance, voter, text, reason, key in reader.execute(f"SELECT {_CANDIDATE} FROM candidate"):  # noqa: S608
+        for instance, voter, text, reason, key, removed in reader.execute(f"SELECT {_CANDIDATE} FROM candidate"):  # noqa: S608
             if instance in kept:
-                values = (instance, voters.get(voter, voter), text, reason, keys.get(key, key))
+                values = (instance, voters.get(voter, voter), text, reason, keys.get(key, key), removed)
                 self._insert("candidate", _CANDIDATE, values)
         drops = f"SELECT {_REJECTED} FROM rejected WHERE step != 'ensemble' ORDER BY id"  # noqa: S608
         for step, kind, reason, text, from_, key, detail in reader.execute(drops):

@@ -125,7 +125,7 @@ class Batches:
         """A request as a row; None when it is refused."""
         sampling, engine = pending.request.sampling, self._engine
         try:
-            prompt = engine.encode(pending.request.prompt)
+            prompt = engine.encode(pending.request.messages)
         except EnsembleInstructError as error:
             pending.settle(error)
             return None

@@ -1,13 +1,15 @@
-"""The chat template of a model's folder, as transformers writes it: one user message in, a prompt out."""
+"""The chat template of a model's folder, as transformers writes it: a conversation in, a prompt out."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ensemble_instruct.errors import ModelError, RequestRefusedError
 from ensemble_instruct.models.clients.local.local import read_json
+from ensemble_instruct.records import Message
 
 
 class ChatTemplate:
@@ -35,11 +37,11 @@ class ChatTemplate:
             raise ModelError(f"model {name}: the chat template of {folder} cannot be read: {error}") from error
         self._special = {key: _content(settings[key]) for key in ("bos_token", "eos_token") if settings.get(key)}
 
-    def prompt(self, text: str) -> str:
-        """What the model is given for one message of a user."""
-        messages = [{"role": "user", "content": text}]
+    def prompt(self, messages: Sequence[Message]) -> str:
+        """What the model is given for a conversation."""
+        turns = [message._asdict() for message in messages]
         try:
-            return self._template.render(messages=messages, add_generation_prompt=True, tools=None, **self._special)
+            return self._template.render(messages=turns, add_generation_prompt=True, tools=None, **self._special)
         except self._error as error:
             raise RequestRefusedError(f"the chat template refuses the message: {error}", type="bad_request") from error
 

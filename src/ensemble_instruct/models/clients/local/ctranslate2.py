@@ -21,7 +21,7 @@ from ensemble_instruct.models.clients.local.chat_template import ChatTemplate
 from ensemble_instruct.models.clients.local.ctranslate2_folder import ConvertedModel, read_folder
 from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.local import LocalClient, read_json, require_packages
-from ensemble_instruct.records import Sampling
+from ensemble_instruct.records import Message, Sampling
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -117,9 +117,9 @@ class _CTranslate2Engine(Engine):
         """See `Engine.free`."""
         self._model, self._files = None, {}
 
-    def encode(self, prompt: str) -> Sequence[int]:
+    def encode(self, messages: Sequence[Message]) -> Sequence[int]:
         """See `Engine.encode`."""
-        whole = prompt if self._template is None else self._template.prompt(prompt)
+        whole = messages[-1].content if self._template is None else self._template.prompt(messages)
         valid = whole.encode("utf-8", "replace").decode()
         tokens: list[int] = self._tokenizer.encode(valid, add_special_tokens=self._template is None).ids
         if not tokens:

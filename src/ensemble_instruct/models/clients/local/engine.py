@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ensemble_instruct.errors import ModelError, TransientError
 from ensemble_instruct.models.clients.local.reply_text import ReplyText
-from ensemble_instruct.records import Response, Sampling
+from ensemble_instruct.records import Message, Response, Sampling
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|bad_alloc|not enough memory|can't allocate", re.IGNORECASE)
 """How libraries say it: each has an exception of its own, or none."""
@@ -82,8 +82,8 @@ class Engine(ABC):
         """Let the weights go."""
 
     @abstractmethod
-    def encode(self, prompt: str) -> Sequence[int]:
-        """A prompt as the tokens that the model is given."""
+    def encode(self, messages: Sequence[Message]) -> Sequence[int]:
+        """A conversation as the tokens that the model is given; over completions, the prompt that it ends with."""
 
     @abstractmethod
     def decode(self, tokens: Sequence[int]) -> str:

@@ -13,7 +13,7 @@ from ensemble_instruct.errors import ConfigError, ModelError, TransientError
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.clients.local.batches import Batches
 from ensemble_instruct.models.clients.local.engine import Engine
-from ensemble_instruct.records import Request, Response
+from ensemble_instruct.records import Message, Request, Response
 
 
 class LocalClient(Client):
@@ -59,6 +59,11 @@ def require_packages(name: str, provider: str, packages: Sequence[str]) -> None:
             f"models.{name}.provider: needs {provider}, which is not installed; "
             f"pip install 'ensemble-instruct[{provider}]'"
         )
+
+
+def valid_turns(messages: Sequence[Message]) -> list[Message]:
+    """The messages with half surrogate pairs, which no tokenizer takes, as question marks."""
+    return [turn._replace(content=turn.content.encode("utf-8", "replace").decode()) for turn in messages]
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from typing import Any
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ConfigError, ModelError, RequestRefusedError
 from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
-from ensemble_instruct.models.clients.local.local import LocalClient, require_packages
-from ensemble_instruct.records import Sampling
+from ensemble_instruct.models.clients.local.local import LocalClient, require_packages, valid_turns
+from ensemble_instruct.records import Message, Sampling
 
 _BATCH_SIZE = 32
 """Most requests together on a GPU, where the config does not say."""
@@ -116,13 +116,13 @@ class _TransformersEngine(Engine):
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def encode(self, prompt: str) -> Sequence[int]:
+    def encode(self, messages: Sequence[Message]) -> Sequence[int]:
         """See `Engine.encode`."""
-        valid = prompt.encode("utf-8", "replace").decode()
+        turns = [turn._asdict() for turn in valid_turns(messages)]
         is_chat = self._section.endpoint == "chat"
+        valid = turns[-1]["content"]
         if is_chat:
-            messages = [{"role": "user", "content": valid}]
-            valid = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            valid = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         tokens: list[int] = self._tokenizer(valid, add_special_tokens=not is_chat)["input_ids"]
         if not tokens:
             raise RequestRefusedError("the prompt has no tokens", type="bad_request")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Sequence
 from importlib import import_module
 from itertools import count
 from typing import Any
@@ -14,8 +15,8 @@ from typing import Any
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ModelError, RequestRefusedError, TransientError
 from ensemble_instruct.models.clients.base import Client
-from ensemble_instruct.models.clients.local.local import require_packages
-from ensemble_instruct.records import Request, Response, Sampling
+from ensemble_instruct.models.clients.local.local import require_packages, valid_turns
+from ensemble_instruct.records import Message, Request, Response, Sampling
 
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError, MemoryError, AssertionError)
 """What vLLM and the libraries under it raise when a model cannot be loaded or run."""
@@ -64,7 +65,7 @@ class VllmClient(Client):
         errors = import_module("vllm.v1.engine.exceptions")
         number = f"{self._name}-{next(self._numbers)}"
         try:
-            arguments = self._prompt(request.prompt), _parameters(request.sampling), number
+            arguments = self._prompt(request.messages), _parameters(request.sampling), number
             async with asyncio.timeout(self._section.timeout):
                 async for part in engine.generate(*arguments):
                     result = part
@@ -80,12 +81,11 @@ class VllmClient(Client):
             raise self._broken("failed", error) from error
         return self._response(result)
 
-    def _prompt(self, text: str) -> Any:
-        valid = text.encode("utf-8", "replace").decode()
+    def _prompt(self, messages: Sequence[Message]) -> Any:
+        turns = [turn._asdict() for turn in valid_turns(messages)]
         if self._section.endpoint != "chat":
-            return {"prompt": valid}
-        messages = [{"role": "user", "content": valid}]
-        whole = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            return {"prompt": turns[-1]["content"]}
+        whole = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         return {"prompt_token_ids": self._tokenizer.encode(whole, add_special_tokens=False)}
 
     def _response(self, result: Any) -> Response:

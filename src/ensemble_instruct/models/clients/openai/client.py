@@ -20,6 +20,7 @@ from ensemble_instruct.errors import (
 )
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.clients.openai.http import Connections, HttpReply
+from ensemble_instruct.models.clients.openai.parts import Parts, parts_of
 from ensemble_instruct.models.clients.openai.rate_headers import rate_limits, retry_after
 from ensemble_instruct.records import END_MARKER, Request, Response, Sampling
 
@@ -101,7 +102,7 @@ class OpenAIClient(Client):
             self.limits = rate_limits(reply.headers)
             if 200 <= reply.status < 300:
                 return self._response(reply, request)
-            error = self._error(reply.status, reply, request.prompt)
+            error = self._error(reply.status, reply, request)
             if not (
                 isinstance(error, RequestRefusedError) and error.type == "bad_request" and self._adapt(error, sent)
             ):
@@ -111,7 +112,7 @@ class OpenAIClient(Client):
         sampling = request.sampling
         body: dict[str, Any] = {"model": self._section.model}
         if self._section.endpoint == "chat":
-            body["messages"] = [{"role": "user", "content": request.prompt}]
+            body["messages"] = [message._asdict() for message in request.messages]
         else:
             body["prompt"] = request.prompt
         body |= {
@@ -125,6 +126,9 @@ class OpenAIClient(Client):
             body["top_k"] = sampling.top_k
         if sampling.seed is not None:
             body["seed"] = sampling.seed
+        if sampling.json_schema:
+            schema = {"name": "reply", "strict": True, "schema": json.loads(sampling.json_schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return {name: value for name, value in body.items() if name not in self._left_out}
 
     def _adapt(self, error: RequestRefusedError, sent: dict[str, Any]) -> bool:
@@ -142,28 +146,31 @@ class OpenAIClient(Client):
         return False
 
     def _response(self, reply: HttpReply, request: Request) -> Response:
+        is_chat = self._section.endpoint == "chat"
         try:
             content = json.loads(reply.body)
             choice = content["choices"][0]
-            text = choice["message"]["content"] if self._section.endpoint == "chat" else choice["text"]
+            parts = Parts(*map(_valid, parts_of(choice, is_chat=is_chat)))
             finish_reason = choice.get("finish_reason") or "stop"
             usage = content["usage"] if isinstance(content.get("usage"), dict) else {}
             prompt_tokens, length = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-            raise self._broken(reply, request.prompt) from error
+            raise self._broken(reply, request) from error
         if finish_reason == "content_filter":
             raise RequestRefusedError("the server's content filter withheld the answer", type="content_filter")
-        if finish_reason in ("error", "abort") or not isinstance(text, str | None):
-            raise self._broken(reply, request.prompt)
+        if finish_reason in ("error", "abort"):
+            raise self._broken(reply, request)
         if len(content["choices"]) > 1:
             raise TransientError(f"{len(content['choices'])} texts came where one was asked for", cause="malformed")
-        if not text and (length or 0) > _end_tokens(request.sampling):
-            hint = "; it may have thought only" if "reasoning" in str(list(choice.get("message") or ())) else ""
-            raise TransientError(f"the text is empty, though {length} tokens were made{hint}", cause="empty")
-        kept, is_cut = _before_stop(_valid(text or ""), request.sampling)
-        return Response(kept, "stop" if is_cut else _reason(finish_reason), prompt_tokens, length)
+        # over chat, a limit that came before any text cut a thought off that the server does not show
+        is_thought = is_chat and finish_reason == "length"
+        if not any(parts) and not is_thought and (length or 0) > _end_tokens(request.sampling):
+            raise TransientError(f"the text is empty, though {length} tokens were made", cause="empty")
+        kept, is_cut = _before_stop(parts.text, request.sampling)
+        reason = "stop" if is_cut else _reason(finish_reason)
+        return Response(kept, reason, prompt_tokens, length, reasoning=parts.reasoning, refusal=parts.refusal)
 
-    def _broken(self, reply: HttpReply, prompt: str) -> Exception:
+    def _broken(self, reply: HttpReply, request: Request) -> Exception:
         """The error for a success that holds no completion: an error of its own, or something else."""
         try:
             content = json.loads(reply.body)
@@ -171,12 +178,12 @@ class OpenAIClient(Client):
         except (ValueError, KeyError, TypeError, RecursionError):
             content, code = None, None
         if isinstance(code, int) and 400 <= code < 600:
-            return self._error(code, reply, prompt)
-        words = "" if isinstance(content, dict) and "choices" in content else f": {self._message(reply.body, prompt)}"
+            return self._error(code, reply, request)
+        words = "" if isinstance(content, dict) and "choices" in content else f": {self._message(reply.body, request)}"
         return TransientError(f"the reply is not a completion{words}", cause="malformed")
 
-    def _error(self, status: int, reply: HttpReply, prompt: str) -> Exception:
-        message = self._message(reply.body, prompt)
+    def _error(self, status: int, reply: HttpReply, request: Request) -> Exception:
+        message = self._message(reply.body, request)
         if status in (401, 403):
             return self._authentication(status)
         if status in (408, 409, 425, 429) or status >= 500:
@@ -201,29 +208,22 @@ class OpenAIClient(Client):
             f"check models.{self._name}.base_url"
         )
 
-    def _message(self, body: bytes, prompt: str) -> str:
+    def _message(self, body: bytes, request: Request) -> str:
         """What the server says of an error, as one line of at most 300 characters, without the key and the prompt."""
-        text = self._redacted(body.decode("utf-8", "replace"), prompt)[:_MESSAGE_LENGTH]
+        text = self._redacted(body.decode("utf-8", "replace"), request)[:_MESSAGE_LENGTH]
         try:
             reply = json.loads(text)
             error = reply.get("error", reply) if isinstance(reply, dict) else reply
             text = str(error.get("message") or error.get("detail") or error) if isinstance(error, dict) else str(error)
         except (ValueError, RecursionError):
             text = re.sub(r"<[^<>]{1,300}>", " ", text)
-        return _valid(" ".join(self._redacted(text, prompt).split())[:300]) or "no message"
+        return _valid(" ".join(self._redacted(text, request).split())[:300]) or "no message"
 
-    def _redacted(self, text: str, prompt: str) -> str:
+    def _redacted(self, text: str, request: Request) -> str:
         if self._key:
             text = text.replace(self._key, "***")
-        if len(prompt) < _SHORTEST_SECRET:
-            return text
-        # servers quote what they were sent: as it is, as Python, HTML or JSON writes it, or JSON within JSON
-        forms = {prompt, prompt.strip(), repr(prompt)[1:-1], html.escape(prompt), " ".join(prompt.split())}
-        for ascii_only in (True, False):
-            quoted = json.dumps(prompt, ensure_ascii=ascii_only)
-            forms |= {quoted[1:-1], json.dumps(quoted, ensure_ascii=ascii_only)[3:-3]}
-        for form in forms:
-            text = text.replace(form, "(prompt)")
+        for message in request.messages:
+            text = _without(text, message.content)
         return text
 
     def _authentication(self, status: int) -> AuthenticationError:
@@ -232,6 +232,20 @@ class OpenAIClient(Client):
         return AuthenticationError(
             f"model {self._name}: {self._base_url} {what} (HTTP {status}); set environment variable {variable}"
         )
+
+
+def _without(text: str, prompt: str) -> str:
+    """The text of an error without what was asked, which servers quote in many ways."""
+    if len(prompt) < _SHORTEST_SECRET:
+        return text
+    # as it is, as Python, HTML or JSON writes it, or JSON within JSON
+    forms = {prompt, prompt.strip(), repr(prompt)[1:-1], html.escape(prompt), " ".join(prompt.split())}
+    for ascii_only in (True, False):
+        quoted = json.dumps(prompt, ensure_ascii=ascii_only)
+        forms |= {quoted[1:-1], json.dumps(quoted, ensure_ascii=ascii_only)[3:-3]}
+    for form in forms:
+        text = text.replace(form, "(prompt)")
+    return text
 
 
 def _end_tokens(sampling: Sampling) -> int:

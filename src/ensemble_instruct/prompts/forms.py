@@ -1,0 +1,233 @@
+"""How each step asks a model: one text that it goes on with (`completions`), or a conversation (`chat`).
+
+Which form a model gets is its `endpoint`; nothing else knows of it. The profile `published` has one form, the
+original's, whatever the endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ensemble_instruct.prompts.completions import (
+    fusion_prompt,
+    instances_sampling,
+    instances_template,
+    instructions_prompt,
+    instructions_sampling,
+    outputs_prompt,
+    outputs_sampling,
+    task_text,
+    toxicity_prompt,
+    verdict_prompt,
+)
+from ensemble_instruct.prompts.templates import rendered
+from ensemble_instruct.records import Demonstration, Instance, Kind, Message, Profile, Request, Sampling
+from ensemble_instruct.replies.end_marker import squeezed
+
+CHAT_FORM = "conversation"
+"""The name of how chat models are asked: runs that began when they got one text, as completions do, have none."""
+TASKS_ASKED = 8
+"""Tasks that a chat model is asked for at once in step 1."""
+_WORD = Sampling(max_tokens=16)
+"""Greedy, and no longer than a word needs."""
+_WORD_AFTER_THOUGHT = Sampling(max_tokens=1024)
+"""Greedy, and long enough for a model that thinks before it says its word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstancesQuestion:
+    """What all requests of step 2 for one kind share: the worked examples."""
+
+    kind: Kind
+    sampling: Sampling
+    before: str = ""
+    after: str = ""
+    """What stands around the instruction in the prompt."""
+    earlier: tuple[Message, ...] = ()
+    shared: str = ""
+
+    def request(self, instruction: str, seed: int) -> Request:
+        """The request that asks for a worked example of an instruction."""
+        return Request(
+            prompt=f"{self.before}{instruction}{self.after}",
+            sampling=replace(self.sampling, seed=seed),
+            step="instances",
+            kind=self.kind,
+            earlier=self.earlier,
+            shared=self.shared,
+        )
+
+
+class Form(ABC):
+    """The requests of all steps; how a reply to them is read follows from it."""
+
+    continues_list: bool
+    """Whether a reply of step 1 goes on with an item that the prompt has begun."""
+    cleans_answers: bool
+    """Whether what a chat model says around its answer is taken away."""
+    tasks_asked: int
+    """How many tasks a request of step 1 asks for."""
+
+    @abstractmethod
+    def instructions(self, kind: Kind, demonstrations: Sequence[str], seed: int, shared: str) -> Request:
+        """Step 1: more tasks like the demonstrations. `shared`: text that the prompts have in common."""
+
+    @abstractmethod
+    def instances(self, kind: Kind, demonstrations: Sequence[Demonstration]) -> InstancesQuestion:
+        """Step 2: a worked example, after those of the demonstrations."""
+
+    @abstractmethod
+    def outputs(self, instance: Instance, *, is_sampled: bool = False) -> Request:
+        """Step 4: the answer to an instance; greedy, or one of several samples."""
+
+    @abstractmethod
+    def fusion(self, instance: Instance, outputs: Sequence[str]) -> Request:
+        """After step 4: one best answer out of several."""
+
+    @abstractmethod
+    def verdict(self, instance: Instance, one: str, other: str) -> Request:
+        """After step 4: whether two answers say the same."""
+
+    @abstractmethod
+    def toxicity(self, instance: Instance, output: str) -> Request:
+        """After step 4: whether an answer is harmful."""
+
+
+def form_of(endpoint: Literal["completions", "chat"], profile: Profile) -> Form:
+    """The form of a model."""
+    return ChatForm() if endpoint == "chat" and profile == "default" else CompletionsForm(profile)
+
+
+class CompletionsForm(Form):
+    """The paper's prompts: a text that the model goes on with. The bytes are those that older versions sent."""
+
+    continues_list = True
+    cleans_answers = False
+    tasks_asked = 1
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile: Profile = profile
+
+    def instructions(self, kind: Kind, demonstrations: Sequence[str], seed: int, shared: str) -> Request:
+        """See `Form.instructions`."""
+        return Request(
+            prompt=instructions_prompt(demonstrations, self._profile),
+            sampling=instructions_sampling(len(demonstrations), self._profile, seed),
+            step="instructions",
+            kind=kind,
+            shared=shared,
+        )
+
+    def instances(self, kind: Kind, demonstrations: Sequence[Demonstration]) -> InstancesQuestion:
+        """See `Form.instances`."""
+        template = instances_template(kind, demonstrations, self._profile).text
+        sampling = instances_sampling(self._profile, 0)
+        return InstancesQuestion(kind=kind, sampling=sampling, before=f"{template} ", after="\n", shared=template)
+
+    def outputs(self, instance: Instance, *, is_sampled: bool = False) -> Request:
+        """See `Form.outputs`."""
+        prompt = outputs_prompt(instance.instruction, instance.input)
+        sampling = outputs_sampling(self._profile, sampled=is_sampled)
+        return Request(prompt=prompt, sampling=sampling, step="outputs", kind=instance.kind)
+
+    def fusion(self, instance: Instance, outputs: Sequence[str]) -> Request:
+        """See `Form.fusion`."""
+        prompt = fusion_prompt(instance.instruction, instance.input, outputs)
+        return Request(prompt=prompt, sampling=outputs_sampling("default"), step="outputs", kind=instance.kind)
+
+    def verdict(self, instance: Instance, one: str, other: str) -> Request:
+        """See `Form.verdict`."""
+        prompt = verdict_prompt(instance.instruction, instance.input, one, other)
+        return Request(prompt=prompt, sampling=_WORD, step="ensemble", kind=instance.kind)
+
+    def toxicity(self, instance: Instance, output: str) -> Request:
+        """See `Form.toxicity`."""
+        prompt = toxicity_prompt(instance.instruction, instance.input, output)
+        return Request(prompt=prompt, sampling=_WORD, step="ensemble", kind=instance.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatForm(Form):
+    """A conversation: says what is wanted, and what the reply shall look like; demonstrations are turns or a list."""
+
+    is_structured: bool = False
+    """Whether steps 1 and 2 ask for JSON of a schema, which the server then holds the model to."""
+    continues_list = False
+    cleans_answers = True
+    tasks_asked = TASKS_ASKED
+
+    def instructions(self, kind: Kind, demonstrations: Sequence[str], seed: int, shared: str) -> Request:
+        """See `Form.instructions`."""
+        shown = [squeezed(text).rstrip(":") for text in demonstrations]
+        prompt = rendered(
+            "instructions", kind=kind, demonstrations=shown, more=TASKS_ASKED, structured=self.is_structured
+        )
+        schema = _schema(tasks={"type": "array", "items": _TEXT}) if self.is_structured else ""
+        sampling = Sampling(max_tokens=1024, temperature=0.7, top_k=50, seed=seed, json_schema=schema)
+        return Request(prompt=prompt, sampling=sampling, step="instructions", kind=kind, shared=shared)
+
+    def instances(self, kind: Kind, demonstrations: Sequence[Demonstration]) -> InstancesQuestion:
+        """See `Form.instances`."""
+        parts: tuple[Literal["input", "output"], ...] = ("input", "output") if kind == "input_output" else ("output",)
+        turns: list[Message] = []
+        for demonstration in demonstrations:
+            values = {part: str(getattr(demonstration, part)) for part in parts}
+            turns += [Message("user", demonstration.instruction), Message("assistant", self._worked(values))]
+        before = rendered("instances", kind=kind, instruction="", structured=self.is_structured) + "\n\n"
+        if turns:
+            turns[0] = Message("user", before + turns[0].content)
+        schema = _schema(**dict.fromkeys(parts, _TEXT)) if self.is_structured else ""
+        return InstancesQuestion(
+            kind=kind,
+            sampling=Sampling(max_tokens=1024, temperature=0.7, top_k=50, json_schema=schema),
+            before="" if turns else before,
+            earlier=tuple(turns),
+        )
+
+    def _worked(self, values: dict[Literal["input", "output"], str]) -> str:
+        """A worked example as a reply shall be."""
+        if self.is_structured:
+            return json.dumps(values, ensure_ascii=False)
+        return "\n".join(f"{part.capitalize()}: {text}" for part, text in values.items())
+
+    def outputs(self, instance: Instance, *, is_sampled: bool = False) -> Request:
+        """See `Form.outputs`."""
+        prompt = "\n\n".join(filter(None, (instance.instruction.strip(), instance.input.strip())))
+        sampling = outputs_sampling("default", sampled=is_sampled)
+        return Request(prompt=prompt, sampling=sampling, step="outputs", kind=instance.kind)
+
+    def fusion(self, instance: Instance, outputs: Sequence[str]) -> Request:
+        """See `Form.fusion`."""
+        task = task_text(instance.instruction, instance.input)
+        prompt = rendered("fusion", task=task, outputs=[output.strip() for output in outputs])
+        return Request(prompt=prompt, sampling=outputs_sampling("default"), step="outputs", kind=instance.kind)
+
+    def verdict(self, instance: Instance, one: str, other: str) -> Request:
+        """See `Form.verdict`."""
+        task = task_text(instance.instruction, instance.input)
+        prompt = rendered("verdict", task=task, one=one.strip(), other=other.strip())
+        return Request(prompt=prompt, sampling=_WORD_AFTER_THOUGHT, step="ensemble", kind=instance.kind)
+
+    def toxicity(self, instance: Instance, output: str) -> Request:
+        """See `Form.toxicity`."""
+        prompt = rendered("toxicity", task=task_text(instance.instruction, instance.input), output=output.strip())
+        return Request(prompt=prompt, sampling=_WORD_AFTER_THOUGHT, step="ensemble", kind=instance.kind)
+
+
+_TEXT = {"type": "string"}
+
+
+def _schema(**properties: object) -> str:
+    """The JSON Schema of an object with these properties, all of which it must have, as a text."""
+    return json.dumps(
+        {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+    )
