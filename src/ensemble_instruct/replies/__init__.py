@@ -5,8 +5,10 @@
     control_tokens    the control tokens of chat templates, at which a text ends
     quoted            what a text quotes, in code or between quotation marks
     verdicts          the verdict that a model gives on outputs: the same or not, harmful or not
+    answers/          what of an answer to a task is not the answer
     end_marker        the end marker of the original, taken out of what models say
 
 Public: `part_thought`, `Parted` (in `thoughts`); `before_control_token` (in `control_tokens`); `verdict_of`, `is_toxic`
-(in `verdicts`); `squeezed`, `before_marker`, `without_marker` (in `end_marker`).
+(in `verdicts`); `CleanAnswer`, `clean_answer` (in `answers`); `squeezed`, `before_marker`, `without_marker` (in
+`end_marker`).
 """
