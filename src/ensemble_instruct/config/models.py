@@ -27,7 +27,7 @@ LOCAL_PROVIDERS = ("ctranslate2", *_OF_THE_HUB)
 """Providers that run the model in this process."""
 
 _KEYS_OF: Mapping[str, tuple[str, ...]] = {
-    "openai": ("base_url", "revision"),
+    "openai": ("base_url", "revision", "structured"),
     "scripted": ("function", "replies"),
     "ctranslate2": (
         "path", "device", "compute_type", "threads", "batch_size", "batch_tokens", "context_length", "unload",
@@ -74,6 +74,11 @@ class ModelSection(Section):
     """The model's name on the server; for a model that is run in this process, its name on the Hub."""
     endpoint: Literal["completions", "chat"] = "completions"
     """`completions` sends the prompt as it is, as base models need it; `chat` has a conversation for each step."""
+    structured: Literal["auto", "always", "never"] = "auto"
+    """`openai` over chat: whether steps 1 and 2 ask for JSON by `response_format`; `auto`: if the server follows it.
+
+    What `auto` comes to is found out by one request before the first of a run, and kept when it is resumed.
+    """
     api_key_env: str | None = None
     """The environment variable that holds the API key; null: `OPENAI_API_KEY`, if it is set."""
     license: str | None = None

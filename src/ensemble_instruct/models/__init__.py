@@ -4,7 +4,8 @@ A request goes down this list, and its answer comes back up; no module knows of 
 
     opening      the models of a run, opened together and closed at the end
     probes       what `check` asks of servers: one word, and which settings they follow
-    model        replay from the store, or ask: admit, try again, commit
+    structured   whether a server holds a chat model to JSON, found out once for a run
+    model        replay from the store, or ask: admit, try again, commit, read
     dispatcher   which server of a model a request goes to, and when
     servers      the servers of a model: opened, left out while they are away, closed
     admission    the gate before one server: how many requests it gets at a time
@@ -15,5 +16,6 @@ A request goes down this list, and its answer comes back up; no module knows of 
     telemetry    OpenTelemetry spans and metrics of every try
     clients/     the backends
 
-Public: `Model` (in `model`), `open_models` (in `opening`).
+Public: `Model` (in `model`), `open_models` (in `opening`),
+`settle_form` (in `structured`).
 """

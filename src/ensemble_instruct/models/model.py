@@ -110,7 +110,7 @@ class Model:
         """How the steps ask it."""
         self._profile: Profile = profile
         self.usage = Usage()
-        self._section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
+        self.section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
         self._identity = section.identity
         self._servers = Servers(name, section, clients)
         self._dispatcher = Dispatcher(self._servers.gates)
@@ -125,7 +125,7 @@ class Model:
     @property
     def window(self) -> int:
         """How many requests a step shall have under way, so that one that is tried again holds up nothing."""
-        in_flight = (self._section.max_in_flight or _LARGEST_WINDOW // _WINDOW_FACTOR) * len(self._servers.clients)
+        in_flight = (self.section.max_in_flight or _LARGEST_WINDOW // _WINDOW_FACTOR) * len(self._servers.clients)
         return max(_SMALLEST_WINDOW, min(_LARGEST_WINDOW, _WINDOW_FACTOR * in_flight), 2 * in_flight)
 
     @property
@@ -205,7 +205,7 @@ class Model:
             try:
                 outcome = await self._ask_once(key, request, tries, tokens)
                 if self._budget is not None and isinstance(outcome, Response):
-                    cost = self._section.price.cost(*outcome.used_tokens(request.text))
+                    cost = self.section.price.cost(*outcome.used_tokens(request.text))
             finally:
                 if self._budget is not None:
                     self._budget.settle(most, cost)
@@ -236,7 +236,7 @@ class Model:
         """The most that a request can cost, in US dollars: a token is a byte at least."""
         turns = len(request.earlier) + 1
         tokens = len(request.text.encode("utf-8", "surrogatepass")) + turns * _TEMPLATE_TOKENS
-        return self._section.price.cost(tokens, request.sampling.max_tokens)
+        return self.section.price.cost(tokens, request.sampling.max_tokens)
 
     async def _try(
         self, number: int, key: str, request: Request, tries: Tries, tokens: float
@@ -303,9 +303,9 @@ class Model:
         seconds = sent.seconds
         cause = getattr(problem, "cause", None) or getattr(problem, "type", None)
         self._telemetry.tried(
-            model=self._section.model or self.name,
-            provider=self._section.provider,
-            operation="chat" if self._section.endpoint == "chat" else "text_completion",
+            model=self.section.model or self.name,
+            provider=self.section.provider,
+            operation="chat" if self.section.endpoint == "chat" else "text_completion",
             server=sent.gate.server,
             request=request,
             began=time.time() - seconds,

@@ -85,6 +85,8 @@ def _model(config: Config, name: str) -> dict[str, Any]:
     values["replies"] = short_file_digest(section.replies)
     if section.endpoint == "chat" and config.profile == "default":
         values["form"] = CHAT_FORM
+    if "form" not in values or section.structured == "auto":
+        del values["structured"]  # without effect, or noted by the run itself
     if section.folder is not None:
         values["path"] = model_digest(section.folder)
     return values

@@ -15,6 +15,7 @@ from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, UsageError
 from ensemble_instruct.licences.policy import require_admitted
 from ensemble_instruct.models.opening import open_models
+from ensemble_instruct.models.structured import settle_form
 from ensemble_instruct.report.page import write_report
 from ensemble_instruct.runs.empty_kinds import warn_of_empty_kinds
 from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint
@@ -63,6 +64,8 @@ async def start_or_resume(
                 await store.flush()
             async with open_models(sections, store, check=is_new, budget=budget, profile=config.profile) as models:
                 write_config(config, folder)
+                for name in dict.fromkeys((config.roles.instructions, config.roles.instances)):
+                    await settle_form(models[name], store)
                 began = "started" if is_new else "resumed"
                 log.info("run %s", began, extra={"folder": str(folder), "version": __version__})
                 summary = await run_steps(config, plans, models, store, monitor)

@@ -26,6 +26,7 @@ from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.licences.policy import require_declared_admitted
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.models.opening import open_models
+from ensemble_instruct.models.structured import settle_form
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.quality.filters import Filters
 from ensemble_instruct.records import (
@@ -80,6 +81,7 @@ async def instructions_to_file(
     if plan is None:
         raise ConfigError(f"instructions.target.{kind}: is 0; set it to the number of instructions wanted")
     async with _opened(config, config.roles.instructions, to, store_path) as (store, model):
+        await settle_form(model, store)
         monitor.started({model.name: model}, {kind: config.instructions.target.of(kind)})
 
         def row(instruction: Instruction) -> JsonRow:
@@ -115,7 +117,8 @@ async def instances_to_file(
     require_writable(to, instructions)
     with checked_rows(instructions, {"instruction": str}) as rows:
         plan = instances_plan(config, kind)
-        async with _opened(config, config.roles.instances, to, store_path, retry_failed) as (_, model):
+        async with _opened(config, config.roles.instances, to, store_path, retry_failed) as (store, model):
+            await settle_form(model, store)
             monitor.started({model.name: model}, {})
 
             def row(completion: Completion) -> JsonRow:
@@ -124,13 +127,10 @@ async def instances_to_file(
                     columns["finish_reason"] = "length"
                 return columns
 
-            wanted = _each(Instruction(kind=kind, text=_without_marker(row["instruction"], config)) for _, row in rows)
+            text_of = str if config.profile == "published" else without_marker
+            wanted = _each(Instruction(kind=kind, text=text_of(row["instruction"])) for _, row in rows)
             records = make_instances(wanted, model, plan, model.window)
             return await _write(records, row, to, monitor, "instances")
-
-
-def _without_marker(instruction: str, config: Config) -> str:
-    return instruction if config.profile == "published" else without_marker(instruction)
 
 
 async def parse_files(

@@ -1,0 +1,63 @@
+"""Whether a server holds a chat model to a JSON Schema: decided once for a run, before its first request."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from ensemble_instruct.models.model import Model
+from ensemble_instruct.prompts.forms import ChatForm
+from ensemble_instruct.records import Failure, Request, Sampling
+from ensemble_instruct.store.store import Store
+
+_META = "structured"
+"""The name in `meta` of what was decided: a JSON object by model, each with the identity that it was decided for."""
+_SCHEMA: dict[str, Any] = {
+    "type": "object", "properties": {"capital_city": {"type": "string"}}, "required": ["capital_city"],
+    "additionalProperties": False,
+}  # fmt: skip
+_PROBE = Request(
+    prompt="What is the capital of France?",
+    sampling=Sampling(max_tokens=512, json_schema=json.dumps(_SCHEMA)),
+    step="instructions",
+    kind="output_only",
+)
+"""Nobody answers this with such JSON who is not held to it."""
+
+log = logging.getLogger(__name__)
+
+
+async def settle_form(model: Model, store: Store) -> None:
+    """Let a model that lists or worked examples are asked of answer in JSON, if its server holds it to a schema.
+
+    Only one that gets a conversation. What a server does is asked for once, as any request is, and noted in the store:
+    a resumed run goes by the note, so that its requests stay the same whatever the server does by then.
+    """
+    section = model.section
+    if not isinstance(model.form, ChatForm) or section.provider != "openai" or section.structured == "never":
+        return
+    if section.structured == "always":
+        model.form = ChatForm(is_structured=True)
+        return
+    noted = json.loads(store.meta(_META) or "{}")
+    identity = list(section.identity)
+    note = noted.get(model.name)
+    if note is None or note["identity"] != identity:
+        note = {"identity": identity, "is_structured": await _follows_schema(model)}
+        store.set_meta(**{_META: json.dumps(noted | {model.name: note})})
+        await store.flush()
+        how = "is held to JSON" if note["is_structured"] else "writes text"
+        log.info("model %s: %s in steps 1 and 2", model.name, how, extra={"model": model.name})
+    model.form = ChatForm(is_structured=note["is_structured"])
+
+
+async def _follows_schema(model: Model) -> bool:
+    outcome = (await model.ask(_PROBE)).outcome
+    if isinstance(outcome, Failure):
+        return False
+    try:
+        reply = json.loads(outcome.text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(reply, dict) and reply.keys() == _SCHEMA["properties"].keys()
