@@ -177,7 +177,7 @@ class ChatForm(Form):
         for demonstration in demonstrations:
             values = {part: str(getattr(demonstration, part)) for part in parts}
             turns += [Message("user", demonstration.instruction), Message("assistant", self._worked(values))]
-        before = rendered("instances", kind=kind, instruction="", structured=self.is_structured) + "\n\n"
+        before = rendered("instances", kind=kind, structured=self.is_structured) + "\n\n"
         if turns:
             turns[0] = Message("user", before + turns[0].content)
         schema = _schema(**dict.fromkeys(parts, _TEXT)) if self.is_structured else ""
