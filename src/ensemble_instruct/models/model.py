@@ -108,7 +108,7 @@ class Model:
         self.name = name
         self.form = form_of(section.endpoint, profile)
         """How the steps ask it."""
-        self._profile: Profile = profile
+        self.profile: Profile = profile
         self.usage = Usage()
         self.section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
         self._identity = section.identity
@@ -170,7 +170,7 @@ class Model:
         answer = await self._committed(request)
         if isinstance(answer.outcome, Failure):
             return answer
-        outcome = read_reply(answer.outcome, self._profile)
+        outcome = read_reply(answer.outcome, self.profile)
         return answer if outcome is answer.outcome else Answer(answer.key, outcome)
 
     async def _committed(self, request: Request) -> Answer:

@@ -6,9 +6,10 @@ import json
 import logging
 from typing import Any
 
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.models.model import Model
-from ensemble_instruct.prompts.forms import ChatForm
-from ensemble_instruct.records import Failure, Request, Sampling
+from ensemble_instruct.prompts.forms import ChatForm, Form, form_of
+from ensemble_instruct.records import Failure, Profile, Request, Sampling
 from ensemble_instruct.store.store import Store
 
 _META = "structured"
@@ -35,21 +36,34 @@ async def settle_form(model: Model, store: Store) -> None:
     a resumed run goes by the note, so that its requests stay the same whatever the server does by then.
     """
     section = model.section
-    if not isinstance(model.form, ChatForm) or section.provider != "openai" or section.structured == "never":
-        return
-    if section.structured == "always":
-        model.form = ChatForm(is_structured=True)
-        return
-    noted = json.loads(store.meta(_META) or "{}")
-    identity = list(section.identity)
-    note = noted.get(model.name)
-    if note is None or note["identity"] != identity:
-        note = {"identity": identity, "is_structured": await _follows_schema(model)}
-        store.set_meta(**{_META: json.dumps(noted | {model.name: note})})
+    is_open = isinstance(model.form, ChatForm) and section.provider == "openai" and section.structured == "auto"
+    if is_open and _noted(model.name, section, store) is None:
+        note = {"identity": section.identity, "is_structured": await _follows_schema(model)}
+        store.set_meta(**{_META: json.dumps(_notes(store) | {model.name: note})})
         await store.flush()
         how = "is held to JSON" if note["is_structured"] else "writes text"
         log.info("model %s: %s in steps 1 and 2", model.name, how, extra={"model": model.name})
-    model.form = ChatForm(is_structured=note["is_structured"])
+    model.form = noted_form(model.name, section, model.profile, store)
+
+
+def noted_form(name: str, section: ModelSection, profile: Profile, store: Store) -> Form:
+    """The form of a model of steps 1 and 2, by what its config says and the run has noted."""
+    form = form_of(section.endpoint, profile)
+    if not isinstance(form, ChatForm) or section.provider != "openai":
+        return form
+    is_noted = section.structured == "auto" and bool(_noted(name, section, store))
+    return ChatForm(is_structured=section.structured == "always" or is_noted)
+
+
+def _notes(store: Store) -> dict[str, Any]:
+    notes: dict[str, Any] = json.loads(store.meta(_META) or "{}")
+    return notes
+
+
+def _noted(name: str, section: ModelSection, store: Store) -> bool | None:
+    """What was decided for a model as its config now is, or None."""
+    note = _notes(store).get(name)
+    return None if note is None or note["identity"] != list(section.identity) else bool(note["is_structured"])
 
 
 async def _follows_schema(model: Model) -> bool:

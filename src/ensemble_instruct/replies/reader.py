@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ensemble_instruct.records import Failure, Profile, Response
 
+READING = "2"
+"""Counts how replies have been read: another way may make other records of the same replies."""
+
 
 def read_reply(response: Response, profile: Profile) -> Response | Failure:
     """The response as it is read, or why there is nothing to read."""

@@ -7,6 +7,7 @@
     selecting      step 5 with all rows in view, at the end of a run or anew
     folder         the files of a run folder
     fingerprint    what a run remembers of its config, and what a change of it costs
+    replay         whether step 1, as it is read now, goes the way that it went
     estimate       requests, tokens and cost before anything is asked
     empty_kinds    the warning of a kind that has no example in the end
     status         where a run is

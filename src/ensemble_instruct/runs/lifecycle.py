@@ -22,6 +22,7 @@ from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint
 from ensemble_instruct.runs.folder import make_folders, require_run_place, set_aside_edits, write_config, write_examples
 from ensemble_instruct.runs.pipeline import run_steps
 from ensemble_instruct.runs.recorder import Monitor, Summary
+from ensemble_instruct.runs.replay import require_same_way
 from ensemble_instruct.runs.selecting import SELECTING_ANEW
 from ensemble_instruct.steps.plans import prepare
 from ensemble_instruct.store.store import Store, opened_store
@@ -58,6 +59,8 @@ async def start_or_resume(
     try:
         with opened_store(folder / "run.db") as store:
             _compare(config, store, force=force)
+            if not force:
+                await require_same_way(config, plans, store, folder)
             set_aside_edits(folder)
             if retry_failed:
                 store.forget_failures()

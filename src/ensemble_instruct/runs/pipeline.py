@@ -19,6 +19,7 @@ from ensemble_instruct.errors import RunError
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import Answered, Instance, Instruction, Kind, Rejected
+from ensemble_instruct.replies.reader import READING
 from ensemble_instruct.runs.passes import phases_of
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary, ToldOnce
 from ensemble_instruct.runs.selecting import select_all
@@ -46,7 +47,7 @@ async def run_steps(
     began = time.monotonic()
     earlier = {kind: _earlier(store, plan.instructions) for kind, plan in plans.items()}
     store.forget_records()
-    store.set_meta(state="running", version=__version__)
+    store.set_meta(state="running", version=__version__, reading=READING)
     told_once = ToldOnce(monitor)
     recorder = Recorder(store, told_once)
     told_once.started(models, {kind: config.instructions.target.of(kind) for kind in plans})

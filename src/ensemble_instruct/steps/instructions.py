@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ensemble_instruct.concurrency import Tasks, gather
 from ensemble_instruct.config.steps import InstructionsSection
-from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
 from ensemble_instruct.prompts.forms import Form
 from ensemble_instruct.records import (
@@ -40,6 +40,18 @@ _ITEM = re.compile(r"\n\d+\s?\. ")
 """Where the next number of the list begins."""
 
 
+class Generator(Protocol):
+    """What step 1 asks: a model, or what is known of its answers."""
+
+    form: Form
+
+    async def ask(self, request: Request) -> Answer:
+        """See `Model.ask`."""
+
+    def set_aside(self, name: str, places: int) -> None:
+        """See `Model.set_aside`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstructionsPlan:
     """What step 1 needs for one kind."""
@@ -61,7 +73,7 @@ class InstructionsPlan:
 
 
 async def make_instructions(
-    model: Model, plan: InstructionsPlan, earlier: Iterator[Instruction] | None = None
+    model: Generator, plan: InstructionsPlan, earlier: Iterator[Instruction] | None = None
 ) -> AsyncGenerator[Instruction | Rejected, None]:
     """Yield instructions and drops in the order of the requests, until the target is met.
 
@@ -81,7 +93,7 @@ async def make_instructions(
         model.set_aside(plan.kind, 0)
 
 
-async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[Instruction | Rejected, None]:
+async def _in_rounds(model: Generator, pool: _Pool) -> AsyncGenerator[Instruction | Rejected, None]:
     """The original's order: five prompts from one random sequence, then their five replies; whole rounds only.
 
     A round is sent as soon as the one before is folded: nothing depends on how fast its records are drawn.
@@ -109,7 +121,7 @@ async def _in_rounds(model: Model, pool: _Pool) -> AsyncGenerator[Instruction | 
         await tasks.cancel()
 
 
-async def _in_window(model: Model, pool: _Pool) -> AsyncGenerator[Instruction | Rejected, None]:
+async def _in_window(model: Generator, pool: _Pool) -> AsyncGenerator[Instruction | Rejected, None]:
     """Up to `window` requests in flight; a request is built when a reply was folded, and from that state alone."""
     in_flight: deque[asyncio.Future[Answer]] = deque()
     tasks = Tasks()

@@ -26,6 +26,7 @@ from ensemble_instruct.records import (
     Rejected,
     Request,
     Response,
+    Step,
 )
 from ensemble_instruct.store.database import connect, unpack_prompt
 from ensemble_instruct.store.reading import errors_of_reading, read_answer, read_answered, read_instructions
@@ -163,6 +164,11 @@ class Store:
     def answered_by_model(self) -> dict[str, int]:
         """How many answers each model of the run has given."""
         return dict(self.reader.execute("SELECT model, COUNT(*) FROM request GROUP BY model"))
+
+    def answered_in(self, step: Step, kind: Kind) -> int:
+        """How many answers a step has for one kind."""
+        sql = "SELECT COUNT(*) FROM request WHERE step = ? AND kind = ?"
+        return int(self.reader.execute(sql, (step, kind)).fetchone()[0])
 
     def used_tokens(self) -> dict[str, tuple[int, int]]:
         """Tokens in and out that each model of the run has used, estimates among them."""
