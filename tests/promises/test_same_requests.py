@@ -16,9 +16,15 @@ from tests.support.forks import Forks
 from tests.support.good_input import write
 from tests.support.servers.reply import Served, prompt_of, said, serving
 
-THINGS = "harbour bridge violin bakery lantern comet orchard glacier anvil compass tunnel meadow".split()
-ACTS = "describe praise compare explain defend remember imagine question sketch outline weigh retell".split()
-PLACES = "island city forest desert village valley castle market river school".split()
+THINGS = (
+    "harbour", "bridge", "violin", "bakery", "lantern", "comet", "orchard", "glacier", "anvil", "compass", "tunnel",
+    "meadow",
+)  # fmt: skip
+ACTS = (
+    "describe", "praise", "compare", "explain", "defend", "remember", "imagine", "question", "sketch", "outline",
+    "weigh", "retell",
+)  # fmt: skip
+PLACES = ("island", "city", "forest", "desert", "village", "valley", "castle", "market", "river", "school")
 ALL = {"base", "first", "second"}
 WANTED = {
     "over completions": "87e83e687570787cd6c9e46085763de016e9638d2b72b88be7752c7c2e0452ce",
@@ -61,7 +67,9 @@ def config(base_url: str, folder: Path, endpoint: str, profile: str) -> str:
             "instances": [{"input": task_input, "output": "new"}], "is_classification": False,
         })  # fmt: skip
     write(folder / "seeds.jsonl", *seeds)
-    shown = [{"instruction": f"Turn {name}.", "input": f"{name}\nhere", "output": f"{name}\n\nthere"} for name in PLACES]
+    shown = [
+        {"instruction": f"Turn {name}.", "input": f"{name}\nhere", "output": f"{name}\n\nthere"} for name in PLACES
+    ]
     write(folder / "with_input.jsonl", *shown)
     write(folder / "alone.jsonl", *({"instruction": row["instruction"], "output": row["output"]} for row in shown))
     asked_after = {
