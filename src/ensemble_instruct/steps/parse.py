@@ -6,21 +6,17 @@ default profile keeps lines together and reads the further tasks that a completi
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
-from dataclasses import dataclass, field
 
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Profile, Rejected
-from ensemble_instruct.replies.end_marker import before_marker, squeezed, without_marker
-from ensemble_instruct.steps.first_replies import FirstReplies
+from ensemble_instruct.replies.end_marker import squeezed, without_marker
+from ensemble_instruct.replies.worked_tasks import WorkedTask, read_worked_tasks
 from ensemble_instruct.steps.usable import InstructionFilters
 
 UNREADABLE = ("unreadable", "no_output", "empty_output")
 """Reasons that mean: there was no example. All others drop an example that was read."""
-_HEADING = re.compile(r"^([ \t]*)(instruction|input|output):", re.MULTILINE)
-"""A heading at the start of a line, with how far it is set in."""
 _MARKERS = ("input:", "output:", END_MARKER)
 """What the original removes from the texts that it keeps."""
 
@@ -51,30 +47,33 @@ class Parser:
     def _read_default(self, completion: Completion) -> Iterator[Instance | Rejected]:
         instruction = without_marker(completion.instruction)
         self._pool.add(instruction)
-        for number, task in enumerate(_tasks(completion, instruction)):
-            reason, detail = self._reason(task, number)
+        is_cut_off = completion.finish_reason == "length"
+        tasks = read_worked_tasks(completion.text, instruction=instruction, is_cut_off=is_cut_off)
+        for number, task in enumerate(tasks):
+            kind = completion.kind or ("output_only" if task.input is None else "input_output")
+            reason, detail = self._reason(task, kind, number)
             if reason:
-                yield _rejected(completion, reason, task.text, number, detail)
+                yield _rejected(completion, reason, task.raw, number, detail)
             else:
                 yield Instance(
-                    kind=task.kind, instruction=task.instruction, input=task.input or "", output=task.output or "",
+                    kind=kind, instruction=task.instruction, input=task.input or "", output=task.output or "",
                     completion_id=completion.id, request_key=completion.request_key, follow_on=number,
                 )  # fmt: skip
             if task.further:
                 yield _rejected(completion, "further_example", task.further, number)
 
-    def _reason(self, task: _Task, number: int) -> tuple[str, str]:
+    def _reason(self, task: WorkedTask, kind: Kind, number: int) -> tuple[str, str]:
         """(reason to drop a task or empty, detail); a kept one is remembered."""
         if not task.instruction:
             return "empty_instruction", ""
-        if reason := task.problem():
+        if reason := _problem(task, kind):
             return reason, ""
         if number:
             if reason := self._filters.reason(task.instruction):
                 return f"instruction_{reason}", ""
             if closest := self._pool.above(task.instruction, self._threshold):
                 return "not_novel", f"{closest[0]:.3f} to: {self._pool[closest[1]]}"
-        instance = Instance(kind=task.kind, instruction=task.instruction, input=task.input or "", output="")
+        instance = Instance(kind=kind, instruction=task.instruction, input=task.input or "", output="")
         if instance.id in self._seen:
             return "duplicate", ""
         self._seen.add(instance.id)
@@ -84,104 +83,30 @@ class Parser:
 
 
 async def parse_completions(
-    completions: AsyncIterable[Completion], parser: Parser, first: FirstReplies | None = None
+    completions: AsyncIterable[Completion], parser: Parser
 ) -> AsyncGenerator[Instance | Rejected, None]:
-    """Yield the instances and drops of each completion, in order; a further task after the one asked for.
-
-    Raises `RunError` where the `first` completions are of no use.
-    """
+    """Yield the instances and drops of each completion, in order; a further task after the one asked for."""
     async with closing(completions) as source:
         async for completion in source:
-            reasons = []
             for record in parser.read(completion):
-                reasons.append(record.reason if isinstance(record, Rejected) else "")
                 yield record
-            if first is not None:
-                first.note(completion.text, reasons)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Task:
-    """One stated task of a completion, as far as it was read."""
-
-    instruction: str
-    wanted: Kind | None
-    input: str | None = None
-    output: str | None = None
-    cut_off: bool = False
-    further: str = ""
-    """Examples after the first for the same instruction, as text."""
-    raw: list[str] = field(default_factory=list)
-
-    @property
-    def kind(self) -> Kind:
-        return self.wanted or ("output_only" if self.input is None else "input_output")
-
-    @property
-    def text(self) -> str:
-        return "".join(self.raw).strip()
-
-    def problem(self) -> str:
-        """Why this is no usable example, or the empty string."""
-        if self.output is None:
-            return ("cut_off" if self.cut_off else "no_output") if self.raw else "unreadable"
-        if not self.output:
-            return "empty_output"
-        if self.cut_off:
+def _problem(task: WorkedTask, kind: Kind) -> str:
+    """Why a task is no usable example of a kind, or the empty string."""
+    if task.output is None:
+        if task.is_cut_off:
             return "cut_off"
-        if self.kind == "input_output" and not self.input:
-            return "no_input"
-        if self.kind == "output_only" and self.input:
-            return "unexpected_input"
-        return "output_equals_input" if self.input and squeezed(self.input) == squeezed(self.output) else ""
-
-
-def _tasks(completion: Completion, instruction: str) -> Iterator[_Task]:
-    """The task that was asked for, then each further one that the text states.
-
-    Text before the first heading and between an end marker and the next heading belongs to no task: it stays
-    readable in the completion.
-    """
-    text = completion.text.replace("\r\n", "\n")
-    every = list(_HEADING.finditer(text))
-    headings = [heading for heading in every if len(heading[1]) <= len(every[0][1])]  # one set in is part of a text
-    ends = [heading.start() for heading in headings[1:]] + [len(text)] * bool(headings)
-    task = _Task(instruction=instruction, wanted=completion.kind)
-    if not headings and text.strip():
-        task.raw.append(text)
-    for heading, end in zip(headings, ends, strict=True):
-        content, is_ended = before_marker(text[heading.end() : end])
-        unfinished = completion.finish_reason == "length" and end == len(text) and not is_ended
-        if heading[2] == "instruction":
-            yield task
-            task = _Task(instruction=squeezed(content), wanted=completion.kind)
-            task.raw.append(text[heading.start() : end])
-            task.cut_off = unfinished
-            continue
-        if task.output is not None:
-            task.further += text[heading.start() : end]
-            continue
-        task.raw.append(text[heading.start() : end])
-        task.cut_off = unfinished
-        if heading[2] == "output":
-            task.output = _trimmed(content)
-        elif task.input is None:
-            task.input = _trimmed(content)
-    yield task
-
-
-def _trimmed(content: str) -> str:
-    """Without white space at the end, blank lines at the start, and the space between heading and text.
-
-    Lines below the heading keep their indentation.
-    """
-    first, _, rest = content.rstrip().partition("\n")
-    if first.strip():
-        return content.strip()
-    lines = rest.split("\n")
-    while lines and not lines[0].strip():
-        lines.pop(0)
-    return "\n".join(lines)
+        return "no_output" if without_marker(task.raw) else "unreadable"
+    if not task.output:
+        return "empty_output"
+    if task.is_cut_off:
+        return "cut_off"
+    if kind == "input_output" and not task.input:
+        return "no_input"
+    if kind == "output_only" and task.input:
+        return "unexpected_input"
+    return "output_equals_input" if task.input and squeezed(task.input) == squeezed(task.output) else ""
 
 
 def _read_published(completion: Completion) -> Instance | Rejected:
