@@ -139,8 +139,8 @@ def test_what_is_left_is_part_of_the_text_and_is_read_again_as_it_is(text: str) 
 @pytest.mark.parametrize(
     "part", ["<s>", "`<|im_end|>` ", "<|im_start|>", "<s>a", "a</s><s>", "```\n", "[EOS] ", "<|", "<s>  x"]
 )
-def test_a_text_of_a_million_tokens_is_read_at_once(part: str) -> None:
+def test_a_text_of_nothing_but_tokens_is_read_at_once(part: str) -> None:
     """Were the time to grow with the square of the length, it would be minutes."""
     began = time.process_time()
-    before_control_token(part * (1_000_000 // len(part)))
-    assert time.process_time() - began < 20
+    before_control_token(part * (400_000 // len(part)))
+    assert time.process_time() - began < 10

@@ -229,8 +229,8 @@ def test_a_text_without_tags_is_the_same_object(text: str) -> None:
         *("`", "<think ", "\n```\n</think>\n```", "<|start|>assistant", "Here is my thought process:"),
     ],
 )
-def test_a_text_of_a_million_tags_is_read_at_once(part: str) -> None:
+def test_a_text_of_nothing_but_tags_is_read_at_once(part: str) -> None:
     """Were the time to grow with the square of the length, it would be minutes."""
     began = time.process_time()
-    part_thought(part * (1_000_000 // len(part)) + "</think>")
-    assert time.process_time() - began < 20
+    part_thought(part * (400_000 // len(part)) + "</think>")
+    assert time.process_time() - began < 10

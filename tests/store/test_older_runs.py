@@ -135,3 +135,49 @@ def test_a_run_that_an_earlier_version_did_not_finish_goes_on(forks: Forks, tmp_
     assert done.returncode == 0, done.stderr
     assert (run / "examples.jsonl").read_bytes() == (OLDER_RUN / "examples.jsonl").read_bytes()
     assert {key for (key,) in stored(run, "SELECT key FROM request")} == keys, "a request has another key than it had"
+
+
+def over_chat(run: Path, model: str) -> None:
+    """Let an older run be one whose `model` was asked over chat: with one text, as there was no conversation then."""
+    config = run / "config.yaml"
+    before, heading, after = config.read_text(encoding="utf-8").partition(f"  {model}:\n")
+    config.write_text(before + heading + after.replace("endpoint: completions", "endpoint: chat", 1), encoding="utf-8")
+    key = f'$."models.{model}.endpoint"'
+    change(run, "UPDATE meta SET value = json_set(value, ?, 'chat') WHERE name = 'config'", key)
+
+
+def contents(run: Path) -> list[Any]:
+    """All that a run says of itself, and its files beside the database."""
+    whole = ("meta", "instruction", "instance", "example", "rejected")
+    columns = {**dict.fromkeys(whole, "*"), "request": "key, text, failure", "candidate": "instance, voter, text"}
+    files = {path.name: path.read_bytes() for path in run.iterdir() if not path.name.startswith("run.db")}
+    return [files, *(stored(run, f"SELECT {names} FROM {table}") for table, names in columns.items())]
+
+
+@pytest.mark.parametrize(
+    ("model", "cost"), [("voter", "asks model voter again: 6 answers"), ("base", "asks every step again: 18 answers")]
+)
+def test_a_run_over_chat_from_before_there_were_conversations_does_not_pay_again_unless_it_is_forced(
+    forks: Forks, tmp_path: Path, model: str, cost: str
+) -> None:
+    run = older_run(tmp_path, SILENT_MODELS)
+    over_chat(run, model)
+    before = contents(run)
+    done = forks.run(tmp_path, ["run", "--out", "run"], on_path(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert f"models.{model}.form: " in line
+    assert cost in line
+    assert "--force" in line
+    assert contents(run) == before
+
+    if model == "voter":
+        (tmp_path / "older_models.py").write_text(OLDER_MODELS, encoding="utf-8")
+        done = forks.run(tmp_path, ["run", "--out", "run", "--force"], on_path(tmp_path))
+        assert done.returncode == 0, done.stderr
+        assert len(stored(run, "SELECT key FROM request")) == 18 + 6
+        columns = ("instruction", "input", "output")
+        expected = [[row[name] for name in columns] for row in rows(OLDER_RUN / "examples.jsonl")]
+        assert [[row[name] for name in columns] for row in rows(run / "examples.jsonl")] == expected
+        done = forks.run(tmp_path, ["run", "--out", "run"], on_path(tmp_path))
+        assert done.returncode == 0, "what was forced is known from then on"

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import rows
 from tests.support.browser import Tab, dumped, in_tab, needs_chromium
-from tests.support.finished import stored
+from tests.support.finished import change, stored
 from tests.support.hostile import HOSTILE
 from tests.support.servers.viewer import viewer
 
@@ -62,6 +62,17 @@ def test_the_browser_shows_the_drops_of_a_reason(demo: Path, port: int, dump: Du
     page = dump(f"http://127.0.0.1:{port}/#/dropped/{expected[0][0]}?reason=not_novel")
     assert sorted(int(number) for number in re.findall(r'data-id="(\d+)"', page)) == sorted(row[0] for row in expected)
     assert "It is too close to an instruction that is there already." in page
+
+
+def test_what_was_taken_away_around_an_answer_is_beside_it(finished_run: Path, tmp_path: Path, dump: Dump) -> None:
+    copy = shutil.copytree(finished_run, tmp_path / "run")
+    row = rows(copy / "examples.jsonl")[0]
+    row["candidates"][1]["removed"] = ["Sure! <b>Here</b> it is:"]
+    change(copy, "UPDATE example SET row = ? WHERE instance = ?", json.dumps(row), row["id"])
+    with viewer(copy) as port:
+        page = dump(f"http://127.0.0.1:{port}/#/example/{row['id']}")
+    assert page.count("Said around it, and taken away") == 1
+    assert html.escape("Sure! <b>Here</b> it is:", quote=False) in page
 
 
 def test_what_models_write_is_shown_as_text(hostile_run: Path, dump: Dump) -> None:

@@ -1,5 +1,6 @@
 """What a model's reply says: text in, values out. No model is asked here, and nothing is stored.
 
+    reader            what a model answered: its answer, its thought, or why there is no answer
     thoughts          what a model thinks before it answers, parted from the answer
     channels          the same for the channels of harmony (gpt-oss)
     control_tokens    the control tokens of chat templates, at which a text ends
@@ -9,7 +10,7 @@
     worked_tasks/     worked examples: the task that was asked for, and further ones
     end_marker        the end marker of the original, taken out of what models say
 
-Public: `part_thought`, `Parted` (in `thoughts`); `before_control_token` (in `control_tokens`); `verdict_of`, `is_toxic`
-(in `verdicts`); `CleanAnswer`, `clean_answer` (in `answers`); `WorkedTask`, `read_worked_tasks` (in `worked_tasks`);
-`squeezed`, `before_marker`, `without_marker` (in `end_marker`).
+Public: `read_reply` (in `reader`); `part_thought`, `Parted` (in `thoughts`); `before_control_token` (in
+`control_tokens`); `verdict_of`, `is_toxic` (in `verdicts`); `CleanAnswer`, `clean_answer` (in `answers`);
+`WorkedTask`, `read_worked_tasks` (in `worked_tasks`); `squeezed`, `before_marker`, `without_marker` (in `end_marker`).
 """

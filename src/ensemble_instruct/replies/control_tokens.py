@@ -17,7 +17,7 @@ _BARRED = (
     r"channel|message|return|call|constrain|refusal|python_tag|tool[_\u2581]calls?[\w\u2581]*|startoftext"
 )
 """What stands between the bars of a token."""
-_TOKEN = re.compile(
+_ENDING = (
     rf"<[|\uff5c](?i:{_BARRED})[|\uff5c]>|<\|turn>|<turn\|>|"
     r"<(?:bos|eos|pad|eop|eoa|EOS_TOKEN|BOS_TOKEN|PAD_TOKEN|(?:end|start)_of_(?:turn|utterance|sentence)|seed:[be]os|"
     r"extra_id_\d+)>|"
@@ -25,7 +25,8 @@ _TOKEN = re.compile(
     r"\[\|(?:endofturn|assistant|user|system|tool)\|\]|\[EOS\](?=\s*\Z)"
 )
 """A token that ends a text; `[EOS]` at its very end alone, since people write it too."""
-_BEFORE_TURN = re.compile(r"<s>\s*(?:\[INST\]|<s>|\Z)")
+_TOKEN = re.compile(_ENDING)
+_BEFORE_TURN = re.compile(rf"<s>\s*(?:{_ENDING}|\Z)")
 """An opening `<s>` that begins the next turn; another one is HTML for text that is struck out."""
 _HEADER = (
     rf"<\|im_start\|>(?!\s*(?:user|system|tool|human|developer)\b)(?:\s*{_ROLE}\b)?(?:<\|im_sep\|>)?|"

@@ -72,8 +72,10 @@ def part_thought(text: str) -> Parted:
 
     A thought without its end takes all that follows. Tokens after the answer stay: see `before_control_token`.
     """
-    answer = text
     thoughts: list[str] = []
+    answer = text
+    if (channels := part_channels(text)) is not None:
+        answer, thoughts = _trimmed(channels[0]), channels[1]
     for _ in range(_ROUNDS):
         if (found := _part_once(answer)) is None:
             break
@@ -86,13 +88,11 @@ def part_thought(text: str) -> Parted:
 
 
 def _part_once(text: str) -> tuple[str, list[str]] | None:
-    """The answer and the thoughts; None where there is no thought."""
+    """The answer and the thoughts under a heading or in tags; None where there is no thought."""
     if headed := _HEADED.match(text):
         return _trimmed(text[headed.end() :]), [headed["said"] or headed["channel"] or ""]
     if "<" not in text and "[" not in text and "\u25c1" not in text:
         return None
-    if (parted := part_channels(text)) is not None:
-        return _trimmed(parted[0]), parted[1]
     lowered = text.lower()
     if not any(part in lowered for part in _PARTS):
         return None

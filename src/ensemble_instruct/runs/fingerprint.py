@@ -125,7 +125,7 @@ def changes(old: dict[str, Any], new: dict[str, Any], answered: dict[str, int]) 
     """The settings that differ; `answered` counts the answers that the run has, by model."""
     keys = sorted(old.keys() | new.keys())
     return [
-        Change(key, old.get(key), new.get(key), _effect(key, answered))
+        Change(key, old.get(key), new.get(key), _effect(key, answered, new))
         for key in keys
         if old.get(key) != new.get(key) and not _only_added(key, old)
     ]
@@ -137,12 +137,11 @@ def _only_added(key: str, old: dict[str, Any]) -> bool:
     return parts[0] == "models" and not any(known.startswith(f"models.{parts[1]}.") for known in old)
 
 
-def _effect(key: str, answered: dict[str, int]) -> str:
+def _effect(key: str, answered: dict[str, int], new: dict[str, Any]) -> str:
     section, _, rest = key.partition(".")
     total = sum(answered.values())
     if section == "models":
-        name = rest.rpartition(".")[0]
-        return f"asks model {name} again: {answered.get(name, 0)} answers"
+        return _effect_of_model(rest, answered, new)
     helper = next((who for beginning, who in _HELPERS.items() if key.startswith(beginning)), None)
     if helper is not None:
         return f"asks {helper}, if there is to be one; step 5 selects anew"
@@ -159,6 +158,19 @@ def _effect(key: str, answered: dict[str, int]) -> str:
     if section == "instances" or key == "roles.instances":
         return "asks steps 2 and 4 again"
     return f"asks every step again: {total} answers"
+
+
+def _effect_of_model(name_and_setting: str, answered: dict[str, int], new: dict[str, Any]) -> str:
+    """Who is asked again when a model answers otherwise: itself, and all whose prompts hold what it wrote."""
+    names = (name for name in answered if name_and_setting.startswith(f"{name}."))  # a name may have dots in it
+    name = max(names, key=len, default=name_and_setting.rpartition(".")[0])
+    why = "chat models are asked in another way now; " if name_and_setting == f"{name}.form" else ""
+    if name == new["roles.instructions"]:
+        return f"{why}asks every step again: {sum(answered.values())} answers"
+    if name == new["roles.instances"]:
+        count = sum(answered.values()) - answered.get(new["roles.instructions"], 0)
+        return f"{why}asks steps 2 and 4 again: {count} answers"
+    return f"{why}asks model {name} again: {answered.get(name, 0)} answers"
 
 
 def _kinds(config: Config) -> list[Kind]:

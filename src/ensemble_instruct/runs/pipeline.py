@@ -24,6 +24,7 @@ from ensemble_instruct.runs.passes import phases_of
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary, ToldOnce
 from ensemble_instruct.runs.selecting import select_all
 from ensemble_instruct.steps.ensemble import examples_so_far
+from ensemble_instruct.steps.first_replies import FirstReplies, noting_drops
 from ensemble_instruct.steps.fusion import make_fusions
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
@@ -95,15 +96,19 @@ async def _stream(
     threshold = config.instructions.novelty_threshold
     pool = NoveltyPool(plan.instructions.seeds, threshold, base=plan.instructions.known)
     parser = Parser(config.profile, pool, threshold, InstructionFilters.of(config.instructions.filters))
-    instructions = recorder.kept(make_instructions(generator, plan.instructions, earlier))
-    completions = recorder.kept(make_instances(instructions, writer, plan.instances, writer.window))
-    instances = recorder.kept(parse_completions(completions, parser))
+    kind = plan.instructions.kind
+    first_lists = FirstReplies("instructions", kind, generator, config.profile)
+    instructions = recorder.kept(make_instructions(generator, plan.instructions, earlier, first_lists))
+    first = FirstReplies("instances", kind, writer, config.profile)
+    written = make_instances(instructions, writer, plan.instances, writer.window)
+    completions = recorder.kept(noting_drops(written, first))
+    instances = recorder.kept(parse_completions(completions, parser, first))
     if only is not None:
         voters = [(voter, models[voter.model]) for voter in config.voters if voter.model in only]
         window = max((model.window for _, model in voters), default=1)
         await drain(make_outputs(instances, voters, outputs_plan(config), window) if voters else instances)
         return
-    answered = recorder.kept(_answered(config, plan.instructions.kind, models, instances))
+    answered = recorder.kept(_answered(config, kind, models, instances))
     note = recorder.note if selection.is_final_at_once(config.quality) else recorder.store_only
     async with aclosing(examples_so_far(answered, selection)) as examples:
         async for example in examples:

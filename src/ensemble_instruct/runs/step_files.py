@@ -50,6 +50,7 @@ from ensemble_instruct.runs.folder import require_no_run_file
 from ensemble_instruct.runs.recorder import Monitor
 from ensemble_instruct.runs.selecting import config_selecting, require_finished, selected
 from ensemble_instruct.steps.ensemble import select
+from ensemble_instruct.steps.first_replies import FirstReplies
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.outputs import make_outputs
@@ -99,8 +100,9 @@ async def instructions_to_file(
                 "request_idx": instruction.round,
             }
 
-        records = make_instructions(model, plan.instructions)
-        return await _write(records, row, to, monitor, "instructions", ascii_only=True)
+        first = FirstReplies("instructions", kind, model, config.profile)
+        made = make_instructions(model, plan.instructions, first=first)
+        return await _write(made, row, to, monitor, "instructions", ascii_only=True)
 
 
 async def instances_to_file(
@@ -187,10 +189,7 @@ async def outputs_to_file(
     retry_failed: bool = False,
     sample: int = 1,
 ) -> FileSummary:
-    """Step 4 for one model → `{instruction, input, output}`, in the order of the instances.
-
-    Where the config wants several samples of the model, `sample` says which, from 1.
-    """
+    """Step 4 for one model (of several samples of it the n-th) → `{instruction, input, output}`, in their order."""
     require_writable(to, instances)
     voters = voters_for(model_name, config.outputs.samples_of(model_name))
     if sample > len(voters):

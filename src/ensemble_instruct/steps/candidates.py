@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from ensemble_instruct.records import Answer, Candidate, Failure, Instance, Profile, Rejected
+from ensemble_instruct.replies.answers import CleanAnswer, clean_answer
 from ensemble_instruct.replies.end_marker import before_marker, squeezed
 
 
-def read_candidate(instance: Instance, voter: str, answer: Answer, profile: Profile) -> Candidate | Rejected:
+def read_candidate(
+    instance: Instance, voter: str, answer: Answer, profile: Profile, *, is_cleaned: bool
+) -> Candidate | Rejected:
     """What a voter said to an instance.
 
     A drop where it refused the request or, in the default profile, was cut off by the token limit, said nothing, or
-    repeated the input; its detail is the voter. The default profile takes what comes before the end marker.
+    repeated the input; its detail is the voter. The default profile takes what comes before the end marker; where
+    `is_cleaned`, also without what a chat model says around its answer.
     """
     outcome = answer.outcome
     if isinstance(outcome, Failure):
@@ -18,11 +22,13 @@ def read_candidate(instance: Instance, voter: str, answer: Answer, profile: Prof
     if profile == "published":
         return Candidate(instance.id, voter, outcome.text, outcome.finish_reason, answer.key)
     content, is_ended = before_marker(outcome.text)
-    text = content.strip()
+    text, removed = CleanAnswer(content.strip(), ())
+    if is_cleaned:
+        text, removed = clean_answer(text, "\n\n".join(filter(None, (instance.instruction, instance.input))))
     is_cut_off = outcome.finish_reason == "length" and not is_ended
     if reason := _reason(instance, text, is_cut_off=is_cut_off):
         return drop_of_answer(instance, voter, answer, reason, text)
-    return Candidate(instance.id, voter, text, outcome.finish_reason, answer.key)
+    return Candidate(instance.id, voter, text, outcome.finish_reason, answer.key, removed)
 
 
 def drop_of_answer(instance: Instance, model: str, answer: Answer, reason: str, text: str) -> Rejected:

@@ -47,7 +47,9 @@ async def make_fusions(
                 yield item
                 continue
             instance, candidates = item
-            fused_output = read_candidate(instance, FUSION_VOTER, answer, "default")
+            fused_output = read_candidate(
+                instance, FUSION_VOTER, answer, "default", is_cleaned=model.form.cleans_answers
+            )
             if isinstance(fused_output, Rejected):
                 yield fused_output
                 yield item

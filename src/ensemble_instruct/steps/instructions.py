@@ -31,6 +31,7 @@ from ensemble_instruct.records import (
     content_id,
 )
 from ensemble_instruct.replies.end_marker import before_marker, squeezed, without_marker
+from ensemble_instruct.steps.first_replies import FirstReplies
 from ensemble_instruct.steps.usable import InstructionFilters, published_reason
 from ensemble_instruct.version import __version__
 
@@ -73,17 +74,21 @@ class InstructionsPlan:
 
 
 async def make_instructions(
-    model: Generator, plan: InstructionsPlan, earlier: Iterator[Instruction] | None = None
+    model: Generator,
+    plan: InstructionsPlan,
+    earlier: Iterator[Instruction] | None = None,
+    first: FirstReplies | None = None,
 ) -> AsyncGenerator[Instruction | Rejected, None]:
     """Yield instructions and drops in the order of the requests, until the target is met.
 
     What is yielded depends on the plan and the replies alone, not on when they arrive. Ends short of the target
     when `patience` replies in a row gave nothing. `earlier`: what was yielded before by a plan with the same `pool_id`;
-    as long as it is made again, what it is similar to is taken from there.
+    as long as it is made again, what it is similar to is taken from there. Raises `RunError` where the `first` replies
+    are of no use.
     """
     if plan.section.target.of(plan.kind) == 0:
         return
-    pool = _Pool(plan, model.form, earlier)
+    pool = _Pool(plan, model.form, earlier, first)
     records = _in_rounds(model, pool) if plan.profile == "published" else _in_window(model, pool)
     try:
         async with aclosing(records):
@@ -152,8 +157,10 @@ async def _in_window(model: Generator, pool: _Pool) -> AsyncGenerator[Instructio
 class _Pool:
     """Seeds and kept instructions of one kind: the state that replies are folded into."""
 
-    def __init__(self, plan: InstructionsPlan, form: Form, earlier: Iterator[Instruction] | None) -> None:
-        self.plan, self._form = plan, form
+    def __init__(
+        self, plan: InstructionsPlan, form: Form, earlier: Iterator[Instruction] | None, first: FirstReplies | None
+    ) -> None:
+        self.plan, self._form, self._first = plan, form, first
         self._earlier = earlier
         self._next = next(earlier, None) if earlier else None
         self._filters = InstructionFilters.of(plan.section.filters)
@@ -191,12 +198,15 @@ class _Pool:
 
     def fold(self, answer: Answer, number: int) -> Iterator[Instruction | Rejected]:
         """The records that a reply gives; the kept ones join the pool."""
-        kept = 0
+        reasons = []
         for text, reason in _pieces(answer.outcome, self.plan.profile, self._filters):
             record = self._judge(text, reason, answer.key, number)
-            kept += isinstance(record, Instruction)
+            reasons.append(record.reason if isinstance(record, Rejected) else "")
             yield record
-        self._fruitless = 0 if kept else self._fruitless + 1
+        self._fruitless = 0 if "" in reasons else self._fruitless + 1
+        if self._first is not None:
+            outcome = answer.outcome
+            self._first.note(outcome.message if isinstance(outcome, Failure) else outcome.text, reasons)
 
     def _judge(self, text: str, reason: str, key: str, number: int) -> Instruction | Rejected:
         plan = self.plan

@@ -64,8 +64,10 @@ async def make_outputs(
     async with aclosing(map_in_order(instances, ask_all, window)) as answered:
         async for instance, answers in answered:
             candidates = []
-            for (voter, _), answer in zip(voters, answers, strict=True):
-                record = read_candidate(instance, voter.name, answer, plan.profile)
+            for (voter, model), answer in zip(voters, answers, strict=True):
+                record = read_candidate(
+                    instance, voter.name, answer, plan.profile, is_cleaned=model.form.cleans_answers
+                )
                 if isinstance(record, Rejected):
                     yield record
                 else:

@@ -13,6 +13,7 @@ from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Profile, Rejected
 from ensemble_instruct.replies.end_marker import squeezed, without_marker
 from ensemble_instruct.replies.worked_tasks import WorkedTask, read_worked_tasks
+from ensemble_instruct.steps.first_replies import FirstReplies
 from ensemble_instruct.steps.usable import InstructionFilters
 
 UNREADABLE = ("unreadable", "no_output", "empty_output")
@@ -83,13 +84,20 @@ class Parser:
 
 
 async def parse_completions(
-    completions: AsyncIterable[Completion], parser: Parser
+    completions: AsyncIterable[Completion], parser: Parser, first: FirstReplies | None = None
 ) -> AsyncGenerator[Instance | Rejected, None]:
-    """Yield the instances and drops of each completion, in order; a further task after the one asked for."""
+    """Yield the instances and drops of each completion, in order; a further task after the one asked for.
+
+    Raises `RunError` where the `first` completions are of no use.
+    """
     async with closing(completions) as source:
         async for completion in source:
+            reasons = []
             for record in parser.read(completion):
+                reasons.append(record.reason if isinstance(record, Rejected) else "")
                 yield record
+            if first is not None:
+                first.note(completion.text, reasons)
 
 
 def _problem(task: WorkedTask, kind: Kind) -> str:

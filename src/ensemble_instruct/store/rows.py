@@ -135,14 +135,18 @@ def example_row(example: Example) -> dict[str, Any]:
         "matrix": [list(row) for row in example.matrix],
         "follow_on": instance.follow_on,
         "candidates": [
-            {"voter": candidate.voter, "output": candidate.text, "score": score}
-            | ({"removed": list(candidate.removed)} if candidate.removed else {})
-            | ({"barred": why} if why else {})
+            candidate_row(candidate, score) | ({"barred": why} if why else {})
             for candidate, score, why in zip(
                 example.candidates, example.scores, example.barred or repeat(""), strict=False
             )
         ],
     }
+
+
+def candidate_row(candidate: Candidate, score: float) -> dict[str, Any]:
+    """A candidate as an entry of `candidates` in `examples.jsonl`; with `removed` only where something was."""
+    removed = {"removed": list(candidate.removed)} if candidate.removed else {}
+    return {"voter": candidate.voter, "output": candidate.text, "score": score} | removed
 
 
 def parsed_row(text: str) -> dict[str, Any]:

@@ -116,7 +116,7 @@ function texts(row) {
 
 function candidates(row) {
   if (!row.candidates) return [];
-  const voices = row.candidates.map(({ voter, output, score, barred }) => {
+  const voices = row.candidates.map(({ voter, output, score, barred, removed }) => {
     const won = (row.winners ?? []).includes(voter);
     return el("div", { className: won ? "candidate won" : "candidate" },
       el("div", { className: "line" },
@@ -124,7 +124,7 @@ function candidates(row) {
         voter === "instance" ? el("span", { className: "quiet" }, "its own output") : null, won ? el("span", { className: "chip won" }, "winner") : null,
         barred ? el("span", { className: "chip bad" }, `passed over: ${barred}`) : null,
         bar(score), el("span", { className: "number", title: "Mean agreement with the others" }, score.toFixed(3))),
-      box(output));
+      box(output), removed ? fold("Said around it, and taken away", removed.map((text) => box(text))) : null);
   });
   const silent = (row.missing ?? []).map(({ voter, reason, text }) =>
     el("div", { className: "candidate" },

@@ -13,7 +13,17 @@ from typing import Any
 
 from ensemble_instruct.agreement.ballots import ballot, original_ballot
 from ensemble_instruct.config.schema import voters_for
-from ensemble_instruct.records import FUSION_VOTER, INSTANCE_VOTER, KINDS, OF_THREE, STEPS, Kind, Step, content_id
+from ensemble_instruct.records import (
+    FUSION_VOTER,
+    INSTANCE_VOTER,
+    KINDS,
+    OF_THREE,
+    STEPS,
+    Candidate,
+    Kind,
+    Step,
+    content_id,
+)
 from ensemble_instruct.store.database import unpack_prompt
 from ensemble_instruct.store.reading import (
     OF_A_VERDICT,
@@ -22,7 +32,7 @@ from ensemble_instruct.store.reading import (
     read_candidates,
     read_meta,
 )
-from ensemble_instruct.store.rows import parsed_row, turns_of
+from ensemble_instruct.store.rows import candidate_row, parsed_row, turns_of
 
 ApiObject = dict[str, Any]
 """What the page gets: an object ready for JSON."""
@@ -221,14 +231,11 @@ def _voices(connection: sqlite3.Connection, instance_id: str) -> ApiObject:
     if record is None:
         return {}
     instruction, task_input, own = record
-    answers = ((candidate.voter, candidate.text) for candidate in read_candidates(connection, instance_id))
-    voices = [(INSTANCE_VOTER, own), *answers]
+    voices = [Candidate(instance_id, INSTANCE_VOTER, own), *read_candidates(connection, instance_id)]
     config = json.loads(read_meta(connection).get("config", "{}"))
     make_ballot = original_ballot if config.get("ensemble.strategy") in OF_THREE else ballot
-    scores = make_ballot([text for _, text in voices]).scores
-    candidates = [
-        {"voter": voter, "output": text, "score": score} for (voter, text), score in zip(voices, scores, strict=True)
-    ]
+    scores = make_ballot([voice.text for voice in voices]).scores
+    candidates = [candidate_row(voice, score) for voice, score in zip(voices, scores, strict=True)]
     return {"instruction": instruction, "input": task_input, "candidates": candidates}
 
 

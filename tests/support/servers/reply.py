@@ -25,6 +25,8 @@ class Served:
 
     base_url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    raw_bodies: list[bytes] = field(default_factory=list)
+    """The same as they were sent."""
     paths: list[str] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     connections: int = 0
@@ -59,6 +61,7 @@ async def listening(answering: Answering, models: Reply = None) -> AsyncIterator
             return web.Response(status=models.status, body=models.body, headers=models.headers)
         body = await request.json()
         served.bodies.append(body)
+        served.raw_bodies.append(await request.read())
         tries[prompt_of(body)] += 1
         reply = answering(body, tries[prompt_of(body)])
         if isinstance(reply, Awaitable):

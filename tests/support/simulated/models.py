@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from ensemble_instruct.prompts.completions import HEADING, NEXT_TASK
@@ -153,8 +154,9 @@ def _example(instruction: str, kind: Kind, rng: Random) -> tuple[str, str]:
 
 
 def _vote(request: Request, name: str, right: float, mistake: _Mistake, *, in_sentences: bool) -> Response:
-    rng = _rng(name, request)
     instruction, _, given = request.prompt.partition("\n")
+    given = given.lstrip("\n")  # over chat a blank line stands before it
+    rng = _rng(name, replace(request, prompt=f"{instruction}\n{given}"))
     task = recognised(instruction, FAMILIES)
     answer = task.answer(given) if task else None
     if task is None or not answer:
