@@ -68,7 +68,13 @@ STARTS = [
         "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
         "[|assistant|]",
     ),
-    *("<|im_assistant|>assistant<|im_middle|>", "<seed:bos>assistant\n", "<|begin_of_solution|>\n\n", "\n <s>\n"),
+    *(
+        "<|im_assistant|>assistant<|im_middle|>",
+        "<seed:bos>assistant\n",
+        "<|begin_of_solution|>\n\n",
+        "\n <s>\n",
+        "assistant\n\n",
+    ),
 ]
 TEXTS = [
     "",
@@ -85,6 +91,8 @@ TEXTS = [
     "<s>old price</s> new price",
     "It was <s>10</s> 8 and <s>9</s> 7.",
     "The <s> element of HTML",
+    'A price of <s class="old">10</s> 8.',
+    "Explain what the <|endoftext|> token does, and the token </s> too.",
     "A sequence ends in [EOS], says the paper.",
 ]
 
@@ -118,6 +126,8 @@ def test_a_text_without_control_tokens_is_the_same_object(text: str) -> None:
         ("```\ncode<|im_end|>\nmore", "```\ncode", True),
         ("```\na = 1\n```\n<|im_end|>\n```\n", "```\na = 1\n```\n", True),
         ("An odd ` mark<|im_end|>\n` more", "An odd ` mark", True),
+        ("It is <|begin_of_box|>Paris<|end_of_box|>.", "It is Paris.", False),
+        ("<|begin_of_box|>Paris<|end_of_box|></s>", "Paris", True),
         ("Paris. [EOS]\n", "Paris. ", True),
     ],
 )

@@ -22,6 +22,8 @@ WITH_THOUGHT = {
     "QwQ": f"{ASKED}\n</think>\n\n{PARIS}",
     "Windows ends of lines": f"<think>\r\n{ASKED}\r\n</think>\r\n\r\n{PARIS}",
     "white space before": f"\n\n  <think>{ASKED}</think>\n{PARIS}",
+    "a header without its tokens": f"assistant\n<think>\n{ASKED}\n</think>\n\n{PARIS}",
+    "a byte order mark": f"\ufeff<think>{ASKED}</think>{PARIS}",
     "capitals": f"<THINK>{ASKED}</Think>{PARIS}",
     "attributes": f'<think duration="3s">{ASKED}</think>{PARIS}',
     "thinking": f"<thinking>\n{ASKED}\n</thinking>\n\n{PARIS}",

@@ -42,8 +42,9 @@ class Quoted:
             if mark["ticks"]:
                 ticks.append(mark.span())
                 continue
-            self._code += _within_line(ticks)
-            ticks = []
+            if ticks:
+                self._code += _within_line(ticks)
+                ticks = []
             if not (fence := mark["fence"]):
                 continue
             self._fences.append((mark.start(), fence))

@@ -53,6 +53,8 @@ _WRAPPER = re.compile(r"<(?P<name>answer|response|output|solution|final|final_an
 """What some models put around the answer after a thought; with a further tag in it the answer is XML."""
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+|[^\S\n]+")
 """Blank lines, or else the spaces on a line of which a tag was the first part."""
+_ROLE = re.compile(r"\s*(?:assistant|model):?\s*")
+"""What is left of the header of a turn from which a server took the tokens."""
 _ROUNDS = 4
 """How often a text is read anew, where what was taken away lays bare a further thought."""
 
@@ -156,7 +158,7 @@ class _Reading:
             (piece.is_thought or place < self._unopened, self._text[piece.start : piece.end])
             for place, piece in enumerate(self._pieces)
         ]
-        answers = [_trimmed(text) for is_thought, text in texts if not is_thought]
+        answers = [_trimmed(text) for is_thought, text in texts if not is_thought and not _ROLE.fullmatch(text)]
         return "\n\n".join(filter(None, answers)), [text for is_thought, text in texts if is_thought]
 
     def _read_opening(self, number: int) -> int:
