@@ -20,7 +20,7 @@ _SCHEMA: dict[str, Any] = {
 }  # fmt: skip
 _PROBE = Request(
     prompt="What is the capital of France?",
-    sampling=Sampling(max_tokens=512, json_schema=json.dumps(_SCHEMA)),
+    sampling=Sampling(max_tokens=1024, json_schema=json.dumps(_SCHEMA)),
     step="instructions",
     kind="output_only",
 )

@@ -13,7 +13,7 @@ _OF_TYPE: Mapping[str, _Part] = {
 """What a content part is, by its type; others (images, tool calls) hold no text for us."""
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 """Where servers put the thought: vLLM and llama.cpp; vLLM's newer name and OpenRouter's; Ollama's."""
-_NESTED = ("text", "content", "thinking", "reasoning", "refusal")
+_NESTED = ("text", "content", "thinking", "reasoning", "refusal", "value")
 """Where a content part holds its text, or a list of further parts."""
 
 
@@ -47,15 +47,14 @@ def parts_of(choice: Mapping[str, Any], *, is_chat: bool) -> Parts:
 
 def _content(content: object) -> Iterator[tuple[_Part, str]]:
     """The content of a message, which is a text, nothing, or a list of parts."""
-    if isinstance(content, list):
-        known = [part for part in content if isinstance(part, str) or (isinstance(part, dict) and "type" in part)]
-        if len(known) < len(content):
-            raise TypeError("a content part without a type")
-        for part in known:
-            if isinstance(part, str):
-                yield "text", part
-            elif (sort := _OF_TYPE.get(str(part["type"]))) is not None:
-                yield sort, "".join(_nested(part))
+    if isinstance(content, list | dict):
+        for part in [content] if isinstance(content, dict) else content:
+            if isinstance(part, dict):
+                sort = _OF_TYPE.get(str(part.get("type", "text")))
+                if sort is not None:
+                    yield sort, "".join(_nested(part))
+            else:
+                yield "text", _text(part)
     else:
         yield "text", _text(content)
 
