@@ -28,9 +28,9 @@ SPLIT = "train=0.8,test=0.2"
 KILLS, MOST_KILLS = 3, 100
 """So many kills shall meet an export at work; some come when it is done."""
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-CANDIDATES = pa.list_(
-    pa.struct([("voter", pa.string()), ("output", pa.string()), ("score", pa.float64()), ("barred", pa.string())])
-)
+_TEXT = pa.string()
+_CANDIDATE = {"voter": _TEXT, "output": _TEXT, "score": pa.float64(), "barred": _TEXT, "removed": pa.list_(_TEXT)}
+CANDIDATES = pa.list_(pa.struct(list(_CANDIDATE.items())))
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,8 @@ def test_parquet_has_the_layout_of_the_hub(
     columns = ("id", "kind", "instruction", "input", "output", "winners", "agreement")
     assert table(out / "data", "train") == [{name: row[name] for name in columns} for row in all_examples]
     wide = (*columns, "candidates", "matrix")
-    all_candidates = [[{**candidate, "barred": None} for candidate in row["candidates"]] for row in all_examples]
+    more = {"barred": None, "removed": None}
+    all_candidates = [[candidate | more for candidate in row["candidates"]] for row in all_examples]
     assert table(out / "candidates", "train") == [
         {**{name: row[name] for name in wide}, "candidates": candidates}
         for row, candidates in zip(all_examples, all_candidates, strict=True)
@@ -161,12 +162,15 @@ def test_what_a_filter_bars_is_published_without_its_text(forks: Forks, tmp_path
     with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as connection, connection:
         (row,) = connection.execute("SELECT row FROM example WHERE kind = 'output_only'").fetchone()
         example = json.loads(row)
-        example["candidates"][2]["barred"] = "personal_data"
+        example["candidates"][2] |= {"barred": "personal_data", "removed": ["Call 123 for it:"]}
+        example["candidates"][1]["removed"] = ["Sure:"]
         connection.execute("UPDATE example SET row = ? WHERE kind = 'output_only'", (json.dumps(example),))
     printed(forks, tmp_path, "--format", "parquet", "--candidates", "--to", "out/")
-    free, barred = (row["candidates"][2] for row in table(tmp_path / "out" / "candidates", "train"))
+    written = [row["candidates"] for row in table(tmp_path / "out" / "candidates", "train")]
+    assert [row[1]["removed"] for row in written] == [None, ["Sure:"]]
+    free, barred = (row[2] for row in written)
     assert (free["output"], free["barred"]) == ("other 0", None)
-    assert (barred["output"], barred["barred"]) == (None, "personal_data")
+    assert (barred["output"], barred["barred"], barred["removed"]) == (None, "personal_data", None)
     assert barred["score"] == example["candidates"][2]["score"]
 
 

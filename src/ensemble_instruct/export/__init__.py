@@ -5,6 +5,7 @@ format is a function from an example to a row in `formats`, and a name in its li
 
     options        what a user asks for, checked: `ExportOptions` become an `ExportPlan`
     formats        the row that an example becomes in each format, and the types of its columns
+    reasoning      the thought before an output, out of the stored replies
     splits         which split a row belongs to, by a hash of its instruction
     writers        files that take rows some at a time: lines, an array, Parquet, shards
     exporter       the examples of a run into such files, whole or not at all

@@ -103,13 +103,16 @@ def _is_described(column: Column) -> bool:
 
 
 def _field(table: Table, column: Column, under: str, holder: str = "") -> Node:
-    """A column; objects in a list have columns of their own, each read by its path in the object."""
+    """A column; objects in a list have columns of their own, each read by its path in the object.
+
+    Those that are lists are left out: Croissant 1.0 has no lists of lists.
+    """
     name = f"{under}/{column.name}"
     field: Node = {"@type": "cr:Field", "@id": name, "name": name}
     if column.is_list:
         field["repeated"] = True
     if column.columns:
-        field["subField"] = [_field(table, inner, name, column.name) for inner in column.columns]
+        field["subField"] = [_field(table, inner, name, column.name) for inner in column.columns if not inner.is_list]
         return field
     source: Node = {"fileSet": {"@id": _file_set(table)}, "extract": {"column": holder or column.name}}
     if holder:

@@ -15,6 +15,7 @@ from ensemble_instruct.errors import InputFileError, RunError
 from ensemble_instruct.export.formats import Format, file_format, plain_table_format, table_format
 from ensemble_instruct.export.layout import FOLDERS, DataFile, Split, Table, is_shard
 from ensemble_instruct.export.options import ExportPlan
+from ensemble_instruct.export.reasoning import AddThought, thoughts_of
 from ensemble_instruct.export.splits import split_of
 from ensemble_instruct.export.writers import ArrayWriter, LinesWriter, ParquetWriter, RowWriter, ShardWriter
 from ensemble_instruct.files.atomic import UNFINISHED, whole_file
@@ -49,6 +50,8 @@ class Exported:
     """Rows of a file that began with a system message, for which the format has no place."""
     systems_replaced: int = 0
     """Rows of a file that began with a system message, in whose place that of the plan is."""
+    with_thought: int | None = None
+    """How many of the examples have a thought; None where thoughts are left out."""
 
     @property
     def main(self) -> Table:
@@ -177,21 +180,27 @@ class _Examples:
         rows: Iterable[SizedRow],
         table_format: Callable[[str, str | None], Format],
         choose: Choose | None = None,
+        add_thought: AddThought | None = None,
     ) -> None:
         self.table_format = table_format
         self.count = self.with_system = 0
         self.barred: int | None = None if choose is None else 0
-        self._rows, self._choose = rows, choose
+        self.with_thought: int | None = None if add_thought is None else 0
+        self._rows, self._choose, self._add_thought = rows, choose, add_thought
 
     def chunks(self, most_bytes: int) -> Iterator[list[JsonRow]]:
         """All of them, in order."""
         chunk: list[JsonRow] = []
         size = 0
-        for example, length in self._rows:
+        for example, text_length in self._rows:
             row = example if self._choose is None else self._choose(example)
             if row is None:
                 self.barred = (self.barred or 0) + 1
                 continue
+            if self._add_thought is not None:
+                row = self._add_thought(row)
+                self.with_thought = (self.with_thought or 0) + ("reasoning" in row)
+            length = text_length + len(row.get("reasoning", ""))
             if chunk and (len(chunk) == _CHUNK_ROWS or size + length > most_bytes):
                 yield chunk
                 chunk, size = [], 0
@@ -216,16 +225,18 @@ def _examples(
     folder: Path, connection: sqlite3.Connection, plan: ExportPlan, choose_again: ChooseAgain | None
 ) -> _Examples:
     meta = read_meta(connection)
-    rows, format_of_table = _rows_of_run(connection), partial(table_format, is_merged="merged" in meta)
+    rows = _rows_of_run(connection)
+    format_of_table = partial(table_format, is_merged="merged" in meta, reasoning=plan.reasoning)
+    add_thought = thoughts_of(connection) if plan.reasoning else None
     if meta.get("state") == "finished":
-        return _Examples(rows, format_of_table)
+        return _Examples(rows, format_of_table, add_thought=add_thought)
     if not plan.partial:
         raise RunError(
             f"{folder}: the run is not finished; run it to its end (`ensemble-instruct run --out {folder}`), "
             f"or give --partial for the examples so far"
         )
     choose = choose_again(folder, connection) if choose_again and meta.get("state") == "running" else None
-    return _Examples(rows, format_of_table, choose)
+    return _Examples(rows, format_of_table, choose, add_thought)
 
 
 def _to_file(examples: _Examples, plan: ExportPlan) -> Exported:
@@ -237,7 +248,7 @@ def _to_file(examples: _Examples, plan: ExportPlan) -> Exported:
             writer = ParquetWriter(file, form.columns)
             opened.callback(writer.close)  # where a row is refused: left open, Arrow writes to the closed file later
         else:
-            form = file_format(plan.form, plan.system)
+            form = file_format(plan.form, plan.system, plan.reasoning)
             is_array = plan.form == "alpaca" and plan.to.suffix == ".json"
             writer = ArrayWriter(file) if is_array else LinesWriter(file, ascii_only=form.ascii_only)
         table = _OpenTable(name="default", format=form, writers={split.name: writer}, file_name=plan.to.name)
@@ -250,7 +261,7 @@ def _folder_tables(examples: _Examples, plan: ExportPlan, folder: Path, files: E
         wanted = {"default": plan.rows, **({"candidates": "candidates"} if plan.candidates else {})}
         formats = {name: examples.table_format(rows, plan.system) for name, rows in wanted.items()}
         return [_sharded(plan, folder / FOLDERS[name], name, form) for name, form in formats.items()]
-    form = file_format(plan.form, plan.system)
+    form = file_format(plan.form, plan.system, plan.reasoning)
     writers = {
         split.name: LinesWriter(
             files.enter_context((folder / f"{split.name}.jsonl").open("wb")), ascii_only=form.ascii_only
@@ -283,4 +294,5 @@ def _written(examples: _Examples, plan: ExportPlan, tables: Sequence[_OpenTable]
         barred=examples.barred,
         systems_lost=0 if has_place else examples.with_system,
         systems_replaced=examples.with_system if has_place and plan.system is not None else 0,
+        with_thought=examples.with_thought,
     )

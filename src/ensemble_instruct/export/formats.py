@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -12,13 +13,16 @@ from ensemble_instruct.errors import UsageError
 if TYPE_CHECKING:
     from ensemble_instruct.files.jsonl import JsonRow
 
-ColumnType = Literal["text", "number", "texts", "messages", "candidates", "matrix"]
+ColumnType = Literal["text", "number", "texts", "messages", "thinking_messages", "candidates", "matrix"]
 """What a column holds; `writers` knows the Arrow type of each."""
 
 _ORIGIN: dict[str, ColumnType] = {"id": "text", "kind": "text", "winners": "texts", "agreement": "number"}
 """Where a row comes from; each row of a table has it, whatever the trainer."""
 _TASK: dict[str, ColumnType] = {"instruction": "text", "input": "text", "output": "text"}
 """The columns of an example as the original has them."""
+Reasoning = Literal["field", "tags"]
+"""Where the thought before an output stands: in a field of its own (`messages` alone have one), or in the text."""
+_TAG = re.compile("</?think>")
 _PREFERENCE: dict[str, ColumnType] = {
     "prompt": "text", "chosen": "text", "rejected": "text", "margin": "number", "chosen_voters": "texts",
     "rejected_voters": "texts", "id": "text",
@@ -48,13 +52,16 @@ def user_text(example: JsonRow) -> str:
 def messages_row(example: JsonRow, system: str | None = None) -> JsonRow:
     """One exchange in the chat format (`messages` of role and content), after a system message if there is a text.
 
-    A row of a user's file may have a system message of its own.
+    A row of a user's file may have a system message of its own. A thought goes into the assistant's message.
     """
-    messages = [("user", user_text(example)), ("assistant", example["output"])]
+    answer = {"role": "assistant", "content": example["output"]}
+    if thought := example.get("reasoning"):
+        answer["reasoning_content"] = thought
+    messages = [{"role": "user", "content": user_text(example)}, answer]
     first = example.get("system") if system is None else system
     if first is not None:
-        messages.insert(0, ("system", first))
-    return {"messages": [{"role": role, "content": content} for role, content in messages]}
+        messages.insert(0, {"role": "system", "content": first})
+    return {"messages": messages}
 
 
 def prompt_completion_row(example: JsonRow) -> JsonRow:
@@ -105,13 +112,20 @@ def table_row(example: JsonRow) -> JsonRow:
 def candidates_row(example: JsonRow) -> JsonRow:
     """An example whose candidates are all fit to be published.
 
-    What a filter has something against (`barred` says why) is there without its text, which may be nobody's to read.
+    What a filter has something against (`barred` says why) is there without its texts, which may be nobody's to read.
     """
-    candidates = [
-        candidate | ({"output": None} if candidate.get("barred") else {"barred": None})
-        for candidate in example["candidates"]
-    ]
+    free, kept_back = {"barred": None, "removed": None}, {"output": None, "removed": None}
+    candidates = [free | each | (kept_back if each.get("barred") else {}) for each in example["candidates"]]
     return example | {"candidates": candidates}
+
+
+def _with_tags(make: Callable[[JsonRow], JsonRow | None], example: JsonRow) -> JsonRow | None:
+    """The row of an example whose output begins with its thought, if it has one."""
+    if not (thought := example.get("reasoning")):
+        return make(example)
+    thought = _TAG.sub("", thought).strip()  # one within would end the thought for who reads it
+    rest = {name: value for name, value in example.items() if name != "reasoning"}
+    return make(rest | {"output": f"<think>\n{thought}\n</think>\n\n{example['output']}"})
 
 
 def _with_run(make: Callable[[JsonRow], JsonRow | None], example: JsonRow) -> JsonRow | None:
@@ -128,6 +142,8 @@ FILE_FORMATS = ("original", "alpaca", "messages", "prompt-completion", "preferen
 """What the rows of a file of JSON lines may be."""
 TABLE_ROWS = ("examples", "alpaca", "messages", "prompt-completion", "preference")
 """What the rows of a Parquet file may be."""
+WITHOUT_REASONING = ("original", "preference")
+"""Of these, rows have no place for a thought: the original has none, and in a pair it would be of one side alone."""
 _EXAMPLE: dict[str, ColumnType] = {
     "id": "text", "kind": "text", **_TASK, "winners": "texts", "agreement": "number",
 }  # fmt: skip
@@ -138,16 +154,24 @@ _WHOLE = {
 """Examples as they are, and with every candidate, its score, and the agreement of each pair of them."""
 
 
-def file_format(name: str, system: str | None = None) -> Format:
+def file_format(name: str, system: str | None = None, reasoning: Reasoning | None = None) -> Format:
     """The format of a file with one object a line; `system` is the system message of `messages`."""
+    chat: ColumnType = "thinking_messages" if reasoning == "field" else "messages"
     formats: dict[str, Format] = {
         "original": Format(original_row, _TASK, ascii_only=True),
         "alpaca": Format(original_row, _TASK),
-        "messages": Format(partial(messages_row, system=system), {"messages": "messages"}),
+        "messages": Format(partial(messages_row, system=system), {"messages": chat}),
         "prompt-completion": Format(prompt_completion_row, {"prompt": "text", "completion": "text"}),
         "preference": Format(preference_row, _PREFERENCE),
     }
-    return formats[name]
+    return _thinking(name, formats[name], reasoning)
+
+
+def _thinking(name: str, form: Format, reasoning: Reasoning | None) -> Format:
+    """The format with thoughts in the text, where that is where they go."""
+    if reasoning is None or (name == "messages" and reasoning == "field"):
+        return form
+    return replace(form, row=partial(_with_tags, form.row))
 
 
 def plain_table_format(name: str, system: str | None = None) -> Format:
@@ -155,15 +179,17 @@ def plain_table_format(name: str, system: str | None = None) -> Format:
     return file_format("original" if name == "examples" else name, system)
 
 
-def table_format(name: str, system: str | None = None, *, is_merged: bool = False) -> Format:
+def table_format(
+    name: str, system: str | None = None, *, is_merged: bool = False, reasoning: Reasoning | None = None
+) -> Format:
     """The format of a table: what the trainer reads, then where the row comes from.
 
     Of a run that several were merged into, the last column is the one that an example comes from.
     """
     if name in _WHOLE:
-        form = _WHOLE[name]
+        form = _thinking(name, _WHOLE[name], None if name == "candidates" else reasoning)
     else:
-        form = file_format(name, system)
+        form = file_format(name, system, reasoning)
         if name != "preference":
             form = Format(partial(_with_origin, form.row), {**form.columns, **_ORIGIN})
     return Format(partial(_with_run, form.row), {**form.columns, "run": "text"}) if is_merged else form

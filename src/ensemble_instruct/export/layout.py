@@ -102,11 +102,12 @@ _TEXTS = {name: Column(name, "text") for name in ("id", "kind", "instruction", "
 _ORIGIN = (Column("winners", "text", is_list=True), Column("agreement", "number"))
 _MESSAGES = Column("messages", "object", is_list=True, columns=(Column("role", "text"), Column("content", "text")))
 _CANDIDATES = Column(
-    "candidates",
-    "object",
-    is_list=True,
-    columns=(_TEXTS["voter"], _TEXTS["output"], Column("score", "number"), Column("barred", "text")),
-)
+    "candidates", "object", is_list=True,
+    columns=(
+        _TEXTS["voter"], _TEXTS["output"], Column("score", "number"), Column("barred", "text"),
+        Column("removed", "text", is_list=True),
+    ),
+)  # fmt: skip
 
 
 def usual_tables(rows: int, *, is_merged: bool = False) -> tuple[Table, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.export.formats import FILE_FORMATS, TABLE_ROWS, require_known
+from ensemble_instruct.export.formats import FILE_FORMATS, TABLE_ROWS, WITHOUT_REASONING, Reasoning, require_known
 from ensemble_instruct.export.splits import WHOLE, SplitShare, parse_splits
 
 FORMATS = (*FILE_FORMATS, "parquet", "hub")
@@ -31,6 +31,8 @@ class ExportOptions:
     to: str | None = None
     rows: str | None = None
     system: str | None = None
+    reasoning: bool = False
+    think_tags: bool = False
     split: str | None = None
     shard_size: str | None = None
     candidates: bool | None = None
@@ -54,6 +56,8 @@ class ExportPlan:
     candidates: bool
     """Whether the folder has a second table, of every candidate."""
     partial: bool
+    reasoning: Reasoning | None = None
+    """Where the thoughts go; None: nowhere."""
     ignore_edits: bool = False
     """Whether to go on from the store where somebody has edited `examples.jsonl`."""
 
@@ -77,6 +81,7 @@ def planned(options: ExportOptions, run_folder: Path) -> ExportPlan:
         _require_suffix(options.form, to)
     rows = _rows(options, is_table=options.form in ("parquet", "hub"))
     _require_chat(options, rows)
+    _require_reasoning(options, rows)
     _require_shards(options, as_folder=as_folder)
     splits = WHOLE if options.split is None else parse_splits(options.split)
     return ExportPlan(
@@ -89,6 +94,7 @@ def planned(options: ExportOptions, run_folder: Path) -> ExportPlan:
         shard_bytes=parse_size(options.shard_size or SHARD_SIZE),
         candidates=options.form == "hub" if options.candidates is None else options.candidates,
         partial=options.partial,
+        reasoning="tags" if options.think_tags else "field" if options.reasoning else None,
         ignore_edits=options.ignore_edits,
     )
 
@@ -100,6 +106,8 @@ def planned_for_file(options: ExportOptions, path: Path) -> ExportPlan:
             raise UsageError(f"{option} {value}: needs what only a run has, and {path} is a file; name a run folder")
     if options.candidates:
         raise UsageError(f"--candidates: needs a run, and {path} is a file; name a run folder")
+    if options.reasoning:
+        raise UsageError(f"--reasoning: reads what only a run has, and {path} is a file; name a run folder")
     if options.partial:
         raise UsageError(f"--partial: goes with a run, and {path} is a file; leave it out")
     return planned(options, path.parent)
@@ -132,6 +140,15 @@ def _require_chat(options: ExportOptions, rows: str) -> None:
         raise UsageError("--system: is blank; give a text, or leave it out")
     if any("\ud800" <= character <= "\udfff" for character in options.system):
         raise UsageError("--system: is not UTF-8; write it so")
+
+
+def _require_reasoning(options: ExportOptions, rows: str) -> None:
+    if options.think_tags and not options.reasoning:
+        raise UsageError("--think-tags: says where thoughts go; give --reasoning too")
+    if options.reasoning and rows in WITHOUT_REASONING:
+        raise UsageError(
+            f"--reasoning: {rows} has no place for thoughts; use messages, prompt-completion, alpaca or examples"
+        )
 
 
 def _require_shards(options: ExportOptions, *, as_folder: bool) -> None:

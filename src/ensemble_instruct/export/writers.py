@@ -148,7 +148,12 @@ def _schema(columns: Mapping[str, ColumnType]) -> Any:
         "number": number,
         "texts": pa.list_(text),
         "messages": pa.list_(pa.struct([("role", text), ("content", text)])),
-        "candidates": pa.list_(pa.struct([("voter", text), ("output", text), ("score", number), ("barred", text)])),
+        "thinking_messages": pa.list_(pa.struct([("role", text), ("content", text), ("reasoning_content", text)])),
+        "candidates": pa.list_(
+            pa.struct(
+                [("voter", text), ("output", text), ("score", number), ("barred", text), ("removed", pa.list_(text))]
+            )
+        ),
         "matrix": pa.list_(pa.list_(number)),
     }
     return pa.schema([(name, types[kind]) for name, kind in columns.items()])

@@ -233,6 +233,8 @@ class Run:
         split: str | None = None,
         rows: str | None = None,
         system: str | None = None,
+        reasoning: bool = False,
+        think_tags: bool = False,
         shard_size: str | None = None,
         candidates: bool | None = None,
         partial: bool = False,
@@ -241,9 +243,10 @@ class Run:
         """Write the examples for a trainer, with the options of the command `export`; says what was written.
 
         `form` is `original`, `alpaca`, `messages`, `prompt-completion`, `preference`, `parquet`, or `hub` for the
-        folder that the command would upload. `to` is a file, or a folder if its name ends in `/`. Raises `RunError` for
-        a run that is not finished unless `partial`, `UsageError` for options that do not go together, `InputFileError`
-        for a place that cannot be written, and for an edited `examples.jsonl` unless `ignore_edits`.
+        folder that the command would upload. `to` is a file, or a folder if its name ends in `/`. `reasoning` adds
+        the thoughts of the voters that won. Raises `RunError` for a run that is not finished unless `partial`,
+        `UsageError` for options that do not go together, `InputFileError` for a place that cannot be written, and for
+        an edited `examples.jsonl` unless `ignore_edits`.
         """
         from ensemble_instruct.export.exporter import export_run
         from ensemble_instruct.export.front_matter import declared
@@ -252,8 +255,8 @@ class Run:
         from ensemble_instruct.export.unfinished import choose_again
 
         options = ExportOptions(
-            form=form, to=str(to), split=split, rows=rows, system=system, shard_size=shard_size,
-            candidates=candidates, partial=partial, ignore_edits=ignore_edits,
+            form=form, to=str(to), split=split, rows=rows, system=system, reasoning=reasoning, think_tags=think_tags,
+            shard_size=shard_size, candidates=candidates, partial=partial, ignore_edits=ignore_edits,
         )  # fmt: skip
         describe = describing(None) if form == "hub" else declared
         return export_run(self.folder, planned(options, self.folder), describe, choose_again)

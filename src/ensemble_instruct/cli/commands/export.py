@@ -48,6 +48,8 @@ _OPTIONS = (
         "--split", metavar="NAME=SHARE,…", help="Splits, like train=0.95,test=0.05; no row ever changes side."
     ),
     click.option("--system", metavar="TEXT", help="System message of each row of messages."),
+    click.option("--reasoning", is_flag=True, help="What the voter thought that won: reasoning_content, or <think>."),
+    click.option("--think-tags", is_flag=True, help="With --reasoning: <think> in the text of messages, too."),
     click.option(
         "--rows",
         metavar="R",
@@ -129,6 +131,9 @@ def _say(exported: Exported, plan: ExportPlan) -> None:
     if exported.systems_replaced:
         note = f"{exported.systems_replaced} rows began with a system message of their own, which --system replaced"
         click.echo(f"note: {note}; leave it out to keep theirs", err=True)
+    if exported.with_thought is not None and exported.with_thought < exported.main.rows:
+        some = f"only {exported.with_thought} of {exported.main.rows}" if exported.with_thought else "none of the"
+        click.echo(f"note: {some} examples have a thought: their winning voters gave none in step 4", err=True)
     left = ""
     if exported.left_out:
         left = f"{exported.left_out} left out, as no candidate has another text that is less agreed on; "
