@@ -313,3 +313,60 @@ def test_a_kind_that_is_named_decides_what_an_input_means(cli: Cli, tmp_path: Pa
     kept, dropped, _ = parse(cli, "completions", tmp_path, "--kind", "output_only")
     assert kept == []
     assert [each["reason"] for each in dropped] == ["unexpected_input"]
+
+
+# What chat models write
+
+
+def test_the_words_around_an_example_are_left_out_of_it(cli: Cli, tmp_path: Path) -> None:
+    ask = "Spell the number."
+    kept, dropped = read(
+        cli, tmp_path,
+        (ask, "Sure! An example:\n\n**Input:** 3\n\n**Output:** three\n\nLet me know if you need more examples!"),
+        (ask, "### Input\n4\n\n### Output\nfour"),
+        (ask, 'Here it is:\n```json\n{"Input": 5, "Output": "five"}\n```'),
+        (ask, f"Instruction: {ask}\nInput: 6\nOutput: six\n\nInput: 7\nOutput: seven"),
+    )  # fmt: skip
+    assert kept == [(ask, "3", "three"), (ask, "4", "four"), (ask, "5", "five"), (ask, "6", "six")]
+    assert dropped == ["further_example"]
+
+
+def test_an_input_that_is_said_not_to_be_there_is_none(cli: Cli, tmp_path: Path) -> None:
+    said = ["None", "N/A", "(none)", "<noinput>", "No input", "-"]
+    for kind, reason in (("output_only", ""), ("input_output", "no_input")):
+        cases = [
+            (f"Name a river of Europe, number {at}.", f"Input: {none}\nOutput: Rhine") for at, none in enumerate(said)
+        ]
+        lines = [json.dumps({"instruction": ask, "raw_instances": text}) + "\n" for ask, text in cases]
+        (tmp_path / "completions").write_text("".join(lines))
+        kept, dropped, _ = parse(cli, "completions", tmp_path, "--kind", kind)
+        assert [(row["input"], row["output"]) for row in kept] == [("", "Rhine")] * (0 if reason else len(said))
+        assert [row["reason"] for row in dropped] == ([reason] * len(said) if reason else [])
+
+
+def test_json_that_ends_in_the_middle_is_cut_off(cli: Cli, tmp_path: Path) -> None:
+    kept, dropped = read(cli, tmp_path, ("Spell the number.", '{"input": "3", "output": "thr', "length"))
+    assert (kept, dropped) == ([], ["cut_off"])
+
+
+def test_what_a_model_thought_is_no_part_of_an_example(cli: Cli, tmp_path: Path) -> None:
+    ask, thought = "Spell the number.", "I need one.\ninput: maybe 7\noutput: seven"
+    kept, dropped = read(
+        cli, tmp_path,
+        (ask, f"<think>\n{thought}\n</think>\n\ninput: 3\noutput: three"),
+        (ask, f"{thought}\n</think>\nInput: 4\nOutput: four<|im_end|>"),
+        (ask, f"<think>\n{thought}", "length"),
+        (ask, "input: 5\noutput: five"),
+    )  # fmt: skip
+    assert kept == [(ask, "3", "three"), (ask, "4", "four"), (ask, "5", "five")]
+    assert dropped == ["thought_only"]
+    (row,) = rows(tmp_path / "made.rejected.jsonl")
+    assert row["text"] == f"<think>\n{thought}"
+    assert "max_tokens" in row["detail"]
+
+
+def test_the_profile_published_reads_a_text_with_a_thought_as_it_is(cli: Cli, tmp_path: Path) -> None:
+    text = "input: <think>a</think>\noutput: b</s>"
+    (tmp_path / "completions").write_text(json.dumps({"instruction": "Go on.", "raw_instances": text}) + "\n")
+    kept, _, _ = parse(cli, "completions", tmp_path, "--profile", "published")
+    assert kept == [{"instruction": "Go on.", "input": "<think>a</think>", "output": "b</s>"}]

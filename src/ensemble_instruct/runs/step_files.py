@@ -54,7 +54,7 @@ from ensemble_instruct.steps.first_replies import FirstReplies
 from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.outputs import make_outputs
-from ensemble_instruct.steps.parse import UNREADABLE, Parser, parse_completions
+from ensemble_instruct.steps.parse import UNREADABLE, Parser, completion_in, parse_completions
 from ensemble_instruct.steps.plans import instances_plan, known_texts, outputs_plan, prepare
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from ensemble_instruct.store.rows import example_row
@@ -155,7 +155,7 @@ async def parse_files(
         fields, optional = {"instruction": str, "raw_instances": str}, {"finish_reason": str}
         row_files = [files.enter_context(checked_rows(path, fields, optional)) for path in instances]
         completions = (
-            Completion(row["instruction"], kind, row["raw_instances"], row.get("finish_reason", "stop"))
+            completion_in(row["raw_instances"], row["instruction"], kind, row.get("finish_reason", "stop"), profile)
             for rows in row_files
             for _, row in rows
         )

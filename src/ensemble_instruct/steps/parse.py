@@ -7,16 +7,18 @@ default profile keeps lines together and reads the further tasks that a completi
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from dataclasses import replace
 
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.novelty.pool import NoveltyPool
-from ensemble_instruct.records import END_MARKER, Completion, Instance, Kind, Profile, Rejected
+from ensemble_instruct.records import END_MARKER, Completion, Failure, Instance, Kind, Profile, Rejected, Response
 from ensemble_instruct.replies.end_marker import squeezed, without_marker
+from ensemble_instruct.replies.reader import REFUSAL, THOUGHT_ONLY, read_reply
 from ensemble_instruct.replies.worked_tasks import WorkedTask, read_worked_tasks
 from ensemble_instruct.steps.first_replies import FirstReplies
 from ensemble_instruct.steps.usable import InstructionFilters
 
-UNREADABLE = ("unreadable", "no_output", "empty_output")
+UNREADABLE = ("unreadable", "no_output", "empty_output", THOUGHT_ONLY, REFUSAL)
 """Reasons that mean: there was no example. All others drop an example that was read."""
 _MARKERS = ("input:", "output:", END_MARKER)
 """What the original removes from the texts that it keeps."""
@@ -83,17 +85,33 @@ class Parser:
         return "", ""
 
 
+def completion_in(
+    text: str, instruction: str, kind: Kind | None, finish_reason: str, profile: Profile
+) -> Completion | Rejected:
+    """The completion that a text of a file is, without what a model thought; or its drop, where nothing else is there.
+
+    In the profile `published` a text is read as it is.
+    """
+    completion = Completion(instruction, kind, text, finish_reason)
+    if profile == "published":
+        return completion
+    reply = read_reply(Response(text, finish_reason), profile)
+    if isinstance(reply, Failure):
+        return _rejected(completion, reply.type, text, 0, reply.message)
+    return replace(completion, text=reply.text, finish_reason=reply.finish_reason)
+
+
 async def parse_completions(
-    completions: AsyncIterable[Completion], parser: Parser, first: FirstReplies | None = None
+    completions: AsyncIterable[Completion | Rejected], parser: Parser, first: FirstReplies | None = None
 ) -> AsyncGenerator[Instance | Rejected, None]:
     """Yield the instances and drops of each completion, in order; a further task after the one asked for.
 
-    Raises `RunError` where the `first` completions are of no use.
+    What was dropped before passes as it is. Raises `RunError` where the `first` completions are of no use.
     """
     async with closing(completions) as source:
         async for completion in source:
             reasons = []
-            for record in parser.read(completion):
+            for record in [completion] if isinstance(completion, Rejected) else parser.read(completion):
                 reasons.append(record.reason if isinstance(record, Rejected) else "")
                 yield record
             if first is not None:
