@@ -22,7 +22,7 @@ TASKS = st.tuples(
     st.sampled_from(VERBS), st.lists(st.sampled_from(WORDS), min_size=2, max_size=7), st.sampled_from(ENDS)
 ).map(lambda parts: " ".join(f"{parts[0]} {' '.join(parts[1])} thing{parts[2]}".split()))
 NUMBERED = [
-    "{n}. {t}", "{n}) {t}", "{n}: {t}", "({n}) {t}", "[{n}] {t}", "{n} - {t}", "{n} . {t}", "**{n}.** {t}", "**{n}**. {t}",
+    "{n}. {t}", "{n}) {t}", "{n}: {t}", "({n}) {t}", "[{n}] {t}", "{n} - {t}", "{n} . {t}", "**{n}.** {t}", "**{n}**. {t}",  # noqa: E501
     "{n}\\. {t}", "{n}、{t}", "#{n} {t}", "Task {n}: {t}", "**Task {n}:** {t}", "### Task {n}\n{t}", "### {n}. {t}",
     "{n}. **Task**: {t}", "{n}. Instruction: {t}", "{n}.\n{t}", "- {n}. {t}", "Aufgabe {n}: {t}", "任务{n}：{t}",
 ]  # fmt: skip
@@ -43,7 +43,7 @@ PREAMBLES = [
     "好的，以下是更多任务：\n\n", "Of course!\n\n---\n\n", "I came up with some. They are all new.\n\n", "Zadania:\n",
 ]  # fmt: skip
 CLOSINGS = [
-    "", "\n\nLet me know if you'd like more!", "\nI hope these help.", "\n\n---\n\nDo zobaczenia.", "\n\nWould you like me to:\n- go on",
+    "", "\n\nLet me know if you'd like more!", "\nI hope these help.", "\n\n---\n\nDo zobaczenia.", "\n\nWould you like me to:\n- go on",  # noqa: E501
     "\n\n**Note:** they are all new.", "\n\n希望这些任务对你有帮助！", "\n\nÀ bientôt !\n\nVotre assistant",
 ]  # fmt: skip
 
@@ -118,7 +118,7 @@ def test_every_reply_is_read_into_items_of_one_line(reply: str, *, continues: bo
     assert {item.reason for item in items} <= {"", "not_a_task", "cut_off"}
 
 
-PARTS = ["1.\n", "1. a\n", "- a\n", "a\n\n", "* ", "**", '"', "[", '{"a":', '["a",', "<li", "```\n", "> ", "|1|a|\n", "\n \n",
+PARTS = ["1.\n", "1. a\n", "- a\n", "a\n\n", "* ", "**", '"', "[", '{"a":', '["a",', "<li", "```\n", "> ", "|1|a|\n", "\n \n",  # noqa: E501
          "Sure! ", "Here are ", "If you ", "a: ", "\\", "“", "1\u20e3", "Task ", "- - x"]  # fmt: skip
 
 

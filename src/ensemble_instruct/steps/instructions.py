@@ -30,7 +30,8 @@ from ensemble_instruct.records import (
     Response,
     content_id,
 )
-from ensemble_instruct.replies.end_marker import before_marker, squeezed, without_marker
+from ensemble_instruct.replies.end_marker import squeezed
+from ensemble_instruct.replies.lists import read_list
 from ensemble_instruct.steps.first_replies import FirstReplies
 from ensemble_instruct.steps.usable import InstructionFilters, published_reason
 from ensemble_instruct.version import __version__
@@ -199,7 +200,7 @@ class _Pool:
     def fold(self, answer: Answer, number: int) -> Iterator[Instruction | Rejected]:
         """The records that a reply gives; the kept ones join the pool."""
         reasons = []
-        for text, reason in _pieces(answer.outcome, self.plan.profile, self._filters):
+        for text, reason in _pieces(answer.outcome, self.plan.profile, self._form, self._filters):
             record = self._judge(text, reason, answer.key, number)
             reasons.append(record.reason if isinstance(record, Rejected) else "")
             yield record
@@ -245,19 +246,17 @@ class _Pool:
         self._made.append(text)
 
 
-def _pieces(outcome: Response | Failure, profile: Profile, filters: InstructionFilters) -> Iterator[tuple[str, str]]:
-    """(text, reason to drop it or empty) for each item of the list that a reply continues."""
+def _pieces(
+    outcome: Response | Failure, profile: Profile, form: Form, filters: InstructionFilters
+) -> Iterator[tuple[str, str]]:
+    """(text, reason to drop it or empty) for each item of the list that a reply is, or goes on."""
     if isinstance(outcome, Failure):
         yield outcome.message, outcome.type
-        return
-    items = _ITEM.split(outcome.text)
-    for place, item in enumerate(items):
-        if profile == "published":
+    elif profile == "published":
+        for item in _ITEM.split(outcome.text):
             text = squeezed(item)
-            reason = published_reason(text)
-        else:
-            text = without_marker(item)
-            unfinished = outcome.finish_reason == "length" and not before_marker(item)[1]
-            cut_off = unfinished and place == len(items) - 1
-            reason = "cut_off" if cut_off and text else filters.reason(text)
-        yield text, reason
+            yield text, published_reason(text)
+    else:
+        is_cut_off = outcome.finish_reason == "length"
+        for text, reason in read_list(outcome.text, continues=form.continues_list, is_cut_off=is_cut_off):
+            yield text, reason or filters.reason(text)
