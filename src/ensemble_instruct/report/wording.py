@@ -34,6 +34,7 @@ REASONS = {
     "code_fences": "a block of code is opened and not closed",
     "contaminated": "overlaps with a benchmark",
     "content_filter": "the server's content filter refused the request",
+    "not_a_task": "what a model says before or after its list of tasks, or a heading in it",
     "cut_off": "cut off by the token limit",
     "disagreement": "two of the outputs have next to nothing in common",
     "duplicate": "the same instruction with the same input was there before",
