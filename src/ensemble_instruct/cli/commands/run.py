@@ -139,6 +139,7 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     """Validate a config, ask each model one word, print the plan."""
     from ensemble_instruct.cli.terminal import driven
     from ensemble_instruct.config.load import load_config
+    from ensemble_instruct.models.misplaced import misplaced_models
     from ensemble_instruct.models.probes import ask_one_word
 
     config = load_config(config_path, overrides=overrides)
@@ -154,6 +155,8 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     failed = list(dict.fromkeys(word.model for word in words if isinstance(word.reply, EnsembleInstructError)))
     if failed:
         raise ConfigError(f"{config_path}: no answer from {', '.join(failed)}; see above, mend it and check again")
+    for misplaced in driven(misplaced_models(config)):
+        click.echo(f"warning: {misplaced}", err=True)
 
 
 def _print_estimate(config: Config) -> None:
