@@ -127,6 +127,7 @@ def test_a_finished_run_asks_nothing_and_needs_no_server(tmp_path: Path, cli: Cl
         ("ensemble.min_agreement=0.9", "ensemble.min_agreement", "asks nothing again"),
         ("seed=7", "seed", "asks every step again"),
         ("instructions.window=4", "instructions.window", "step 1"),
+        ("instructions.filters.min_words=2", "instructions.filters.min_words", "step 1 goes another way"),
         ("instructions.target.input_output=9", "instructions.target.input_output", "asks for what is missing"),
         ("models.careful.model=voter_b", "models.careful.model", "asks model careful again"),
         ("outputs.sampling.max_tokens=100", "outputs.sampling.max_tokens", "voters"),
