@@ -44,17 +44,21 @@ async def _seed(client: OpenAIClient) -> str:
     """All at once, as in a run: some servers seed one generator that the requests in flight then share."""
     replies = await asyncio.gather(*(_reply(client, replace(_HOT, seed=seed)) for seed in (11, 11, 12)))
     first, again, other = (reply.text for reply in replies)
-    if first != again:
+    if not _alike(first, again):
         return "ignored"
-    return "followed" if first != other else "unclear"
+    return "followed" if not _alike(first, other) else "unclear"
 
 
 async def _top_k(client: OpenAIClient, plain: Response) -> str:
     """Of the one likeliest token even a hot sample is the plain answer."""
     only = await _reply(client, replace(_HOT, top_k=1, seed=13))
-    if only.text == plain.text:
-        return "followed"
-    return "ignored"
+    return "followed" if _alike(only.text, plain.text) else "ignored"
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether they begin alike: what else is in a server's batch can change a late token, by a rounding."""
+    half = max(len(one), len(other)) // 2
+    return one[:half] == other[:half]
 
 
 async def _min_tokens(client: OpenAIClient) -> str:

@@ -1,7 +1,7 @@
 """The `openai` client and the dialects of the servers that are about, as their documents and sources describe them.
 
 Each server here is a stand-in on the loopback that says what the real one says: the shape of a completion, of each
-error, what it includes of a stop string and which settings it refuses. `make test-servers` asks two real ones.
+error, what it includes of a stop string and which settings it refuses. `make test-servers` asks a real one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -241,13 +242,14 @@ def test_more_than_one_choice_is_an_error() -> None:
 
 
 def _follows(names: tuple[str, ...]) -> Callable[[dict[str, Any], int], Reply]:
-    """A server whose model talks by chance, but for the settings that it follows."""
+    """A server whose model talks by chance, but for the settings that it follows; a last word is always chance."""
 
     def answer(body: dict[str, Any], tries: int) -> Reply:
         hot = body["temperature"] > 0 and not ("top_k" in names and body.get("top_k") == 1)
         chance = body.get("seed") if "seed" in names else tries
         least = body.get("min_tokens", 0) if "min_tokens" in names else 0
-        text = f"words {chance}" if hot else "words"
+        text = " ".join(Random(chance).choices("abcdefgh", k=9)) if hot else "one word after the other"
+        text += f" {tries}"
         return said(text, usage={"prompt_tokens": 9, "completion_tokens": max(least, 2)})
 
     return answer
