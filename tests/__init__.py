@@ -18,7 +18,8 @@ steps       seed tasks, what is read out of completions
 store       what is on disk and when, rows, runs of older versions
 viewer      the server's queries; the page in a browser
 promises    what the product guarantees, through the command line: fidelity, determinism, kill, resume, stop, secrets,
-            the demo, the wheel; trainers/ and real_servers.py are run by `make test-trainers` and `make test-servers`
+            the demo, the wheel; by other targets of the Makefile: trainers/ (`make test-trainers`), real_servers.py
+            (`make test-servers`) and transformers_server.py (`make test-local`)
 support     what tests share: servers, processes, finished runs, made runs, tiny and simulated models
 
 A test that starts a command, or takes long, is `slow`: `pytest -m "not slow"` leaves it out and enters every room.

@@ -56,3 +56,13 @@ def told_to_stop(process: subprocess.Popen[str], number: signal.Signals) -> int:
     stopping = STOPPING.fullmatch(line)
     assert stopping, line
     return int(stopping[1])
+
+
+def done(folder: Path, *arguments: str | Path) -> str:
+    """What a command says that a real model takes long to finish; it must end well."""
+    finished = subprocess.run(
+        [COMMAND, *arguments],
+        cwd=folder, env=terminal_environment(), capture_output=True, text=True, timeout=1800, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr + finished.stdout
+    return finished.stdout

@@ -1,7 +1,6 @@
-"""A small real model made on the spot, for real servers: trained for a minute or two on short made-up tasks.
+"""A small real model made on the spot, for `transformers serve`: trained for a minute or two on short made-up tasks.
 
-It continues numbered lists of its instructions, states their instances and answers them. Saved as transformers and as
-llama.cpp take it. Needs torch, transformers and gguf.
+It continues numbered lists of its instructions, states their instances and answers them. Needs torch and transformers.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ def _texts(chance: random.Random, end: str) -> Iterator[str]:
 
 
 def made(folder: Path) -> Path:
-    """Train the model; its folder also holds `model.gguf`, `seeds.jsonl` and the demonstrations of step 2."""
+    """Train the model; its folder also holds `seeds.jsonl` and the demonstrations of step 2."""
     torch: Any = import_module("torch")
     transformers: Any = import_module("transformers")
     folder.mkdir(parents=True)
@@ -120,7 +119,6 @@ def _save(folder: Path, model: Any, tokenizer: Tokenizer) -> None:
     model.generation_config.do_sample = True
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
-    _save_gguf(folder / "model.gguf", model, tokenizer, template)
     chance = random.Random(1)
     for kind in KINDS:
         tasks = [_task(kind, chance) for _ in range(3)]
@@ -137,52 +135,3 @@ def _save(folder: Path, model: Any, tokenizer: Tokenizer) -> None:
 
 def _write(path: Path, rows: list[Any]) -> None:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
-
-
-def _save_gguf(path: Path, model: Any, tokenizer: Tokenizer, template: str) -> None:
-    """The weights as llama.cpp takes them: it turns neighbouring pairs of a head where transformers turns halves."""
-    gguf: Any = import_module("gguf")
-    writer = gguf.GGUFWriter(str(path), "llama")
-    writer.add_context_length(CONTEXT)
-    writer.add_embedding_length(_WIDTH)
-    writer.add_block_count(_LAYERS)
-    writer.add_feed_forward_length(2 * _WIDTH)
-    writer.add_head_count(_HEADS)
-    writer.add_head_count_kv(_HEADS)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_rope_dimension_count(_WIDTH // _HEADS)
-    writer.add_vocab_size(tokenizer.get_vocab_size())
-    writer.add_file_type(0)
-    parts = json.loads(tokenizer.to_str())["model"]
-    tokens = sorted(parts["vocab"], key=parts["vocab"].__getitem__)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens)
-    writer.add_token_types([3 if at < 3 else 1 for at in range(len(tokens))])
-    writer.add_token_merges([" ".join(merge) if isinstance(merge, list) else merge for merge in parts["merges"]])
-    writer.add_bos_token_id(2)
-    writer.add_eos_token_id(1)
-    writer.add_add_bos_token(False)
-    writer.add_chat_template(template)
-    for name, weight in model.state_dict().items():
-        values = weight.float().numpy()
-        if name.endswith(("q_proj.weight", "k_proj.weight")):
-            size = values.shape[0] // _HEADS // 2
-            values = values.reshape(_HEADS, 2, size, -1).swapaxes(1, 2).reshape(values.shape)
-        writer.add_tensor(_gguf_name(name), values)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
-def _gguf_name(name: str) -> str:
-    names = {
-        "model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output", "input_layernorm":
-        "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
-        "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj":
-        "ffn_up", "mlp.down_proj": "ffn_down", "model.layers.": "blk.",
-    }  # fmt: skip
-    for old, new in names.items():
-        name = name.replace(old, new)
-    return name
