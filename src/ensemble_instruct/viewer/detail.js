@@ -37,13 +37,16 @@ const REASONS = {
   needs_more_than_text: "Text alone cannot answer it: there is something to see, hear, draw, record or visit.",
   no_input: "This kind of task needs an input, and there is none.",
   no_output: "No output could be found in the completion.",
+  not_a_task: "It is what a model says before or after its list of tasks, or a heading in it.",
   not_novel: "It is too close to an instruction that is there already.",
   output_equals_input: "The output only repeats the input.",
   prompt_too_long: "The prompt is longer than the model can read.",
+  refusal: "The model declines to answer.",
   server_error: "The server failed at every try.",
   starts_with_non_ascii: "It starts with a character that is not ASCII.",
   starts_with_punctuation: "It starts with a punctuation mark.",
   target_reached: "There were enough instructions already.",
+  thought_only: "The model thought, and gave no answer. Where the token limit cut it off, raise max_tokens.",
   too_long: "It has too many words.",
   too_short: "It has too few words.",
   unexpected_input: "It has an input, and this kind of task has none.",
@@ -124,14 +127,27 @@ function candidates(row) {
         voter === "instance" ? el("span", { className: "quiet" }, "its own output") : null, won ? el("span", { className: "chip won" }, "winner") : null,
         barred ? el("span", { className: "chip bad" }, `passed over: ${barred}`) : null,
         bar(score), el("span", { className: "number", title: "Mean agreement with the others" }, score.toFixed(3))),
-      box(output), removed ? fold("Said around it, and taken away", removed.map((text) => box(text))) : null);
+      box(output), thought(requestOf(row, voter)), removed ? fold("Said around it, and taken away", removed.map((text) => box(text))) : null);
   });
   const silent = (row.missing ?? []).map(({ voter, reason, text }) =>
     el("div", { className: "candidate" },
       el("div", { className: "line" },
         el("span", { className: "voter", dir: "auto" }, voter), el("span", { className: "chip bad" }, `no vote: ${reason}`)),
-      box(text)));
+      box(text), thought(requestOf(row, voter))));
   return [el("h3", {}, "Candidates, with their mean agreement"), ...voices, ...silent];
+}
+
+/** The request behind the candidate of a voter; none behind the instance's own output, which step 2 wrote. */
+function requestOf(row, voter) {
+  return row.chain.find((link) => link.made === "candidate" && link.voter === voter)?.request;
+}
+
+function thought(request) {
+  return request?.thought ? fold("Thought before it", box(request.thought)) : null;
+}
+
+function turns(earlier) {
+  return earlier.map(({ role, content }) => [el("p", { className: "facts" }, role), box(content, "mono")]).flat();
 }
 
 function history(row) {
@@ -142,8 +158,11 @@ function history(row) {
       el("p", {}, el("b", { dir: "auto" }, head)),
       link.made === "instruction" && link.text && row.instruction !== link.text ? el("p", { dir: "auto", className: "asked" }, link.text) : null,
       request ? facts(request) : el("p", { className: "facts" }, "Its request is not in this run."),
+      request?.earlier.length ? fold(`Earlier turns (${request.earlier.length})`, turns(request.earlier)) : null,
       request ? fold("Prompt", box(request.prompt, "mono")) : null,
       request ? fold(request.failure ? "Refusal" : "Reply", box(request.reply, "mono")) : null,
+      request?.refusal ? fold("Refusal of the model", box(request.refusal)) : null,
+      link.made === "candidate" && row.candidates ? null : thought(request),
       request ? fold("Sampling", box(JSON.stringify(request.sampling), "mono")) : null,
       link.similar?.length ? fold("Nearest instructions", nearest(link.similar)) : null);
   });

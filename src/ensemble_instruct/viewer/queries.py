@@ -21,14 +21,19 @@ from ensemble_instruct.records import (
     STEPS,
     Candidate,
     Kind,
+    Profile,
+    Response,
     Step,
     content_id,
 )
+from ensemble_instruct.replies.reader import read_reply
+from ensemble_instruct.replies.thoughts import part_thought
 from ensemble_instruct.store.database import unpack_prompt
 from ensemble_instruct.store.reading import (
     OF_A_VERDICT,
     dropped_counts,
     kept_counts,
+    read_answer,
     read_candidates,
     read_meta,
 )
@@ -270,9 +275,9 @@ def _history(connection: sqlite3.Connection, instance_id: str, kind: str, output
 
 def _instruction_completed(connection: sqlite3.Connection, kind: str, completion: str, key: bytes) -> list[ApiObject]:
     """The link of the instruction that was asked for: with the reply under `key` it gives the completion's id."""
-    reply = connection.execute("SELECT text FROM request WHERE key = ?", (key,)).fetchone()
+    reply, _ = _read(connection, key)
     known = connection.execute("SELECT id, text FROM instruction WHERE kind = ?", (kind,)).fetchall() if reply else []
-    matching = (name for name, text in known if content_id("completion", text, reply[0]) == completion)
+    matching = (name for name, text in known if content_id("completion", text, reply) == completion)
     return _instruction(connection, next(matching, ""))
 
 
@@ -289,7 +294,10 @@ def _instruction(connection: sqlite3.Connection, instruction_id: str) -> list[Ap
 
 
 def _request(connection: sqlite3.Connection, key: bytes) -> ApiObject | None:
-    """One request: what was asked, what came back or the failure; None where the database has none."""
+    """One request: what was asked, what came back or the failure; None where the database has none.
+
+    `reply` and `reasoning` are as they came; `thought` is what the reader of replies finds in them.
+    """
     record = connection.execute(
         "SELECT step, kind, model, prompt, shared.text, settings, seed, repeat, turns, request.text, finish_reason,"
         " reasoning, refusal, prompt_tokens, completion_tokens, failure, seconds, answered_at FROM request"
@@ -307,5 +315,17 @@ def _request(connection: sqlite3.Connection, key: bytes) -> ApiObject | None:
         "key": key.hex(), "step": step, "kind": kind, "model": model, "prompt": unpack_prompt(prompt, shared),
         "earlier": [turn._asdict() for turn in turns_of(shared)] if turns else [], "reply": reply,
         "sampling": {**json.loads(settings), "seed": seed}, "repeat": repeat,
-        **dict(zip(names, rest, strict=True)),
+        **dict(zip(names, rest, strict=True)), "thought": _read(connection, key)[1],
     }  # fmt: skip
+
+
+def _read(connection: sqlite3.Connection, key: bytes) -> tuple[str, str]:
+    """The answer and the thought of a stored reply, as the steps read it; both empty where there is none."""
+    answer = read_answer(connection, key.hex())
+    if answer is None or not isinstance(answer.outcome, Response):
+        return "", ""
+    profile: Profile = json.loads(read_meta(connection).get("config", "{}")).get("profile", "default")
+    read = read_reply(answer.outcome, profile)
+    if isinstance(read, Response):
+        return read.text, read.reasoning.strip()
+    return "", answer.outcome.reasoning.strip() or part_thought(answer.outcome.text).thought
