@@ -88,7 +88,7 @@ def test_a_thought_that_was_cut_off_and_a_refusal_are_drops_and_asked_once(
     forks: Forks, tmp_path: Path, reason: str
 ) -> None:
     replies, said = NO_ANSWERS[reason]
-    styles = Styles(*({"plain": usual["plain"], **replies} for usual in (PLAIN.lists, PLAIN.worked, PLAIN.answers)))
+    styles = Styles({**PLAIN.lists, **replies}, {**PLAIN.worked, **replies}, {**PLAIN.answers, **replies})
     with chat_models(styles) as models:
         (tmp_path / "config.yaml").write_text(chat_config(models.served.base_url, 12))
         done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run"])

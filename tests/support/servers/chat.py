@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from aiohttp import web
 
@@ -20,6 +20,7 @@ from ensemble_instruct.records import Kind, Step
 from tests.support.chat_styles import PLAIN, Message, Said, Styles
 from tests.support.servers.reply import Served, refused, serving
 
+_Style = TypeVar("_Style")
 _TASKS_STATED = 4
 """Tasks that a reply to step 1 states."""
 Schemas = Literal["follows", "ignores", "refuses"]
@@ -92,32 +93,32 @@ class ChatModels:
         step, kind = asked_for(body)
         prompt = body["messages"][-1]["content"]
         number = zlib.crc32(json.dumps([body["messages"], body.get("seed")]).encode())
-        values: dict[str, Any] = {}
-        styles: Mapping[str, Any]
         if step == "instructions":
-            styles = self.styles.lists
-            values = {"tasks": self._new_tasks(number)}
-        elif step == "instances":
-            styles = self.styles.worked
+            tasks = self._new_tasks(number)
+            first = re.search(r"begins with (\d+)\.", prompt)
+            list_name, list_style = self._next(self.styles.lists, step, kind)
+            self.tasks.update(dict.fromkeys(tasks, list_name))
+            said = list_style(tasks, int(first[1]) if first else 1)
+            return {"tasks": tasks}, self._noted(step, kind, list_name, said)
+        if step == "instances":
             task_input = _filled(_INPUTS, number) if kind == "input_output" else ""
             values = ({"input": task_input} if task_input else {}) | {"output": answer_to(prompt, task_input)}
             self.worked[prompt] = (task_input, values["output"])
-        elif step == "outputs":
-            styles = self.styles.answers
-            values = {"output": _answer(prompt)}
-        else:
-            return {}, "same"
+            worked_name, worked_style = self._next(self.styles.worked, step, kind)
+            return dict(values), self._noted(step, kind, worked_name, worked_style(values))
+        if step == "outputs":
+            name, style = self._next(self.styles.answers, step, kind)
+            return {}, self._noted(step, kind, name, style(_answer(prompt)))
+        return {}, "same"
+
+    def _next(self, styles: Mapping[str, _Style], step: Step, kind: Kind) -> tuple[str, _Style]:
         turn = self._turns[step, kind]
         self._turns[step, kind] += 1
-        style = list(styles)[turn % len(styles)]
-        if step == "instructions":
-            first = re.search(r"begins with (\d+)\.", prompt)
-            said = styles[style](values["tasks"], int(first[1]) if first else 1)
-            self.tasks.update(dict.fromkeys(values["tasks"], style))
-        else:
-            said = styles[style](values) if step == "instances" else styles[style](values["output"])
+        return list(styles.items())[turn % len(styles)]
+
+    def _noted(self, step: Step, kind: Kind, style: str, said: Said) -> Said:
         self.replies.append(Reply(step, kind, style, said if isinstance(said, dict) else {"content": said}))
-        return values, said
+        return said
 
     def _new_tasks(self, number: int) -> list[str]:
         """Tasks that were not stated before."""
