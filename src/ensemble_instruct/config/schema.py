@@ -35,9 +35,9 @@ class Roles(Section):
     """Which model does which step; each is a name from `models`."""
 
     instructions: str
-    """The model of step 1, which writes instructions: a base model."""
+    """The model of step 1, which writes instructions: a base model over completions, or a chat model over chat."""
     instances: str
-    """The model of step 2, which writes instances, usually the same base model."""
+    """The model of step 2, which writes instances, usually the same one as in step 1."""
     outputs: list[str] = Field(min_length=1, max_length=MOST_VOTERS)
     """The models of step 4, one to sixteen: the voters; the instance's own output votes too."""
     judge: str | None = None

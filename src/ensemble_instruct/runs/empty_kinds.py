@@ -27,8 +27,9 @@ _REASONS_NAMED = 3
 """Of a kind without examples."""
 _TARGET_REACHED = "instructions", "target_reached"
 _TO_LOOK_AT: Mapping[Step, str] = {
-    "instructions": "see whether roles.instructions is a base model that continues a list",
-    "instances": "see whether roles.instances writes `input:` and `output:` as its examples do",
+    "instructions": "see whether the model of roles.instructions stands at its endpoint: a base model at completions, "
+    "a chat model at chat",
+    "instances": "see whether roles.instances writes inputs and outputs as its examples do",
     "parse": "see whether the models of roles.outputs answer these instances",
     "outputs": "see what the models disagree on, and how much agreement the section `ensemble` wants",
 }

@@ -68,8 +68,8 @@ async def run_steps(
         await select_all(config, store, recorder)
     if not any(step == "instructions" and not reason for _, step, reason in recorder.counts):
         raise RunError(
-            "step 1 gave no instruction: see why with `ensemble-instruct status`; a base model (not a chat model) "
-            "should continue the list of tasks"
+            "step 1 gave no instruction: see why with `ensemble-instruct status`; roles.instructions must be a base "
+            "model at endpoint: completions, or a chat model at endpoint: chat"
         )
     return await recorder.summary(began)
 

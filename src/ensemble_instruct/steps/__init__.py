@@ -5,7 +5,7 @@
     text_only       whether a task can be answered by text alone
     plans           what the steps need besides the models, made of a config before anything is asked
     first_replies   the first replies of a kind: where none is of use, the run stops
-    instructions    step 1, a base model continues a list of instructions
+    instructions    step 1, a model writes more instructions like those it is shown
     instances       step 2, it completes each instruction
     parse           step 3, instances are read out of completions
     outputs         step 4, other models answer each instance
