@@ -114,7 +114,7 @@ IN_JSON = [
     '[\n  "{0}",\n  "{1}",\n  "{2}",\n]',
     '["25. {0}", "26. {1}", "27. {2}"]',
     '[{{"task": "{0}"}}, {{"task": "{1}"}}, {{"task": "{2}"}}]',
-    '[{{"id": 1, "instruction": "{0}", "input": ""}}, {{"instruction": "{1}"}}, {{"instruction": "{2}", "options": ["a"]}}]',  # noqa: E501
+    '[{{"id": 1, "instruction": "{0}", "input": ""}}, {{"task": "{1}"}}, {{"task": "{2}", "options": ["a"]}}]',
     '{{"tasks": ["{0}", "{1}", "{2}"]}}',
     '{{"tasks": [{{"task": "{0}"}}, {{"task": "{1}"}}, {{"task": "{2}"}}]}}',
     '{{"task_1": "{0}", "task_2": "{1}", "task_3": "{2}"}}',
@@ -168,7 +168,7 @@ def test_an_array_in_a_task_is_text(reply: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        ("25. Rewrite the\n    sentence.\n26. Name\n    three rivers.", listed("Rewrite the sentence.", "Name three rivers.")),  # noqa: E501
+        ("25. Rewrite the\n    sentence.\n26. Name\n    a river.", listed("Rewrite the sentence.", "Name a river.")),
         ("25. Rewrite the\nsentence.\n26. Name\nthree rivers.", listed("Rewrite the sentence.", "Name three rivers.")),
         (
             "25. Which one is a fruit?\n   A) apple\n   B) car\n26. Sort the list:\n   - pear\n   - fig\n27. Sing.",
@@ -192,8 +192,8 @@ def test_an_array_in_a_task_is_text(reply: str) -> None:
             listed("Translate it. Input: chien", "Sum it up. Text: The dog ran.", no("Bonne journée à vous.")),
         ),
         ("26. Sum up the text:\n\nThe dog ran away.", listed("Sum up the text: The dog ran away.")),
-        ("25. In which year was it?\n1945. 1939. 1918.\n26. Sing.", listed("In which year was it? 1945. 1939. 1918.", "Sing.")),  # noqa: E501
-        ("1. **Poetry**\n   - Write a haiku.\n2. **Math**\n   - Solve x = 2.", listed("Write a haiku.", "Solve x = 2.")),  # noqa: E501
+        ("25. Which year was it?\n1945. 1939.\n26. Sing.", listed("Which year was it? 1945. 1939.", "Sing.")),
+        ("1. **Poems**\n   - Write a haiku.\n2. **Math**\n   - Solve x = 2.", listed("Write a haiku.", "Solve x = 2.")),
     ],
 )  # fmt: skip
 def test_what_belongs_to_an_item_stays_in_it(reply: str, expected: list[Item]) -> None:
@@ -269,7 +269,7 @@ def test_what_only_wraps_a_task_goes(stated: str, task: str) -> None:
             f"1. {NAME}\n\n2. {REWRITE}\n\nMam ich jeszcze wiele.\n\nDo zobaczenia.",
             listed(NAME, REWRITE, no("Mam ich jeszcze wiele."), no("Do zobaczenia.")),
         ),
-        (f"1. {NAME}\n2. {REWRITE}\nFeel free to ask for more.", listed(NAME, REWRITE, no("Feel free to ask for more."))),  # noqa: E501
+        (f"1. {NAME}\n2. {REWRITE}\nFeel free to ask more.", listed(NAME, REWRITE, no("Feel free to ask more."))),
         (f"1. {NAME}\n2. {REWRITE}\n3. Sing.\nMam ich wiele.", listed(NAME, REWRITE, "Sing.", no("Mam ich wiele."))),
         (
             f"- {NAME}\n- {REWRITE}\n\nWould you like me to:\n- write more\n- make them harder",
@@ -298,8 +298,8 @@ def test_what_only_wraps_a_task_goes(stated: str, task: str) -> None:
             listed(no("| # | Task |"), NAME, REWRITE, no("Bye.")),
         ),
         (
-            "- Words:\n  1. Name a river.\n  2. List two nouns.\n- Songs:\n  1. Compose a song.\n  2. Rewrite a hymn.",
-            listed(no("Words:"), "Name a river.", "List two nouns.", no("Songs:"), "Compose a song.", "Rewrite a hymn."),  # noqa: E501
+            "- Words:\n  1. Name a river.\n  2. List two nouns.\n- Songs:\n  1. Write a song.\n  2. Rewrite a hymn.",
+            listed(no("Words:"), "Name a river.", "List two nouns.", no("Songs:"), "Write a song.", "Rewrite a hymn."),
         ),
     ],
 )  # fmt: skip
@@ -317,7 +317,7 @@ def test_what_stands_around_a_list_is_no_task(reply: str, expected: list[Item]) 
         ("I'm sorry, but I can't help with that.", listed(no("I'm sorry, but I can't help with that."))),
         ("Es tut mir leid, das geht nicht.", listed(no("Es tut mir leid, das geht nicht."))),
         (f"{NAME}\n\n{REWRITE}", listed(NAME, REWRITE)),
-        (f"Zadania:\n{NAME}\n{REWRITE}\nI hope these help.", listed(no("Zadania:"), NAME, REWRITE, no("I hope these help."))),  # noqa: E501
+        (f"Zadania:\n{NAME}\n{REWRITE}\nI hope it does.", listed(no("Zadania:"), NAME, REWRITE, no("I hope it does."))),
         (f"{NAME}\n{REWRITE}\n\nMam ich wiele.", listed(NAME, REWRITE, no("Mam ich wiele."))),
         ("Write a poem about\nthe rain in spring.", listed("Write a poem about the rain in spring.")),
         (f"### Words\n{NAME}\n\n### Style\n{REWRITE}", listed(no("### Words"), NAME, no("### Style"), REWRITE)),

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble_instruct.records import END_MARKER
@@ -62,6 +62,7 @@ TEXTS = st.one_of(PLAIN, st.just(""), st.tuples(PLAIN, PLAIN).map("\n".join))
 ENDS = st.sampled_from(["", f" {END_MARKER}", f" {END_MARKER} {END_MARKER}", "  ", "\t"])
 
 
+@settings(deadline=None)
 @given(
     items=st.lists(st.tuples(st.integers(1, 99), st.sampled_from([". ", " . "]), TEXTS, ENDS), min_size=1, max_size=6),
     is_cut_off=st.booleans(),

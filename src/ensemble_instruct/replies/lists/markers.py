@@ -63,10 +63,10 @@ _SUM = re.compile(r"\s*(?:[-+*/=×÷<>^%]\s*[\d(]|\d[\d.,]*\s*(?:[-+*/=×÷^%?]|
 """What goes on as arithmetic: `2 - 1 = ?`."""
 _KNOWN = re.compile(rf"(?:(?:new|next|another|example|sample|your|the) )?(?:{NUMBERED_WORD}|第)", re.IGNORECASE)
 _BRACKETS = (")", "]", "】", "〕")
-_RARE = ("/", "o", "°", "a")
+_RARE = ("/", "º", "°", "ª")
 """Marks after a number that say little: a next number must follow."""
-_DASHES = str.maketrans("–—", "--")
-_CHINESE = "一二三四五六七八九"
+_PLAIN = str.maketrans("．：）］（［–—", ".:)]([--")
+_CHINESE = {digit: value for value, digit in enumerate("一二三四五六七八九", start=1)}
 _ROMAN = {"i": 1, "v": 5, "x": 10}
 _HIGHEST = 999
 """The highest number that an item may carry where no next number follows: above, it is a year."""
@@ -101,7 +101,7 @@ def _numbered(line: str, *, is_heading: bool = False) -> Marker | None:
     if not found:
         return None
     bold, bracket, label, sign, number, unit, inner, closer, outer = found.groups()
-    rest, mark = line[found.end() :], unicodedata.normalize("NFKC", closer[:1]).translate(_DASHES)
+    rest, mark = line[found.end() :], closer[:1].translate(_PLAIN)
     is_open = bool(bold) and not (inner or outer)  # the bold goes on into the text
     is_alone = not rest.strip() and not is_open
     if (bracket and mark not in _BRACKETS) or ((inner or outer) and not bold and not mark):
@@ -114,7 +114,7 @@ def _numbered(line: str, *, is_heading: bool = False) -> Marker | None:
     is_known = bool(_KNOWN.fullmatch(label)) if label else number[0].isdecimal() and not rest[:1].islower()  # `2.js`
     value = int(number) if number[0].isdecimal() else _chinese(number)
     return Marker(
-        (label.lower() or sign, unicodedata.normalize("NFKC", bracket), mark),
+        (label.lower() or sign, bracket.translate(_PLAIN), mark),
         value,
         (bold if is_open else "" if bold else inner + outer) + rest.strip().removeprefix(f"{number}{closer} "),
         stands_alone=is_known
@@ -133,8 +133,8 @@ def _may_follow(mark: str, rest: str) -> bool:
 
 
 def _chinese(number: str) -> int:
-    tens, ten, ones = number.rpartition("十") if "十" in number else ("", "", number[-1])
-    return (10 * (_CHINESE.find(tens) + 1 or 1) if ten else 0) + (_CHINESE.find(ones) + 1 if ones else 0)
+    tens, ten, ones = number.rpartition("十")
+    return (10 * _CHINESE.get(tens, 1) if ten else 0) + _CHINESE.get(ones[-1:], 0)
 
 
 def _lettered(line: str) -> Marker | None:

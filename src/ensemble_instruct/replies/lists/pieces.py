@@ -72,6 +72,8 @@ def _of_list(items: list[Block]) -> Iterator[Piece]:
 def _topic(lines: list[Line]) -> list[Piece]:
     """The tasks under a topic, where the item is one: `1. **Poetry**`, and tasks set in below it; else none."""
     topic, *inner = lines
+    if not inner:
+        return []
     tasks = [line.marker.text for line in inner if line.marker and is_order(line.marker.text)]
     name = topic.text.strip("*_:")
     if not tasks or len(tasks) < len(inner) or name == topic.text or not is_title(name):

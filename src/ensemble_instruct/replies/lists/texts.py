@@ -36,6 +36,8 @@ _TITLE = re.compile(
 )
 _BULLET = re.compile(r"^[-–—*•+]\s+(?!\d)(?=\S)")
 _BOX = re.compile(r"^\[[ xX]?\]\s+")
+_LABEL_MARK, _LABEL_END = re.compile(r"[:：\d]"), 60
+"""What a label holds within its first characters: a colon or a number."""
 _SMALL = re.compile(
     r"(?:an?|and|the|of|for|in|on|to|with|or|vs|by|from|de|du|des|la|les?|et|en|une?|der|die|das|und|el|l[ao]s|y|e|o|d[ao])$"
 )
@@ -55,6 +57,8 @@ def task_text(lines: list[str]) -> str:
 
 def cleaned(text: str) -> str:
     """A task on one line without what only wraps it; markup within it stays."""
+    if text[:1].isalnum() and not _LABEL_MARK.search(text, 0, _LABEL_END):
+        return text
     for _ in range(_LAYERS):
         before = text
         text = _BOX.sub("", _BULLET.sub("", text, count=1), count=1) if text[:1] in "-–—*•+[" else text
@@ -77,7 +81,7 @@ def is_sentence(text: str) -> bool:
     return (
         bool(first)
         and not first.islower()
-        and any(map(str.isalpha, text))
+        and (any(map(str.isalpha, text)) or ends_sentence(text))
         and (is_spaced or (not text.isascii() and len(text) > 5))
     )
 
