@@ -46,11 +46,16 @@ ONE_EXAMPLE: dict[str, tuple[str, Pair]] = {
     "example in the label": ("**Example Input:** a cat\n**Expected Output:** meow", CAT),
     "another language": ("**Eingabe:** a cat\n**Ausgabe:** meow", CAT),
     "Chinese": ("输入：a cat\n输出：meow", CAT),  # noqa: RUF001
+    "a heading above a label": ("### Input\n**Input:** a cat\n\n### Output\n**Output:** meow", CAT),
+    "numbers in bold": ("**1. Input:** a cat\n**2. Output:** meow", CAT),
+    "a space within the bold": ("**Input: ** a cat\n**Output: ** meow", CAT),
+    "a byte order mark": ("\ufeffInput: a cat\nOutput: meow", CAT),
     "Windows ends of lines": ("Input: a cat\r\n\r\nOutput: meow\r\n", CAT),
     # no input
     **{f"no input: {said}": (f"Input: {said}\nOutput: meow", MEOW) for said in (
         "None", "none.", "N/A", "n/a", "(none)", "[None]", "<noinput>", "No input", "No input required.", "-", "\u2014",
         "not applicable", "*None*", "**N/A**", "None needed", "(empty)", '""',
+        "`None`", "No input needed for this task.", "无", "keine",
     )},
     "only an output": ("Output: meow", MEOW),
     "an empty input": ("Input:\nOutput: meow", ("", "meow")),
@@ -88,6 +93,7 @@ ONE_EXAMPLE: dict[str, tuple[str, Pair]] = {
         "Input: a refund\nOutput: Dear Ann,\n\nit is paid.\n\nLet me know if you need more.",
         ("a refund", "Dear Ann,\n\nit is paid.\n\nLet me know if you need more."),
     ),
+    "a second input": ("input: a cat\ninput: a dog\noutput: meow", CAT),
     "several inputs of one example": ("Input 1: a\nInput 2: b\nOutput: same", ("Input 1: a\nInput 2: b", "same")),
     "a number at the end": ("Input: count\nOutput:\n\n1.\n2.", ("count", "1.\n2.")),
     # answer as the label
@@ -168,6 +174,11 @@ STATED = {
 def test_a_further_task_that_is_stated_is_read_as_well(name: str) -> None:
     tasks = read(STATED[name])
     assert [(task.instruction, task.input, task.output) for task in tasks] == [(ASKED, "a", "b"), (OTHER, "c", "d")]
+
+
+def test_a_fence_that_was_left_open_does_not_reach_into_the_next_task() -> None:
+    text = f"input: a\noutput: ```\nb\n\ninstruction: {OTHER}\ninput: c\noutput:\n```\nd\n```"
+    assert [(task.input, task.output) for task in read(text)] == [("a", "```\nb"), ("c", "```\nd\n```")]
 
 
 def test_a_blank_example_before_another_task_is_not_filled_with_its_text() -> None:

@@ -25,8 +25,9 @@ from ensemble_instruct.replies.worked_tasks.surroundings import (
 )
 
 _NO_INPUT = re.compile(
-    r"[(\[<\"']?(?:none|n/a|not applicable|no[ _-]?(?:additional |further |specific )?inputs?|[-\u2013\u2014])"
-    r"(?: (?:is )?(?:needed|required|necessary|provided|given))?[.)\]>\"']*"
+    r"[(\[<\"']?(?:none|n/a|n\.a|not applicable|no[ _-]?(?:additional |further |specific )?inputs?|[-\u2013\u2014]|"
+    r"keine?|aucune?|ningun[oa]|nenhuma?|nessun[oa]|\u65e0|\u7121|\u306a\u3057|\uc5c6\uc74c)"
+    r"(?: (?:is )?(?:needed|required|necessary|provided|given)(?: for this (?:task|instruction))?)?[.)\]>\"']*"
     r"|[(\[<](?:empty|blank|null|nil)[)\]>]|\"\"|''",
     re.IGNORECASE,
 )
@@ -68,7 +69,7 @@ def read_worked_tasks(text: str, *, instruction: str, is_cut_off: bool) -> Itera
 
 def says_no_input(text: str) -> bool:
     """Whether the text of an input says that there is none: `None`, `N/A`, `(no input)`, `-`."""
-    return len(text) < 80 and _NO_INPUT.fullmatch(text.strip().strip("*_`")) is not None
+    return len(text) < 80 and _NO_INPUT.fullmatch(text.strip().strip("*_`").strip()) is not None
 
 
 @dataclass(slots=True)
@@ -84,15 +85,15 @@ class _Draft:
 
     def take(self, label: Label, value: str, text: str, is_cut_off: bool) -> None:
         """Adds what a label says; `text` is where it says so."""
-        if self.input and label.name == "input":
+        if self.input is not None and label.name == "input" and label.number:  # it has an output of its own
             self.further.append(text)
             return
         self.raw.append(text)
         self.is_cut_off = is_cut_off
-        if label.name == "input":
-            self.input = value
-        else:
+        if label.name != "input":
             self.output = value
+        elif self.input is None:
+            self.input = value
 
     @property
     def asked(self) -> str:

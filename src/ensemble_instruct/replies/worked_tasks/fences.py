@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
+from ensemble_instruct.records import END_MARKER
+from ensemble_instruct.replies.end_marker import before_marker
 from ensemble_instruct.replies.worked_tasks.surroundings import are_example_lines
 
 Span = tuple[int, int]
@@ -17,17 +19,17 @@ _REACH = 200
 """How far from the start of its line something may stand that begins it."""
 
 
-def outside_fences(text: str, spans: Sequence[Span]) -> tuple[list[int], list[int]]:
+def outside_fences(text: str, spans: Sequence[Span], breaks: Set[int]) -> tuple[list[int], list[int]]:
     """(indices of the spans that stand in no code, where the fences close that stand around spans).
 
     A fence around spans is one that opens before the first of them, or a later one that opens right before a span
-    where an earlier one did so. All others, at the start of a line or right behind a span, are code. One that is
-    never closed is none.
+    where an earlier one did so. All others, at the start of a line or right behind a span, are code; not one that is
+    never closed, or that goes across an end marker or one of the spans whose indices are in `breaks`.
     """
     begins = [line_start(text, ticks.start()) for ticks in _TICKS.finditer(text)] + [end for _, end in spans]
     fences = [fence for begin in sorted({*begins}) if begin >= 0 and (fence := _FENCE.match(text, begin))]
     starts = [fence.start() for fence in fences]
-    reader = _Reader(text, spans)
+    reader = _Reader(text, spans, breaks)
     for at, fence in enumerate(fences):
         reader.pass_to(fence.start())
         reader.read(fence, bisect_left(starts, reader.following) - at)
@@ -47,6 +49,7 @@ class _Reader:
 
     text: str
     spans: Sequence[Span]
+    breaks: Set[int]
     outside: list[int] = field(default_factory=list)
     hidden: list[int] = field(default_factory=list)
     """Spans in code that is not closed yet."""
@@ -56,6 +59,8 @@ class _Reader:
     code: str = ""
     around: str = ""
     """The marks of the fences that are open."""
+    code_read: int = 0
+    """How far the code was read."""
     has_wrapped: bool = False
 
     @property
@@ -66,14 +71,20 @@ class _Reader:
     def pass_to(self, place: int) -> None:
         """Passes the spans before a place."""
         while self.passed < len(self.spans) and self.spans[self.passed][0] < place:
+            if self.passed in self.breaks:
+                self._forget_code()
             (self.hidden if self.code else self.outside).append(self.passed)
             self.passed += 1
 
     def read(self, fence: re.Match[str], until_span: int) -> None:
         """Opens or closes a fence; `until_span` counts the fences from this one to the next span."""
-        ticks, is_bare = fence["ticks"], not fence["language"].strip()
+        ticks, is_bare = fence["ticks"], not before_marker(fence["language"])[0].strip()
         if self.code:
-            if is_bare and ticks.startswith(self.code):
+            begin, self.code_read = self.code_read, fence.end()
+            if END_MARKER in self.text[begin : fence.start()]:
+                self._forget_code()
+                self.read(fence, until_span)
+            elif is_bare and ticks.startswith(self.code):
                 self.code, self.hidden = "", []
         elif self.around and is_bare and ticks.startswith(self.around) and not self._opens_code(fence, until_span):
             self.around = ""
@@ -81,7 +92,12 @@ class _Reader:
         elif not self.around and until_span == 1 and self._leads_to_span(fence):
             self.around, self.has_wrapped = ticks, True
         else:
-            self.code = ticks
+            self.code, self.code_read = ticks, fence.end()
+
+    def _forget_code(self) -> None:
+        """What seemed to be code is none: the spans in it count."""
+        self.outside += self.hidden
+        self.code, self.hidden = "", []
 
     def _opens_code(self, fence: re.Match[str], until_span: int) -> bool:
         """Whether a bare fence opens code rather than closes what is around: it comes first, or is one of three."""

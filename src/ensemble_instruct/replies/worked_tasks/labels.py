@@ -49,7 +49,6 @@ _SPACE = "[ \\t\u00a0\u202f\u3000]{0,4}"
 """Before a colon; bounded, so that a line of spaces is read in linear time."""
 _SIGN = "(?:[\u2190-\u21ff\u2300-\u2bff\U0001f000-\U0001faff\ufe0f\u200d]{1,6}[ \\t]*)?"
 """Emoji before a label."""
-_VISIBLE = re.compile(r"\S")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +69,11 @@ class Label:
     open_mark: str
     """The mark of emphasis that it opens and that is closed somewhere behind it."""
 
+    @property
+    def written(self) -> tuple[bool, ...]:
+        """How it is written."""
+        return (*self.style, self.is_lower)
+
 
 def find_labels(text: str) -> tuple[list[Label], list[int]]:
     """(the labels that count, where the code fences end that stand around examples), in time linear in the text.
@@ -79,12 +83,13 @@ def find_labels(text: str) -> tuple[list[Label], list[int]]:
     as those before, and those of an instruction.
     """
     labels = list(_labels(text, _ENGLISH)) or list(_labels(text, _OTHERS))
-    outside, fences = outside_fences(text, [(label.start, label.end) for label in labels])
+    tasks = {at for at, one in enumerate(labels) if one.name == "instruction" and one.written == labels[0].written}
+    outside, fences = outside_fences(text, [(label.start, label.end) for label in labels], tasks)
     labels = [labels[at] for at in outside]
     if labels:
         first = next((label for label in labels if label.name != "answer"), labels[0])
         labels = [one for one in labels if one.indent <= (first.indent if one.style[0] else first.column)]
-    return list(_Counting(text, labels).counted()), fences
+    return list(_Counting(text, _merged(text, labels)).counted()), fences
 
 
 def _labels(text: str, names: Mapping[str, Name]) -> Iterator[Label]:
@@ -104,10 +109,14 @@ def _labels(text: str, names: Mapping[str, Name]) -> Iterator[Label]:
 def _patterns(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """(a name, a label from the start of its line)."""
     label = (
-        r"(?P<indent>[ \t]*)(?P<item>[-+\u2022\u2013][ \t]*|\*[ \t]+|\(?\d{1,3}[.)][ \t]*)?(?P<heading>#{1,6}[ \t]*)?"
-        rf"{_SIGN}(?P<mark>\*{{1,3}}|_{{1,3}}|`)?{_SIGN}(?:(?:example|sample|expected)(?:[ \t]\d{{1,3}})?[ \t]+)?"
+        r"(?P<indent>[ \t\u200b\u3000\ufeff]*)(?P<item>[-+\u2022\u2013][ \t]*|\*[ \t]+|\(?\d{1,3}[.)][ \t]*)?"
+        r"(?P<heading>#{1,6}[ \t]*)?"
+        rf"{_SIGN}(?P<mark>\*{{1,3}}|_{{1,3}}|`)?{_SIGN}(?:\d{{1,3}}[.)][ \t]*)?"
+        r"(?:(?:example|sample|expected)(?:[ \t]\d{1,3})?[ \t]+)?"
         rf"(?P<name>{names})(?:[ \t]?#?(?P<number>\d{{1,3}}))?(?(mark)(?P<closed>(?P=mark))?)"
-        rf"(?:(?P<colon>{_SPACE}[:\uff1a])(?(closed)|(?(mark)(?P<closed_later>(?P=mark))?))|{_SPACE}$)"
+        rf"(?:(?P<colon>{_SPACE}[:\uff1a])"
+        r"(?(closed)|(?(mark)(?P<closed_later>(?P=mark)|[ \t](?P=mark)(?=\s|$))?))"
+        rf"|{_SPACE}$)"
     )
     return re.compile(names, re.IGNORECASE), re.compile(label, re.MULTILINE | re.IGNORECASE)
 
@@ -127,6 +136,20 @@ def _label(found: re.Match[str], name: Name) -> Label:
     )
 
 
+def _merged(text: str, labels: Sequence[Label]) -> list[Label]:
+    """With one label for two where one only stands above the other: `### Input`, then `**Input:**` and the text."""
+    merged: list[Label] = []
+    for label in labels:
+        is_again = bool(merged) and _stands_above(text, merged[-1], label)
+        merged.append(replace(label, start=merged.pop().start) if is_again else label)
+    return merged
+
+
+def _stands_above(text: str, label: Label, following: Label) -> bool:
+    is_same = label.name == following.name != "instruction" and label.number in ("", following.number)
+    return is_same and not text[label.end : following.start].strip()
+
+
 class _Counting:
     """Tells the labels that count from those that are part of a text, in their order."""
 
@@ -137,8 +160,6 @@ class _Counting:
         self._alike, self._output = _next_alike(labels), _next_output(labels)
         self._opening: Label | None = None
         """The first input or output of the example that is read."""
-        self._begins = 0
-        """Where the text of that begins."""
         self._has_output = False
         self._certain = 0
         """The labels before this one are part of a text."""
@@ -153,9 +174,7 @@ class _Counting:
                 yield label
             elif self._counts(at, label):
                 yield self._with_label(at) if self._opening is None else label
-                if self._opening is None:
-                    self._opening, begins = label, _VISIBLE.search(self._text, label.end)
-                    self._begins = begins.start() if begins else len(self._text)
+                self._opening = self._opening or label
                 self._has_output = self._has_output or label.name != "input"
 
     def _counts(self, at: int, label: Label) -> bool:
@@ -170,7 +189,7 @@ class _Counting:
             if following is not None and self._labels[following].name == "output":
                 self._certain = following
             return True
-        return self._begins >= label.start or self._is_one_of_several(at)
+        return not label.number or self._is_one_of_several(at)
 
     def _answers(self, at: int, label: Label) -> bool:
         """Whether an `Answer:` is an output: right after an input or first, where no output is labelled.
@@ -202,13 +221,12 @@ class _Counting:
 def _next_alike(labels: Sequence[Label]) -> list[int | None]:
     """For each label, the next one that is written as it is and is no answer."""
     following: list[int | None] = [None] * len(labels)
-    seen: dict[tuple[object, ...], int] = {}
+    seen: dict[tuple[bool, ...], int] = {}
     for at in reversed(range(len(labels))):
         label = labels[at]
         if label.name != "answer":
-            written = (*label.style, label.is_lower)
-            following[at] = seen.get(written)
-            seen[written] = at
+            following[at] = seen.get(label.written)
+            seen[label.written] = at
     return following
 
 
