@@ -192,6 +192,7 @@ TALK = Styles(
             "Certainly! Below are the tasks you asked for.\n\n", numbered("- {t}"), f"\n\n{CLOSING}"
         ),
         "heading": around("## More tasks\n\n", DOTTED, "\n\n---\nThese tasks cover many subjects."),
+        "solved": numbered("{n}. {t}\n   Input: None\n   Output: A wrong output."),
         "bold label": numbered("{n}. **Task**: {t}"),
         "label": numbered("{n}. Instruction: {t}"),
         "bold": numbered("{n}. **{t}**"),

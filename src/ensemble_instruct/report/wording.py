@@ -34,7 +34,7 @@ REASONS = {
     "code_fences": "a block of code is opened and not closed",
     "contaminated": "overlaps with a benchmark",
     "content_filter": "the server's content filter refused the request",
-    "not_a_task": "what a model says before or after its list of tasks, or a heading in it",
+    "not_a_task": "what a model says before or after its list of tasks, a heading in it, or the solution of a task",
     "cut_off": "cut off by the token limit",
     "disagreement": "two of the outputs have next to nothing in common",
     "duplicate": "the same instruction with the same input was there before",

@@ -200,7 +200,7 @@ class _Pool:
     def fold(self, answer: Answer, number: int) -> Iterator[Instruction | Rejected]:
         """The records that a reply gives; the kept ones join the pool."""
         reasons = []
-        for text, reason in _pieces(answer.outcome, self.plan.profile, self._form, self._filters):
+        for text, reason in _pieces(answer.outcome, self.plan, self._form, self._filters):
             record = self._judge(text, reason, answer.key, number)
             reasons.append(record.reason if isinstance(record, Rejected) else "")
             yield record
@@ -247,16 +247,21 @@ class _Pool:
 
 
 def _pieces(
-    outcome: Response | Failure, profile: Profile, form: Form, filters: InstructionFilters
+    outcome: Response | Failure, plan: InstructionsPlan, form: Form, filters: InstructionFilters
 ) -> Iterator[tuple[str, str]]:
     """(text, reason to drop it or empty) for each item of the list that a reply is, or goes on."""
     if isinstance(outcome, Failure):
         yield outcome.message, outcome.type
-    elif profile == "published":
+    elif plan.profile == "published":
         for item in _ITEM.split(outcome.text):
             text = squeezed(item)
             yield text, published_reason(text)
     else:
-        is_cut_off = outcome.finish_reason == "length"
-        for text, reason in read_list(outcome.text, continues=form.continues_list, is_cut_off=is_cut_off):
+        items = read_list(
+            outcome.text,
+            continues=form.continues_list,
+            is_cut_off=outcome.finish_reason == "length",
+            keeps_input=plan.kind == "output_only",
+        )
+        for text, reason in items:
             yield text, reason or filters.reason(text)

@@ -171,6 +171,23 @@ FIELD = re.compile(
     re.IGNORECASE,
 )
 """What a task brings with it, on a line of its own."""
+_BEFORE_FIELD, _AFTER_FIELD = r"[*_#> \t-]{0,8}", r"(?: \d+)?[*_]{0,3}\s?[:：]"
+SOLUTION = re.compile(
+    rf"{_BEFORE_FIELD}(?:(?:expected|sample|example|possible|correct|model|suggested) )?"
+    r"(?:outputs?|answers?|responses?|solutions?|ausgabe|antwort|lösung|sortie|réponse|salida|respuesta|solución|saída|"
+    r"resposta|risposta|soluzione|uitvoer|antwoord|odpowiedź|ответ|решение|вывод|输出|輸出|答案|回答|出力|解答|答え|출력|답변|정답)"
+    rf"{_AFTER_FIELD}",
+    re.IGNORECASE,
+)
+"""What begins the solution of a task, on a line of its own: the task ends before it."""
+INPUT = re.compile(
+    rf"{_BEFORE_FIELD}(?:(?:example|sample) )?"
+    rf"(?:inputs?|eingabe|entrée|entrada|invoer|вход|输入|輸入|入力|입력){_AFTER_FIELD}[*_ \t]*"
+    r"(?P<none>[(\[<]?(?:none|n/?a|null|nil|nothing|empty|no input\b[a-z ]{0,20}|not (?:applicable|needed|required)|"
+    r"[-–—]|keine?|aucune?|ninguna?|nenhuma?|nessuno|geen|нет|无|無|なし|없음)?[)\]>.]*[*_ \t]*$)?",
+    re.IGNORECASE,
+)
+"""The input of a task on a line of its own; group `none` where it says that there is none."""
 IMPERATIVES = _compiled(
     _any(
         r"add|analy[sz]e|answer|arrange|ask|assess|brainstorm|build|calculate|categori[sz]e|change|choose|classify|combine",

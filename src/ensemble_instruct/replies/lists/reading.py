@@ -17,7 +17,7 @@ from ensemble_instruct.replies.lists.lines import lines_of
 from ensemble_instruct.replies.lists.markers import marker_of
 from ensemble_instruct.replies.lists.phrases import COLONS, FIELD, assent, is_closing, is_opening
 from ensemble_instruct.replies.lists.pieces import Piece, listed_pieces
-from ensemble_instruct.replies.lists.texts import FENCES, task_text
+from ensemble_instruct.replies.lists.texts import FENCES, parted, task_text
 from ensemble_instruct.replies.lists.unmarked import unmarked_pieces
 
 NOT_A_TASK = "not_a_task"
@@ -42,29 +42,42 @@ class Item(NamedTuple):
     """Empty for a task; `not_a_task` for what stands around the list; `cut_off` where the token limit ended a task."""
 
 
-def read_list(text: str, *, continues: bool, is_cut_off: bool) -> tuple[Item, ...]:
+def read_list(text: str, *, continues: bool, is_cut_off: bool, keeps_input: bool = True) -> tuple[Item, ...]:
     """The tasks that a reply states, in order, and what else it says; at least one item.
 
     `continues`: the reply goes on a list whose next number the prompt ends in, so that it begins with a task's text.
     `is_cut_off`: the token limit ended the reply, and with it the last task, unless an end marker is there.
+    `keeps_input`: what a line below a task gives as its input is a part of it.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     text = _BLANK_LINES.sub("\n\n", text)
     if continues and not _is_answer(text):
-        return tuple(_continued(text, is_cut_off=is_cut_off))
-    return tuple(_items(_answer(text), is_cut_off=is_cut_off)) or (Item("", ""),)
+        return tuple(_continued(text, is_cut_off=is_cut_off, keeps_input=keeps_input))
+    return tuple(_items(_answer(text), is_cut_off=is_cut_off, keeps_input=keeps_input)) or (Item("", ""),)
 
 
-def _items(pieces: list[Piece], *, is_cut_off: bool) -> Iterator[Item]:
+def _items(pieces: list[Piece], *, is_cut_off: bool, keeps_input: bool) -> Iterator[Item]:
     for place, piece in enumerate(pieces):
-        if not piece.is_task:
-            text = without_marker(" ".join(line for line in piece.lines if not line.startswith(FENCES)))
-            if any(letter.isalnum() for letter in text):
-                yield Item(text, NOT_A_TASK)
-        elif text := task_text(piece.lines):
+        if piece.is_task:
             is_last = is_cut_off and piece.end == "open" and place == len(pieces) - 1
-            is_ended = is_last and before_marker("\n".join(piece.lines))[1]
-            yield Item(text, CUT_OFF if piece.end == "half" or (is_last and not is_ended) else "")
+            yield from _task(piece.lines, is_cut_off=piece.end == "half" or is_last, keeps_input=keeps_input)
+        else:
+            yield from _remark(piece.lines)
+
+
+def _task(lines: list[str], *, is_cut_off: bool, keeps_input: bool) -> Iterator[Item]:
+    """A task, and its worked example as something that is none; the last of them is what the token limit cut off."""
+    lines, example = parted(lines, keeps_input=keeps_input)
+    if text := task_text(lines):
+        is_ended = bool(example) or before_marker("\n".join(lines))[1]
+        yield Item(text, CUT_OFF if is_cut_off and not is_ended else "")
+    yield from _remark(example)
+
+
+def _remark(lines: list[str]) -> Iterator[Item]:
+    text = without_marker(" ".join(line for line in lines if not line.startswith(FENCES)))
+    if any(letter.isalnum() for letter in text):
+        yield Item(text, NOT_A_TASK)
 
 
 def _answer(text: str) -> list[Piece]:
@@ -112,18 +125,17 @@ def _is_answer(text: str) -> bool:
     return bool(after and after.gap and after.marker and after.marker.number == 1)
 
 
-def _continued(text: str, *, is_cut_off: bool) -> Iterator[Item]:
+def _continued(text: str, *, is_cut_off: bool, keeps_input: bool) -> Iterator[Item]:
     """What goes on a numbered list, as a base model does it."""
     *items, last = _NEXT_NUMBER.split(text)
     if not items and (blocks := _in_another_style(last)):
-        yield from _items(listed_pieces(blocks), is_cut_off=is_cut_off)
+        yield from _items(listed_pieces(blocks), is_cut_off=is_cut_off, keeps_input=keeps_input)
         return
     last, remark = _without_remark(last)
     for item in items:
-        yield Item(task_text(item.split("\n")), "")
-    task = task_text(last.split("\n"))
-    is_ended = bool(remark) or before_marker(last)[1]
-    yield Item(task, CUT_OFF if is_cut_off and task and not is_ended else "")
+        yield from [*_task(item.split("\n"), is_cut_off=False, keeps_input=keeps_input)] or [Item("", "")]
+    is_half = is_cut_off and not remark
+    yield from [*_task(last.split("\n"), is_cut_off=is_half, keeps_input=keeps_input)] or [Item("", "")]
     if remark:
         yield Item(remark, NOT_A_TASK)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from ensemble_instruct.replies.end_marker import without_marker
-from ensemble_instruct.replies.lists.phrases import IMPERATIVES, LABEL
+from ensemble_instruct.replies.lists.phrases import IMPERATIVES, INPUT, LABEL, SOLUTION
 
 FENCES = ("```", "~~~")
 """How a line begins that opens or closes a block of code."""
@@ -53,6 +53,23 @@ def task_text(lines: list[str]) -> str:
         lines = lines[start:]
         lines[0] = _BULLET.sub("", lines[0], count=1)
     return cleaned(without_marker("\n".join(lines)))
+
+
+def parted(lines: list[str], *, keeps_input: bool) -> tuple[list[str], list[str]]:
+    """(the lines of the task, those of its worked example): some models solve the tasks that they were to state.
+
+    An input belongs to the task where it `keeps_input`; one that is none does not.
+    """
+    lines = "\n".join(lines).split("\n")
+    first = next((place for place, line in enumerate(lines) if line.strip()), 0)
+    task = lines[: first + 1]
+    for place, line in enumerate(lines[first + 1 :], start=first + 1):
+        task_input = INPUT.match(line)
+        if SOLUTION.match(line) or (task_input and not keeps_input):
+            return task, lines[place:]
+        if not task_input or task_input["none"] is None:
+            task.append(line)
+    return task, []
 
 
 def cleaned(text: str) -> str:
