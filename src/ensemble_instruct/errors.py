@@ -17,6 +17,7 @@
     ├── RequestError                   one request got no answer; `Model` deals with it
     │   ├── TransientError
     │   └── RequestRefusedError
+    ├── EmptyError                     ended with nothing in it, which is no success: exit code 1
     └── HubError
 
 A message is one line: what is wrong, where, and the next thing to do. Errors of other libraries are mapped to these at
@@ -110,6 +111,14 @@ class RequestRefusedError(RequestError):
     def __init__(self, message: str, *, type: str) -> None:  # noqa: A002 - the field's name for it
         super().__init__(message)
         self.type = type
+
+
+class EmptyError(EnsembleInstructError):
+    """Raised at the end of what has nothing in it, unless that is allowed.
+
+    That is a run, a merge or a selection without an example, at all or of a kind that was asked for, and a step alone
+    without a row: all is written before. Of an export without a row nothing is written.
+    """
 
 
 class HubError(EnsembleInstructError):

@@ -62,34 +62,65 @@ def test_the_numbers_of_a_finished_run_add_up_from_step_to_step(cli: Cli, tmp_pa
     assert "example was made" not in done.stderr
 
 
-def test_a_kind_that_ends_without_examples_is_warned_of(cli: Cli) -> None:
+def test_a_run_without_an_example_of_a_kind_is_no_success(cli: Cli, tmp_path: Path) -> None:
+    strict = ("run", SIMULATED, "--out", "run", "--set", "ensemble.min_agreement=0.9")
+    done = cli(*strict)
+    assert done.returncode == 1
+    assert "1 examples in run/examples.jsonl" in done.stdout
+    last = done.stderr.splitlines()[-1]
+    dropped = step_lines(done.stdout)["output_only", "parse"].kept
+    assert last == (
+        f"error: no output_only example was made: step ensemble kept none; dropped most: {dropped} low_agreement in "
+        f"ensemble, 15 not_novel in instructions, 8 needs_more_than_text in instructions; run/report.html shows their "
+        f"texts; see what the models disagree on, and how much agreement the section `ensemble` wants; give "
+        f"--allow-empty if this is as wanted"
+    )
+    assert "example was made" not in done.stderr.removesuffix(f"{last}\n")
+    assert cli("status", "run").stdout.splitlines()[-1].startswith("finished; ")
+    assert {"examples.jsonl", "report.html"} < {path.name for path in (tmp_path / "run").iterdir()}
+    allowed = cli(*strict, "--allow-empty", "--log-file", "log")
+    assert allowed.returncode == 0
+    said = last.removeprefix("error: ").partition("; give --allow-empty")[0]
+    assert allowed.stderr.splitlines()[-1] == f"note: {said}"
+    assert f"INFO {said}" in (tmp_path / "log").read_text()
+
+
+def test_a_run_without_any_example_says_so_of_all_kinds_at_once(cli: Cli) -> None:
     done = cli("run", SIMULATED, "--out", "run", "--set", "ensemble.min_agreement=1")
-    assert done.returncode == 0
-    (line,) = [line for line in done.stderr.splitlines() if "no output_only example" in line]
-    assert line.startswith("warning: ")
-    instances = step_lines(done.stdout)["output_only", "parse"].kept
-    assert re.search(rf"dropped most: {instances} \w+ in ensemble, ", line)
-    assert "run/report.html" in line
-    assert "target_reached" not in line
+    assert done.returncode == 1
+    dropped = sum(step_lines(done.stdout)[kind, "parse"].kept for kind in KINDS)
+    assert re.findall("^.* was made: .*$", done.stderr, re.MULTILINE) == [done.stderr.splitlines()[-1]]
+    assert f"error: no example was made: step ensemble kept none; dropped most: {dropped} low_agreement" in done.stderr
 
 
-def test_selecting_and_merging_warn_of_it_too(cli: Cli, finished_run: Path, tmp_path: Path) -> None:
+def test_a_selection_or_a_merge_without_an_example_is_none_either(cli: Cli, finished_run: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         shutil.copytree(finished_run, tmp_path / name)
         assert "example was made" not in cli("select", name).stderr
-    second = cli("select", "first", "--min-agreement", "1", "--to", "second.jsonl")
-    assert re.findall(r"no output_only example was made: .*; (\S+) shows", second.stderr) == [
+
+    def ended(*arguments: str, code: int = 1) -> str:
+        done = cli(*arguments)
+        assert done.returncode == code, done.stderr
+        return done.stderr.splitlines()[-1]
+
+    strict = ("--min-agreement", "0.9")
+    second = ended("select", "first", *strict, "--to", "second.jsonl")
+    assert re.findall(r"^error: no output_only example was made: .*; (\S+) shows", second) == [
         "second.jsonl.rejected.jsonl"
     ]
-    in_place = cli("select", "first", "--min-agreement", "1")
-    assert re.findall(r"warning: no output_only .*; (\S+) shows", in_place.stderr) == ["first/report.html"]
-    assert cli("select", "second", "--min-agreement", "1").returncode == 0
-    merged = cli("merge", "first", "second", "--to", "both")
-    assert merged.returncode == 0, merged.stderr
-    assert re.findall(r"warning: no output_only .*; (\S+) shows", merged.stderr) == ["both/report.html"]
-    filtered = cli("select", "both", "--min-agreement", "0", "--set", "quality.languages=[de]")
-    assert "dropped most" in filtered.stderr
-    assert "filters of the section `quality`" in filtered.stderr
+    assert len(rows(tmp_path / "second.jsonl")) == 1
+    in_place = ended("select", "first", *strict)
+    assert re.findall(r"^error: no output_only .*; (\S+) shows", in_place) == ["first/report.html"]
+    assert len(rows(tmp_path / "first" / "examples.jsonl")) == 1
+    assert ended("select", "second", *strict, "--allow-empty", code=0).startswith("note: no output_only example")
+    merged = ended("merge", "first", "second", "--to", "both")
+    assert re.findall(r"^error: no output_only .*; (\S+) shows", merged) == ["both/report.html"]
+    assert ended("merge", "first", "second", "--to", "again", "--allow-empty", code=0).startswith(
+        "note: no output_only"
+    )
+    filtered = ended("select", "both", "--min-agreement", "0", "--set", "quality.languages=[de]")
+    assert filtered.startswith("error: no example was made: step ensemble kept none; dropped most: ")
+    assert "filters of the section `quality`" in filtered
 
 
 @pytest.mark.parametrize("command", ["run", "init"])

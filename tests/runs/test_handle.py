@@ -15,6 +15,7 @@ import pytest
 
 import ensemble_instruct as ei
 from ensemble_instruct.cli import main
+from ensemble_instruct.errors import EmptyError
 from ensemble_instruct.records import KINDS
 from ensemble_instruct.runs.handle import Records
 from tests.conftest import SIMULATED, rows
@@ -234,22 +235,35 @@ def test_a_run_that_cannot_be_read_is_shown_with_the_reason(finished_run: Path, 
     assert "run.db" in run._repr_html_()
 
 
-def test_a_kind_that_ends_without_examples_is_a_warning_in_the_log(
+def test_an_end_without_an_example_is_an_error_or_if_that_is_allowed_a_warning(
     copied: ei.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def warned_of() -> list[str]:
-        kinds = [str(vars(record)["kind"]) for record in caplog.records if "example was made" in record.getMessage()]
+    def warned() -> bool:
+        said = [record.levelname for record in caplog.records if "no example was made: " in record.getMessage()]
         caplog.clear()
-        return kinds
+        return "WARNING" in said
 
-    strict = {"ensemble": {"min_agreement": 1.0}}
-    run = ei.run(small(**strict), tmp_path / "strict", progress=False)
-    empty = [kind for kind in KINDS if all(example.instance.kind != kind for example in run.examples())]
-    assert empty
-    assert warned_of() == empty
+    strict = small(ensemble={"min_agreement": 1.0})
+    with pytest.raises(EmptyError, match=r"no example was made: .*low_agreement.*allow"):
+        ei.run(strict, tmp_path / "strict", progress=False)
+    run = ei.open_run(tmp_path / "strict")
+    assert (run.state, list(run.examples()), data(run)) == ("finished", [], b"")
+    with pytest.raises(EmptyError, match="no example was made: "):
+        asyncio.run(ei.run_async(strict, tmp_path / "strict", progress=False))
+    assert not warned()
+    assert list(ei.run(strict, tmp_path / "strict", progress=False, allow_empty=True).examples()) == []
+    assert warned()
     copied.select(progress=False)
-    assert warned_of() == []
-    copied.select(min_agreement=1.0, progress=False)
-    assert warned_of() == empty
-    ei.merge([run, copied], tmp_path / "both", progress=False)
-    assert warned_of() == empty
+    assert not warned()
+    with pytest.raises(EmptyError, match="no example was made: "):
+        copied.select(min_agreement=1.0, progress=False)
+    assert copied.select(min_agreement=1.0, progress=False, allow_empty=True) is copied
+    assert warned()
+    with pytest.raises(EmptyError, match="no example was made: "):
+        ei.merge([run, copied], tmp_path / "both", progress=False)
+    assert list(ei.merge([run, copied], tmp_path / "all", progress=False, allow_empty=True).examples()) == []
+    assert warned()
+    with pytest.raises(EmptyError, match="nothing was written"):
+        run.export(tmp_path / "out.jsonl", form="alpaca")
+    assert not (tmp_path / "out.jsonl").exists()
+    assert run.export(tmp_path / "out.jsonl", form="alpaca", allow_empty=True).main.rows == 0

@@ -44,6 +44,9 @@ utility_option = click.option(
 embedding_option = click.option(
     "--embedding-model", metavar="FOLDER", type=PATH, help="Sentence encoder for --utility embedding."
 )
+allow_empty_option = click.option(
+    "--allow-empty", is_flag=True, help="End with exit code 0 also where nothing was made, or nothing of a kind."
+)
 log_file_option = click.option("--log-file", type=PATH, help="Append the log to this file.")
 log_format_option = click.option(
     "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_default=True, help="Of the log lines."
@@ -124,6 +127,15 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
     ):
         gathered = option(gathered)
     return gathered
+
+
+def end_if_empty(missing: str, *, allow_empty: bool) -> None:
+    """The last line of a command that made nothing, or nothing of a kind: an error, or a note where that is allowed."""
+    from ensemble_instruct.runs.empty_kinds import require_made
+
+    require_made(missing, allow_empty=allow_empty)
+    if missing:
+        click.echo(f"note: {missing}", err=True)
 
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:

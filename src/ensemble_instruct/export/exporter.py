@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from ensemble_instruct.errors import InputFileError, RunError
+from ensemble_instruct.errors import EmptyError, InputFileError, RunError
 from ensemble_instruct.export.formats import Format, file_format, plain_table_format, table_format
 from ensemble_instruct.export.layout import FOLDERS, DataFile, Split, Table, is_shard
 from ensemble_instruct.export.options import ExportPlan
@@ -24,7 +24,15 @@ from ensemble_instruct.files.jsonl import JsonRow
 from ensemble_instruct.files.parquet import arrow
 from ensemble_instruct.files.places import require_place, require_writable
 from ensemble_instruct.files.task_rows import read_task_rows
-from ensemble_instruct.store.reading import read_example_texts, read_meta, reading, require_run, require_unedited
+from ensemble_instruct.store.reading import (
+    drops_by_reason,
+    drops_in_words,
+    read_example_texts,
+    read_meta,
+    reading,
+    require_run,
+    require_unedited,
+)
 from ensemble_instruct.store.rows import parsed_row
 
 _CHUNK_ROWS = 1_000
@@ -33,6 +41,7 @@ _CHUNK_BYTES = 16 * 2**20
 """Bytes of their text, above which a portion has fewer rows."""
 _ABOUT = ("README.md", "LICENSE.md", "croissant.json")
 """Files about a dataset, which an export writes too."""
+_NO_PAIR = "no candidate has another text that is less agreed on"
 _LINES_FILE = re.compile(r"\w+\.jsonl")
 _LEFT_BY_TOOLS = re.compile(rf"\.gitattributes|\.cache/huggingface/.*|(.+/)?\.[^/]+{re.escape(UNFINISHED)}")
 """What the Hub's own tools leave in a folder, and an export that was killed."""
@@ -118,7 +127,8 @@ def export_run(
 
     Those of a run that is not finished are chosen again before. Raises `RunError` for such a run, unless the plan
     takes what is there; `InputFileError` for a place that cannot be written, or where something else would be lost,
-    and for an edited `examples.jsonl`, unless the plan ignores edits.
+    and for an edited `examples.jsonl`, unless the plan ignores edits; `EmptyError` where there is no row to write,
+    unless the plan allows that.
     """
     _require_place(plan)
     if not plan.as_folder:
@@ -135,7 +145,8 @@ def export_file(path: Path, plan: ExportPlan, describe: Describe | None = None) 
     Raises `InputFileError` for a row that is not a task with its answer.
     """
     _require_place(plan, path)
-    return _exported(path, _Examples(_rows_of_file(path), plain_table_format), plan, describe)
+    examples = _Examples(path, _rows_of_file(path), plain_table_format, lambda: "holds no task; name one with rows")
+    return _exported(path, examples, plan, describe)
 
 
 def _require_place(plan: ExportPlan, *inputs: Path) -> None:
@@ -173,12 +184,17 @@ def _require_no_file_of_run(path: Path, folder: Path) -> None:
 
 
 class _Examples:
-    """Examples, some at a time, and what became of them; `table_format` is for a table of them, by its name."""
+    """Examples, some at a time, and what became of them; `table_format` is for a table of them, by its name.
+
+    `none` says why there are none, where that is so, and what to do.
+    """
 
     def __init__(
         self,
+        source: Path,
         rows: Iterable[SizedRow],
         table_format: Callable[[str, str | None], Format],
+        none: Callable[[], str],
         choose: Choose | None = None,
         add_thought: AddThought | None = None,
     ) -> None:
@@ -186,7 +202,8 @@ class _Examples:
         self.count = self.with_system = 0
         self.barred: int | None = None if choose is None else 0
         self.with_thought: int | None = None if add_thought is None else 0
-        self._rows, self._choose, self._add_thought = rows, choose, add_thought
+        self._source, self._rows, self._none = source, rows, none
+        self._choose, self._add_thought = choose, add_thought
 
     def chunks(self, most_bytes: int) -> Iterator[list[JsonRow]]:
         """All of them, in order."""
@@ -211,6 +228,18 @@ class _Examples:
         if chunk:
             yield chunk
 
+    def require_rows(self, written: int) -> None:
+        """Raise `EmptyError` where not one row was written of all of them."""
+        if written:
+            return
+        if self.count:
+            why = f"none of its {self.count} examples makes a pair: {_NO_PAIR}; let more models vote (roles.outputs)"
+        elif self.barred:
+            why = f"its quality filters leave out all {self.barred} examples so far"
+        else:
+            why = self._none()
+        raise EmptyError(f"{self._source}: {why}; nothing was written: give --allow-empty for an empty dataset")
+
 
 def _rows_of_run(connection: sqlite3.Connection) -> Iterator[SizedRow]:
     return ((parsed_row(text), len(text)) for text in read_example_texts(connection))
@@ -228,15 +257,21 @@ def _examples(
     rows = _rows_of_run(connection)
     format_of_table = partial(table_format, is_merged="merged" in meta, reasoning=plan.reasoning)
     add_thought = thoughts_of(connection) if plan.reasoning else None
+    none = partial(_none_in_run, folder, connection)
     if meta.get("state") == "finished":
-        return _Examples(rows, format_of_table, add_thought=add_thought)
+        return _Examples(folder, rows, format_of_table, none, add_thought=add_thought)
     if not plan.partial:
         raise RunError(
             f"{folder}: the run is not finished; run it to its end (`ensemble-instruct run --out {folder}`), "
             f"or give --partial for the examples so far"
         )
     choose = choose_again(folder, connection) if choose_again and meta.get("state") == "running" else None
-    return _Examples(rows, format_of_table, choose, add_thought)
+    return _Examples(folder, rows, format_of_table, none, choose, add_thought)
+
+
+def _none_in_run(folder: Path, connection: sqlite3.Connection) -> str:
+    dropped = drops_in_words(drops_by_reason(connection))
+    return f"has no example; dropped most: {dropped or 'nothing'}; see `ensemble-instruct status {folder}`"
 
 
 def _to_file(examples: _Examples, plan: ExportPlan) -> Exported:
@@ -286,6 +321,8 @@ def _written(examples: _Examples, plan: ExportPlan, tables: Sequence[_OpenTable]
         for split, rows in by_split.items():
             for table in tables:
                 table.add(split, rows)
+    if not plan.allow_empty:
+        examples.require_rows(tables[0].rows.total())
     closed = tuple(table.closed() for table in tables)
     has_place = plan.rows == "messages"
     return Exported(

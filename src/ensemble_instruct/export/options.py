@@ -38,6 +38,7 @@ class ExportOptions:
     candidates: bool | None = None
     partial: bool = False
     ignore_edits: bool = False
+    allow_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ class ExportPlan:
     """Where the thoughts go; None: nowhere."""
     ignore_edits: bool = False
     """Whether to go on from the store where somebody has edited `examples.jsonl`."""
+    allow_empty: bool = False
+    """Whether to write a dataset also where it has no row."""
 
     @property
     def is_table(self) -> bool:
@@ -96,6 +99,7 @@ def planned(options: ExportOptions, run_folder: Path) -> ExportPlan:
         partial=options.partial,
         reasoning="tags" if options.think_tags else "field" if options.reasoning else None,
         ignore_edits=options.ignore_edits,
+        allow_empty=options.allow_empty,
     )
 
 

@@ -9,7 +9,7 @@
     fingerprint    what a run remembers of its config, and what a change of it costs
     replay         whether step 1, as it is read now, goes the way that it went
     estimate       requests, tokens and cost before anything is asked
-    empty_kinds    the warning of a kind that has no example in the end
+    empty_kinds    an end with nothing in it: what dropped it, and what to try
     status         where a run is
     step_files     each step alone, from file to file
     handle         a run as an object, for notebooks and programs

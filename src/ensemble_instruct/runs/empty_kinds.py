@@ -1,4 +1,4 @@
-"""A kind of task of which there is no example in the end: what dropped its rows, and what to look at."""
+"""An end with nothing in it: no example, at all or of a kind, or no row of a step; what dropped it, and what to try."""
 
 from __future__ import annotations
 
@@ -9,54 +9,79 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from ensemble_instruct.errors import EmptyError
+from ensemble_instruct.models.model import Model
 from ensemble_instruct.quality.filters import QUALITY_REASONS
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
+from ensemble_instruct.steps.first_replies import what_to_try
 from ensemble_instruct.store.reading import (
-    dropped_counts,
+    drops_by_reason,
+    drops_in_words,
     kept_counts,
     read_meta,
     reading,
     require_run,
-    unread_verdicts,
 )
 
 log = logging.getLogger(__name__)
 SelectionCounts = Counter[tuple[Kind, str]]
 """Records of step 5 by kind and reason, the reason empty for those kept."""
-_REASONS_NAMED = 3
-"""Of a kind without examples."""
-_TARGET_REACHED = "instructions", "target_reached"
+_Drops = Counter[tuple[Step, str]]
+_ASKING: Mapping[Step, Step] = {"instructions": "instructions", "instances": "instances", "parse": "instances"}
+"""The steps that keep nothing where a model cannot do its task, and the step that asks it."""
 _TO_LOOK_AT: Mapping[Step, str] = {
-    "instructions": "see whether the model of roles.instructions stands at its endpoint: a base model at completions, "
-    "a chat model at chat",
-    "instances": "see whether roles.instances writes inputs and outputs as its examples do",
-    "parse": "see whether the models of roles.outputs answer these instances",
-    "outputs": "see what the models disagree on, and how much agreement the section `ensemble` wants",
+    "instructions": "see whether roles.instructions can write a list of tasks",
+    "instances": "see why roles.instances gives no completion",
+    "parse": "see whether the completions state an output, and an input where the kind has one",
+    "outputs": "see whether the models of roles.outputs answer these instances",
+    "ensemble": "see what the models disagree on, and how much agreement the section `ensemble` wants",
 }
-"""By the last step that kept something."""
+"""By the first step that kept nothing."""
 _FILTERS_TO_LOOK_AT = "see whether these tasks are meant to pass the filters of the section `quality`"
 
 
-def warn_of_empty_kinds(folder: Path, second: SelectionCounts | None = None, drops_in: Path | None = None) -> None:
-    """Log a warning for each kind that a run was to make, and of which it has no example.
+def missing_examples(folder: Path, second: SelectionCounts | None = None, drops_in: Path | None = None) -> str:
+    """What to say of a run that has no example, at all or of a kind that it was to make; empty where none is missing.
 
-    Of a `second` selection, which the run does not keep, `drops_in` is the file of its drops.
+    Of a `second` selection, which the run does not keep, `drops_in` is the file of its drops. The log has it too.
     """
     with reading(require_run(folder)) as connection:
         config = json.loads(read_meta(connection).get("config", "{}"))
         wanted = [kind for kind in KINDS if config.get(f"instructions.target.{kind}")]
+        if not wanted:
+            return "no example was made: instructions.target is 0 for both kinds; set how many are wanted"
         filled = {kind for kind in wanted if _has_example(connection, kind)} if second is None else _kinds_in(second)
         empty = [kind for kind in wanted if kind not in filled]
         if not empty:
-            return
-        kept, drops = kept_counts(connection), Counter(dropped_counts(connection)) - unread_verdicts(connection)
-    for kind in empty:
-        counts = Counter({(step, why): count for (step, of, why), count in drops.items() if of == kind})
-        if second is not None:
-            counts = Counter({(step, why): count for (step, why), count in counts.items() if step != "ensemble"})
-            counts.update({("ensemble", why): count for (of, why), count in second.items() if of == kind})
-        reached = {step: kept.get((kind, step), 0) for step in STEPS[:-1]}
-        log.warning("%s", _note(kind, reached, counts, drops_in or folder / "report.html"), extra={"kind": kind})
+            return ""
+        kept, drops = kept_counts(connection), drops_by_reason(connection, empty)
+    if second is not None:
+        drops = Counter({drop: count for drop, count in drops.items() if drop[0] != "ensemble"})
+        for kind in empty:
+            drops.update({("ensemble", why): count for (of, why), count in second.items() if of == kind})
+    reached = [step for step in STEPS[:-1] if any(kept.get((kind, step)) for kind in empty)]
+    failed = next(step for step in STEPS if step not in reached)
+    model = config.get(f"roles.{_ASKING.get(failed)}", "")
+    to_try = _to_try(failed, drops, model, config.get(f"models.{model}.endpoint", ""))
+    what = "no example" if empty == wanted else f"no {empty[0]} example"
+    line = _line(what, failed, drops, drops_in or folder / "report.html", to_try)
+    log.info("%s", line, extra={"kinds": empty})
+    return line
+
+
+def missing_rows(step: Step, dropped: Counter[str], drops_in: Path, asked: Model | None = None) -> str:
+    """What to say of a step alone that wrote no row."""
+    if not dropped:
+        return "no row was written, for the files that were read have none; see whether they are the right ones"
+    drops: _Drops = Counter({(step, why): count for why, count in dropped.items()})
+    to_try = _to_try(step, drops) if asked is None else _to_try(step, drops, asked.name, asked.section.endpoint)
+    return _line("no row", step, drops, drops_in, to_try)
+
+
+def require_made(missing: str, *, allow_empty: bool) -> None:
+    """Raise `EmptyError` where something is missing, unless that is allowed."""
+    if missing and not allow_empty:
+        raise EmptyError(f"{missing}; give --allow-empty if this is as wanted")
 
 
 def _has_example(connection: sqlite3.Connection, kind: Kind) -> bool:
@@ -67,15 +92,18 @@ def _kinds_in(selected: SelectionCounts) -> set[Kind]:
     return {kind for (kind, why), count in selected.items() if count and not why}
 
 
-def _note(kind: Kind, kept: Mapping[Step, int], drops: Counter[tuple[Step, str]], shown_in: Path) -> str:
-    """Where the rows went; `kept` has the steps before step 5."""
-    del drops[_TARGET_REACHED]  # these were not needed any more
-    largest = [(step, why, count) for (step, why), count in sorted(drops.items(), key=lambda drop: -drop[1])]
-    named = ", ".join(f"{count} {why} in {step}" for step, why, count in largest[:_REASONS_NAMED])
-    last = next((step for step in reversed(STEPS[:-1]) if kept[step]), STEPS[0])
-    selecting = next((why for step, why, _ in largest if step == "ensemble"), "")
-    look_at = _FILTERS_TO_LOOK_AT if last == "outputs" and selecting in QUALITY_REASONS else _TO_LOOK_AT[last]
+def _line(what: str, failed: Step, drops: _Drops, shown_in: Path, to_try: str) -> str:
     return (
-        f"no {kind} example was made: the last step that kept some is {last} ({kept[last]}); "
-        f"dropped most: {named or 'nothing'}; {shown_in} shows their texts; {look_at}"
+        f"{what} was made: step {failed} kept none; dropped most: {drops_in_words(drops) or 'nothing'}; "
+        f"{shown_in} shows their texts; {to_try}"
     )
+
+
+def _to_try(failed: Step, drops: _Drops, model: str = "", endpoint: str = "") -> str:
+    """What may help where a step kept nothing; its model where that is known."""
+    reasons = Counter({why: count for (step, why), count in drops.items() if step == failed})
+    most = max(reasons, key=lambda why: reasons[why], default="")
+    if failed == "ensemble" and most in QUALITY_REASONS:
+        return _FILTERS_TO_LOOK_AT
+    asking = _ASKING.get(failed)
+    return what_to_try(asking, model, endpoint, most) if asking and endpoint else _TO_LOOK_AT[failed]

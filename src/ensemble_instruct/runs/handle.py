@@ -8,6 +8,7 @@ raises `KeyboardInterrupt`, and what was answered is kept.
 from __future__ import annotations
 
 import html
+import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -30,8 +31,9 @@ from ensemble_instruct.records import (
     Utility,
 )
 from ensemble_instruct.runs.driver import Driver
+from ensemble_instruct.runs.empty_kinds import require_made
 from ensemble_instruct.runs.progress import Watch, shown_while
-from ensemble_instruct.runs.recorder import Monitor
+from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.status import Status, read_status
 from ensemble_instruct.store.reading import (
     kept_counts,
@@ -52,7 +54,9 @@ if TYPE_CHECKING:
 
     from ensemble_instruct.export.exporter import Exported
     from ensemble_instruct.report.page import ReportPage
+    from ensemble_instruct.runs.selecting import SelectedAnew
 
+log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 Records = Literal["examples", "rejected", "instructions"]
 
@@ -65,28 +69,31 @@ def run(
     progress: bool = True,
     retry_failed: bool = False,
     force: bool = False,
+    allow_empty: bool = False,
 ) -> Run:
     """Make the dataset of a config in a run folder, or go on where an earlier call stopped; returns when it is done.
 
     `config` is a `Config`, the path of a YAML file, or settings as `load_config` takes them. What the folder has
     answered is not asked again. `budget` is what all starts together may cost, in US dollars; `retry_failed` asks
     again what failed for good; `force` goes on with a config that changes the records of the run. `progress` shows
-    bars in a notebook and on a terminal, else lines on stderr.
+    bars in a notebook and on a terminal, else lines on stderr. `allow_empty`: a run that ends without an example, at
+    all or of a kind that was asked for, is a warning in the log and no error.
 
     Works in a notebook, whose loop runs already. An interrupt stops it as Ctrl-C does the command, and raises
     `KeyboardInterrupt`: the same call goes on. Raises `ConfigError` for a config that cannot be, `InputFileError` for a
     folder that is something else, `RunLockedError` when another process works in it, `ConfigChangedError` when the
-    config has changed, and `RunError` when the run cannot go on.
+    config has changed, `RunError` when the run cannot go on, and `EmptyError` when it has ended without an example, at
+    all or of a kind: `open_run` opens it, as all is written.
     """
     settings, place = config_of(config), Path(folder)
 
-    def work(monitor: Monitor) -> Coroutine[Any, Any, object]:
+    def work(monitor: Monitor) -> Coroutine[Any, Any, Summary]:
         from ensemble_instruct.runs.lifecycle import start_or_resume
 
         return start_or_resume(settings, place, monitor, budget=budget, retry_failed=retry_failed, force=force)
 
-    _driven(work, progress=progress, go_on="call run again with the same folder")
-    return Run(place)
+    summary = _driven(work, progress=progress, go_on="call run again with the same folder")
+    return _ended(Run(place), summary.missing, allow_empty=allow_empty)
 
 
 async def run_async(
@@ -97,14 +104,15 @@ async def run_async(
     progress: bool = True,
     retry_failed: bool = False,
     force: bool = False,
+    allow_empty: bool = False,
 ) -> Run:
     """The same as `run`, on the loop of who awaits it; a cancellation drops what is in flight, and keeps all else."""
     from ensemble_instruct.runs.lifecycle import start_or_resume
 
     settings, place, watch = config_of(config), Path(folder), Watch()
     with _shown(watch, progress=progress):
-        await start_or_resume(settings, place, watch, budget=budget, retry_failed=retry_failed, force=force)
-    return Run(place)
+        summary = await start_or_resume(settings, place, watch, budget=budget, retry_failed=retry_failed, force=force)
+    return _ended(Run(place), summary.missing, allow_empty=allow_empty)
 
 
 def open_run(folder: Path | str) -> Run:
@@ -115,21 +123,23 @@ def open_run(folder: Path | str) -> Run:
     return Run(folder)
 
 
-def merge(runs: Sequence[Run | Path | str], folder: Path | str, *, progress: bool = True) -> Run:
+def merge(
+    runs: Sequence[Run | Path | str], folder: Path | str, *, progress: bool = True, allow_empty: bool = False
+) -> Run:
     """Make one run out of several finished ones, in a new folder; what an earlier one has is dropped from a later one.
 
     Raises `InputFileError` for a folder that is not a run, or that is there already, `RunError` for a run that is not
-    finished, and `UsageError` for settings that cannot be merged.
+    finished, `UsageError` for settings that cannot be merged, and `EmptyError` as `run` does.
     """
     folders = [each.folder if isinstance(each, Run) else Path(each) for each in runs]
 
-    def work(monitor: Monitor) -> Coroutine[Any, Any, object]:
+    def work(monitor: Monitor) -> Coroutine[Any, Any, tuple[Summary, object]]:
         from ensemble_instruct.runs.merging.merge import merge_runs
 
         return merge_runs(folders, Path(folder), monitor)
 
-    _driven(work, progress=progress, go_on="merge again")
-    return Run(folder)
+    summary, _ = _driven(work, progress=progress, go_on="merge again")
+    return _ended(Run(folder), summary.missing, allow_empty=allow_empty)
 
 
 class Run:
@@ -204,17 +214,18 @@ class Run:
         keep: float | None = None,
         embedding_model: Path | str | None = None,
         progress: bool = True,
+        allow_empty: bool = False,
     ) -> Run:
         """Select anew in a finished run, with other settings, which it keeps; no model is asked.
 
         Replaces `examples.jsonl` and `report.html`. What is None stays as it is; but a strategy, a utility,
         `min_agreement` or `keep` takes the place of what `min_agreement` and `keep` were. Raises `RunError` when the
-        run is not finished, and `UsageError` for settings that cannot be.
+        run is not finished, `UsageError` for settings that cannot be, and `EmptyError` as `run` does.
         """
         weights = {utility: 1.0} if isinstance(utility, str) else utility
         encoder = None if embedding_model is None else Path(embedding_model)
 
-        def work(monitor: Monitor) -> Coroutine[Any, Any, object]:
+        def work(monitor: Monitor) -> Coroutine[Any, Any, SelectedAnew]:
             from ensemble_instruct.runs.selecting import run_selection, select_anew
 
             selection = run_selection(self.folder).changed(
@@ -222,8 +233,8 @@ class Run:
             )
             return select_anew(self.folder, monitor, selection, embedding_model=encoder)
 
-        _driven(work, progress=progress, go_on="select again")
-        return self
+        selected = _driven(work, progress=progress, go_on="select again")
+        return _ended(self, selected.summary.missing, allow_empty=allow_empty)
 
     def export(
         self,
@@ -239,6 +250,7 @@ class Run:
         candidates: bool | None = None,
         partial: bool = False,
         ignore_edits: bool = False,
+        allow_empty: bool = False,
     ) -> Exported:
         """Write the examples for a trainer, with the options of the command `export`; says what was written.
 
@@ -246,7 +258,8 @@ class Run:
         folder that the command would upload. `to` is a file, or a folder if its name ends in `/`. `reasoning` adds
         the thoughts of the voters that won. Raises `RunError` for a run that is not finished unless `partial`,
         `UsageError` for options that do not go together, `InputFileError` for a place that cannot be written, and for
-        an edited `examples.jsonl` unless `ignore_edits`.
+        an edited `examples.jsonl` unless `ignore_edits`, and `EmptyError` where there is no row to write, unless
+        `allow_empty`.
         """
         from ensemble_instruct.export.exporter import export_run
         from ensemble_instruct.export.front_matter import declared
@@ -257,6 +270,7 @@ class Run:
         options = ExportOptions(
             form=form, to=str(to), split=split, rows=rows, system=system, reasoning=reasoning, think_tags=think_tags,
             shard_size=shard_size, candidates=candidates, partial=partial, ignore_edits=ignore_edits,
+            allow_empty=allow_empty,
         )  # fmt: skip
         describe = describing(None) if form == "hub" else declared
         return export_run(self.folder, planned(options, self.folder), describe, choose_again)
@@ -351,6 +365,14 @@ def _instruction_row(record: Instruction) -> dict[str, Any]:
 
 def _missing(method: str, package: str) -> UsageError:
     return UsageError(f"{method}: needs {package}, which is not installed; pip install {package}")
+
+
+def _ended(run: Run, missing: str, *, allow_empty: bool) -> Run:
+    """The run, where all is written, unless it has nothing in it and that is not allowed."""
+    require_made(missing, allow_empty=allow_empty)
+    if missing:
+        log.warning("%s", missing)
+    return run
 
 
 def _driven(work: Callable[[Monitor], Coroutine[Any, Any, Result]], *, progress: bool, go_on: str) -> Result:

@@ -8,6 +8,7 @@ import logging
 import math
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from ensemble_instruct.config.models import ModelSection
@@ -17,7 +18,7 @@ from ensemble_instruct.licences.policy import require_admitted
 from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.models.structured import settle_form
 from ensemble_instruct.report.page import write_report
-from ensemble_instruct.runs.empty_kinds import warn_of_empty_kinds
+from ensemble_instruct.runs.empty_kinds import missing_examples
 from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint
 from ensemble_instruct.runs.folder import make_folders, require_run_place, set_aside_edits, write_config, write_examples
 from ensemble_instruct.runs.pipeline import run_steps
@@ -45,8 +46,8 @@ async def start_or_resume(
     With `retry_failed`, requests that failed for good are asked again, except those of step 1, whose later prompts
     depend on what it made of them. `budget` is what all starts together may cost, in US dollars.
 
-    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl` and `report.html`; logs a warning for each kind
-    that has no example. Raises `InputFileError` for a folder that is something else, `ConfigError` for a licence that
+    Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl` and `report.html`, also where there is no example:
+    the summary says so. Raises `InputFileError` for a folder that is something else, `ConfigError` for a licence that
     the policy does not admit, `RunLockedError` when another process works in it, `ConfigChangedError` when the config
     would change the records of the run and `force` is not given, `RunError` when the run cannot go on.
     """
@@ -76,9 +77,9 @@ async def start_or_resume(
                 store.set_meta(state="finished")
                 await store.flush()
                 await asyncio.to_thread(write_report, folder)
-                await asyncio.to_thread(warn_of_empty_kinds, folder)
+                missing = await asyncio.to_thread(missing_examples, folder)
                 log.info("run finished", extra={"examples": summary.examples, "seconds": round(summary.seconds, 1)})
-                return summary
+                return replace(summary, missing=missing)
     except EnsembleInstructError:
         if is_new and not (folder / "run.db").exists():
             (folder / "config.yaml").unlink(missing_ok=True)

@@ -15,7 +15,6 @@ from contextlib import aclosing
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.concurrency import drain, gather
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.errors import RunError
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import Answered, Instance, Instruction, Kind, Rejected
@@ -43,7 +42,7 @@ async def run_steps(
 ) -> Summary:
     """Make all records of a run and hand them to the store; answers that it has are not asked again.
 
-    Raises `RunError` when the run cannot go on or ends without any instruction.
+    Raises `RunError` when the run cannot go on.
     """
     began = time.monotonic()
     earlier = {kind: _earlier(store, plan.instructions) for kind, plan in plans.items()}
@@ -66,11 +65,6 @@ async def run_steps(
     await gather(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
     if not Selection.of(config).is_final_at_once(config.quality):
         await select_all(config, store, recorder)
-    if not any(step == "instructions" and not reason for _, step, reason in recorder.counts):
-        raise RunError(
-            "step 1 gave no instruction: see why with `ensemble-instruct status`; roles.instructions must be a base "
-            "model at endpoint: completions, or a chat model at endpoint: chat"
-        )
     return await recorder.summary(began)
 
 

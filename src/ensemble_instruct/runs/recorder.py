@@ -48,6 +48,8 @@ class Summary:
     seconds: float
     words: str
     """Mean words of all outputs, and of those kept, as a sentence."""
+    missing: str = ""
+    """What to say where there is no example, at all or of a kind that was asked for; else empty."""
 
 
 class Recorder:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import RunError, UsageError
 from ensemble_instruct.records import Example, Rejected
 from ensemble_instruct.report.page import write_report
-from ensemble_instruct.runs.empty_kinds import warn_of_empty_kinds
+from ensemble_instruct.runs.empty_kinds import missing_examples
 from ensemble_instruct.runs.fingerprint import with_selection
 from ensemble_instruct.runs.folder import set_aside_edits, write_config, write_examples
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary
@@ -105,8 +105,8 @@ async def select_anew(
         store.set_meta(state="finished")
         await store.flush()
         await asyncio.to_thread(write_report, folder)
-        await asyncio.to_thread(warn_of_empty_kinds, folder)
-        return SelectedAnew(summary, rows_before, config)
+        missing = await asyncio.to_thread(missing_examples, folder)
+        return SelectedAnew(replace(summary, missing=missing), rows_before, config)
 
 
 def run_selection(folder: Path) -> Selection:

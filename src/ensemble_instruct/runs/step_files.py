@@ -45,7 +45,7 @@ from ensemble_instruct.records import (
     Step,
 )
 from ensemble_instruct.replies.end_marker import without_marker
-from ensemble_instruct.runs.empty_kinds import SelectionCounts, warn_of_empty_kinds
+from ensemble_instruct.runs.empty_kinds import SelectionCounts, missing_examples, missing_rows
 from ensemble_instruct.runs.folder import require_no_run_file
 from ensemble_instruct.runs.recorder import Monitor
 from ensemble_instruct.runs.selecting import config_selecting, require_finished, selected
@@ -67,11 +67,12 @@ _INSTANCE = {"instruction": str, "input": str, "output": str}
 
 @dataclass(slots=True)
 class FileSummary:
-    """What a step on files did: rows written, and drops by reason."""
+    """What a step on files did: rows written, drops by reason, and what to say where it made nothing."""
 
     written: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     note: str = ""
+    missing: str = ""
 
 
 async def instructions_to_file(
@@ -102,7 +103,7 @@ async def instructions_to_file(
 
         first = FirstReplies("instructions", kind, model, config.profile)
         made = make_instructions(model, plan.instructions, first=first)
-        return await _write(made, row, to, monitor, "instructions", ascii_only=True)
+        return await _write(made, row, to, monitor, "instructions", asked=model, ascii_only=True)
 
 
 async def instances_to_file(
@@ -132,7 +133,7 @@ async def instances_to_file(
             text_of = str if config.profile == "published" else without_marker
             wanted = _each(Instruction(kind=kind, text=text_of(row["instruction"])) for _, row in rows)
             records = make_instances(wanted, model, plan, model.window)
-            return await _write(records, row, to, monitor, "instances")
+            return await _write(records, row, to, monitor, "instances", asked=model)
 
 
 async def parse_files(
@@ -189,7 +190,7 @@ async def outputs_to_file(
     retry_failed: bool = False,
     sample: int = 1,
 ) -> FileSummary:
-    """Step 4 for one model (of several samples of it the n-th) → `{instruction, input, output}`, in their order."""
+    """Step 4 for one model, or one `sample` of it (from 1) → `{instruction, input, output}`, in their order."""
     require_writable(to, instances)
     voters = voters_for(model_name, config.outputs.samples_of(model_name))
     if sample > len(voters):
@@ -278,7 +279,7 @@ async def select_to_file(
 ) -> FileSummary:
     """Step 5 of a finished run → rows as in its `examples.jsonl`, which stays as it is, like the run's other files.
 
-    The settings are those of `select_anew`; the run does not keep them. Logs a warning for each kind without a row.
+    The settings are those of `select_anew`; the run does not keep them.
     """
     config = config_selecting(folder, selection, embedding_model, overrides, decontaminate)
     require_no_run_file(to, folder)
@@ -296,7 +297,7 @@ async def select_to_file(
                 yield record
 
         summary = await _write(_each(counted()), example_row, to, monitor, "ensemble")
-    warn_of_empty_kinds(folder, counts, _rejected_path(to))
+    summary.missing = missing_examples(folder, counts, _rejected_path(to))
     summary.note = str(lengths)
     return summary
 
@@ -360,6 +361,7 @@ async def _write(
     monitor: Monitor,
     step: Step,
     *,
+    asked: Model | None = None,
     ascii_only: bool = False,
 ) -> FileSummary:
     """Write the kept records to `to` and the drops next to it, both whole; count them."""
@@ -381,6 +383,7 @@ async def _write(
         else:
             drops_path.unlink(missing_ok=True)
     summary.written = rows.count
+    summary.missing = "" if rows.count else missing_rows(step, summary.dropped, drops_path, asked)
     return summary
 
 
@@ -390,9 +393,8 @@ def _rejected_path(to: Path) -> Path:
 
 
 def _rejected_row(record: Rejected) -> JsonRow:
-    row: JsonRow = {"step": record.step, "reason": record.reason, "text": record.text}
-    if record.detail:
-        row["detail"] = record.detail
+    detail = {"detail": record.detail} if record.detail else {}
+    row: JsonRow = {"step": record.step, "reason": record.reason, "text": record.text, **detail}
     if record.candidates:
         row["outputs"] = {candidate.voter: candidate.text for candidate in record.candidates}
     return row

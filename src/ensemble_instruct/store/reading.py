@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from ensemble_instruct.errors import InputFileError, StoreError
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.jsonl import dump
-from ensemble_instruct.records import Answer, Answered, Candidate, Instruction, Kind, Rejected, Step
+from ensemble_instruct.records import KINDS, Answer, Answered, Candidate, Instruction, Kind, Rejected, Step
 from ensemble_instruct.store.database import connect
 from ensemble_instruct.store.rows import (
     SELECT_CANDIDATES,
@@ -38,6 +38,9 @@ from ensemble_instruct.store.rows import (
 
 OF_A_VERDICT = "EXISTS (SELECT 1 FROM request WHERE key = rejected.request AND step = 'ensemble')"
 """Whether a drop of step 4 is no answer to an instance, but a verdict on answers (judge, `toxicity`); in SQL."""
+_TOO_MANY = "instructions", "target_reached"
+_REASONS_NAMED = 3
+"""Of what was dropped, in words."""
 EXAMPLES_DIGEST = "examples"
 """The name in `meta` of the SHA-256 of `examples.jsonl` as the run wrote it."""
 
@@ -121,6 +124,21 @@ def dropped_counts(connection: sqlite3.Connection) -> dict[tuple[Step, Kind | No
     """How many records were dropped, by step, kind and reason; `kind` is None where a step could not tell."""
     rows = connection.execute("SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY step, kind, reason")
     return {(step, kind, reason): count for step, kind, reason, count in rows}
+
+
+def drops_by_reason(connection: sqlite3.Connection, kinds: Collection[Kind] = KINDS) -> Counter[tuple[Step, str]]:
+    """What of these kinds was dropped on its way to the examples: not verdicts, and not what was too many in step 1."""
+    drops: Counter[tuple[Step, str]] = Counter()
+    for (step, kind, why), count in (Counter(dropped_counts(connection)) - unread_verdicts(connection)).items():
+        if kind in kinds and (step, why) != _TOO_MANY:
+            drops[step, why] += count
+    return drops
+
+
+def drops_in_words(drops: Mapping[tuple[Step, str], int]) -> str:
+    """The reasons that dropped most, each with its step."""
+    largest = sorted(drops.items(), key=lambda drop: -drop[1])
+    return ", ".join(f"{count} {why} in {step}" for (step, why), count in largest[:_REASONS_NAMED])
 
 
 def unread_verdicts(connection: sqlite3.Connection) -> Counter[tuple[Step, Kind | None, str]]:

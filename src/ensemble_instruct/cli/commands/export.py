@@ -64,6 +64,7 @@ _OPTIONS = (
     ),
     click.option("--partial", is_flag=True, help="Take the examples so far of a run that is not finished."),
     ignore_edits_option,
+    click.option("--allow-empty", is_flag=True, help="Write the dataset also where it has no row."),
 )
 
 

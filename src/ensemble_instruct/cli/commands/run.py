@@ -12,9 +12,11 @@ from ensemble_instruct.cli.options import (
     PATH,
     ShareRange,
     against_option,
+    allow_empty_option,
     asking,
     config_argument,
     decontaminate_option,
+    end_if_empty,
     preset_option,
     retry_option,
     set_option,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 @against_option
 @decontaminate_option
 @retry_option
+@allow_empty_option
 @asking
 def run(
     config_path: Path | None,
@@ -53,6 +56,7 @@ def run(
     dry_run: bool,
     budget: float | None,
     retry_failed: bool,
+    allow_empty: bool,
     log_file: Path | None,
     log_format: LogFormat,
 ) -> None:
@@ -81,7 +85,7 @@ def run(
         reasons = ", ".join(f"{count} {reason}" for reason, count in failures.most_common())
         click.echo(f"{failures.total()} requests failed for good ({reasons}); --retry-failed asks them again")
     for kind in KINDS:
-        _warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
+        warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
     _print_licence_notes(config)
     simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
     if simulated:
@@ -90,9 +94,11 @@ def run(
         with reading(out / "run.db") as connection:
             click.echo("\n".join(demo_lines(connection, config)))
     click.echo(f"{summary.examples} examples in {out / 'examples.jsonl'} after {summary.seconds:.1f} s")
+    end_if_empty(summary.missing, allow_empty=allow_empty)
 
 
-def _warn_if_short(config: Config, kind: Kind, count: int) -> None:
+def warn_if_short(config: Config, kind: Kind, count: int) -> None:
+    """Say that step 1 ended with fewer instructions of a kind than are wanted, if it did, and why."""
     target = config.instructions.target.of(kind)
     if count < target:
         click.echo(

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from ensemble_instruct.cli.commands.run import warn_if_short
 from ensemble_instruct.cli.commands.select import replace_selection
 from ensemble_instruct.cli.logs import LogFormat
 from ensemble_instruct.cli.options import (
     PATH,
     ShareRange,
     against_option,
+    allow_empty_option,
     asking,
     config_argument,
+    end_if_empty,
     kind_option,
     retry_option,
     selecting,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 @against_option
 @to_option
 @store_option
+@allow_empty_option
 @asking
 def instructions(
     config_path: Path,
@@ -45,6 +49,7 @@ def instructions(
     against: tuple[Path, ...],
     to: Path,
     store: Path | None,
+    allow_empty: bool,
     overrides: tuple[str, ...],
     log_file: Path | None,
     log_format: LogFormat,
@@ -55,7 +60,7 @@ def instructions(
     def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
         return instructions_to_file(config.with_against(against), kind, to=to, store_path=store, monitor=monitor)
 
-    _ask(work, config_path, overrides, to, log_file=log_file, log_format=log_format)
+    _ask(work, config_path, overrides, to, kind=kind, allow_empty=allow_empty, log_file=log_file, log_format=log_format)
 
 
 @click.command()
@@ -65,6 +70,7 @@ def instructions(
 @to_option
 @store_option
 @retry_option
+@allow_empty_option
 @asking
 def instances(
     config_path: Path,
@@ -73,6 +79,7 @@ def instances(
     to: Path,
     store: Path | None,
     retry_failed: bool,
+    allow_empty: bool,
     overrides: tuple[str, ...],
     log_file: Path | None,
     log_format: LogFormat,
@@ -85,7 +92,7 @@ def instances(
             config, kind, instructions_path, to=to, store_path=store, monitor=monitor, retry_failed=retry_failed
         )
 
-    _ask(work, config_path, overrides, to, log_file=log_file, log_format=log_format)
+    _ask(work, config_path, overrides, to, allow_empty=allow_empty, log_file=log_file, log_format=log_format)
 
 
 @click.command()
@@ -96,6 +103,7 @@ def instances(
 @click.option("--novelty-threshold", type=ShareRange(0, 1, min_open=True), default=0.7, show_default=True)
 @click.option("--kind", type=click.Choice(KINDS), help="Kind of all tasks (default: as each completion shows).")
 @against_option
+@allow_empty_option
 def parse(
     instances_paths: tuple[Path, ...],
     to: Path,
@@ -104,6 +112,7 @@ def parse(
     novelty_threshold: float,
     kind: Kind | None,
     against: tuple[Path, ...],
+    allow_empty: bool,
 ) -> None:
     """Step 3 alone: read instances out of completions."""
     from ensemble_instruct.cli.terminal import watched
@@ -122,6 +131,7 @@ def parse(
         )
     )
     _report(to, summary)
+    end_if_empty(summary.missing, allow_empty=allow_empty)
 
 
 @click.command()
@@ -132,6 +142,7 @@ def parse(
 @store_option
 @retry_option
 @click.option("--sample", type=click.IntRange(1), default=1, help="Which of the model's outputs.samples (default: 1).")
+@allow_empty_option
 @asking
 def outputs(
     config_path: Path,
@@ -141,6 +152,7 @@ def outputs(
     store: Path | None,
     retry_failed: bool,
     sample: int,
+    allow_empty: bool,
     overrides: tuple[str, ...],
     log_file: Path | None,
     log_format: LogFormat,
@@ -160,7 +172,7 @@ def outputs(
             sample=sample,
         )
 
-    _ask(work, config_path, overrides, to, log_file=log_file, log_format=log_format)
+    _ask(work, config_path, overrides, to, allow_empty=allow_empty, log_file=log_file, log_format=log_format)
 
 
 @click.command()
@@ -168,12 +180,14 @@ def outputs(
 @click.option("--instances", "instances_path", type=PATH, help="File of step 3.")
 @click.option("--outputs", "outputs_paths", type=PATH, multiple=True, help="File of step 4; repeat.")
 @click.option("--to", type=PATH, help="File to write.")
+@allow_empty_option
 @selecting
 def ensemble(
     run_folder: Path | None,
     instances_path: Path | None,
     outputs_paths: tuple[Path, ...],
     to: Path | None,
+    allow_empty: bool,
     change: Callable[[Selection], Selection],
     embedding_model: Path | None,
     decontaminate: tuple[Path, ...],
@@ -189,8 +203,9 @@ def ensemble(
         if instances_path or outputs_paths or to:
             raise UsageError("give either --run, or --instances, --outputs and --to")
         replace_selection(
-            run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides
-        )
+            run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides,
+            allow_empty=allow_empty,
+        )  # fmt: skip
         return
     if instances_path is None or not outputs_paths or to is None:
         raise UsageError(
@@ -210,6 +225,7 @@ def ensemble(
         )
     )
     _report(to, summary)
+    end_if_empty(summary.missing, allow_empty=allow_empty)
 
 
 def _ask(
@@ -218,17 +234,23 @@ def _ask(
     overrides: tuple[str, ...],
     to: Path,
     *,
+    allow_empty: bool,
     log_file: Path | None,
     log_format: LogFormat,
+    kind: Kind | None = None,
 ) -> None:
-    """Do the work of a step that asks a model, and say what it wrote to `to`."""
+    """Do the work of a step that asks a model, and say what it wrote to `to`, in step 1 of which `kind`."""
     from ensemble_instruct.cli.terminal import watched
     from ensemble_instruct.config.load import load_config
     from ensemble_instruct.files.places import require_writable
 
     config = load_config(config_path, overrides=overrides)
     require_writable(to, config_path)
-    _report(to, watched(lambda monitor: work(config, monitor), log_file, log_format))
+    summary = watched(lambda monitor: work(config, monitor), log_file, log_format)
+    _report(to, summary)
+    if kind is not None:
+        warn_if_short(config, kind, summary.written)
+    end_if_empty(summary.missing, allow_empty=allow_empty)
 
 
 def _report(to: Path, summary: FileSummary) -> None:

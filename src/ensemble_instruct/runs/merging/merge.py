@@ -13,6 +13,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ensemble_instruct.config.load import load_config
@@ -21,7 +22,7 @@ from ensemble_instruct.files.atomic import writing
 from ensemble_instruct.files.atomic_folder import whole_folder
 from ensemble_instruct.quality.filters import require_quality
 from ensemble_instruct.report.page import write_report
-from ensemble_instruct.runs.empty_kinds import warn_of_empty_kinds
+from ensemble_instruct.runs.empty_kinds import missing_examples
 from ensemble_instruct.runs.folder import write_config, write_examples
 from ensemble_instruct.runs.merging.config import Merged, Source, merged_config
 from ensemble_instruct.runs.merging.records import Copied, Copier, Known
@@ -64,8 +65,7 @@ async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tup
                 await store.flush()
             _require_free(to)  # another merge to the same place may have been faster
     await asyncio.to_thread(write_report, to)
-    await asyncio.to_thread(warn_of_empty_kinds, to)
-    return summary, copied
+    return replace(summary, missing=await asyncio.to_thread(missing_examples, to)), copied
 
 
 def _copy(
