@@ -69,11 +69,11 @@ def test_a_run_without_an_example_of_a_kind_is_no_success(cli: Cli, tmp_path: Pa
     assert "1 examples in run/examples.jsonl" in done.stdout
     last = done.stderr.splitlines()[-1]
     dropped = step_lines(done.stdout)["output_only", "parse"].kept
-    assert last == (
-        f"error: no output_only example was made: step ensemble kept none; dropped most: {dropped} low_agreement in "
-        f"ensemble, 15 not_novel in instructions, 8 needs_more_than_text in instructions; run/report.html shows their "
-        f"texts; see what the models disagree on, and how much agreement the section `ensemble` wants; give "
-        f"--allow-empty if this is as wanted"
+    assert re.fullmatch(
+        rf"error: no output_only example was made: step ensemble kept none; dropped most: {dropped} low_agreement in "
+        r"ensemble(, \d+ \w+ in \w+)*; run/report\.html shows their texts; see what the models disagree on, and how "
+        r"much agreement the section `ensemble` wants; give --allow-empty if this is as wanted",
+        last,
     )
     assert "example was made" not in done.stderr.removesuffix(f"{last}\n")
     assert cli("status", "run").stdout.splitlines()[-1].startswith("finished; ")

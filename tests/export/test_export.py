@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     return folder
 
 
-def exported(forks: Forks, folder: Path, form: str, name: str) -> bytes:
+def exported(forks: Forks, folder: Path, form: str, name: str, *options: str) -> bytes:
     """What `export` wrote to a file."""
-    done = forks.run(folder, ["export", "run", "--format", form, "--to", name])
+    done = forks.run(folder, ["export", "run", "--format", form, "--to", name, *options])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{len(examples(folder))} examples in {name}\n"
     return (folder / name).read_bytes()
@@ -137,15 +138,18 @@ def test_an_export_changes_nothing_in_the_run(forks: Forks, place: Path) -> None
     assert {path.name: path.read_bytes() for path in (place / "run").iterdir()} == before
 
 
-def test_a_run_that_kept_no_example_is_exported_empty(forks: Forks, tmp_path: Path) -> None:
+def test_a_run_that_kept_no_example_is_exported_empty_if_that_is_allowed(forks: Forks, tmp_path: Path) -> None:
     (tmp_path / "text_scripts.py").write_text(SCRIPTS.replace('f"Antwort {number} 😀', 'f"nothing alike {number}'))
     config = CONFIG.replace("[voter, base]", "[voter]").replace("min_agreement: 0.1", "min_agreement: 1")
     (tmp_path / "config.yaml").write_text(config)
     done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run"], on_path(tmp_path))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert examples(tmp_path) == []
+    refused = forks.run(tmp_path, ["export", "run", "--format", "alpaca", "--to", "out.json"])
+    assert refused.returncode == 1
+    assert re.fullmatch(r"error: run: has no example; dropped most: \d+ low_agreement in ensemble.*\n", refused.stderr)
     for form, name in [("alpaca", "out.json"), ("original", "out.jsonl"), ("parquet", "out.parquet")]:
-        exported(forks, tmp_path, form, name)
+        exported(forks, tmp_path, form, name, "--allow-empty")
     assert json.loads((tmp_path / "out.json").read_text()) == []
     assert (tmp_path / "out.jsonl").read_bytes() == b""
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 0

@@ -238,9 +238,9 @@ def test_a_split_that_got_nothing_is_left_out_and_told(forks: Forks, tmp_path: P
 
 
 @pytest.mark.parametrize("form", ["parquet", "messages"])
-def test_a_run_without_examples_gives_empty_files(forks: Forks, tmp_path: Path, form: str) -> None:
+def test_a_run_without_examples_gives_empty_files_if_that_is_allowed(forks: Forks, tmp_path: Path, form: str) -> None:
     make_run(tmp_path / "run", [])
-    assert printed(forks, tmp_path, "--format", form, "--to", "out/") == "0 examples in out\n"
+    assert printed(forks, tmp_path, "--format", form, "--to", "out/", "--allow-empty") == "0 examples in out\n"
     if form == "parquet":
         assert table(tmp_path / "out" / "data", "train") == []
     else:

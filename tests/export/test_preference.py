@@ -98,9 +98,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     return folder
 
 
-def exported(forks: Forks, folder: Path, name: str) -> str:
+def exported(forks: Forks, folder: Path, name: str, *options: str) -> str:
     """What the command says of the pairs that it wrote to a file."""
-    done = forks.run(folder, ["export", "run", "--format", "preference", "--to", name])
+    done = forks.run(folder, ["export", "run", "--format", "preference", "--to", name, *options])
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -172,10 +172,16 @@ def test_parquet_holds_the_same_pairs(forks: Forks, place: Path) -> None:
     assert table.to_pylist() == rows(place / "pairs.jsonl")
 
 
-def test_a_run_without_any_pair_gives_an_empty_file_with_all_columns(forks: Forks, place: Path, tmp_path: Path) -> None:
+def test_a_run_without_any_pair_gives_if_allowed_an_empty_file_with_all_columns(
+    forks: Forks, place: Path, tmp_path: Path
+) -> None:
     all_rows = run(forks, tmp_path, "Same")
     for name in ("pairs.jsonl", "pairs.parquet"):
-        assert exported(forks, tmp_path, name) == (
+        refused = forks.run(tmp_path, ["export", "run", "--format", "preference", "--to", name])
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.startswith(f"error: run: none of its {len(all_rows)} examples makes a pair: ")
+        assert not (tmp_path / name).exists()
+        assert exported(forks, tmp_path, name, "--allow-empty") == (
             f"{len(all_rows)} left out, as no candidate has another text that is less agreed on; 0 examples in {name}\n"
         )
     assert (tmp_path / "pairs.jsonl").read_bytes() == b""
