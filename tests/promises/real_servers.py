@@ -27,11 +27,12 @@ KINDS = {"input_output", "output_only"}
 RUN = ("run", "config.yaml", "--out", "run")
 KILLED_AT = 6
 """Answers after which a run is killed."""
-NUMBER_OR_PREAMBLE = re.compile(r"\W*(\d+\W*[.):]|[-*•]|(sure|certainly|here (is|are))\b)", re.IGNORECASE)
+NUMBER_OR_PREAMBLE = re.compile(r"\W*(\d+[.):]+\s|[-*•]|(sure|certainly|here (is|are))\b)", re.IGNORECASE)
 CONTROL_TOKEN = re.compile(r"<\|\w+\|>|</s>|</?think>")
-LABEL = re.compile(r"\W*(task|instruction|input|output)\W*:", re.IGNORECASE)
 FORMS = {
     "completions": "endpoint: completions",
+    "chat": "endpoint: chat, structured: never",
+    "JSON": "endpoint: chat",
 }
 """How the model of steps 1 and 2 is asked, and what its section says for it."""
 DEMONSTRATIONS = {
@@ -111,6 +112,7 @@ def answers(folder: Path) -> Answers:
 class Finished:
     """A run that was killed, resumed to its end, and begun once more."""
 
+    form: str
     said: str
     killed: Answers
     """The answers that it had when it was killed."""
@@ -134,6 +136,7 @@ def finished(request: pytest.FixtureRequest, server: LlamaCpp, tmp_path_factory:
     made_by_then = server.tokens_made()
     done(folder, *RUN)
     return Finished(
+        form=request.param,
         said=said,
         killed=killed,
         answers=answers(folder),
@@ -170,12 +173,21 @@ def test_every_answer_tells_its_tokens_and_why_it_ended(finished: Finished) -> N
         assert answer["finish_reason"] == ("length" if answer["completion_tokens"] == most else "stop")
 
 
+def test_a_server_that_can_holds_the_model_to_json(finished: Finished) -> None:
+    if finished.form != "JSON":
+        pytest.skip("the model writes text in this form")
+    for answer in finished.answers.values():
+        if answer["step"] != "outputs" and answer["finish_reason"] == "stop":
+            assert isinstance(json.loads(answer["text"]), dict)
+            assert "json_schema" in answer["settings"]
+
+
 def test_rows_hold_nothing_that_belongs_to_the_reply_alone(finished: Finished) -> None:
     for example in finished.examples:
         assert not NUMBER_OR_PREAMBLE.match(example["instruction"])
         for name in ("instruction", "input", "output"):
             assert not CONTROL_TOKEN.search(example[name])
-            assert not LABEL.match(example[name])
+            assert not re.match(rf"\W*{name}\W*:", example[name], re.IGNORECASE)
 
 
 def test_check_finds_out_which_settings_llama_cpp_follows(server: LlamaCpp, tmp_path: Path) -> None:
