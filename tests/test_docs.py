@@ -219,7 +219,6 @@ def workshop(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # of a benchmark that holds all texts, a selection would have nothing left
     for name, objects in (("data", texts), ("mmlu", texts[:1])):
         pq.write_table(pa.Table.from_pylist(objects), folder / f"{name}.parquet")
     return folder

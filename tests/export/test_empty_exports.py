@@ -1,4 +1,4 @@
-"""An export without a row is no success: one line says why and what to do, and its place stays as it was."""
+"""An export without a row is no success: one line says why and what to do, and what was at its place stays there."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def test_examples_so_far_that_the_filters_leave_out_are_told_of(forks: Forks, tm
     make_run(tmp_path / "run", made_examples(8))
     change(tmp_path / "run", "UPDATE meta SET value = 'running'")
     with (tmp_path / "run" / "config.yaml").open("a") as config:
-        config.write(f"quality: {{decontaminate: ['{tmp_path}/benchmark.txt']}}\n")
-    (tmp_path / "benchmark.txt").write_text(
+        config.write("quality: {decontaminate: [benchmark.txt]}\n")
+    (tmp_path / "run" / "benchmark.txt").write_text(
         "".join(f"{example.instance.instruction}\n" for example in made_examples(8))
     )
     done = export(forks, tmp_path, "run", "alpaca, lines", "--partial")

@@ -202,8 +202,8 @@ class _Examples:
         self.count = self.with_system = 0
         self.barred: int | None = None if choose is None else 0
         self.with_thought: int | None = None if add_thought is None else 0
-        self._source, self._rows, self._none = source, rows, none
-        self._choose, self._add_thought = choose, add_thought
+        self._source, self._rows, self._none, self._choose = source, rows, none, choose
+        self._add_thought = add_thought
 
     def chunks(self, most_bytes: int) -> Iterator[list[JsonRow]]:
         """All of them, in order."""
@@ -256,8 +256,8 @@ def _examples(
     meta = read_meta(connection)
     rows = _rows_of_run(connection)
     format_of_table = partial(table_format, is_merged="merged" in meta, reasoning=plan.reasoning)
-    add_thought = thoughts_of(connection) if plan.reasoning else None
     none = partial(_none_in_run, folder, connection)
+    add_thought = thoughts_of(connection) if plan.reasoning else None
     if meta.get("state") == "finished":
         return _Examples(folder, rows, format_of_table, none, add_thought=add_thought)
     if not plan.partial:

@@ -30,7 +30,8 @@ _Drops = Counter[tuple[Step, str]]
 _ASKING: Mapping[Step, Step] = {"instructions": "instructions", "instances": "instances", "parse": "instances"}
 """The steps that keep nothing where a model cannot do its task, and the step that asks it."""
 _TO_LOOK_AT: Mapping[Step, str] = {
-    "instructions": "see whether roles.instructions can write a list of tasks",
+    "instructions": "see whether the model of roles.instructions stands at its endpoint: a base model at completions, "
+    "a chat model at chat",
     "instances": "see why roles.instances gives no completion",
     "parse": "see whether the completions state an output, and an input where the kind has one",
     "outputs": "see whether the models of roles.outputs answer these instances",

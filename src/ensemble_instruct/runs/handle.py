@@ -258,7 +258,7 @@ class Run:
         folder that the command would upload. `to` is a file, or a folder if its name ends in `/`. `reasoning` adds
         the thoughts of the voters that won. Raises `RunError` for a run that is not finished unless `partial`,
         `UsageError` for options that do not go together, `InputFileError` for a place that cannot be written, and for
-        an edited `examples.jsonl` unless `ignore_edits`, and `EmptyError` where there is no row to write, unless
+        an edited `examples.jsonl` unless `ignore_edits`, and `EmptyError` where no row is to be written, unless
         `allow_empty`.
         """
         from ensemble_instruct.export.exporter import export_run
