@@ -24,7 +24,7 @@ from tests.support.processes import done, terminal_environment
 from tests.support.servers.llama_cpp import LlamaCpp, llama_cpp
 
 KINDS = {"input_output", "output_only"}
-RUN = ("run", "config.yaml", "--out", "run")
+RUN = ("run", "config.yaml", "--out", "run", "--allow-empty")
 KILLED_AT = 6
 """Answers after which a run is killed."""
 NUMBER_OR_PREAMBLE = re.compile(r"\W*(\d+[.):]+\s|[-*•]|(sure|certainly|here (is|are))\b)", re.IGNORECASE)

@@ -55,7 +55,7 @@ def test_a_chat_model_is_shown_a_list_and_asked_for_more_tasks(form: ChatForm, k
     assert (request.step, request.kind, request.sampling.seed, request.shared) == ("instructions", kind, 7, "all seeds")
     assert "\n\n1. Name a river\n2. Sort the words.\n3. Greet a friend.\n\n" in request.prompt
     assert f"Write {form.tasks_asked} more tasks" in request.prompt
-    assert ("the input itself" in request.prompt) == (kind == "input_output")
+    assert ("The input itself" in request.prompt) == (kind == "input_output")
     assert ("begins with 4." in request.prompt) != form.is_structured
 
 

@@ -7,6 +7,7 @@ original's, whatever the endpoint.
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ CHAT_FORM = "conversation"
 """The name of how chat models are asked: runs that began when they got one text, as completions do, have none."""
 TASKS_ASKED = 8
 """Tasks that a chat model is asked for at once in step 1."""
+_SENTENCE_END = re.compile(r"(?<=[.:?!])\s+|\n")
 _WORD = Sampling(max_tokens=16)
 """Greedy, and no longer than a word needs."""
 _WORD_AFTER_THOUGHT = Sampling(max_tokens=1024)
@@ -75,6 +77,10 @@ class Form(ABC):
     @abstractmethod
     def instructions(self, kind: Kind, demonstrations: Sequence[str], seed: int, shared: str) -> Request:
         """Step 1: more tasks like the demonstrations. `shared`: text that the prompts have in common."""
+
+    def wording(self, kind: Kind) -> tuple[str, ...]:
+        """The sentences of a prompt of step 1 that are no demonstration: a small model may give them back as tasks."""
+        return ()
 
     @abstractmethod
     def instances(self, kind: Kind, demonstrations: Sequence[Demonstration]) -> InstancesQuestion:
@@ -169,6 +175,11 @@ class ChatForm(Form):
         schema = _schema(tasks={"type": "array", "items": _TEXT}) if self.is_structured else ""
         sampling = Sampling(max_tokens=1024, temperature=0.7, top_k=50, seed=seed, json_schema=schema)
         return Request(prompt=prompt, sampling=sampling, step="instructions", kind=kind, shared=shared)
+
+    def wording(self, kind: Kind) -> tuple[str, ...]:
+        """See `Form.wording`."""
+        prompt = self.instructions(kind, (), 0, "").prompt
+        return tuple(filter(None, map(str.strip, _SENTENCE_END.split(prompt))))
 
     def instances(self, kind: Kind, demonstrations: Sequence[Demonstration]) -> InstancesQuestion:
         """See `Form.instances`."""

@@ -38,6 +38,8 @@ from ensemble_instruct.version import __version__
 
 ROUND = 5
 """Prompts that the original builds before it folds any of their replies."""
+_ECHO = 0.7
+"""ROUGE-L F1 to a sentence of the prompt, above which a text repeats it."""
 _ITEM = re.compile(r"\n\d+\s?\. ")
 """Where the next number of the list begins."""
 
@@ -168,6 +170,7 @@ class _Pool:
         self._similar = NoveltyPool(
             plan.seeds, plan.section.novelty_threshold, tokens=tokens_of(plan.profile), base=plan.known
         )
+        self._wording = NoveltyPool(form.wording(plan.kind), _ECHO, tokens=tokens_of(plan.profile))
         self._with_mean = plan.profile == "published" or plan.section.mean_similarity
         self._made: list[str] = []
         self._target = plan.section.target.of(plan.kind)
@@ -212,6 +215,8 @@ class _Pool:
     def _judge(self, text: str, reason: str, key: str, number: int) -> Instruction | Rejected:
         plan = self.plan
         detail = ""
+        if not reason and self._wording.above(text, _ECHO):
+            reason = "not_a_task"  # the model gives back what it was told of tasks
         if not reason and plan.profile == "default" and len(self._made) >= self._target:
             reason = "target_reached"
         if not reason:
