@@ -15,7 +15,8 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from ensemble_instruct.prompts.completions import instances_template, instructions_prompt, outputs_prompt
-from ensemble_instruct.records import KINDS, Demonstration, Kind
+from ensemble_instruct.prompts.forms import ChatForm
+from ensemble_instruct.records import KINDS, Demonstration, Instance, Kind
 
 CONTEXT, _WIDTH, _LAYERS, _HEADS, _WINDOW, _STEPS = 512, 128, 3, 4, 224, 700
 _WORDS = ["river", "apple", "stone", "cloud", "tiger", "lamp", "garden", "window", "silver", "bread"]
@@ -64,7 +65,8 @@ def _texts(chance: random.Random, end: str) -> Iterator[str]:
         tasks = [Demonstration(*_task(kind, chance)) for _ in range(6)]
         yield instances_template(kind, tasks, "default").text
         instruction, given, answer = _task(kind, chance)
-        yield f"{outputs_prompt(instruction, given)}\n{answer}{end}"
+        instance = Instance(kind=kind, instruction=instruction, input=given, output=answer)
+        yield f"{chance.choice((outputs_prompt(instruction, given), ChatForm().outputs(instance).prompt))}\n{answer}{end}"
 
 
 def made(folder: Path) -> Path:
