@@ -17,13 +17,15 @@ from ensemble_instruct.replies.lists.lines import lines_of
 from ensemble_instruct.replies.lists.markers import marker_of
 from ensemble_instruct.replies.lists.phrases import COLONS, FIELD, assent, is_closing, is_opening
 from ensemble_instruct.replies.lists.pieces import Piece, listed_pieces
-from ensemble_instruct.replies.lists.texts import FENCES, parted, task_text
+from ensemble_instruct.replies.lists.texts import FENCES, is_order, parted, task_text
 from ensemble_instruct.replies.lists.unmarked import unmarked_pieces
 
 NOT_A_TASK = "not_a_task"
 CUT_OFF = "cut_off"
 _NEXT_NUMBER = re.compile(r"\n\d+\s?\. ")
 """Where the next number of a list begins that a base model continues."""
+_NEXT_ITEM = re.compile(r"(?<=[.?!\"”]) (?=(?P<number>[0-9]{1,3})(?P<mark>[.)]) \S)")
+"""Where an item may begin behind another one on its line."""
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 _HEAD = 4000
 """How much of a reply shows whether it is an answer, in characters."""
@@ -91,7 +93,7 @@ def _answer(text: str) -> list[Piece]:
             *half,
             Piece(found.after.split("\n"), is_task=False),
         ]
-    blocks = blocks_of(lines_of(_without_tags(text)))
+    blocks = blocks_of(lines_of(_item_a_line(_without_tags(text))))
     return listed_pieces(blocks) if any(block.marker for block in blocks) else unmarked_pieces(blocks)
 
 
@@ -106,6 +108,24 @@ def _without_tags(text: str) -> str:
     if not found or any(line.marker for line in lines_of(text[: found.start()])):
         return text
     return _TAG.sub("\n", _OPENING_TAG.sub("\n• ", text))
+
+
+def _item_a_line(text: str) -> str:
+    """A list whose items stand all on one line, `25. Name … 26. Write …`, as one with an item a line."""
+    places = list(_NEXT_ITEM.finditer(text))
+    if not places or sum(line.marker is not None for line in lines_of(text)) > 1:
+        return text
+    numbers = [int(place["number"]) for place in places]
+    first = text.find(f"{numbers[0] - 1}{places[0]['mark']} ", 0, places[0].start())
+    ends = [place.start() for place in places]
+    texts = [text[start:end] for start, end in zip([first, *ends], [*ends, len(text)], strict=True)]
+    is_list = first >= 0 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return "\n".join([text[:first], *texts]) if is_list and all(map(_is_numbered_order, texts)) else text
+
+
+def _is_numbered_order(text: str) -> bool:
+    marker = marker_of(text.strip())
+    return marker is not None and is_order(marker.text)
 
 
 def _is_answer(text: str) -> bool:

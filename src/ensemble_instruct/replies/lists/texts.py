@@ -42,6 +42,10 @@ _SMALL = re.compile(
     r"(?:an?|and|the|of|for|in|on|to|with|or|vs|by|from|de|du|des|la|les?|et|en|une?|der|die|das|und|el|l[ao]s|y|e|o|d[ao])$"
 )
 """Words that are small in a title too."""
+_SAYS_HOW = re.compile(
+    r"(?:using|without|with|as|at|after|before|under|based|like|please|from|for|by|on|to)\b", re.IGNORECASE
+)
+"""How a line begins that says how to do a task: it is no title."""
 
 
 def task_text(lines: list[str]) -> str:
@@ -179,7 +183,8 @@ def _without_title(text: str) -> str:
     title, rest = found["title"].strip(), text[found.end() :]
     if is_title(title) and _is_whole_task(rest):
         return rest
-    return f"{title}{found['colon'] or found['after']} {rest}"
+    between = found["colon"] or found["after"]
+    return f"{title}{between if between in ':：' else f' {between}'} {rest}"
 
 
 def _without_first_bold(text: str) -> str:
@@ -202,9 +207,13 @@ def _after_title(lines: list[str]) -> int:
     rest = _BULLET.sub("", lines[1], count=1)
     is_alone = len(lines) == 2 or not _BULLET.match(lines[1]) or not _BULLET.match(lines[2])
     wrapped = title.startswith("#") or is_bold(title)
-    return int(
-        wrapped
-        and is_alone
-        and is_title(_unbolded(title.strip("#: ")))
-        and _is_whole_task(" ".join([rest, *lines[2:]]))
-    )
+    return int(wrapped and is_alone and _is_title_of(_unbolded(title.strip("#: ")), " ".join([rest, *lines[2:]])))
+
+
+def _is_title_of(title: str, task: str) -> bool:
+    """Whether a line is the title of the task below it; `Fish facts`, not in capitals, only above an order."""
+    if is_title(title):
+        return _is_whole_task(task)
+    words = title.strip(":： ").split()
+    is_short = 0 < len(words) <= 6 and not ends_sentence(title)
+    return is_short and not _SAYS_HOW.match(words[0]) and not IMPERATIVES.match(title) and is_order(task)
