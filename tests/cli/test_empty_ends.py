@@ -67,6 +67,16 @@ def test_a_step_that_writes_no_row_says_why_and_is_no_success(cli: Cli, tmp_path
     assert allowed.stderr.splitlines()[-1].startswith(f"note: no row was made: step {step} kept none; ")
 
 
+def test_voters_whose_thoughts_are_all_cut_off_are_said_to_need_more_tokens(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path / "tasks.jsonl", TASK)
+    with serving(lambda *_: said("<think>Well, a long thought", "length")) as served:
+        configure(tmp_path, served)
+        done = cli(*STEPS["outputs"].split())
+    assert done.returncode == 1
+    assert "1 thought_only in outputs" in done.stderr
+    assert "; raise outputs.sampling.max_tokens, so that it comes to its end; " in done.stderr
+
+
 @pytest.mark.parametrize("step", ["instances", "parse", "outputs", "ensemble"])
 def test_a_step_that_is_given_no_row_says_so(cli: Cli, tmp_path: Path, step: str) -> None:
     for name in ("tasks", "other", "completions"):

@@ -13,7 +13,7 @@ from ensemble_instruct.errors import EmptyError
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.quality.filters import QUALITY_REASONS
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
-from ensemble_instruct.steps.first_replies import what_to_try
+from ensemble_instruct.steps.first_replies import ENDED_BY_LIMIT, what_to_try
 from ensemble_instruct.store.reading import (
     drops_by_reason,
     drops_in_words,
@@ -106,5 +106,7 @@ def _to_try(failed: Step, drops: _Drops, model: str = "", endpoint: str = "") ->
     most = max(reasons, key=lambda why: reasons[why], default="")
     if failed == "ensemble" and most in QUALITY_REASONS:
         return _FILTERS_TO_LOOK_AT
+    if failed == "outputs" and most in ENDED_BY_LIMIT:
+        return what_to_try(failed, model, endpoint, most)
     asking = _ASKING.get(failed)
     return what_to_try(asking, model, endpoint, most) if asking and endpoint else _TO_LOOK_AT[failed]

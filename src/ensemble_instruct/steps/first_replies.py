@@ -18,6 +18,8 @@ _OF_USE = frozenset({"", "not_novel", "duplicate", "target_reached"})
 """Reasons of what was kept, or would have been if nothing like it had been there: the model can do its task."""
 _NO_REPLY = frozenset({"content_filter", "prompt_too_long", "bad_request", "server_error", "no_scripted_reply"})
 """Reasons of a request that failed."""
+ENDED_BY_LIMIT = frozenset({"thought_only", "cut_off"})
+"""Reasons of replies that the token limit ended too early."""
 _TASKS = {
     "instructions": "continue a numbered list of tasks",
     "instances": "write `input:` and `output:` as its examples do",
@@ -67,10 +69,10 @@ class FirstReplies:
 
 
 def what_to_try(step: Step, model: str, endpoint: str, reason: str) -> str:
-    """What may help where the replies of a model in step 1 or 2 are dropped for a reason."""
+    """What may help where the replies of a model, or of the voters, are dropped for a reason."""
     if reason in _NO_REPLY:
         return "its requests fail: mend that, then run again with --retry-failed, or to another place"
-    if reason in ("thought_only", "cut_off"):
+    if reason in ENDED_BY_LIMIT:
         return f"raise {step}.sampling.max_tokens, so that it comes to its end"
     if endpoint == "completions":
         return (
