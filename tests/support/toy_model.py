@@ -66,7 +66,8 @@ def _texts(chance: random.Random, end: str) -> Iterator[str]:
         yield instances_template(kind, tasks, "default").text
         instruction, given, answer = _task(kind, chance)
         instance = Instance(kind=kind, instruction=instruction, input=given, output=answer)
-        yield f"{chance.choice((outputs_prompt(instruction, given), ChatForm().outputs(instance).prompt))}\n{answer}{end}"
+        prompt = chance.choice((outputs_prompt(instruction, given), ChatForm().outputs(instance).prompt))
+        yield f"{prompt}\n{answer}{end}"
 
 
 def made(folder: Path) -> Path:
