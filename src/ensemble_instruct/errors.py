@@ -116,8 +116,8 @@ class RequestRefusedError(RequestError):
 class EmptyError(EnsembleInstructError):
     """Raised at the end of what has nothing in it, unless that is allowed.
 
-    That is a run, a merge or a selection without an example, at all or of a kind that was asked for, and a step alone
-    without a row: all is written before. Of an export without a row nothing is written.
+    That is a run without an example, at all or of a kind that was asked for: all is written before. Of an export
+    without a row nothing is written.
     """
 
 

@@ -238,10 +238,10 @@ def test_a_licence_that_is_not_admitted_stops_before_the_first_request(
 def test_the_ways_to_go_on_that_the_line_names_do_go_on(
     forks: Forks, tmp_path: Path, server: Served, setting: str
 ) -> None:
-    done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run", "--set", setting])
+    done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run", "--allow-empty", "--set", setting])
     assert done.returncode == 0, done.stderr
     assert server.bodies
-    again = forks.run(tmp_path, ["run", "--out", "run", "--set", "licenses.policy=any"])
+    again = forks.run(tmp_path, ["run", "--out", "run", "--allow-empty", "--set", "licenses.policy=any"])
     assert again.returncode == 0, again.stderr
 
 

@@ -24,7 +24,7 @@ INSTRUCTION = "Say what \"größer\" and <b>less</b> & 'more' mean in Zanzibari:
 INPUT = "one line\n\tand another, in Yucatecan"
 MARKS = ["Zanzibari", "Yucatecan"]
 """A word from each half of the prompt: where the whole of it was taken out, neither is left."""
-PROMPT = f"{INSTRUCTION}\n{INPUT}"
+PROMPT = f"{INSTRUCTION}\n\n{INPUT}"
 
 
 def error(**content: Any) -> bytes:

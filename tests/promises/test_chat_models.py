@@ -91,7 +91,7 @@ def test_a_thought_that_was_cut_off_and_a_refusal_are_drops_and_asked_once(
     styles = Styles({**PLAIN.lists, **replies}, {**PLAIN.worked, **replies}, {**PLAIN.answers, **replies})
     with chat_models(styles) as models:
         (tmp_path / "config.yaml").write_text(chat_config(models.served.base_url, 12))
-        done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run"])
+        done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run", "--allow-empty"])
     run = tmp_path / "run"
     assert done.returncode == 0, done.stderr
     asked = [json.dumps(body, sort_keys=True) for body in models.served.bodies]

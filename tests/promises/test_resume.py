@@ -150,7 +150,7 @@ def test_a_changed_config_is_named_with_its_cost_and_needs_force(
 
 def test_force_asks_only_what_the_change_needs(tmp_path: Path, cli: Cli, served_run: ServedRun) -> None:
     folder = served_run.copy(tmp_path)
-    strict = ("--force", "--set", "ensemble.min_agreement=0.9")
+    strict = ("--force", "--set", "ensemble.min_agreement=0.9", "--allow-empty")
     assert cli("run", served_run.config, "--out", folder, *strict).returncode == 0
     assert served_run.asked_since() == 0
     assert min(row["agreement"] for row in rows(folder / "examples.jsonl")) >= 0.9

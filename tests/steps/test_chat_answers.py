@@ -66,7 +66,7 @@ def run(cli: Cli, tmp_path: Path) -> Any:
 
     def start(*options: str, **sections: Any) -> Path:
         (tmp_path / "config.yaml").write_text(_config(**sections))
-        done = cli("run", "config.yaml", "--out", "run", *options, env=on_path(tmp_path))
+        done = cli("run", "config.yaml", "--out", "run", "--allow-empty", *options, env=on_path(tmp_path))
         assert done.returncode == 0, done.stderr
         return tmp_path / "run"
 

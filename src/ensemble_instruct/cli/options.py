@@ -129,13 +129,10 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
     return gathered
 
 
-def end_if_empty(missing: str, *, allow_empty: bool) -> None:
-    """The last line of a command that made nothing, or nothing of a kind: an error, or a note where that is allowed."""
-    from ensemble_instruct.runs.empty_kinds import require_made
-
-    require_made(missing, allow_empty=allow_empty)
+def note_missing(missing: str) -> None:
+    """The last line of a command that made nothing, or nothing of a kind; `missing` is empty where it did."""
     if missing:
-        click.echo(f"note: {missing}", err=True)
+        click.echo(f"warning: {missing}", err=True)
 
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:

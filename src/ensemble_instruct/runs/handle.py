@@ -123,13 +123,11 @@ def open_run(folder: Path | str) -> Run:
     return Run(folder)
 
 
-def merge(
-    runs: Sequence[Run | Path | str], folder: Path | str, *, progress: bool = True, allow_empty: bool = False
-) -> Run:
+def merge(runs: Sequence[Run | Path | str], folder: Path | str, *, progress: bool = True) -> Run:
     """Make one run out of several finished ones, in a new folder; what an earlier one has is dropped from a later one.
 
     Raises `InputFileError` for a folder that is not a run, or that is there already, `RunError` for a run that is not
-    finished, `UsageError` for settings that cannot be merged, and `EmptyError` as `run` does.
+    finished, `UsageError` for settings that cannot be merged.
     """
     folders = [each.folder if isinstance(each, Run) else Path(each) for each in runs]
 
@@ -139,7 +137,7 @@ def merge(
         return merge_runs(folders, Path(folder), monitor)
 
     summary, _ = _driven(work, progress=progress, go_on="merge again")
-    return _ended(Run(folder), summary.missing, allow_empty=allow_empty)
+    return _ended(Run(folder), summary.missing, allow_empty=True)
 
 
 class Run:
@@ -214,13 +212,12 @@ class Run:
         keep: float | None = None,
         embedding_model: Path | str | None = None,
         progress: bool = True,
-        allow_empty: bool = False,
     ) -> Run:
         """Select anew in a finished run, with other settings, which it keeps; no model is asked.
 
         Replaces `examples.jsonl` and `report.html`. What is None stays as it is; but a strategy, a utility,
         `min_agreement` or `keep` takes the place of what `min_agreement` and `keep` were. Raises `RunError` when the
-        run is not finished, `UsageError` for settings that cannot be, and `EmptyError` as `run` does.
+        run is not finished, `UsageError` for settings that cannot be.
         """
         weights = {utility: 1.0} if isinstance(utility, str) else utility
         encoder = None if embedding_model is None else Path(embedding_model)
@@ -234,7 +231,7 @@ class Run:
             return select_anew(self.folder, monitor, selection, embedding_model=encoder)
 
         selected = _driven(work, progress=progress, go_on="select again")
-        return _ended(self, selected.summary.missing, allow_empty=allow_empty)
+        return _ended(self, selected.summary.missing, allow_empty=True)
 
     def export(
         self,

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import click
 
-from ensemble_instruct.cli.options import PATH, allow_empty_option, end_if_empty
+from ensemble_instruct.cli.options import PATH, note_missing
 
 
 @click.command()
 @click.argument("run_folders", metavar="RUN...", type=PATH, nargs=-1, required=True)
 @click.option("--to", metavar="RUN", type=PATH, required=True, help="Run folder to make.")
-@allow_empty_option
-def merge(run_folders: tuple[Path, ...], to: Path, allow_empty: bool) -> None:
+def merge(run_folders: tuple[Path, ...], to: Path) -> None:
     """Make one run out of several finished ones; what an earlier one has is dropped from a later one."""
     from ensemble_instruct.cli.terminal import watched
     from ensemble_instruct.runs.merging.merge import merge_runs
@@ -29,4 +28,4 @@ def merge(run_folders: tuple[Path, ...], to: Path, allow_empty: bool) -> None:
         click.echo(summary.words)
     dropped = sum(summary.counts.values()) - summary.examples
     click.echo(f"{summary.examples} examples in {to / 'examples.jsonl'}; {dropped} rows dropped by step 5")
-    end_if_empty(summary.missing, allow_empty=allow_empty)
+    note_missing(summary.missing)

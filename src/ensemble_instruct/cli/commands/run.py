@@ -16,7 +16,7 @@ from ensemble_instruct.cli.options import (
     asking,
     config_argument,
     decontaminate_option,
-    end_if_empty,
+    note_missing,
     preset_option,
     retry_option,
     set_option,
@@ -64,6 +64,7 @@ def run(
     from ensemble_instruct.cli.commands.status import status_lines
     from ensemble_instruct.cli.terminal import watched
     from ensemble_instruct.demo.answers import demo_lines, is_demo
+    from ensemble_instruct.runs.empty_kinds import require_made
     from ensemble_instruct.runs.lifecycle import start_or_resume
     from ensemble_instruct.runs.status import read_status
     from ensemble_instruct.store.reading import reading
@@ -94,7 +95,8 @@ def run(
         with reading(out / "run.db") as connection:
             click.echo("\n".join(demo_lines(connection, config)))
     click.echo(f"{summary.examples} examples in {out / 'examples.jsonl'} after {summary.seconds:.1f} s")
-    end_if_empty(summary.missing, allow_empty=allow_empty)
+    require_made(summary.missing, allow_empty=allow_empty)
+    note_missing(summary.missing)
 
 
 def warn_if_short(config: Config, kind: Kind, count: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ensemble_instruct.cli.options import PATH, allow_empty_option, end_if_empty, selecting
+from ensemble_instruct.cli.options import PATH, note_missing, selecting
 
 if TYPE_CHECKING:
     from ensemble_instruct.agreement.selection import Selection
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 @click.option(
     "--to", type=PATH, help="Write a second selection to this file, and leave the run's own files as they are."
 )
-@allow_empty_option
 @selecting
 def select(
     run_folder: Path,
     to: Path | None,
-    allow_empty: bool,
     change: Callable[[Selection], Selection],
     embedding_model: Path | None,
     decontaminate: tuple[Path, ...],
@@ -38,7 +36,6 @@ def select(
     if to is None:
         replace_selection(
             run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides,
-            allow_empty=allow_empty,
         )  # fmt: skip
         return
     from ensemble_instruct.cli.terminal import watched
@@ -62,7 +59,7 @@ def select(
     click.echo(f"{summary.written} examples in {to}; the run's own files stay as they are")
     if summary.dropped:
         click.echo(f"{summary.dropped.total()} rows dropped by step 5, each in {to}.rejected.jsonl")
-    end_if_empty(summary.missing, allow_empty=allow_empty)
+    note_missing(summary.missing)
 
 
 def replace_selection(
@@ -72,7 +69,6 @@ def replace_selection(
     embedding_model: Path | None,
     decontaminate: tuple[Path, ...],
     overrides: tuple[str, ...],
-    allow_empty: bool,
 ) -> None:
     """Select anew in place, and say what that replaced and what the run goes on with."""
     from ensemble_instruct.cli.terminal import watched
@@ -96,7 +92,7 @@ def replace_selection(
     click.echo(f"{summary.examples} examples in {examples}; {dropped} rows dropped by step 5")
     click.echo(f"{examples} was replaced: it has {summary.examples} rows, and had {selected.rows_before}")
     click.echo(f"the run keeps these settings, for `run` and `select`: {', '.join(_settings(selected.config))}")
-    end_if_empty(summary.missing, allow_empty=allow_empty)
+    note_missing(summary.missing)
 
 
 def _settings(config: Config) -> Iterator[str]:

@@ -15,11 +15,10 @@ from ensemble_instruct.cli.options import (
     PATH,
     ShareRange,
     against_option,
-    allow_empty_option,
     asking,
     config_argument,
-    end_if_empty,
     kind_option,
+    note_missing,
     retry_option,
     selecting,
     store_option,
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 @against_option
 @to_option
 @store_option
-@allow_empty_option
 @asking
 def instructions(
     config_path: Path,
@@ -49,7 +47,6 @@ def instructions(
     against: tuple[Path, ...],
     to: Path,
     store: Path | None,
-    allow_empty: bool,
     overrides: tuple[str, ...],
     log_file: Path | None,
     log_format: LogFormat,
@@ -60,7 +57,7 @@ def instructions(
     def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
         return instructions_to_file(config.with_against(against), kind, to=to, store_path=store, monitor=monitor)
 
-    _ask(work, config_path, overrides, to, kind=kind, allow_empty=allow_empty, log_file=log_file, log_format=log_format)
+    _ask(work, config_path, overrides, to, kind=kind, log_file=log_file, log_format=log_format)
 
 
 @click.command()
@@ -70,7 +67,6 @@ def instructions(
 @to_option
 @store_option
 @retry_option
-@allow_empty_option
 @asking
 def instances(
     config_path: Path,
@@ -79,7 +75,6 @@ def instances(
     to: Path,
     store: Path | None,
     retry_failed: bool,
-    allow_empty: bool,
     overrides: tuple[str, ...],
     log_file: Path | None,
     log_format: LogFormat,
@@ -92,7 +87,7 @@ def instances(
             config, kind, instructions_path, to=to, store_path=store, monitor=monitor, retry_failed=retry_failed
         )
 
-    _ask(work, config_path, overrides, to, allow_empty=allow_empty, log_file=log_file, log_format=log_format)
+    _ask(work, config_path, overrides, to, log_file=log_file, log_format=log_format)
 
 
 @click.command()
@@ -103,7 +98,6 @@ def instances(
 @click.option("--novelty-threshold", type=ShareRange(0, 1, min_open=True), default=0.7, show_default=True)
 @click.option("--kind", type=click.Choice(KINDS), help="Kind of all tasks (default: as each completion shows).")
 @against_option
-@allow_empty_option
 def parse(
     instances_paths: tuple[Path, ...],
     to: Path,
@@ -112,7 +106,6 @@ def parse(
     novelty_threshold: float,
     kind: Kind | None,
     against: tuple[Path, ...],
-    allow_empty: bool,
 ) -> None:
     """Step 3 alone: read instances out of completions."""
     from ensemble_instruct.cli.terminal import watched
@@ -131,7 +124,7 @@ def parse(
         )
     )
     _report(to, summary)
-    end_if_empty(summary.missing, allow_empty=allow_empty)
+    note_missing(summary.missing)
 
 
 @click.command()
@@ -142,7 +135,6 @@ def parse(
 @store_option
 @retry_option
 @click.option("--sample", type=click.IntRange(1), default=1, help="Which of the model's outputs.samples (default: 1).")
-@allow_empty_option
 @asking
 def outputs(
     config_path: Path,
@@ -152,7 +144,6 @@ def outputs(
     store: Path | None,
     retry_failed: bool,
     sample: int,
-    allow_empty: bool,
     overrides: tuple[str, ...],
     log_file: Path | None,
     log_format: LogFormat,
@@ -172,7 +163,7 @@ def outputs(
             sample=sample,
         )
 
-    _ask(work, config_path, overrides, to, allow_empty=allow_empty, log_file=log_file, log_format=log_format)
+    _ask(work, config_path, overrides, to, log_file=log_file, log_format=log_format)
 
 
 @click.command()
@@ -180,14 +171,12 @@ def outputs(
 @click.option("--instances", "instances_path", type=PATH, help="File of step 3.")
 @click.option("--outputs", "outputs_paths", type=PATH, multiple=True, help="File of step 4; repeat.")
 @click.option("--to", type=PATH, help="File to write.")
-@allow_empty_option
 @selecting
 def ensemble(
     run_folder: Path | None,
     instances_path: Path | None,
     outputs_paths: tuple[Path, ...],
     to: Path | None,
-    allow_empty: bool,
     change: Callable[[Selection], Selection],
     embedding_model: Path | None,
     decontaminate: tuple[Path, ...],
@@ -204,7 +193,6 @@ def ensemble(
             raise UsageError("give either --run, or --instances, --outputs and --to")
         replace_selection(
             run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides,
-            allow_empty=allow_empty,
         )  # fmt: skip
         return
     if instances_path is None or not outputs_paths or to is None:
@@ -225,7 +213,7 @@ def ensemble(
         )
     )
     _report(to, summary)
-    end_if_empty(summary.missing, allow_empty=allow_empty)
+    note_missing(summary.missing)
 
 
 def _ask(
@@ -234,7 +222,6 @@ def _ask(
     overrides: tuple[str, ...],
     to: Path,
     *,
-    allow_empty: bool,
     log_file: Path | None,
     log_format: LogFormat,
     kind: Kind | None = None,
@@ -250,7 +237,7 @@ def _ask(
     _report(to, summary)
     if kind is not None:
         warn_if_short(config, kind, summary.written)
-    end_if_empty(summary.missing, allow_empty=allow_empty)
+    note_missing(summary.missing)
 
 
 def _report(to: Path, summary: FileSummary) -> None:
