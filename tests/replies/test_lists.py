@@ -60,6 +60,7 @@ STYLES = [
     "### Task 25: Old rules\n{0}\n\n### Task 26: A far country\n{1}\n\n### Task 27: School sums\n{2}",
     "25. **Old rules**\n   {0}\n\n26. **A far country**\n   {1}\n\n27. **School sums:**\n   {2}",
     "25. {0} 26. {1} 27. {2}",
+    "\U0001f4dd 25. {0}\n\u2728 26. {1}\n\u2728 27. {2}",
     "### Task 25\n{0}\n\n### Task 26\n{1}\n\n### Task 27\n{2}",
     "### Task 25: Grammar\n\n{0}\n\n### Task 26: Geography\n\n{1}\n\n### Task 27: Math\n\n{2}",
     "### 25. {0}\n### 26. {1}\n### 27. {2}",
@@ -280,6 +281,10 @@ def test_what_only_wraps_a_task_goes(stated: str, task: str) -> None:
         (
             f"- {NAME}\n- {REWRITE}\n\nWould you like me to:\n- write more\n- make them harder",
             listed(NAME, REWRITE, no("Would you like me to: - write more - make them harder")),
+        ),
+        (
+            f"1. {NAME}\n2. {REWRITE}\n\nNotes:\n- All are text only.\n- None has an input.",
+            listed(NAME, REWRITE, no("Notes: - All are text only. - None has an input.")),
         ),
         (
             f"1. {NAME}\n2. {REWRITE}\n\nHere are some more.\n\n1. Sing a song.\n2. Draw a cat.",

@@ -12,6 +12,8 @@ _QUOTE = re.compile(r"^(?:>[ \t]?)+")
 _RULES = "-=*_~+#|•"
 _RULE = re.compile(r"(?:[-=*_~+#]\s?){3,}$|\|[-:| ]+$|[-*+•]$")
 """A line between parts of a reply, the line under the head of a table, a bullet alone."""
+_EMOJI = re.compile(r"^[\u2600-\u27bf\u2b50\ufe0f\u200d\U0001f300-\U0001faff]{1,8}\s+(?=[*_(\[#]{0,4}\d{1,4}[.):])")
+"""What decorates a line before its number."""
 
 
 class Line(NamedTuple):
@@ -44,6 +46,7 @@ def lines_of(text: str) -> list[Line]:
         indent = len(raw) - len(raw.lstrip())
         if line.startswith(">"):
             line, indent = _QUOTE.sub("", line, count=1).strip(), 0
+        line = _EMOJI.sub("", line, count=1)
         if not line or (line[0] in _RULES and _RULE.match(line)):
             gap, after_rule = True, after_rule or bool(line)
             continue

@@ -89,7 +89,7 @@ _ENDS = _compiled(
         r"i can (?:also )?(?:provide|write|generate|create|add|make|give|help|come)\b",
         r"these (?:tasks|instructions|prompts|exercises|ideas|should|cover|are (?:all|just|designed|meant))\b",
         r"(?:each|all|every)(?: one)?(?: of)?(?: the| these)? (?:tasks?|instructions?|prompts?|exercises?)\b",
-        r"(?:note|p\.?s\.?|remark|hinweis|remarque|nota)\s?[:：*]",
+        r"(?:notes?|p\.?s\.?|remarks?|hinweis|remarque|nota)\s?[:：*]",
         r"(?:please )?note that|please (?:let me know if|feel free)\b",
         rf"thanks?\b(?: you)?[ !.,]|that{_IS} (?:all|it)\b|there you (?:go|have)|enjoy[ !.]|good luck",
         r"lass(?:en sie)? (?:es )?mich wissen|(?:ich )?hoffe\b|viel (?:spaß|erfolg)|sag(?:en sie)? (?:mir|bescheid)",
