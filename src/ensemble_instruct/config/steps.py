@@ -38,7 +38,7 @@ class FiltersSection(Section):
     """Which instructions are dropped at once: in step 1, and the further tasks of step 3."""
 
     min_words: int = Field(default=3, ge=1)
-    """Fewest words. Where a script has no spaces between words, so many characters count as one as it needs."""
+    """Fewest words. Where a script has no spaces between words, a few characters make one: how many, by the script."""
     max_words: int = Field(default=150, ge=1)
     """Most words, counted in the same way."""
     clean_start: bool = True

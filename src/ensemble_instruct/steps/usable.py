@@ -90,7 +90,7 @@ class InstructionFilters:
 
 
 def word_count(text: str) -> int:
-    """How many words a text has: parts between white space, and of scripts without spaces so many letters each."""
+    """How many words a text has: parts between white space; in a script without spaces, a few letters make one."""
     if text.isascii() or not _ANY_UNSPACED.search(text):
         return len(text.split())
     words = 0.0
