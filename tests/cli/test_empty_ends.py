@@ -68,9 +68,9 @@ def test_voters_whose_thoughts_are_all_cut_off_are_said_to_need_more_tokens(cli:
     with serving(lambda *_: said("<think>Well, a long thought", "length")) as served:
         configure(tmp_path, served)
         done = cli(*STEPS["outputs"].split())
-    assert done.returncode == 1
+    assert done.returncode == 0
     assert "1 thought_only in outputs" in done.stderr
-    assert "; raise outputs.sampling.max_tokens, so that it comes to its end; " in done.stderr
+    assert "; raise outputs.sampling.max_tokens, so that it comes to its end" in done.stderr
 
 
 @pytest.mark.parametrize("step", ["instances", "parse", "outputs", "ensemble"])
