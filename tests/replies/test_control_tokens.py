@@ -149,4 +149,4 @@ def test_what_is_left_is_part_of_the_text_and_is_read_again_as_it_is(text: str) 
 )
 def test_a_text_of_nothing_but_tokens_is_read_at_once(part: str) -> None:
     """Were the time to grow with the square of the length, it would be minutes."""
-    before_control_token(part * (400_000 // len(part)))
+    assert before_control_token(part * (400_000 // len(part)))

@@ -231,4 +231,4 @@ def test_a_text_without_tags_is_the_same_object(text: str) -> None:
 )
 def test_a_text_of_nothing_but_tags_is_read_at_once(part: str) -> None:
     """Were the time to grow with the square of the length, it would be minutes."""
-    part_thought(part * (400_000 // len(part)) + "</think>")
+    assert part_thought(part * (400_000 // len(part)) + "</think>")
