@@ -170,7 +170,9 @@ def test_every_answer_tells_its_tokens_and_why_it_ended(finished: Finished) -> N
         assert answer["prompt_tokens"] > 0
         most = json.loads(answer["settings"])["max_tokens"]
         assert answer["completion_tokens"] <= most
-        assert answer["finish_reason"] == ("length" if answer["completion_tokens"] == most else "stop")
+        # JSON may be complete with the last token that is allowed
+        assert answer["finish_reason"] == "stop" or answer["completion_tokens"] == most
+        assert answer["finish_reason"] in ("stop", "length")
 
 
 def test_a_server_that_can_holds_the_model_to_json(finished: Finished) -> None:
