@@ -137,7 +137,7 @@ def merge(runs: Sequence[Run | Path | str], folder: Path | str, *, progress: boo
         return merge_runs(folders, Path(folder), monitor)
 
     summary, _ = _driven(work, progress=progress, go_on="merge again")
-    return _ended(Run(folder), summary.missing, allow_empty=True)
+    return _warned(Run(folder), summary.missing)
 
 
 class Run:
@@ -231,7 +231,7 @@ class Run:
             return select_anew(self.folder, monitor, selection, embedding_model=encoder)
 
         selected = _driven(work, progress=progress, go_on="select again")
-        return _ended(self, selected.summary.missing, allow_empty=True)
+        return _warned(self, selected.summary.missing)
 
     def export(
         self,
@@ -367,6 +367,11 @@ def _missing(method: str, package: str) -> UsageError:
 def _ended(run: Run, missing: str, *, allow_empty: bool) -> Run:
     """The run, where all is written, unless it has nothing in it and that is not allowed."""
     require_made(missing, allow_empty=allow_empty)
+    return _warned(run, missing)
+
+
+def _warned(run: Run, missing: str) -> Run:
+    """The run; what it misses is in the log."""
     if missing:
         log.warning("%s", missing)
     return run

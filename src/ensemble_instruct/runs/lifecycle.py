@@ -72,20 +72,24 @@ async def start_or_resume(
                     await settle_form(models[name], store)
                 began = "started" if is_new else "resumed"
                 log.info("run %s", began, extra={"folder": str(folder), "version": __version__})
-                summary = await run_steps(config, plans, models, store, monitor)
-                write_examples(store, folder / "examples.jsonl")
-                store.set_meta(state="finished")
-                await store.flush()
-                await asyncio.to_thread(write_report, folder)
-                missing = await asyncio.to_thread(missing_examples, folder)
-                log.info("run finished", extra={"examples": summary.examples, "seconds": round(summary.seconds, 1)})
-                return replace(summary, missing=missing)
+                return await _finished(await run_steps(config, plans, models, store, monitor), store, folder)
     except EnsembleInstructError:
         if is_new and not (folder / "run.db").exists():
             (folder / "config.yaml").unlink(missing_ok=True)
             for path in new_folders:
                 shutil.rmtree(path, ignore_errors=True)
         raise
+
+
+async def _finished(summary: Summary, store: Store, folder: Path) -> Summary:
+    """Write the files of a run whose records are made, and note that it is finished."""
+    write_examples(store, folder / "examples.jsonl")
+    store.set_meta(state="finished")
+    await store.flush()
+    await asyncio.to_thread(write_report, folder)
+    missing = await asyncio.to_thread(missing_examples, folder)
+    log.info("run finished", extra={"examples": summary.examples, "seconds": round(summary.seconds, 1)})
+    return replace(summary, missing=missing)
 
 
 def _require_budget(budget: float | None, sections: Iterable[ModelSection]) -> None:

@@ -88,15 +88,20 @@ def run(
     for kind in KINDS:
         warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
     _print_licence_notes(config)
-    simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
-    if simulated:
-        click.echo(f"note: {', '.join(simulated)} are scripted: simulated models, not real ones", err=True)
+    _print_simulated(config)
     if is_demo(config):
         with reading(out / "run.db") as connection:
             click.echo("\n".join(demo_lines(connection, config)))
     click.echo(f"{summary.examples} examples in {out / 'examples.jsonl'} after {summary.seconds:.1f} s")
     require_made(summary.missing, allow_empty=allow_empty)
     note_missing(summary.missing)
+
+
+def _print_simulated(config: Config) -> None:
+    """Which models of a run are no real ones."""
+    simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
+    if simulated:
+        click.echo(f"note: {', '.join(simulated)} are scripted: simulated models, not real ones", err=True)
 
 
 def warn_if_short(config: Config, kind: Kind, count: int) -> None:

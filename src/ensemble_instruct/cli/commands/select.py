@@ -35,8 +35,8 @@ def select(
     """
     if to is None:
         replace_selection(
-            run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides,
-        )  # fmt: skip
+            run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides
+        )
         return
     from ensemble_instruct.cli.terminal import watched
     from ensemble_instruct.runs.selecting import run_selection

@@ -192,8 +192,8 @@ def ensemble(
         if instances_path or outputs_paths or to:
             raise UsageError("give either --run, or --instances, --outputs and --to")
         replace_selection(
-            run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides,
-        )  # fmt: skip
+            run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides
+        )
         return
     if instances_path is None or not outputs_paths or to is None:
         raise UsageError(
