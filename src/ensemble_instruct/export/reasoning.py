@@ -5,14 +5,11 @@ Thoughts are read out of the stored replies, one example at a time. They have no
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable
 
 from ensemble_instruct.files.jsonl import JsonRow
-from ensemble_instruct.records import Profile, Response
-from ensemble_instruct.replies.reader import read_reply
-from ensemble_instruct.store.reading import read_answer, read_candidates, read_meta
+from ensemble_instruct.store.reading import read_candidates, read_profile, read_response
 
 AddThought = Callable[[JsonRow], JsonRow]
 """Puts the thought into an example, under `reasoning`, or returns it as it is where there is none."""
@@ -23,20 +20,12 @@ def thoughts_of(connection: sqlite3.Connection) -> AddThought:
 
     What a model thought in step 2 was about the making of a task, so the voter `instance` gives none.
     """
-    profile: Profile = json.loads(read_meta(connection).get("config", "{}")).get("profile", "default")
+    profile = read_profile(connection)
 
     def with_thought(example: JsonRow) -> JsonRow:
         winners = (each for each in read_candidates(connection, example["id"]) if each.voter in example["winners"])
-        thoughts = (_thought(connection, winner.request_key, profile) for winner in winners)
-        thought = next(filter(None, thoughts), "")
+        replies = (read_response(connection, winner.request_key, profile) for winner in winners)
+        thought = next(filter(None, (reply.reasoning.strip() for reply in replies if reply is not None)), "")
         return example | {"reasoning": thought} if thought else example
 
     return with_thought
-
-
-def _thought(connection: sqlite3.Connection, key: str, profile: Profile) -> str:
-    answer = read_answer(connection, key)
-    if answer is None or not isinstance(answer.outcome, Response):
-        return ""
-    read = read_reply(answer.outcome, profile)
-    return read.reasoning.strip() if isinstance(read, Response) else ""

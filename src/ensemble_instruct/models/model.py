@@ -22,7 +22,7 @@ from ensemble_instruct.models.servers import Servers
 from ensemble_instruct.models.telemetry import Telemetry
 from ensemble_instruct.prompts.forms import form_of
 from ensemble_instruct.records import Answer, Failure, Profile, Request, Response, estimated_tokens
-from ensemble_instruct.replies.reader import read_reply
+from ensemble_instruct.replies.reader import read_answer
 from ensemble_instruct.store.store import Store
 
 _WINDOW_FACTOR = 16
@@ -167,11 +167,7 @@ class Model:
 
         Raises `RunError` when the run cannot go on.
         """
-        answer = await self._committed(request)
-        if isinstance(answer.outcome, Failure):
-            return answer
-        outcome = read_reply(answer.outcome, self.profile)
-        return answer if outcome is answer.outcome else Answer(answer.key, outcome)
+        return read_answer(await self._committed(request), self.profile)
 
     async def _committed(self, request: Request) -> Answer:
         key = self.key(request)

@@ -11,7 +11,7 @@
     worked_tasks/     worked examples: the task that was asked for, and further ones
     end_marker        the end marker of the original, taken out of what models say
 
-Public: `read_reply` (in `reader`); `part_thought`, `Parted` (in `thoughts`); `before_control_token` (in
+Public: `read_reply`, `read_answer` (in `reader`); `part_thought`, `Parted` (in `thoughts`); `before_control_token` (in
 `control_tokens`); `verdict_of`, `is_toxic` (in `verdicts`); `CleanAnswer`, `clean_answer` (in `answers`);
 `Item`, `read_list` (in `lists`);
 `WorkedTask`, `read_worked_tasks` (in `worked_tasks`); `squeezed`, `before_marker`, `without_marker` (in `end_marker`).

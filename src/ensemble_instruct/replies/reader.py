@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ensemble_instruct.records import Failure, Profile, Response
+from ensemble_instruct.records import Answer, Failure, Profile, Response
 from ensemble_instruct.replies.control_tokens import before_control_token
 from ensemble_instruct.replies.end_marker import squeezed
 from ensemble_instruct.replies.thoughts import Parted, part_thought
@@ -48,6 +48,14 @@ def read_reply(response: Response, profile: Profile) -> Response | Failure:
     is_hidden = not read.text and read.finish_reason == "length"
     is_thought = parted.is_thought_only or (bool(read.reasoning.strip()) and not read.text.strip())
     return _thought_only(read) if is_thought or is_hidden else read
+
+
+def read_answer(answer: Answer, profile: Profile) -> Answer:
+    """The answer with its response read; a failure stays as it is."""
+    if isinstance(answer.outcome, Failure):
+        return answer
+    outcome = read_reply(answer.outcome, profile)
+    return answer if outcome is answer.outcome else Answer(answer.key, outcome)
 
 
 def _parted(text: str) -> tuple[Parted, bool]:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ConfigChangedError, RunError
-from ensemble_instruct.models.model import request_key
+from ensemble_instruct.models.known import KnownAnswers
 from ensemble_instruct.models.structured import noted_form
-from ensemble_instruct.prompts.forms import Form
-from ensemble_instruct.records import Answer, Failure, Instruction, Kind, Profile, Request
-from ensemble_instruct.replies.reader import READING, read_reply
+from ensemble_instruct.records import Answer, Instruction, Kind, Request
+from ensemble_instruct.replies.reader import READING
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.plans import KindPlan
 from ensemble_instruct.store.store import Store
@@ -29,9 +28,9 @@ async def require_same_way(config: Config, plans: Mapping[Kind, KindPlan], store
     name = config.roles.instructions
     section = config.models[name]
     form = noted_form(name, section, config.profile, store)
+    replay = _Replay(KnownAnswers(store.answer, section, config.profile, form))
     again = 0
     for kind, plan in plans.items():
-        replay = _Replay(store, section.identity, form, config.profile)
         again += await _asked_again(plan, replay, store, kind)
     if again:
         raise ConfigChangedError(
@@ -48,19 +47,15 @@ class _NotAnsweredError(RunError):
 class _Replay:
     """Stands in for a model of step 1: knows what the store knows."""
 
-    def __init__(self, store: Store, identity: tuple[str, ...], form: Form, profile: Profile) -> None:
-        self.form = form
-        self._store, self._identity = store, identity
-        self._profile: Profile = profile
+    def __init__(self, known: KnownAnswers) -> None:
+        self.form, self._known = known.form, known
 
     async def ask(self, request: Request) -> Answer:
         """See `Model.ask`; raises `_NotAnsweredError` instead of asking."""
-        answer = self._store.answer(request_key(self._identity, request))
+        answer = self._known.to(request)
         if answer is None:
             raise _NotAnsweredError("not answered")
-        if isinstance(answer.outcome, Failure):
-            return answer
-        return Answer(answer.key, read_reply(answer.outcome, self._profile))
+        return answer
 
     def set_aside(self, name: str, places: int) -> None:
         """See `Model.set_aside`: there are no places."""

@@ -24,7 +24,7 @@ from ensemble_instruct.runs.fingerprint import with_selection
 from ensemble_instruct.runs.folder import set_aside_edits, write_config, write_examples
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary
 from ensemble_instruct.steps.ensemble import select
-from ensemble_instruct.steps.plans import asked_as, comparers_of, filters_of
+from ensemble_instruct.steps.plans import comparers_of, filters_of, known_answers
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
 from ensemble_instruct.store.reading import require_run
 from ensemble_instruct.store.store import Store, opened_store
@@ -161,7 +161,7 @@ def _require_toxicity_verdicts(config: Config, store: Store, folder: Path) -> No
     section = config.quality.toxicity
     if section is None:
         return
-    verdicts = ToxicityVerdicts(store.answer, *asked_as(config, section.model))
+    verdicts = ToxicityVerdicts(known_answers(config, section.model, store.answer))
     if not all(verdicts.was_asked(instance) for instance, _ in islice(store.answered(()), _LOOKED_AT)):
         raise RunError(
             f"{folder}: model {section.model} has not judged its outputs; set quality.toxicity in its config.yaml, and "

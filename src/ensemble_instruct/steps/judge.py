@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from itertools import combinations
+from pathlib import Path
 
 from ensemble_instruct.agreement.answers import answer_form
 from ensemble_instruct.agreement.ballots import Matrix, pairwise, rouge_l_matrix
 from ensemble_instruct.agreement.utilities import Texts
 from ensemble_instruct.errors import RunError
-from ensemble_instruct.models.model import Model, request_key
+from ensemble_instruct.models.known import KnownAnswers
+from ensemble_instruct.models.model import Model
 from ensemble_instruct.prompts.forms import Form
 from ensemble_instruct.records import Answered, Failure, Instance, Rejected, Request
 from ensemble_instruct.replies.verdicts import verdict_of
 from ensemble_instruct.steps.judging import make_judgements
-from ensemble_instruct.store.store import Store
 
 NO_VERDICT = "no_verdict"
 """Why a reply is dropped that cannot be read."""
@@ -47,13 +48,13 @@ def _open_pairs(outputs: Sequence[str]) -> list[tuple[str, str]]:
 
 
 class Verdicts:
-    """The comparer of the utility `judge`: the verdicts of the judge, from the store.
+    """The comparer of the utility `judge`: the verdicts of the judge on the outputs of the run in a folder.
 
     Where a verdict cannot be read, ROUGE-L takes its place. Raises `RunError` where it was not asked.
     """
 
-    def __init__(self, store: Store, identity: Sequence[str], form: Form) -> None:
-        self._store, self._identity, self._form = store, identity, form
+    def __init__(self, known: KnownAnswers, folder: Path) -> None:
+        self._known, self._folder = known, folder
 
     def __call__(self, rows: Sequence[Texts]) -> list[Matrix]:
         """See `utilities.Comparer`."""
@@ -73,10 +74,10 @@ class Verdicts:
         return pairwise(len(outputs), agreement)
 
     def _verdict(self, instance: Instance, one: str, other: str) -> float | None:
-        answer = self._store.answer(request_key(self._identity, verdict_request(self._form, instance, one, other)))
+        answer = self._known.to(verdict_request(self._known.form, instance, one, other))
         if answer is None:
             raise RunError(
-                f"{self._store.path.parent}: the judge has not compared all outputs; set ensemble.utility and "
+                f"{self._folder}: the judge has not compared all outputs; set ensemble.utility and "
                 "roles.judge in its config.yaml, and run it with --force: the judge is asked, and nothing else"
             )
         return None if isinstance(answer.outcome, Failure) else verdict_of(answer.outcome.text)

@@ -12,8 +12,8 @@ from ensemble_instruct.agreement.selection import Comparers
 from ensemble_instruct.agreement.utilities import PURE, require_chrf
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.files.dataset import open_dataset
+from ensemble_instruct.models.known import AnswerOf, KnownAnswers
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
-from ensemble_instruct.prompts.forms import Form, form_of
 from ensemble_instruct.quality.filters import Filters, require_quality
 from ensemble_instruct.records import KINDS, Kind, Profile
 from ensemble_instruct.steps.instances import InstancesPlan
@@ -21,7 +21,7 @@ from ensemble_instruct.steps.instructions import InstructionsPlan
 from ensemble_instruct.steps.judge import Verdicts
 from ensemble_instruct.steps.outputs import OutputsPlan
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, require_seed_tasks
-from ensemble_instruct.steps.toxicity import AnswerOf, ToxicityVerdicts
+from ensemble_instruct.steps.toxicity import ToxicityVerdicts
 from ensemble_instruct.store.store import Store
 
 
@@ -94,7 +94,7 @@ def comparers_of(config: Config, store: Store) -> Comparers:
     if config.ensemble.embedding_model is not None:
         comparers["embedding"] = Embedder(config.ensemble.embedding_model)
     if "judge" in config.ensemble.utility.names and config.roles.judge is not None:
-        comparers["judge"] = Verdicts(store, *asked_as(config, config.roles.judge))
+        comparers["judge"] = Verdicts(known_answers(config, config.roles.judge, store.answer), store.path.parent)
     return comparers
 
 
@@ -102,11 +102,10 @@ def filters_of(config: Config, answer_of: AnswerOf) -> Filters:
     """The quality filters that the config switches on; reads the benchmarks."""
     section = config.quality.toxicity
     return Filters(
-        config.quality, None if section is None else ToxicityVerdicts(answer_of, *asked_as(config, section.model))
+        config.quality, None if section is None else ToxicityVerdicts(known_answers(config, section.model, answer_of))
     )
 
 
-def asked_as(config: Config, name: str) -> tuple[tuple[str, ...], Form]:
-    """What of a model goes into the keys of its requests, and their form."""
-    section = config.models[name]
-    return section.identity, form_of(section.endpoint, config.profile)
+def known_answers(config: Config, name: str, answer_of: AnswerOf) -> KnownAnswers:
+    """What a model of the config has answered."""
+    return KnownAnswers(answer_of, config.models[name], config.profile)

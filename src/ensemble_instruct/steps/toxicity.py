@@ -6,18 +6,16 @@ run selects anew. Step 5 then takes the verdicts from the store, so that selecti
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 
-from ensemble_instruct.models.model import Model, request_key
-from ensemble_instruct.prompts.forms import Form
+from ensemble_instruct.models.known import KnownAnswers
+from ensemble_instruct.models.model import Model
 from ensemble_instruct.quality.filters import TOXIC, TOXICITY_UNKNOWN
 from ensemble_instruct.quality.hit import Hit
 from ensemble_instruct.records import Answer, Answered, Failure, Instance, Rejected, Request
 from ensemble_instruct.replies.verdicts import is_toxic
 from ensemble_instruct.steps.judging import make_judgements
 
-AnswerOf = Callable[[str], Answer | None]
-"""Looks up the committed answer under a key."""
 _SHOWN = 200
 """Characters of a reply that a drop shows."""
 
@@ -40,8 +38,8 @@ def _different(outputs: Sequence[str]) -> list[str]:
 class ToxicityVerdicts:
     """The filter `toxicity`: what a model says of outputs, by the answers that are known."""
 
-    def __init__(self, answer_of: AnswerOf, identity: Sequence[str], form: Form) -> None:
-        self._answer_of, self._identity, self._form = answer_of, identity, form
+    def __init__(self, known: KnownAnswers) -> None:
+        self._known = known
 
     def __call__(self, instance: Instance, text: str) -> Hit | None:
         """A hit where the model finds an output harmful, or nothing is known of it."""
@@ -59,4 +57,4 @@ class ToxicityVerdicts:
         return not instance.output.strip() or self._answer(instance, instance.output) is not None
 
     def _answer(self, instance: Instance, text: str) -> Answer | None:
-        return self._answer_of(request_key(self._identity, self._form.toxicity(instance, text.strip())))
+        return self._known.to(self._known.form.toxicity(instance, text.strip()))

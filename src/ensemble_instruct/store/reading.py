@@ -20,7 +20,19 @@ from filelock import FileLock, Timeout
 from ensemble_instruct.errors import InputFileError, StoreError
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.jsonl import dump
-from ensemble_instruct.records import KINDS, Answer, Answered, Candidate, Instruction, Kind, Rejected, Step
+from ensemble_instruct.records import (
+    KINDS,
+    Answer,
+    Answered,
+    Candidate,
+    Instruction,
+    Kind,
+    Profile,
+    Rejected,
+    Response,
+    Step,
+)
+from ensemble_instruct.replies.reader import read_reply
 from ensemble_instruct.store.database import connect
 from ensemble_instruct.store.rows import (
     SELECT_CANDIDATES,
@@ -70,6 +82,21 @@ def read_answer(connection: sqlite3.Connection, key: str) -> Answer | None:
     """The committed answer under a key, or None."""
     row = connection.execute(f"{SELECT_OUTCOMES} WHERE key = ?", (bytes.fromhex(key),)).fetchone()
     return None if row is None else Answer(key, outcome_of(row))
+
+
+def read_profile(connection: sqlite3.Connection) -> Profile:
+    """The profile of a run."""
+    profile: Profile = json.loads(read_meta(connection).get("config", "{}")).get("profile", "default")
+    return profile
+
+
+def read_response(connection: sqlite3.Connection, key: str, profile: Profile) -> Response | None:
+    """The response under a key as the steps read it; None where there is none, or no answer in it."""
+    answer = read_answer(connection, key)
+    if answer is None or not isinstance(answer.outcome, Response):
+        return None
+    read = read_reply(answer.outcome, profile)
+    return read if isinstance(read, Response) else None
 
 
 def read_instructions(connection: sqlite3.Connection, kind: Kind) -> Iterator[Instruction]:

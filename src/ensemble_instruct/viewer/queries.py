@@ -21,7 +21,6 @@ from ensemble_instruct.records import (
     STEPS,
     Candidate,
     Kind,
-    Profile,
     Response,
     Step,
     content_id,
@@ -36,6 +35,7 @@ from ensemble_instruct.store.reading import (
     read_answer,
     read_candidates,
     read_meta,
+    read_profile,
 )
 from ensemble_instruct.store.rows import candidate_row, parsed_row, turns_of
 
@@ -324,8 +324,7 @@ def _read(connection: sqlite3.Connection, key: bytes) -> tuple[str, str]:
     answer = read_answer(connection, key.hex())
     if answer is None or not isinstance(answer.outcome, Response):
         return "", ""
-    profile: Profile = json.loads(read_meta(connection).get("config", "{}")).get("profile", "default")
-    read = read_reply(answer.outcome, profile)
+    read = read_reply(answer.outcome, read_profile(connection))
     if isinstance(read, Response):
         return read.text, read.reasoning.strip()
     return "", answer.outcome.reasoning.strip() or part_thought(answer.outcome.text).thought
