@@ -24,7 +24,9 @@ from ensemble_instruct import cli
 from ensemble_instruct.export import exporter
 from ensemble_instruct.models.clients import scripted
 from ensemble_instruct.models.clients.openai import client
+from ensemble_instruct.replies import lists
 from ensemble_instruct.runs import estimate, lifecycle, progress, status, step_files
+from ensemble_instruct.steps.text_only import needs
 sys.argv[0] = "ensemble-instruct"
 sys.dont_write_bytecode = True
 gc.freeze()

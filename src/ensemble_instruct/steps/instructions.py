@@ -31,7 +31,6 @@ from ensemble_instruct.records import (
     content_id,
 )
 from ensemble_instruct.replies.end_marker import squeezed
-from ensemble_instruct.replies.lists import read_list
 from ensemble_instruct.steps.first_replies import FirstReplies
 from ensemble_instruct.steps.usable import InstructionFilters, published_reason
 from ensemble_instruct.version import __version__
@@ -262,6 +261,8 @@ def _pieces(
             text = squeezed(item)
             yield text, published_reason(text)
     else:
+        from ensemble_instruct.replies.lists import read_list  # here, as most commands read no list
+
         items = read_list(
             outcome.text,
             continues=form.continues_list,

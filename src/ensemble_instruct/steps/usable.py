@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ensemble_instruct.config.steps import FiltersSection
-from ensemble_instruct.steps.text_only.needs import needs_more_than_text
 
 _PUBLISHED_WORDS = (4, 150)
 """Fewest and most words of an instruction, as the original has it."""
@@ -81,12 +80,19 @@ class InstructionFilters:
             return "too_short"
         if section.clean_start and not _starts_cleanly(text):
             return "starts_with_punctuation"
-        if section.text_only and needs_more_than_text(text):
+        if section.text_only and _needs_more_than_text(text):
             return "needs_more_than_text"
         folded = _folded(text) if self._words else ""
         if any(_holds(folded, word) for word in self._words):
             return "blocked_word"
         return "blocked_pattern" if any(pattern.search(text) for pattern in self._patterns) else ""
+
+
+def _needs_more_than_text(text: str) -> bool:
+    # imported here, as most commands never ask: the phrases take a tenth of a second to compile
+    from ensemble_instruct.steps.text_only.needs import needs_more_than_text
+
+    return needs_more_than_text(text)
 
 
 def word_count(text: str) -> int:

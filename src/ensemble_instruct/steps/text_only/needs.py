@@ -24,7 +24,7 @@ from ensemble_instruct.steps.text_only.english import (
 from ensemble_instruct.steps.text_only.other_languages import phrases_of_other_languages
 
 _READ = 10_000
-"""So many characters are read."""
+"""Characters that are read at most."""
 _TOLD = re.compile(
     r"[^:\uff1a.?!\u3002\uff1f\uff01]{0,60}[:\uff1a] ?(?!https?:|www\.|[\[<])(?:[^\s:]{1,60} \S|[^\x00-\x7f]{5})"
 )
