@@ -135,7 +135,7 @@ def test_rows_without_another_text_are_left_out_and_counted_in_one_line(forks: F
     all_rows = rows(place / "run" / "examples.jsonl")
     left = sum(case_of(row["instruction"]) in ("Same", "Cased") for row in all_rows)
     assert exported(forks, place, "pairs.jsonl") == (
-        f"{left} left out, as no candidate has another text that is less agreed on; "
+        f"{left} left out, as no candidate has another answer that is less agreed on; "
         f"{len(all_rows) - left} examples in pairs.jsonl\n"
     )
 
@@ -153,15 +153,52 @@ def test_a_blank_candidate_is_never_rejected_against_the_winner(forks: Forks, tm
     assert {case_of(pair["prompt"]) for pair in rows(tmp_path / "pairs.jsonl")} == {"Longer"}
 
 
-def test_white_space_at_the_ends_makes_no_other_text() -> None:
-    """It may lower an agreement that a model measures."""
-    answers = [("a", "red green", 0.9), ("b", "red green\n", 0.4), ("c", "red", 0.5)]
-    candidates = [dict(zip(("voter", "output", "score"), each, strict=True)) for each in answers]
-    example = {"id": "1", "instruction": "Say.", "input": "", "output": "red green", "candidates": candidates}
-    pair = preference_row(example)
+def example_of(*answers: tuple[str, float]) -> dict[str, Any]:
+    """An example of which the first text was chosen; each text has a voter and a score."""
+    candidates = [{"voter": f"v{at}", "output": text, "score": score} for at, (text, score) in enumerate(answers)]
+    return {"id": "1", "instruction": "Say.", "input": "", "output": answers[0][0], "candidates": candidates}
+
+
+LONG = "You pay 1000 euros in all.\n\n" + "The trip is paid by your 2 friends, as agreed. " * 2000
+
+
+@pytest.mark.parametrize(
+    ("chosen", "same"),
+    [
+        ("red green", "red green\n"),  # it may lower an agreement that a model measures
+        ("1,000", "1000"),
+        ("It costs 3.50 euros.", "it costs 3.5 euros"),
+        ("Oslo", '"OSLO."'),
+        ("one\ntwo", "one \r\n\r\n  two"),
+        ("(yes)", "Yes!"),
+        ("東京", "「東京」。"),
+        ("Qué río", "¿Qué río?"),
+        ("Il faut 12\u202f000 euros", "« Il faut 12000 euros »"),
+        ("café", "cafe\u0301"),
+        ("„Oslo“", "Oslo"),
+        ("نعم", "نعم؟"),
+        (LONG, LONG.replace("1000", "1,000").replace("friends,", "friends").upper()),
+    ],
+    ids=range(13),
+)
+def test_the_same_answer_in_other_marks_is_not_rejected_but_the_next_other_text_is(chosen: str, same: str) -> None:
+    pair = preference_row(example_of((chosen, 0.9), (same, 0.1), ("red", 0.5), ("red and blue", 0.7)))
     assert pair is not None
-    assert (pair["chosen"], pair["rejected"]) == ("red green", "red")
-    assert preference_row(example | {"candidates": candidates[:2]}) is None
+    assert (pair["chosen"], pair["rejected"], pair["rejected_voters"]) == (chosen, "red", ["v2"])
+    assert pair["margin"] == pytest.approx(0.4)
+    assert preference_row(example_of((chosen, 0.9), (same, 0.1))) is None
+
+
+@pytest.mark.parametrize(("chosen", "other"), [("35", "3.5"), ("-5", "5"), ("C#", "C++"), ("x²", "x2"), ("!", "?")])
+def test_a_mark_that_changes_the_answer_makes_a_pair(chosen: str, other: str) -> None:
+    pair = preference_row(example_of((chosen, 0.9), (other, 0.1)))
+    assert pair is not None
+    assert (pair["chosen"], pair["rejected"]) == (chosen, other)
+
+
+def test_a_long_run_of_one_mark_is_looked_at_once() -> None:
+    for mark in ".)]!¿":
+        assert preference_row(example_of((f"{mark * 500_000}a", 0.9), (f"{mark * 500_000}a.", 0.1))) is None
 
 
 def test_parquet_holds_the_same_pairs(forks: Forks, place: Path) -> None:
@@ -182,7 +219,8 @@ def test_a_run_without_any_pair_gives_if_allowed_an_empty_file_with_all_columns(
         assert refused.stderr.startswith(f"error: run: none of its {len(all_rows)} examples makes a pair: ")
         assert not (tmp_path / name).exists()
         assert exported(forks, tmp_path, name, "--allow-empty") == (
-            f"{len(all_rows)} left out, as no candidate has another text that is less agreed on; 0 examples in {name}\n"
+            f"{len(all_rows)} left out, as no candidate has another answer that is less agreed on; "
+            f"0 examples in {name}\n"
         )
     assert (tmp_path / "pairs.jsonl").read_bytes() == b""
     exported(forks, place, "pairs.parquet")

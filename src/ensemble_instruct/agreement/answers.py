@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections.abc import Sequence
 
 _NUMBER = re.compile(r"(?<![\w.,])([-+]?)(\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(?:\.(\d+))?(?![\w]|[.,]\d)")
@@ -13,8 +14,26 @@ _VALUE = re.compile(r"-?\d+(?:\.\d+)?")
 _DIGIT = re.compile(r"\d")
 _QUOTES = str.maketrans({**dict.fromkeys("\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"), "\u2212": "-"})
 """Quotation marks, which go, and the minus sign, which becomes a hyphen."""
-_STOPS = re.compile(r"[.,;:!?\u2026]+(?=[\s)\]}]|$)|(?<!\S)[(\[{]+|[)\]}]+(?=[\s.,;:!?]|$)")
-"""What ends a sentence or encloses a word: not a part of the answer."""
+_STOPS = re.compile(
+    r"(?<![.,;:!?\u2026])[.,;:!?\u2026]++(?=[\s)\]}]|$)|(?<!\S)[(\[{]+|(?<![)\]}])[)\]}]++(?=[\s.,;:!?]|$)"
+)
+"""What ends a sentence or encloses a word: not a part of the answer. Each run of marks is looked at once."""
+_WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+"""Marks and letters as wide as an ideograph."""
+_MARKS = _WIDE | str.maketrans(
+    {
+        **dict.fromkeys("\u3002\uff61\u0964\u0965\u06d4\u0589\u1362\u104b", "."),
+        **dict.fromkeys("\u3001\uff64\u060c", ","),
+        **dict.fromkeys("\u061b\u037e", ";"),
+        "\u061f": "?",
+        **dict.fromkeys("\u00bf\u00a1\u201a\u201e\u201b\u201f\u2039\u203a\u300c\u300d\u300e\u300f", ""),
+    }
+)
+"""The marks of other scripts as those of ASCII; what quotes a word, or begins a question in Spanish, goes."""
+_THOUSANDS = re.compile(r"[\u00a0\u2009\u202f](?<=\d.)(?=\d{3}(?!\d))")
+"""A space that does not break, between thousands."""
+_HEAD = 200
+"""Characters by which most texts are told apart."""
 _NO_LETTERS = dict.fromkeys(
     [
         *map(ord, string.punctuation + string.digits),
@@ -32,7 +51,7 @@ class Answers:
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = texts
         # a necessary condition that one `translate` tests: most texts of a pair differ in it, and need no form
-        self._letters = [text.lower().translate(_NO_LETTERS) for text in texts]
+        self._letters = list(map(_letters, texts))
         self._forms: dict[int, str] = {}
 
     def same(self, i: int, j: int) -> bool:
@@ -60,6 +79,29 @@ def answer_form(text: str) -> str:
     if _DIGIT.search(plain):
         plain = _NUMBER.sub(_number, plain)
     return " ".join(_STOPS.sub("", plain).split()) or text.strip()
+
+
+def is_same_answer(one: str, other: str) -> bool:
+    """Whether two texts say the same, and differ at most in how it is written, in any script.
+
+    What makes no difference is that of `answer_form`, by which agreement is measured, and the like of it elsewhere:
+    東京。 is 東京, „Oslo“ is Oslo. False for two texts of white space alone.
+    """
+    # up to a space, where nothing that follows changes what a character is composed to
+    heads = [_letters(_with_ascii_marks(text[:_HEAD].rpartition(" ")[0])) for text in (one, other)]
+    if not heads[0].startswith(heads[1]) and not heads[1].startswith(heads[0]):
+        return False
+    return Answers([_with_ascii_marks(one), _with_ascii_marks(other)]).same(0, 1)
+
+
+def _with_ascii_marks(text: str) -> str:
+    if text.isascii():
+        return text
+    return _THOUSANDS.sub("", unicodedata.normalize("NFC", text).translate(_MARKS))
+
+
+def _letters(text: str) -> str:
+    return text.lower().translate(_NO_LETTERS)
 
 
 def _number(match: re.Match[str]) -> str:

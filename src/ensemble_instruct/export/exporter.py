@@ -41,7 +41,7 @@ _CHUNK_BYTES = 16 * 2**20
 """Bytes of their text, above which a portion has fewer rows."""
 _ABOUT = ("README.md", "LICENSE.md", "croissant.json")
 """Files about a dataset, which an export writes too."""
-_NO_PAIR = "no candidate has another text that is less agreed on"
+_NO_PAIR = "no candidate has another answer that is less agreed on"
 _LINES_FILE = re.compile(r"\w+\.jsonl")
 _LEFT_BY_TOOLS = re.compile(rf"\.gitattributes|\.cache/huggingface/.*|(.+/)?\.[^/]+{re.escape(UNFINISHED)}")
 """What the Hub's own tools leave in a folder, and an export that was killed."""

@@ -73,18 +73,22 @@ def preference_row(example: JsonRow) -> JsonRow | None:
     """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
 
     Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
-    None where no voter gave another text that is not blank, or only texts that are as agreed on. White space at the
-    ends makes no other text, and what a quality filter has something against is in no pair.
+    None where no voter gave another text that is not blank, or only texts that are as agreed on. What is the same
+    answer in other marks (`1,000` and `1000`) is no other text, and what a quality filter has something against is in
+    no pair.
     """
+    from ensemble_instruct.agreement.answers import is_same_answer  # for pairs alone: other formats start without it
+
     chosen, candidates = example["output"], example["candidates"]
-    others = [
+    others = (
         candidate
         for candidate in candidates
         if candidate["output"].strip() not in ("", chosen.strip()) and "barred" not in candidate
-    ]
-    if not others:
+    )
+    ranked = sorted(others, key=lambda other: (other["score"], -len(other["output"]), other["output"]))
+    worst = next((other for other in ranked if not is_same_answer(chosen, other["output"])), None)
+    if worst is None:
         return None
-    worst = min(others, key=lambda other: (other["score"], -len(other["output"]), other["output"]))
     score = next(candidate["score"] for candidate in candidates if candidate["output"] == chosen)
     if score <= worst["score"]:
         return None

@@ -137,7 +137,7 @@ def _say(exported: Exported, plan: ExportPlan) -> None:
         click.echo(f"note: {some} examples have a thought: their winning voters gave none in step 4", err=True)
     left = ""
     if exported.left_out:
-        left = f"{exported.left_out} left out, as no candidate has another text that is less agreed on; "
+        left = f"{exported.left_out} left out, as no candidate has another answer that is less agreed on; "
     click.echo(f"{left}{exported.main.rows} examples in {to}{_splits(exported.main)}")
     for table in exported.tables[1:]:
         click.echo(f"{table.rows} rows with every candidate in {to / table.folder}{_splits(table)}")
