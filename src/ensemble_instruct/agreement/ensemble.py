@@ -20,7 +20,7 @@ from ensemble_instruct.agreement.selection import (
 from ensemble_instruct.agreement.strategies import Choice, Question, Standing, View
 from ensemble_instruct.agreement.utilities import utility_weights
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.records import DEFAULT_STRATEGY, INSTANCE_VOTER, Instance, Kind, Strategy, Utility
+from ensemble_instruct.records import DEFAULT_STRATEGY, INSTANCE_VOTER, OF_THREE, Instance, Kind, Strategy, Utility
 
 Outputs = Mapping[str, str] | Sequence[str]
 """The outputs for one task: by voter, or in a list, whose voters are called `0`, `1`, …"""
@@ -68,7 +68,8 @@ def ensemble(
     chosen. A voter called `instance` is the instance's own output, the first of the three of the original's strategies;
     else the first of the row is. `utility` says what agreement means, one or several with weights; `embedding` needs
     `embedding_model`, the folder of a sentence encoder. A row needs `min_agreement`, or to be in the share `keep` of
-    the most agreed-on; without either, the default of the strategy. `threshold` belongs to the original's strategies.
+    the most agreed-on; without either, the default of the strategy. `threshold` belongs to the original's strategies,
+    which read outputs without the white space at their ends, and give them so.
 
     Raises `UsageError` for rows or settings that cannot be.
     """
@@ -78,7 +79,7 @@ def ensemble(
         selection = replace(selection, threshold=threshold)
     _require_possible(selection)
     comparers = comparers_for(selection.weights, None if embedding_model is None else Path(embedding_model))
-    table = _table(rows, tasks)
+    table = _table(rows, tasks, is_stripped=strategy in OF_THREE)
     ballots = ballots_for([(row.instance, list(row.outputs.values())) for row in table], selection, comparers)
     view = _view(table, ballots) if strategy in WITH_A_VIEW else View()
     choices = [
@@ -103,8 +104,10 @@ class _Row:
     the tasks are not known, the number of the row."""
 
 
-def _table(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None) -> list[_Row]:
+def _table(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None, *, is_stripped: bool) -> list[_Row]:
     outputs = [_by_voter(row, f"rows[{place}]") for place, row in enumerate(rows)]
+    if is_stripped:
+        outputs = [{voter: text.strip() for voter, text in by_voter.items()} for by_voter in outputs]
     if tasks is None:
         unknown = Instance(kind="output_only", instruction="", input="", output="")
         return [_Row(unknown, by_voter, f"{place:016x}") for place, by_voter in enumerate(outputs)]

@@ -204,9 +204,8 @@ async def outputs_to_file(
                 return {"instruction": instance.instruction, "input": instance.input, "output": candidate.text}
 
             async def with_candidate() -> AsyncGenerator[Answered | Rejected, None]:
-                window = model.window
                 wanted = _each(_instances(rows))
-                answered = make_outputs(wanted, [(voters[sample - 1], model)], outputs_plan(config), window)
+                answered = make_outputs(wanted, [(voters[sample - 1], model)], outputs_plan(config), model.window)
                 async with closing(answered) as records:
                     async for record in records:
                         if isinstance(record, Rejected) or record[1]:
@@ -230,15 +229,16 @@ async def ensemble_files(
     section = quality or QualitySection()
     require_writable(to, instances, *outputs, *section.decontaminate)
     filters = Filters(section)
-    if selection.strategy in OF_THREE and len(outputs) != 2:
+    as_original = selection.strategy in OF_THREE  # it strips each text as it reads its files
+    if as_original and len(outputs) != 2:
         raise UsageError(f"--strategy {selection.strategy}: needs exactly two --outputs; use balanced or consensus")
     with checked_rows(instances, _INSTANCE) as rows:
-        voters = [(_voter_name(path, outputs), _read_outputs(path)) for path in outputs]
+        voters = [(_voter_name(path, outputs), _read_outputs(path, as_original)) for path in outputs]
         places: Counter[str] = Counter()
 
         def answered() -> Iterator[Answered]:
             places.clear()
-            for instance in _instances(rows):
+            for instance in _instances(rows, as_original):
                 place = places[instance.id]
                 places[instance.id] += 1
                 # the same instance may be there several times: its n-th row goes with the n-th output of each voter
@@ -302,16 +302,17 @@ async def select_to_file(
     return summary
 
 
-def _instances(rows: Iterable[NumberedRow]) -> Iterator[Instance]:
+def _instances(rows: Iterable[NumberedRow], is_stripped: bool = False) -> Iterator[Instance]:
     for _, row in rows:
-        kind: Kind = "input_output" if row["input"].strip() else "output_only"
-        yield Instance(kind=kind, instruction=row["instruction"], input=row["input"], output=row["output"])
+        instruction, task_input, output = (row[name].strip() if is_stripped else row[name] for name in _INSTANCE)
+        kind: Kind = "input_output" if task_input.strip() else "output_only"
+        yield Instance(kind=kind, instruction=instruction, input=task_input, output=output)
 
 
-def _read_outputs(path: Path) -> dict[str, list[str]]:
+def _read_outputs(path: Path, is_stripped: bool) -> dict[str, list[str]]:
     """The outputs of one voter by instance id; the same instruction and input may be there several times."""
     texts: dict[str, list[str]] = defaultdict(list)
-    for instance in _instances(read_rows(path, _INSTANCE)):
+    for instance in _instances(read_rows(path, _INSTANCE), is_stripped):
         texts[instance.id].append(instance.output)
     return texts
 
@@ -394,7 +395,5 @@ def _rejected_path(to: Path) -> Path:
 
 def _rejected_row(record: Rejected) -> JsonRow:
     detail = {"detail": record.detail} if record.detail else {}
-    row: JsonRow = {"step": record.step, "reason": record.reason, "text": record.text, **detail}
-    if record.candidates:
-        row["outputs"] = {candidate.voter: candidate.text for candidate in record.candidates}
-    return row
+    outputs = {"outputs": {each.voter: each.text for each in record.candidates}} if record.candidates else {}
+    return {"step": record.step, "reason": record.reason, "text": record.text, **detail, **outputs}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import compress, islice
 
 from ensemble_instruct.agreement.ballots import (
@@ -41,6 +42,7 @@ from ensemble_instruct.agreement.utilities import (
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.quality.filters import NO_FILTERS, QUALITY_REASONS, Filters
 from ensemble_instruct.records import (
+    OF_THREE,
     Answered,
     Example,
     Rejected,
@@ -135,6 +137,17 @@ class _DecidedRows:
         self._numbers.extend(triangle(example.matrix))
 
 
+def _as_read(row: Answered, selection: Selection) -> Answered:
+    """The row as the strategy reads it: the original's strip white space from the ends of each output, as it did."""
+    if selection.strategy not in OF_THREE:
+        return row
+    instance, candidates = row
+    return Answered(
+        replace(instance, output=instance.output.strip()),
+        tuple(replace(candidate, text=candidate.text.strip()) for candidate in candidates),
+    )
+
+
 def _pairs(size: int) -> int:
     return size * (size - 1) // 2
 
@@ -154,6 +167,7 @@ def decide_alone(row: Answered, selection: Selection, filters: Filters = NO_FILT
     An export of a run that goes on has the filters applied, which the run itself does at its end.
     """
     selection = selection.provisional
+    row = _as_read(row, selection)
     return decide(row, selection, ballots_of([row], selection)[0], None, filters)
 
 
@@ -169,16 +183,20 @@ def select(
     `rows` gives them anew each time; `comparers` must have the utilities of the selection. Memory grows by some numbers
     a row for `balanced`, `single` and `keep`, else not at all.
     """
+
+    def read() -> Iterator[Answered]:
+        return (_as_read(row, selection) for row in rows())
+
     decided: Iterator[Example | Rejected]
     if selection.strategy in WITH_A_VIEW:
-        every = _AllBallots(rows(), selection, comparers)
-        decided = (decide(row, selection, ballot, every.view, filters) for row, ballot in every.ballots(rows()))
+        every = _AllBallots(read(), selection, comparers)
+        decided = (decide(row, selection, ballot, every.view, filters) for row, ballot in every.ballots(read()))
     else:
-        ballots = _with_ballots(rows(), selection, comparers)
+        ballots = _with_ballots(read(), selection, comparers)
         decided = (decide(row, selection, ballot, None, filters) for row, ballot in ballots)
     if selection.keep is None:
         yield from decided
         return
     kept = _DecidedRows()
     yield from kept.drops(decided)
-    yield from kept.shared(rows(), selection.keep)
+    yield from kept.shared(read(), selection.keep)
