@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_instruct.agreement.evaluation import LabelledTasks, read_labelled_tasks
+from ensemble_instruct.agreement.labelled import LabelledTasks, read_labelled_tasks
 from ensemble_instruct.rouge import rouge_l
 
 Numbers = NDArray[np.float64]
@@ -133,8 +133,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the folds (1)")
     parser.add_argument("--keep", type=float, default=0.529, help="share of the tasks that is kept (0.529)")
     options = parser.parse_args()
-    table = table_of(read_labelled_tasks(options.file))
-    count = table.scores.shape[1]
+    benchmark = read_labelled_tasks(options.file)
+    count = len(benchmark.models)
+    if any(len(task.places) < count for task in benchmark.tasks) or benchmark.label != "reference":
+        parser.error(f"{options.file}: every row needs a reference and the outputs of the same models")
+    table = table_of(benchmark)
     if count <= TRAINING_MODELS:
         parser.error(f"{options.file}: has {count} models; more than {TRAINING_MODELS} are needed")
     sizes = (3, TRAINING_MODELS, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from functools import cache
@@ -11,12 +12,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import numpy as np
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from ensemble_instruct.agreement.ballots import ballot
-from ensemble_instruct.agreement.evaluation import Picks, evaluate, kept_means, part_of
+from ensemble_instruct.agreement.evaluation import evaluate, part_of, subsets_of
 from ensemble_instruct.agreement.strategies import Standing, balanced
 from ensemble_instruct.cli.commands.evaluate import evaluation_json, evaluation_lines
 from ensemble_instruct.errors import UsageError
@@ -190,23 +190,6 @@ def test_a_part_of_a_ballot_is_the_ballot_of_the_part() -> None:
             assert part_of(ballot(outputs, row["input"]), places) == part
 
 
-@pytest.mark.parametrize("quota", [None, 1, 4, 8])
-def test_a_resample_is_cut_as_if_its_tasks_stood_there(quota: int | None) -> None:
-    chosen = np.random.default_rng(5)
-    agreements = chosen.choice([-np.inf, 0.1, 0.2, 0.3], (3, 8))
-    scores = np.where(agreements > -np.inf, chosen.random((3, 8)), 0.0)
-    weights = chosen.multinomial(8, [1 / 8] * 8, 20)
-    found = kept_means(Picks(agreements, scores, scores), scores, weights, quota)
-    for times, mean in zip(weights, found, strict=True):
-        means = []
-        for line, values in zip(agreements, scores, strict=True):
-            there = [place for place in range(8) for _ in range(times[place])]
-            there.sort(key=lambda place: (-line[place], place))
-            kept = [place for place in there if line[place] > -np.inf] if quota is None else there[:quota]
-            means.append(fmean(values[place] for place in kept))
-        assert mean == pytest.approx(fmean(means))
-
-
 def test_a_rule_that_keeps_nothing_has_no_score_of_what_it_keeps(tmp_path: Path) -> None:
     row = {"instruction": "Say", "input": "", "reference": "one", "outputs": {"a": "one", "b": "two", "c": "three"}}
     path = write(tmp_path / "tasks.jsonl", row, row)
@@ -226,7 +209,8 @@ def test_the_command_prints_a_table_or_json_of_the_same(cli: Cli, tmp_path: Path
     assert (done.returncode, table.returncode, done.stderr, table.stderr) == (0, 0, "", "")
     found = json.loads(done.stdout)
     names = ["size", "keep", "tasks", "default", "strategies", "best_single", "mean_single", "oracle"]
-    assert list(found) == names
+    assert list(found)[: len(names)] == names
+    assert (found["label"], found["subsets"], found["seed"], found["adjusted"]) == ("reference", 4, 0, None)
     assert (found["size"], found["keep"], found["tasks"], found["default"]) == (3, 0.529, 15, DEFAULT_STRATEGY)
     for name, result in found["strategies"].items():
         assert set(result) == KEYS
@@ -251,6 +235,33 @@ def test_neither_order_of_models_nor_another_start_changes_a_number(tmp_path: Pa
     assert all(other == found[0] for other in found)
 
 
+def test_where_there_are_more_subsets_than_asked_for_so_many_are_drawn(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path / "tasks.jsonl", *tasks())
+    every, some = (cli("evaluate", "tasks.jsonl", "--size", "2", "--subsets", count).stdout for count in ("6", "4"))
+    assert every.startswith("15 tasks, 4 models, 6 subsets of 2; ")
+    assert some.startswith("15 tasks, 4 models, 4 subsets of 2 (of 6, seed 0); ")
+    found = [
+        json.loads(cli("evaluate", "tasks.jsonl", "--size", "2", "--subsets", "4", "--seed", seed, "--json").stdout)
+        for seed in ("0", "0", "1")
+    ]
+    assert found[0] == found[1] != found[2]
+    assert [(each["subsets"], each["possible"], each["seed"]) for each in found] == [(4, 6, 0), (4, 6, 0), (4, 6, 1)]
+
+
+def test_a_few_subsets_of_millions_are_drawn_and_all_differ() -> None:
+    drawn = subsets_of(200, 100, 150, seed=1)
+    assert len(set(drawn)) == 150
+    assert all(len(set(places)) == 100 and places == tuple(sorted(places)) for places in drawn)
+    assert drawn != subsets_of(200, 100, 150, seed=2)
+    assert len(set(subsets_of(6, 3, 19, seed=1))) == 19
+
+
+def test_words_of_every_script_count_in_a_score() -> None:
+    for reference in ("北京是中国的首都", "Москва большой город", "القاهرة مدينة كبيرة", "Wo die Äpfel blühen"):
+        row = {"instruction": "Say", "input": "", "reference": reference, "outputs": {"a": reference, "b": "nowhere"}}
+        assert {name: voter.score for name, voter in evaluate([row]).voters.items()} == {"a": 100.0, "b": 0.0}
+
+
 def test_rows_in_memory_are_evaluated_as_their_file_is(tmp_path: Path) -> None:
     rows = tasks()
     assert evaluate(rows, size=2, keep=0.4) == evaluate(write(tmp_path / "tasks.jsonl", *rows), size=2, keep=0.4)
@@ -272,7 +283,9 @@ def test_a_mistake_in_python_is_one_line(rows: list[Any], settings: dict[str, An
         evaluate(rows, **settings)
 
 
-GOOD = {"instruction": "Say", "input": "", "reference": "one", "outputs": {"a": "one", "b": "two"}}
+ASKED: dict[str, Any] = {"instruction": "Say", "input": "", "outputs": {"a": "one", "b": "two"}}
+GOOD = {**ASKED, "reference": "one"}
+PREFERRED = {**ASKED, "preference": {"a": 0.5, "b": None}}
 
 
 @pytest.mark.parametrize(
@@ -283,17 +296,30 @@ GOOD = {"instruction": "Say", "input": "", "reference": "one", "outputs": {"a": 
         ([{**GOOD, "reference": None}], [], "tasks.jsonl:1: field 'reference' must be a string, found null"),
         ([{**GOOD, "outputs": ["one"]}], [], "tasks.jsonl:1: field 'outputs' must be an object, found a list"),
         ([{**GOOD, "outputs": {"a": "one", "b": 2}}], [], "tasks.jsonl:1: the output of 'b' must be a string"),
-        ([{**GOOD, "outputs": {"a": "one"}}], [], "tasks.jsonl:1: field 'outputs' has 1 of the two models or more"),
+        ([{**GOOD, "outputs": {"a": "one", "b": None}}], [], "tasks.jsonl: has the outputs of 1 of the two models or"),
         (
-            [GOOD, GOOD, {**GOOD, "outputs": {"a": "one", "c": "two"}}],
+            [GOOD, PREFERRED],
             [],
-            "tasks.jsonl:3: line 1 has an output of 'b' and line 3 has none; every row needs the same models",
+            "tasks.jsonl:2: line 2 has a preference and line 1 a reference; give all rows the same",
+        ),
+        ([PREFERRED, GOOD], [], "tasks.jsonl:2: line 2 has a reference and line 1 a preference"),
+        ([{**GOOD, **PREFERRED}], [], "tasks.jsonl:1: has both 'reference' and 'preference'; leave one of the two out"),
+        ([{**ASKED}], [], "tasks.jsonl:1: field 'reference' is missing, and 'preference' too"),
+        (
+            [{**PREFERRED, "preference": [1, 0]}],
+            [],
+            "tasks.jsonl:1: field 'preference' must be an object, found a list",
         ),
         (
-            [GOOD, {**GOOD, "outputs": {"a": "one", "b": "two", "c": "two"}}],
+            [{**PREFERRED, "preference": {"a": "1"}}],
             [],
-            "tasks.jsonl:2: line 2 has an output of 'c' and line 1 has none",
+            "the preference of 'a' must be a number or null, found a string",
         ),
+        ([{**PREFERRED, "preference": {"a": True}}], [], "must be a number or null, found true or false"),
+        ([{**PREFERRED, "preference": {"a": math.nan}}], [], "must be a number or null, found nan"),
+        ([{**PREFERRED, "preference": {"a": 10**400}}], [], "must be a number or null, found int"),
+        ([{**PREFERRED, "preference": {"a": None, "c": 1}}], [], "tasks.jsonl: has no number for any output"),
+        ([GOOD], ["--subsets", "0"], "'--subsets'"),
         ([GOOD], ["--size", "3"], "tasks.jsonl: has the outputs of 2 models; give a --size from 2 to 2, not 3"),
         ([GOOD], ["--size", "1"], "give a --size from 2 to 2, not 1"),
         ([GOOD], ["--keep", "0.2"], "tasks.jsonl: 0.2 of 1 tasks is less than one; give a higher --keep"),
@@ -312,14 +338,15 @@ def test_a_mistake_is_one_line(cli: Cli, tmp_path: Path, lines: list[Any], argum
 @pytest.mark.slow
 @needs_shared
 def test_the_known_figures_of_the_user_tasks() -> None:
+    """Those of rouge-score; a dozen references are not ASCII, and of these it does not see every word."""
     found = evaluation_json(evaluate(USER_TASKS))
     assert found["tasks"] == 126
     of = found["strategies"]
     assert 100 * of["released"]["kept_share"] == pytest.approx(52.9, abs=0.06)
     assert of["released"]["kept_score"] == pytest.approx(41.5, abs=0.06)
     assert 100 * of["algorithm1"]["kept_share"] == pytest.approx(48.3, abs=0.06)
-    assert of["algorithm1"]["kept_score"] == pytest.approx(37.1, abs=0.06)
+    assert of["algorithm1"]["kept_score"] == pytest.approx(37.1, abs=0.1)
     assert of["consensus"]["kept_score"] == pytest.approx(43.0, abs=0.6)
     assert of["consensus"]["all_score"] >= 28.4
-    assert found["best_single"] == pytest.approx(31.4, abs=0.06)
+    assert found["best_single"] == pytest.approx(31.4, abs=0.1)
     assert found["mean_single"] == pytest.approx(24.2, abs=0.06)

@@ -7,7 +7,9 @@
     strategies    which output is chosen, and how sure that is
     selection     the settings of step 5 with their defaults, and the example or the drop that a row becomes
     ensemble      step 5 on plain lists
-    evaluation    how well strategies and voters do against references
+    labelled      tasks with outputs, and what each output is worth by a reference or a preference
+    figures       means with intervals, the influence of length, how well numbers rank
+    evaluation    how well strategies and voters do against such tasks
 
 Public: `Ballot`, `ballot`, `Selection`, `decide`, `choose`, `ensemble`, `evaluate`.
 """

@@ -1,81 +1,58 @@
-"""How well each strategy of step 5, and each voter, does against references: over every subset of some models.
+"""How well each strategy of step 5, and each voter, does against labels: over subsets of some models.
 
-The score of an output is its ROUGE-L F1 to the reference (rouge-score's tokens, stemmed), times 100.
+What a row is, and what its outputs score: `labelled`. How the figures come about: `figures`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ensemble_instruct.agreement.answers import source_of
-from ensemble_instruct.agreement.ballots import Ballot, ballot, original_ballot
-from ensemble_instruct.agreement.embeddings import comparers_for
-from ensemble_instruct.agreement.strategies import Choice, Question, Standing, View, choose
-from ensemble_instruct.agreement.utilities import ROUGE_L, Weights, mixed, utility_weights
-from ensemble_instruct.errors import InputFileError, UsageError
-from ensemble_instruct.files.jsonl import JsonRow, NumberedRow, read_rows, require_fields
-from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, Instance, Kind, Strategy, Utility
-from ensemble_instruct.rouge import rouge_l
-
-Numbers = NDArray[np.float64]
-Interval = tuple[float, float]
+from ensemble_instruct.agreement.ballots import Ballot, original_ballot
+from ensemble_instruct.agreement.figures import (
+    NOBODY,
+    Bounds,
+    Numbers,
+    Picks,
+    Score,
+    bounds_of,
+    confidence_rank,
+    length_slope,
+    mean,
+    number,
+    score_of,
+    spearman,
+    without_length,
+    words_of,
+)
+from ensemble_instruct.agreement.labelled import Label, LabelledTasks, read_labelled_tasks
+from ensemble_instruct.agreement.strategies import Question, Standing, View, choose
+from ensemble_instruct.agreement.utilities import utility_weights
+from ensemble_instruct.errors import UsageError
+from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, Strategy, Utility
 
 DEFAULT_SHARE = 0.529
 """What `released` keeps of the tasks on which the strategies were compared: docs/measured/agreement.md."""
+DEFAULT_SUBSETS = 150
+"""The most that are looked at, unless more are asked for."""
 _USUAL_SIZE = 3
 """Of a subset: an instance and two voters."""
-_FIELDS: dict[str, type] = {"instruction": str, "input": str, "reference": str, "outputs": dict}
-"""Of a row to evaluate."""
-_SEED = 0
-"""Of the bootstrap."""
-_RESAMPLES = 1000
-"""Of the bootstrap."""
-_CUT_RESAMPLES = 200
-"""Of the bootstrap where each resample is ranked and cut anew, which takes much longer."""
-_MOST_SUBSETS = 5000
-"""Beyond these an evaluation takes too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """The outputs of all models for one task, in the order of the models' names."""
-
-    id: str
-    """Of the instance: what `random` draws by."""
-    ballot: Ballot
-    original: Ballot
-    """For the strategies of the original."""
-    scores: tuple[float, ...]
-    """Of each output."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledTasks:
-    """Tasks with references, and the outputs of some models; the names are sorted."""
-
-    models: tuple[str, ...]
-    tasks: tuple[Task, ...]
+_OF_ORIGINAL = 3
+"""Outputs that the strategies of the original are defined for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StrategyResult:
-    """Means over the subsets of how well a strategy does; None where no subset keeps (or chooses) anything."""
+class StrategyResult(Score):
+    """How well a strategy does, how much it keeps and how long that is: means over the subsets."""
 
     kept_share: float
-    kept_score: float | None
-    all_score: float
-    """Over all tasks; one for which nothing is chosen counts 0."""
-    kept_interval: Interval | None
-    all_interval: Interval
-    """95 %, of a bootstrap over the tasks."""
     kept_words: float | None
     all_words: float | None
     """Of what is chosen."""
@@ -85,39 +62,44 @@ class StrategyResult:
 class VoterResult:
     """How well a model does by itself, how much it agrees with all others, and how long its outputs are."""
 
-    score: float
+    score: float | None
     agreement: float
     words: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class Adjusted(Bounds):
+    """The same figures with the influence of length taken out of each preference."""
+
+    slope: float
+    """Points that a preference rises where an output has e times as many words, within a task and a model."""
+    strategies: Mapping[Strategy, Score]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation(Bounds):
     """What `evaluate` found."""
 
+    label: Label
+    """What the scores come from."""
     size: int
     keep: float
     """The share at which strategies are cut."""
     tasks: int
     subsets: int
+    possible: int
+    """Of these the subsets were drawn, with the seed, where there are more of them."""
+    seed: int
     default: Strategy
     """The strategy of a config that names none."""
     strategies: Mapping[Strategy, StrategyResult]
-    best_single: float
-    """The best model of each subset, mean over all tasks; known only with the references in hand."""
-    mean_single: float
-    oracle: float
-    """The best output of each task; known only with the references in hand."""
+    confidence_ranks: Mapping[Strategy, float | None]
+    """Spearman's rank correlation of confidence with the score of what is chosen; None where one never differs."""
+    strength_rank: float | None
+    """That of the voters' strength with their mean score; None where no strength is learned."""
     voters: Mapping[str, VoterResult]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Picks:
-    """What a strategy picks: in each array a row for each subset and a column for each task."""
-
-    agreement: Numbers
-    """Minus infinity where it picks nothing; there score and words are 0."""
-    scores: Numbers
-    words: Numbers
+    adjusted: Adjusted | None
+    """Of preferences."""
 
 
 def evaluate(
@@ -127,97 +109,94 @@ def evaluate(
     keep: float | None = None,
     utility: Utility | Mapping[Utility, float] = "rouge-l",
     embedding_model: Path | str | None = None,
+    subsets: int = DEFAULT_SUBSETS,
+    seed: int = 0,
 ) -> Evaluation:
     """Evaluate the strategies on rows `{instruction, input, reference, outputs: {model: text}}`, or on a JSONL file.
 
-    `size` is how many models vote at a time, by default 3; `keep` the share of the tasks at which strategies are cut.
-    `utility` says what agreement means; the strategies of the original have their own. `embedding_model` is the folder
-    of a sentence encoder, for the utility `embedding`.
+    In the place of `reference` all rows may have `preference: {model: number or null}`. A model that has no output in
+    a row does not vote there. `size` is how many models vote at a time, by default 3; `keep` the share of the tasks at
+    which strategies are cut. `utility` says what agreement means; the strategies of the original have their own.
+    `embedding_model` is the folder of a sentence encoder, for the utility `embedding`. Where there are more than
+    `subsets` subsets of the models, so many are drawn at random, always the same for the same `seed`.
 
     Raises `InputFileError`, with the file and the line or the number of the row, for rows that are not like this, and
     `UsageError` for a size that is not between 2 and the number of models, or a share that is less than one task.
     """
     if keep is not None and not 0 < keep <= 1:
         raise UsageError(f"keep {keep}: is not a share; give a number above 0, up to 1")
+    if subsets < 1:
+        raise UsageError(f"subsets {subsets}: is not a number of subsets; give 1 or more")
     name = str(source) if isinstance(source, str | Path) else "rows"
     tasks = read_labelled_tasks(source, utility_weights(utility), embedding_model)
     count = len(tasks.models)
     if size is not None and not 2 <= size <= count:
         raise UsageError(f"{name}: has the outputs of {count} models; give a --size from 2 to {count}, not {size}")
-    size = size or min(_USUAL_SIZE, count)
-    if math.comb(count, size) > _MOST_SUBSETS:
-        raise UsageError(f"{name}: too many subsets of {size} of {count} models; give a --size nearer to 2 or {count}")
     if not _quota(len(tasks.tasks), keep):
         raise UsageError(f"{name}: {keep:g} of {len(tasks.tasks)} tasks is less than one; give a higher --keep")
-    return evaluate_tasks(tasks, size, keep)
+    return evaluate_tasks(tasks, size or min(_USUAL_SIZE, count), keep, subsets=subsets, seed=seed)
 
 
-def read_labelled_tasks(
-    source: Iterable[Mapping[str, Any]] | Path | str,
-    weights: Weights = ROUGE_L,
-    embedding_model: Path | str | None = None,
-) -> LabelledTasks:
-    """The tasks of a file or of rows; raises `InputFileError`, with file and line, for what is not such a task."""
-    comparers = comparers_for([weights], None if embedding_model is None else Path(embedding_model))
-    models, rows = _read_tasks(source)
-    texts = [([row["outputs"][name] for name in models], row) for row in rows]
-    matrices = mixed(weights, comparers, [(_instance(row), outputs) for outputs, row in texts])
-    tasks = []
-    for (outputs, row), matrix in zip(texts, matrices, strict=True):
-        echoed = source_of(row["instruction"], row["input"])
-        scores = tuple(100 * rouge_l(row["reference"], text, stem=True) for text in outputs)
-        tasks.append(Task(_instance(row).id, ballot(outputs, echoed, matrix), original_ballot(outputs, echoed), scores))
-    return LabelledTasks(models, tuple(tasks))
+def evaluate_tasks(
+    benchmark: LabelledTasks, size: int, keep: float | None = None, *, subsets: int = DEFAULT_SUBSETS, seed: int = 0
+) -> Evaluation:
+    """How every strategy defined for `size` outputs does, over the subsets of that size or so many as are drawn.
+
+    Of each subset the tasks with the highest confidence are kept up to the share `keep` of all tasks (rounded half up;
+    of equal confidences the earlier task). Where it is not given the share is 0.529, and the strategies of the original
+    keep what they themselves keep.
+    """
+    drawn = subsets_of(len(benchmark.models), size, subsets, seed)
+    scores = np.array([task.scores for task in benchmark.tasks])
+    words = _table(benchmark, [task.ballot.words for task in benchmark.tasks])
+    picks, strengths = picks_of(benchmark, drawn)
+    shared = _quota(len(benchmark.tasks), keep)
+    quotas = {name: None if keep is None and name in OF_THREE else shared for name in picks}
+    return Evaluation(
+        label=benchmark.label,
+        size=size,
+        keep=DEFAULT_SHARE if keep is None else keep,
+        tasks=len(benchmark.tasks),
+        subsets=len(drawn),
+        possible=math.comb(len(benchmark.models), size),
+        seed=seed,
+        default=DEFAULT_STRATEGY,
+        strategies={name: _result(picked, scores, words, quotas[name]) for name, picked in picks.items()},
+        **asdict(bounds_of(scores, words, drawn)),
+        confidence_ranks={name: confidence_rank(picked, scores) for name, picked in picks.items()},
+        strength_rank=_strength_rank(benchmark.models, strengths, scores),
+        voters=_voters(benchmark, scores, words),
+        adjusted=_adjusted(picks, scores, words, drawn, quotas) if benchmark.label == "preference" else None,
+    )
 
 
-def _instance(row: JsonRow) -> Instance:
-    kind: Kind = "input_output" if row["input"].strip() else "output_only"
-    return Instance(kind=kind, instruction=row["instruction"], input=row["input"], output="")
+def subsets_of(count: int, size: int, most: int, seed: int) -> list[tuple[int, ...]]:
+    """The subsets of `size` of so many models: all of them, or where they are more than `most`, so many at random."""
+    if math.comb(count, size) <= most:
+        return list(combinations(range(count), size))
+    drawing = random.Random(seed)  # noqa: S311 - draws subsets
+    drawn: set[tuple[int, ...]] = set()
+    while len(drawn) < most:  # one after the other: all of them together may be millions
+        drawn.add(tuple(sorted(drawing.sample(range(count), size))))
+    return sorted(drawn)
 
 
-def _read_tasks(source: Iterable[Mapping[str, Any]] | Path | str) -> tuple[tuple[str, ...], list[JsonRow]]:
-    """The names of the models, sorted, and the rows."""
-    models: tuple[str, ...] = ()
-    first = 0
-    rows: list[JsonRow] = []
-    if isinstance(source, str | Path):
-        name, line, numbered = str(source), "line", read_rows(Path(source), _FIELDS)
-    else:
-        name, line, numbered = "rows", "row", _checked(source)
-    for number, row in numbered:
-        names = _models_of(row, f"{name}:{number}")
-        if not rows:
-            models, first = names, number
-        if names != models:
-            other = min(set(names) ^ set(models))
-            has, lacks = (number, first) if other in names else (first, number)
-            raise InputFileError(
-                f"{name}:{number}: {line} {has} has an output of {other!r} and {line} {lacks} has none; "
-                f"every row needs the same models"
-            )
-        rows.append(row)
-    if not rows:
-        raise InputFileError(f"{name}: holds no rows; put one object with {', '.join(_FIELDS)} on each line")
-    return models, rows
+def _quota(tasks: int, keep: float | None) -> int:
+    return math.floor((DEFAULT_SHARE if keep is None else keep) * tasks + 0.5)
 
 
-def _checked(rows: Iterable[Mapping[str, Any]]) -> Iterator[NumberedRow]:
-    """Rows that are in memory already, numbered from 1."""
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, Mapping):
-            raise InputFileError(f"rows:{number}: expected a mapping with {', '.join(_FIELDS)}, found {row!r}")
-        require_fields(dict(row), f"rows:{number}", _FIELDS)
-        yield number, dict(row)
+def _table(benchmark: LabelledTasks, rows: Sequence[Sequence[float]]) -> Numbers:
+    """A number for each task and model, from those of the outputs that there are; NaN for the others."""
+    table = np.full((len(benchmark.tasks), len(benchmark.models)), np.nan)
+    for line, task, values in zip(table, benchmark.tasks, rows, strict=True):
+        line[list(task.places)] = values
+    return table
 
 
-def _models_of(row: JsonRow, where: str) -> tuple[str, ...]:
-    outputs = row["outputs"]
-    for name, text in outputs.items():
-        if not isinstance(text, str):
-            raise InputFileError(f"{where}: the output of {name!r} must be a string")
-    if len(outputs) < 2:
-        raise InputFileError(f"{where}: field 'outputs' has {len(outputs)} of the two models or more that it needs")
-    return tuple(sorted(outputs))
+def _voters(benchmark: LabelledTasks, scores: Numbers, words: Numbers) -> dict[str, VoterResult]:
+    agreement = _table(benchmark, [task.ballot.scores for task in benchmark.tasks])
+    columns = zip(benchmark.models, mean(scores, 0), mean(agreement, 0), mean(words, 0), strict=True)
+    return {name: VoterResult(number(score), float(own), float(length)) for name, score, own, length in columns}
 
 
 def part_of(whole: Ballot, places: Sequence[int]) -> Ballot:
@@ -231,139 +210,96 @@ def part_of(whole: Ballot, places: Sequence[int]) -> Ballot:
     )
 
 
-def evaluate_tasks(benchmark: LabelledTasks, size: int, keep: float | None = None) -> Evaluation:
-    """How every strategy defined for `size` outputs does, over all subsets of that size.
+def picks_of(
+    benchmark: LabelledTasks, subsets: Sequence[Sequence[int]]
+) -> tuple[dict[Strategy, Picks], list[Mapping[str, float]]]:
+    """What each strategy picks, for each subset (places of models, all equally many) and each task.
 
-    Of each subset the tasks with the highest agreement are kept up to the share `keep` of all tasks (rounded half up;
-    of equal agreements the earlier task). Where it is not given the share is 0.529, and the strategies of the original
-    keep what they themselves keep.
+    And for each subset how strong its voters are, as far as that is learned.
     """
-    subsets = list(combinations(range(len(benchmark.models)), size))
-    scores = np.array([task.scores for task in benchmark.tasks])
-    parts = [scores[:, places] for places in subsets]
-    quota = _quota(len(benchmark.tasks), keep)
-    picks = picks_of(benchmark, subsets)
-    return Evaluation(
-        size=size,
-        keep=DEFAULT_SHARE if keep is None else keep,
-        tasks=len(benchmark.tasks),
-        subsets=len(subsets),
-        default=DEFAULT_STRATEGY,
-        strategies={
-            strategy: result_of(picked, None if keep is None and strategy in OF_THREE else quota)
-            for strategy, picked in picks.items()
-        },
-        best_single=float(np.mean([part.mean(axis=0).max() for part in parts])),
-        mean_single=float(np.mean([part.mean() for part in parts])),
-        oracle=float(np.mean([part.max(axis=1).mean() for part in parts])),
-        voters=_voters(benchmark, scores),
-    )
-
-
-def _quota(tasks: int, keep: float | None) -> int:
-    return math.floor((DEFAULT_SHARE if keep is None else keep) * tasks + 0.5)
-
-
-def _voters(benchmark: LabelledTasks, scores: Numbers) -> dict[str, VoterResult]:
-    agreement = np.mean([task.ballot.scores for task in benchmark.tasks], axis=0)
-    words = np.mean([task.ballot.words for task in benchmark.tasks], axis=0)
-    columns = zip(benchmark.models, scores.mean(axis=0), agreement, words, strict=True)
-    return {name: VoterResult(*map(float, numbers)) for name, *numbers in columns}
-
-
-def picks_of(benchmark: LabelledTasks, subsets: Sequence[Sequence[int]]) -> dict[Strategy, Picks]:
-    """What each strategy picks, for each subset (places of models, all equally many) and each task."""
-    size = len(subsets[0])
-    strategies: list[Strategy] = [strategy for strategy in get_args(Strategy) if size == 3 or strategy not in OF_THREE]
-    cells: dict[Strategy, list[list[tuple[float, float, float]]]] = {strategy: [] for strategy in strategies}
+    three = len(subsets[0]) == _OF_ORIGINAL
+    strategies: list[Strategy] = [name for name in get_args(Strategy) if three or name not in OF_THREE]
+    usual = [task.ballot for task in benchmark.tasks]
+    originals = [original_ballot(task.ballot.outputs, task.source) for task in benchmark.tasks] if three else usual
+    cells: dict[Strategy, list[list[tuple[float, int]]]] = {name: [] for name in strategies}
+    strengths: list[Mapping[str, float]] = []
     for places in subsets:
-        voters = tuple(benchmark.models[place] for place in places)
-        ballots = [part_of(task.ballot, places) for task in benchmark.tasks]
-        originals = [part_of(task.original, places) for task in benchmark.tasks] if size == 3 else []
-        view = _view(voters, ballots)
-        for strategy in strategies:
-            used = originals if strategy in OF_THREE else ballots
-            cells[strategy].append(
-                [
-                    _cell(task, places, choose(Question(part, voters, task.id, view), strategy))
-                    for task, part in zip(benchmark.tasks, used, strict=True)
-                ]
-            )
-    return {strategy: Picks(*np.moveaxis(np.array(rows), 2, 0)) for strategy, rows in cells.items()}
+        rows, by_original = (_rows(benchmark, ballots, places) for ballots in (usual, originals))
+        view = _view(rows)
+        strengths.append(view.strength)
+        for name in strategies:
+            asked = by_original if name in OF_THREE else rows
+            cells[name].append([_cell(row, view, name) for row in asked])
+    return {name: Picks.from_cells(found) for name, found in cells.items()}, strengths
 
 
-def _view(voters: Sequence[str], ballots: Sequence[Ballot]) -> View:
-    """How much the voters agree over all tasks, as step 5 has it over all rows."""
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a subset has to choose from for one task."""
+
+    key: str
+    places: tuple[int, ...]
+    """Of the models of the subset that have an output."""
+    voters: tuple[str, ...]
+    ballot: Ballot
+
+
+def _rows(benchmark: LabelledTasks, ballots: Sequence[Ballot], places: Sequence[int]) -> list[_Row]:
+    """The part that a subset has in the ballots of all models."""
+    rows = []
+    for task, whole in zip(benchmark.tasks, ballots, strict=True):
+        there = tuple(place for place in places if place in task.places)
+        part = part_of(whole, [task.places.index(place) for place in there])
+        rows.append(_Row(task.instance.id, there, tuple(benchmark.models[place] for place in there), part))
+    return rows
+
+
+def _view(rows: Iterable[_Row]) -> View:
+    """How the voters do over all tasks, as step 5 has it over all rows."""
     standing = Standing()
-    for part in ballots:
-        standing.add(voters, part.scores)
+    for row in rows:
+        standing.add(row.voters, row.ballot.scores)
     return standing.view()
 
 
-def _cell(task: Task, places: Sequence[int], choice: Choice) -> tuple[float, float, float]:
-    if choice.place is None:
-        return -math.inf, 0.0, 0.0
-    place = places[choice.place]
-    return choice.agreement, task.scores[place], task.ballot.words[place]
+def _cell(row: _Row, view: View, strategy: Strategy) -> tuple[float, int]:
+    """How sure a strategy is, and the place of the model that it picks."""
+    choice = choose(Question(row.ballot, row.voters, row.key, view), strategy)
+    return (-math.inf, NOBODY) if choice.place is None else (choice.agreement, row.places[choice.place])
 
 
-def result_of(picks: Picks, quota: int | None) -> StrategyResult:
-    """How well picks do when `quota` tasks of each subset are kept; None: all for which something is picked."""
-    tasks = picks.scores.shape[1]
-    random = np.random.default_rng(_SEED)
-    resamples = random.multinomial(tasks, np.full(tasks, 1 / tasks), _RESAMPLES)
-    once, chosen = np.ones((1, tasks), dtype=np.int64), picks.agreement > -math.inf
-    cut = kept_means(picks, picks.scores, resamples[:_CUT_RESAMPLES], quota)
-    task_means = picks.scores.mean(axis=0)
+def _result(picks: Picks, scores: Numbers, words: Numbers, quota: int | None) -> StrategyResult:
+    share = float((picks.places != NOBODY).mean()) if quota is None else quota / len(scores)
+    score = score_of(picks, scores, quota)
     return StrategyResult(
-        kept_share=float(chosen.mean()) if quota is None else quota / tasks,
-        kept_score=_number(kept_means(picks, picks.scores, once, quota)[0]),
-        all_score=float(task_means.mean()),
-        kept_interval=None if np.isnan(cut).all() else _interval(cut[~np.isnan(cut)]),
-        all_interval=_interval(resamples @ task_means / tasks),
-        kept_words=_number(kept_means(picks, picks.words, once, quota, chosen)[0]),
-        all_words=_number(kept_means(picks, picks.words, once, None, chosen)[0]),
+        **asdict(score),
+        kept_share=share,
+        kept_words=words_of(picks, words, quota),
+        all_words=words_of(picks, words, None),
     )
 
 
-def kept_means(
-    picks: Picks,
-    values: Numbers,
-    weights: NDArray[np.int64],
-    quota: int | None,
-    counted: NDArray[np.bool_] | None = None,
-) -> Numbers:
-    """For each row of weights (how often each task is there) the mean over the subsets of the mean value kept.
-
-    Only `counted` picks enter, if given. A subset that keeps none does not count; NaN if none keeps any.
-    """
-    sums, subsets = np.zeros(len(weights)), np.zeros(len(weights))
-    for row, agreement in enumerate(picks.agreement):
-        taken = _taken(agreement, weights, quota)
-        if counted is not None:
-            taken = taken * counted[row]
-        numbers = taken.sum(axis=1)
-        sums += taken @ values[row] / np.maximum(numbers, 1)
-        subsets += numbers > 0
-    return np.where(subsets > 0, sums / np.maximum(subsets, 1), np.nan)
+def _adjusted(
+    picks: Mapping[Strategy, Picks],
+    scores: Numbers,
+    words: Numbers,
+    subsets: Sequence[Sequence[int]],
+    quotas: Mapping[Strategy, int | None],
+) -> Adjusted:
+    slope = length_slope(scores, words)
+    without = without_length(scores, words, slope)
+    return Adjusted(
+        slope=slope,
+        strategies={name: score_of(picked, without, quotas[name]) for name, picked in picks.items()},
+        **asdict(bounds_of(without, words, subsets)),
+    )
 
 
-def _taken(agreement: Numbers, weights: NDArray[np.int64], quota: int | None) -> NDArray[np.int64]:
-    """How often each task is kept when it is there `weights` times."""
-    if quota is None:
-        return weights * (agreement > -math.inf)
-    order = np.argsort(-agreement, kind="stable")  # of equal agreements the earlier task first
-    ranked = weights[:, order]
-    before = ranked.cumsum(axis=1) - ranked
-    taken = np.empty_like(weights)
-    taken[:, order] = np.clip(quota - before, 0, ranked)
-    return taken
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _interval(values: Numbers) -> Interval:
-    low, high = np.percentile(values, (2.5, 97.5))
-    return float(low), float(high)
+def _strength_rank(models: Sequence[str], strengths: Sequence[Mapping[str, float]], scores: Numbers) -> float | None:
+    """The rank correlation of strength with the mean score, over the voters of a subset; mean over the subsets."""
+    worth = {name: score for name, score in zip(models, mean(scores, 0), strict=True) if not math.isnan(score)}
+    ranks = []
+    for strength in strengths:
+        known = [name for name in strength if name in worth]
+        ranks.append(spearman(np.array([strength[name] for name in known]), np.array([worth[name] for name in known])))
+    return number(float(mean(np.array(ranks))))

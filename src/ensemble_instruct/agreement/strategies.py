@@ -57,6 +57,8 @@ class View:
     """For each voter 0, or up to 0.5 where it agrees with the others much less than the median voter does."""
     ranking: tuple[str, ...] = ()
     """The voters, the most agreed-with first; of equal ones in alphabetical order."""
+    strength: Mapping[str, float] = field(default_factory=dict)
+    """Of each voter, where a strategy learns it; empty: none does."""
 
 
 @dataclass(frozen=True, slots=True)

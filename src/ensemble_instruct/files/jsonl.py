@@ -6,15 +6,17 @@ Neither needs memory for more than one line: `checked_rows` reads a file twice, 
 from __future__ import annotations
 
 import codecs
+import gzip
 import json
 import os
 import shutil
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.atomic import whole_file, writing
@@ -31,15 +33,27 @@ NumberedRow = tuple[int, JsonRow]
 """The number of a line, from 1, and its object."""
 
 
-def read_rows(path: Path, required: Mapping[str, type]) -> Iterator[NumberedRow]:
+def read_rows(path: Path, required: Mapping[str, type], *, may_be_packed: bool = False) -> Iterator[NumberedRow]:
     """Yield (line number from 1, object) for each line that is not blank.
 
-    `required` maps a field to the type of its value. Raises `InputFileError`, which names file and line, for
-    a file that cannot be opened or is Parquet or compressed, a line longer than 16 MiB, bytes that are not UTF-8, text
-    that is not a JSON object, and a field that is missing or of another type.
+    `required` maps a field to the type of its value. A file that `may_be_packed` is unpacked where its name ends in
+    `.gz`. Raises `InputFileError`, which names file and line, for a file that cannot be opened or is Parquet or
+    compressed, a line longer than 16 MiB, bytes that are not UTF-8, text that is not a JSON object, and a field that is
+    missing or of another type.
     """
-    with _opened(path) as lines:
-        yield from _rows(path, lines, required, {})
+    with _opened(path) as file:
+        if may_be_packed and path.suffix == ".gz":
+            yield from _unpacked_rows(path, file, required)
+        else:
+            yield from _rows(path, file, required, {})
+
+
+def _unpacked_rows(path: Path, file: IO[bytes], required: Mapping[str, type]) -> Iterator[NumberedRow]:
+    with gzip.open(file) as lines:
+        try:
+            yield from _rows(path, cast("IO[bytes]", lines), required, {})
+        except (EOFError, zlib.error) as error:
+            raise InputFileError(f"{path}: is not whole: {error}; copy it or pack it again") from error
 
 
 class CheckedRows:
@@ -102,7 +116,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _unreadable(path: Path, error: OSError) -> InputFileError:
-    return InputFileError(f"{path}: cannot be read: {error.strerror}; check the path")
+    return InputFileError(f"{path}: cannot be read: {error.strerror or error}; check the path")
 
 
 def _state(file: IO[bytes]) -> tuple[int, int]:
