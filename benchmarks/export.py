@@ -120,6 +120,7 @@ def _examples(size: int) -> Iterator[tuple[str, int, str, str]]:
             output=instance.output,
             winners=VOTERS[:2],
             agreement=max(scores),
+            confidence=max(scores),
             candidates=candidates,
             scores=scores,
             matrix=matrix,

@@ -20,6 +20,8 @@ DEFAULT_STRATEGY: Strategy = "balanced"
 """The strategy of profile `default`."""
 Utility = Literal["exact", "rouge-l", "chrf", "embedding", "judge"]
 """How the agreement of two outputs is measured."""
+Basis = Literal["text", "answer", "result"]
+"""What the agreement of a row was measured on: whole texts, short answers, or the results that long answers end in."""
 Step = Literal["instructions", "instances", "parse", "outputs", "ensemble"]
 """A step of the method."""
 
@@ -266,12 +268,16 @@ class Example:
     winners: tuple[str, ...]
     """The voters that gave this very text, in alphabetical order."""
     agreement: float
-    """The confidence of the strategy, 0 to 1: what a `Selection` measures rows by."""
+    """The mean agreement of the output with the others, 0 to 1; 1 where all say the same."""
+    confidence: float
+    """How sure the strategy is, 0 to 1: what a `Selection` measures rows by."""
     candidates: tuple[Candidate, ...]
     scores: tuple[float, ...]
     """For each candidate, its mean agreement with the others."""
     matrix: tuple[tuple[float, ...], ...] = ()
     """Pairwise agreement of the candidates."""
+    basis: Basis = "text"
+    """What the agreement was measured on."""
     barred: tuple[str, ...] = ()
     """For each candidate the reason why a quality filter barred it, or the empty text; empty where no filter was on."""
 

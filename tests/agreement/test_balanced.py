@@ -35,8 +35,8 @@ def test_the_order_of_the_outputs_does_not_matter(outputs: list[str], rng: rando
     rng.shuffle(order)
     one = balanced(ballot(outputs), outside)
     other = balanced(ballot([outputs[place] for place in order]), [outside[place] for place in order])
-    assert (other.agreement, other.reason) == (one.agreement, one.reason)
-    assert 0 <= one.agreement <= 1
+    assert (other.confidence, other.reason) == (one.confidence, one.reason)
+    assert 0 <= one.confidence <= 1
     if one.place is not None and other.place is not None:
         assert outputs[order[other.place]] == outputs[one.place]
 
@@ -92,7 +92,7 @@ def test_a_voter_that_answers_rubbish_takes_no_more_than_a_point(rubbish: str) -
             )
             for task in tasks
         ]
-        made = list(select(lambda: table, Selection("balanced", min_agreement=0.0)))
+        made = list(select(lambda: table, Selection("balanced", min_confidence=0.0)))
         kept = {
             record.instance.instruction + record.instance.input: record
             for record in made
@@ -125,8 +125,8 @@ def test_rows_are_decided_with_all_others_in_view() -> None:
     last = Instance(kind="output_only", instruction="last", input="", output="red")
     long = "quite another text " + " ".join(f"w{number}" for number in range(30))
     table.append(Answered(last, (Candidate(last.id, "b", "blue"), Candidate(last.id, "odd", long))))
-    records = list(select(lambda: table, Selection("balanced", min_agreement=0.0)))
-    alone = list(select(lambda: table[-1:], Selection("balanced", min_agreement=0.0)))
+    records = list(select(lambda: table, Selection("balanced", min_confidence=0.0)))
+    alone = list(select(lambda: table[-1:], Selection("balanced", min_confidence=0.0)))
     assert isinstance(records[-1], Example | Rejected)
     assert isinstance(alone[0], Example)
     assert alone[0].output == long

@@ -27,15 +27,21 @@ def by_instance(rows: list[Answered], selection: Selection) -> dict[str, Example
 
 def as_selected(record: Example | Rejected, scores: dict[str, float]) -> Selected:
     if isinstance(record, Example):
-        return Selected(output=record.output, winners=record.winners, agreement=record.agreement, scores=scores)
-    return Selected(output=None, winners=(), agreement=0.0, scores=scores, reason=record.reason, detail=record.detail)
+        return Selected(
+            output=record.output, winners=record.winners, agreement=record.agreement, confidence=record.confidence,
+            scores=scores,
+        )  # fmt: skip
+    return Selected(
+        output=None, winners=(), agreement=0.0, confidence=0.0, scores=scores, reason=record.reason,
+        detail=record.detail,
+    )  # fmt: skip
 
 
 @settings(deadline=None, max_examples=40)
 @given(
     st.sampled_from(get_args(Strategy)),
     st.sampled_from(["exact", "rouge-l"]),
-    st.sampled_from([{}, {"min_agreement": 0.4}, {"keep": 0.3}]),
+    st.sampled_from([{}, {"min_confidence": 0.4}, {"keep": 0.3}]),
     st.integers(2, 4),
     st.integers(0, 1000),
 )
@@ -73,7 +79,7 @@ def test_lists_and_mappings_mean_the_same_and_the_order_of_the_voters_nothing() 
 def test_a_task_says_what_an_output_must_not_just_repeat() -> None:
     said = ["Translate it.", "Translate it.", "Bonjour"]
     assert ensemble([said])[0].output == "Translate it."
-    assert ensemble([said], tasks=["Translate it."], min_agreement=0)[0].output == "Bonjour"
+    assert ensemble([said], tasks=["Translate it."], min_confidence=0)[0].output == "Bonjour"
     assert ensemble([said], tasks=[("Translate it.", "Good day")])[0].output == "Translate it."
     (dropped,) = ensemble([["Good day", "good day"]], tasks=[("Translate it.", "Good day")])
     assert (dropped.output, dropped.reason, dropped.winners) == (None, "echoes", ())
@@ -107,10 +113,12 @@ def test_rows_without_outputs_are_dropped() -> None:
         ([SAID], {"utility": ["exact"]}, "utility ['exact']: give the name of one, or a mapping of names to weights"),
         ([SAID], {"utility": {"exact": "1"}}, "utility 'exact': weight 1 is not a positive number"),
         ([{1: "Oslo", "ada": "Oslo"}], {}, "rows[0]: the name of a voter must be a string, found 1"),
-        ([SAID], {"min_agreement": "0.5"}, "min_agreement '0.5': is not between 0 and 1"),
+        ([SAID], {"min_confidence": "0.5"}, "min_confidence '0.5': is not between 0 and 1"),
         ([SAID], {"keep": 1.5}, "keep 1.5: is not between 0 and 1"),
-        ([SAID], {"min_agreement": -1}, "min_agreement -1: is not between 0 and 1"),
+        ([SAID], {"min_confidence": -1}, "min_confidence -1: is not between 0 and 1"),
+        ([SAID], {"min_confidence": 0.5, "keep": 0.5}, "give either 'min_confidence' or 'keep', not both"),
         ([SAID], {"min_agreement": 0.5, "keep": 0.5}, "give either 'min_agreement' or 'keep', not both"),
+        ([SAID], {"min_confidence": 0.5, "min_agreement": 0.5}, "give either 'min_confidence' or 'min_agreement', not"),
     ],
 )
 def test_what_cannot_be_is_one_line(rows: list[Any], arguments: dict[str, Any], message: str) -> None:

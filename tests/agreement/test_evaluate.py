@@ -115,7 +115,7 @@ def by_balance(rows: list[list[str]], sources: list[str]) -> list[Pick]:
     weights = [standing.view().outsiders[name] for name in names]
     choices = [balanced(given, weights) for given in ballots]
     return [
-        (None if choice.place is None else texts[choice.place], choice.agreement)
+        (None if choice.place is None else texts[choice.place], choice.confidence)
         for texts, choice in zip(rows, choices, strict=True)
     ]
 

@@ -33,12 +33,12 @@ def shared(records: list[Example | Rejected], share: float) -> list[Example | Re
     examples = [record for record in records if isinstance(record, Example)]
     drops = [record for record in records if isinstance(record, Rejected)]
     quota = math.floor(share * (len(records) - sum(drop.reason in QUALITY_REASONS for drop in drops)) + 0.5)
-    best = sorted(examples, key=lambda example: (-example.agreement, example.instance.id))[:quota]
+    best = sorted(examples, key=lambda example: (-example.confidence, example.instance.id))[:quota]
     return [*drops, *(example if example in best else below(example, share) for example in examples)]
 
 
 def below(example: Example, share: float) -> Rejected:
-    instance, detail = example.instance, f"agreement {example.agreement:.3f}, not in {share:g}"
+    instance, detail = example.instance, f"confidence {example.confidence:.3f}, not in {share:g}"
     return Rejected(
         step="ensemble", reason="below_share", text=instance.instruction, kind=instance.kind, source=instance.id,
         request_key="00", detail=detail, candidates=example.candidates,
@@ -50,11 +50,11 @@ def below(example: Example, share: float) -> Rejected:
 def test_a_share_takes_the_most_agreed_on_of_what_is_kept_without_it(strategy: Strategy, filtered: bool) -> None:
     lines = table(2 if strategy in OF_THREE else 4, random.Random(strategy))
     filters = Filters(QualitySection(repetition=0.2)) if filtered else NO_FILTERS
-    every = Selection(strategy, min_agreement=0.0)
+    every = Selection(strategy, min_confidence=0.0)
     records = list(select(lambda: lines, every, filters=filters))
     assert any(isinstance(record, Example) and any(record.barred) for record in records) == filtered
     for share in (0.01, 0.5, 1.0):
-        chosen = list(select(lambda: iter(lines), replace(every, min_agreement=None, keep=share), filters=filters))
+        chosen = list(select(lambda: iter(lines), replace(every, min_confidence=None, keep=share), filters=filters))
         assert [plain(record) for record in chosen] == [plain(record) for record in shared(records, share)]
 
 
@@ -83,7 +83,7 @@ def test_texts_are_not_held_in_memory(strategy: Strategy) -> None:
 
 
 def drop(number: int, text: str = "new") -> Rejected:
-    return Rejected(step="ensemble", reason="low_agreement", text=f"{text} {number}", kind="output_only")
+    return Rejected(step="ensemble", reason="low_confidence", text=f"{text} {number}", kind="output_only")
 
 
 def replaced(store: Store, records: int) -> None:

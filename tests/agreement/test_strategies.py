@@ -63,7 +63,7 @@ def test_consensus_does_not_depend_on_the_order_of_the_outputs(outputs: list[str
     rng.shuffle(order)
     shuffled = [outputs[place] for place in order]
     one, other = consensus(outputs), consensus(shuffled)
-    assert other.agreement == one.agreement
+    assert other.confidence == one.confidence
     assert other.reason == one.reason
     assert [other.scores[at] for at in range(len(order))] == [one.scores[place] for place in order]
     assert (one.place is None) == (other.place is None)
@@ -81,14 +81,14 @@ def test_consensus_keeps_an_output_of_the_highest_mean_agreement(outputs: list[s
         return
     assert choice.place is not None
     assert outputs[choice.place]
-    assert choice.agreement == pytest.approx(max(mean for mean, text in zip(expected, outputs, strict=True) if text))
-    assert choice.agreement == choice.scores[choice.place]
+    assert choice.confidence == pytest.approx(max(mean for mean, text in zip(expected, outputs, strict=True) if text))
+    assert choice.confidence == choice.scores[choice.place]
 
 
 def test_consensus_compares_texts_of_every_script() -> None:
     assert consensus(["春天的风很暖", "秋天的雨", "春天的风很暖。"]).place == 0
-    assert consensus(["秋天的雨", "一", "秋天的雨很冷"]).agreement > 0.3
-    assert consensus(["नदी और सागर", "नदी और पहाड़", "आकाश"]).agreement == pytest.approx(1 / 3)
+    assert consensus(["秋天的雨", "一", "秋天的雨很冷"]).confidence > 0.3
+    assert consensus(["नदी और सागर", "नदी और पहाड़", "आकाश"]).confidence == pytest.approx(1 / 3)
 
 
 # Through the command
@@ -152,11 +152,11 @@ def test_keep_counts_the_rows_without_any_output_too(cli: Cli, tmp_path: Path) -
     assert sorted(reasons(tmp_path)) == ["below_share", "empty_outputs", "empty_outputs"]
 
 
-def test_min_agreement_keeps_what_reaches_it(cli: Cli, tmp_path: Path) -> None:
+def test_min_confidence_keeps_what_reaches_it(cli: Cli, tmp_path: Path) -> None:
     options = [*tell(tmp_path, [["a b", "a c"], ["a b c d", "a x y z"], ["same.", "Same"], ["a", "b"]]), *CONSENSUS]
-    assert kept(cli, tmp_path, *options, "--min-agreement", "0.5") == ["a b", "Same"]
-    assert reasons(tmp_path) == ["low_agreement"] * 2
-    assert kept(cli, tmp_path, *options, "--min-agreement", "0.51") == ["Same"]
+    assert kept(cli, tmp_path, *options, "--min-confidence", "0.5") == ["a b", "Same"]
+    assert reasons(tmp_path) == ["low_confidence"] * 2
+    assert kept(cli, tmp_path, *options, "--min-confidence", "0.51") == ["Same"]
 
 
 def test_four_voters_decide_together_in_any_order(cli: Cli, tmp_path: Path) -> None:
@@ -167,19 +167,19 @@ def test_four_voters_decide_together_in_any_order(cli: Cli, tmp_path: Path) -> N
         *random_table(voters=4, count=15),
     ]
     options = tell(tmp_path, table)
-    made = kept(cli, tmp_path, *options, *CONSENSUS, "--min-agreement", "0")
+    made = kept(cli, tmp_path, *options, *CONSENSUS, "--min-confidence", "0")
     assert made[:3] == ["six", "red boats", "alone"]
     for output, outputs in zip(made[3:], table[3:], strict=True):
         assert means(outputs)[outputs.index(output)] == pytest.approx(max(means(outputs)))
     before = (tmp_path / "made").read_bytes()
     swapped = [options[at] for at in (0, 1, 6, 7, 4, 5, 8, 9, 2, 3)]
-    kept(cli, tmp_path, *swapped, *CONSENSUS, "--min-agreement", "0")
+    kept(cli, tmp_path, *swapped, *CONSENSUS, "--min-confidence", "0")
     assert (tmp_path / "made").read_bytes() == before
 
 
 def test_one_voter_and_the_instance_are_enough(cli: Cli, tmp_path: Path) -> None:
     assert kept(cli, tmp_path, *tell(tmp_path, [["Yes!", "yes"], ["yes", "no"]])) == ["yes"]
-    assert reasons(tmp_path) == ["low_agreement"]
+    assert reasons(tmp_path) == ["low_confidence"]
 
 
 @pytest.mark.parametrize("strategy", ["consensus", "released"])
@@ -204,7 +204,7 @@ def test_a_row_that_a_voter_lacks_is_decided_by_the_others(cli: Cli, tmp_path: P
     ]
     options = tell(tmp_path, table)
     assert kept(cli, tmp_path, *options) == ["A red boat", "a b"]
-    assert reasons(tmp_path) == ["low_agreement"] * 2
+    assert reasons(tmp_path) == ["low_confidence"] * 2
     assert kept(cli, tmp_path, *options, "--strategy", "released") == ["a b"]
     assert reasons(tmp_path) == ["missing_output"] * 3
 

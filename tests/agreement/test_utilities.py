@@ -129,9 +129,9 @@ def test_the_order_of_the_voters_never_matters(strategy: Strategy, table: list[l
             )
             for number, texts in enumerate(table)
         ]
-        records = select(lambda: lines, Selection(strategy, min_agreement=0.0))
+        records = select(lambda: lines, Selection(strategy, min_confidence=0.0))
         return [
-            (record.output, record.agreement) if isinstance(record, Example) else record.reason for record in records
+            (record.output, record.confidence) if isinstance(record, Example) else record.reason for record in records
         ]
 
     assert made(names) == made(["v1", "v2", "v3"])
@@ -145,7 +145,7 @@ def test_random_draws_each_voter_about_as_often() -> None:
         )
         for number in range(600)
     ]
-    records = list(select(lambda: lines, Selection("random", min_agreement=0.0)))
+    records = list(select(lambda: lines, Selection("random", min_confidence=0.0)))
     drawn = [record.output for record in records if isinstance(record, Example)]
     assert {text: drawn.count(text) > 150 for text in ("own", "one", "two")} == dict.fromkeys(
         ("own", "one", "two"), True

@@ -59,6 +59,7 @@ def test_every_command_refuses_a_bad_config(forks: Forks, folder: Path, argument
         (("instructions", "config.yaml", "--kind", "both", "--to", "x"), "'both' is not one of"),
         (("outputs", "config.yaml", "--model", "d", "--instances", "good.jsonl", "--to", "x"), "--model d: no such"),
         ((*ENSEMBLE, "--to", "x", "--strategy", "best"), "'best' is not one of"),
+        ((*ENSEMBLE, "--to", "x", "--keep", "0.5", "--min-confidence", "0.5"), "give either --min-conf"),
         ((*ENSEMBLE, "--to", "x", "--keep", "0.5", "--min-agreement", "0.5"), "give either --min-agreement or --keep"),
         ((*ENSEMBLE, "--to", "x", "--keep", "0"), "--keep"),
         ((*ENSEMBLE, "--to", "x", "--outputs", "a.jsonl"), "--outputs a.jsonl: is named twice"),

@@ -161,13 +161,13 @@ def test_set_overrides_the_config_and_the_run_remembers_it(forks: Forks, tmp_pat
         (tmp_path / "config.yaml").write_text(model_config("http://127.0.0.1:9/v1"))
         names = ("base", "careful", "talkative")
         moved = [part for name in names for part in ("--set", f"models.{name}.base_url={server.base_url}")]
-        target = ["--set", "instructions.target.output_only=0", "--set", "ensemble.min_agreement=0"]
+        target = ["--set", "instructions.target.output_only=0", "--set", "ensemble.min_confidence=0"]
         done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run", *moved, *target])
     assert done.returncode == 0, done.stderr
     assert {row["kind"] for row in rows(tmp_path / "run" / "examples.jsonl")} == {"input_output"}
     kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert {kept["models"][name]["base_url"] for name in names} == {server.base_url}
-    assert kept["ensemble"]["min_agreement"] == 0
+    assert kept["ensemble"]["min_confidence"] == 0
 
 
 def answers(forks: Forks, folder: Path) -> int:

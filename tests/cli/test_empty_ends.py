@@ -17,14 +17,14 @@ STEPS = {
     "instances": "instances config.yaml --kind output_only --instructions tasks.jsonl --to out.jsonl",
     "parse": "parse --instances completions.jsonl --to out.jsonl",
     "outputs": "outputs config.yaml --model base --instances tasks.jsonl --to out.jsonl",
-    "ensemble": "ensemble --instances tasks.jsonl --outputs other.jsonl --min-agreement 1 --to out.jsonl",
+    "ensemble": "ensemble --instances tasks.jsonl --outputs other.jsonl --min-confidence 1 --to out.jsonl",
 }
 REASONS = {
     "instructions": "content_filter",
     "instances": "content_filter",
     "parse": "no_output",
     "outputs": "content_filter",
-    "ensemble": "low_agreement",
+    "ensemble": "low_confidence",
 }
 TO_TRY = {
     "instructions": "its requests fail: mend that",

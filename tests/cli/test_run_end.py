@@ -63,15 +63,15 @@ def test_the_numbers_of_a_finished_run_add_up_from_step_to_step(cli: Cli, tmp_pa
 
 
 def test_a_run_without_an_example_of_a_kind_is_no_success(cli: Cli, tmp_path: Path) -> None:
-    strict = ("run", SIMULATED, "--out", "run", "--set", "ensemble.min_agreement=0.9")
+    strict = ("run", SIMULATED, "--out", "run", "--set", "ensemble.min_confidence=0.9")
     done = cli(*strict)
     assert done.returncode == 1
     assert "1 examples in run/examples.jsonl" in done.stdout
     last = done.stderr.splitlines()[-1]
     dropped = step_lines(done.stdout)["output_only", "parse"].kept
     assert re.fullmatch(
-        rf"error: no output_only example was made: step ensemble kept none; dropped most: {dropped} low_agreement in "
-        rf"ensemble, .*; run/report.html shows their texts; see what the models disagree on, and how much agreement "
+        rf"error: no output_only example was made: step ensemble kept none; dropped most: {dropped} low_confidence in "
+        rf"ensemble, .*; run/report.html shows their texts; see what the models disagree on, and how much confidence "
         rf"the section `ensemble` wants; give --allow-empty if this is as wanted",
         last,
     ), last
@@ -87,11 +87,11 @@ def test_a_run_without_an_example_of_a_kind_is_no_success(cli: Cli, tmp_path: Pa
 
 
 def test_a_run_without_any_example_says_so_of_all_kinds_at_once(cli: Cli) -> None:
-    done = cli("run", SIMULATED, "--out", "run", "--set", "ensemble.min_agreement=1")
+    done = cli("run", SIMULATED, "--out", "run", "--set", "ensemble.min_confidence=1")
     assert done.returncode == 1
     dropped = sum(step_lines(done.stdout)[kind, "parse"].kept for kind in KINDS)
     assert re.findall("^.* was made: .*$", done.stderr, re.MULTILINE) == [done.stderr.splitlines()[-1]]
-    assert f"error: no example was made: step ensemble kept none; dropped most: {dropped} low_agreement" in done.stderr
+    assert f"error: no example was made: step ensemble kept none; dropped most: {dropped} low_confidence" in done.stderr
 
 
 def test_a_selection_or_a_merge_without_an_example_warns(cli: Cli, finished_run: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_selection_or_a_merge_without_an_example_warns(cli: Cli, finished_run:
         assert done.returncode == 0, done.stderr
         return done.stderr.splitlines()[-1]
 
-    strict = ("--min-agreement", "0.9")
+    strict = ("--min-confidence", "0.9")
     second = ended("select", "first", *strict, "--to", "second.jsonl")
     assert re.findall(r"^warning: no output_only example was made: .*; (\S+) shows", second) == [
         "second.jsonl.rejected.jsonl"
@@ -116,7 +116,7 @@ def test_a_selection_or_a_merge_without_an_example_warns(cli: Cli, finished_run:
     ended("select", "second", *strict)
     merged = ended("merge", "first", "second", "--to", "both")
     assert re.findall(r"^warning: no output_only .*; (\S+) shows", merged) == ["both/report.html"]
-    filtered = ended("select", "both", "--min-agreement", "0", "--set", "quality.languages=[de]")
+    filtered = ended("select", "both", "--min-confidence", "0", "--set", "quality.languages=[de]")
     assert filtered.startswith("warning: no example was made: step ensemble kept none; dropped most: ")
     assert "filters of the section `quality`" in filtered
 

@@ -49,10 +49,10 @@ def test_it_says_what_it_replaced_and_which_settings_the_run_keeps(cli: Cli, run
 @pytest.mark.parametrize(
     ("options", "kept"),
     [
-        (("--strategy", "released"), "strategy released, threshold 0.01, min_agreement 0, no filters"),
+        (("--strategy", "released"), "strategy released, threshold 0.01, min_confidence 0, no filters"),
         (("--utility", "exact", "--utility", "rouge-l=3"),
-         "strategy balanced, utility 0.25 exact + 0.75 rouge-l, min_agreement 0.188, no filters"),
-        (("--min-agreement", "0.3"), "strategy balanced, utility rouge-l, min_agreement 0.3, no filters"),
+         "strategy balanced, utility 0.25 exact + 0.75 rouge-l, min_confidence 0.188, no filters"),
+        (("--min-confidence", "0.3"), "strategy balanced, utility rouge-l, min_confidence 0.3, no filters"),
     ],
     ids=["of three", "mixture", "least agreement"],
 )  # fmt: skip
@@ -99,10 +99,10 @@ def test_what_it_is_not_told_stays_as_the_run_has_it(cli: Cli, run_folder: Path)
         return section
 
     before = ensemble_section()
-    assert cli("select", "run", "--min-agreement", "0.5").returncode == 0
-    assert ensemble_section() == before | {"min_agreement": 0.5}
+    assert cli("select", "run", "--min-confidence", "0.5").returncode == 0
+    assert ensemble_section() == before | {"min_confidence": 0.5}
     assert cli("select", "run", "--threshold", "0.2").returncode == 0
-    assert ensemble_section() == before | {"min_agreement": 0.5, "threshold": 0.2}
+    assert ensemble_section() == before | {"min_confidence": 0.5, "threshold": 0.2}
     assert cli("select", "run", "--strategy", "consensus").returncode == 0, "a bound of another strategy is gone"
     assert ensemble_section() == before | {"strategy": "consensus", "threshold": 0.2}
 
@@ -110,7 +110,7 @@ def test_what_it_is_not_told_stays_as_the_run_has_it(cli: Cli, run_folder: Path)
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("run", "--keep", "0.5", "--min-agreement", "0.5"), "give either --min-agreement or --keep, not both"),
+        (("run", "--keep", "0.5", "--min-confidence", "0.5"), "give either --min-confidence or --keep, not both"),
         (("run", "--to", "run/examples.jsonl"), "run/examples.jsonl: is a file of the run, and would be overwritten"),
         (("run", "--to", "run/run.db"), "run/run.db: is a file of the run"),
         (("run", "--to", "nowhere/x.jsonl"), "folder nowhere does not exist"),

@@ -114,9 +114,11 @@ def test_the_numbers_are_those_of_the_run(demo: Path) -> None:
         dropped = connection.execute("SELECT step, kind, reason, COUNT(*) FROM rejected GROUP BY 1, 2, 3").fetchall()
     assert sorted(table(kept, "step")) == sorted([*row[:3], str(row[3])] for row in dropped)
     agreement = section(card, "Agreement")
-    for kind, mean, *tenths in table(agreement, "kind"):
-        values = [row["agreement"] for row in all_rows if row["kind"] == kind]
-        assert float(mean) == pytest.approx(sum(values) / len(values), abs=0.0005)
+    for kind, mean, mean_confidence, *tenths in table(agreement, "kind"):
+        agreements = [row["agreement"] for row in all_rows if row["kind"] == kind]
+        assert float(mean) == pytest.approx(sum(agreements) / len(agreements), abs=0.0005)
+        values = [row["confidence"] for row in all_rows if row["kind"] == kind]
+        assert float(mean_confidence) == pytest.approx(sum(values) / len(values), abs=0.0005)
         assert list(map(int, tenths)) == [
             sum(min(9, int(value * 10)) == tenth for value in values) for tenth in range(10)
         ]
@@ -129,7 +131,7 @@ def test_the_numbers_are_those_of_the_run(demo: Path) -> None:
 def test_the_card_says_how_it_was_made(demo: Path) -> None:
     method = section(dataset_card(read_facts(demo / "my-demo_run")), "How it was made")
     assert ["strategy", "balanced"] in table(method, "setting")
-    assert ["kept", "an agreement of 0.15 or more"] in table(method, "setting")
+    assert ["kept", "a confidence of 0.15 or more"] in table(method, "setting")
     assert ["seed of the random choices", "42"] in table(method, "setting")
     steps = {(row[0], row[2]) for row in table(method, "step")}
     assert {("instructions", "simulated-base"), ("outputs", "simulated-a"), ("outputs", "simulated-b")} <= steps

@@ -43,7 +43,7 @@ models:
   base: {provider: scripted, function: "text_scripts:base"}
   voter: {provider: scripted, function: "text_scripts:voter"}
 roles: {instructions: base, instances: base, outputs: [voter, base]}
-ensemble: {min_agreement: 0.1}
+ensemble: {min_confidence: 0.1}
 """
 
 
@@ -118,7 +118,7 @@ def test_prompt_and_completion_are_two_columns(forks: Forks, place: Path) -> Non
 def test_parquet_holds_the_examples_with_their_agreement(forks: Forks, place: Path) -> None:
     exported(forks, place, "parquet", "out.parquet")
     table = pq.read_table(place / "out.parquet")
-    columns = ("id", "kind", "instruction", "input", "output", "winners", "agreement")
+    columns = ("id", "kind", "instruction", "input", "output", "winners", "agreement", "confidence", "basis")
     assert tuple(table.column_names) == columns
     assert table.to_pylist() == [{name: row[name] for name in columns} for row in examples(place)]
 
@@ -140,14 +140,14 @@ def test_an_export_changes_nothing_in_the_run(forks: Forks, place: Path) -> None
 
 def test_a_run_that_kept_no_example_is_exported_empty_if_that_is_allowed(forks: Forks, tmp_path: Path) -> None:
     (tmp_path / "text_scripts.py").write_text(SCRIPTS.replace('f"Antwort {number} 😀', 'f"nothing alike {number}'))
-    config = CONFIG.replace("[voter, base]", "[voter]").replace("min_agreement: 0.1", "min_agreement: 1")
+    config = CONFIG.replace("[voter, base]", "[voter]").replace("min_confidence: 0.1", "min_confidence: 1")
     (tmp_path / "config.yaml").write_text(config)
     done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run"], on_path(tmp_path))
     assert done.returncode == 1, done.stderr
     assert examples(tmp_path) == []
     refused = forks.run(tmp_path, ["export", "run", "--format", "alpaca", "--to", "out.json"])
     assert refused.returncode == 1
-    assert re.fullmatch(r"error: run: has no example; dropped most: \d+ low_agreement in ensemble.*\n", refused.stderr)
+    assert re.fullmatch(r"error: run: has no example; dropped most: \d+ low_confidence in ensemble.*\n", refused.stderr)
     for form, name in [("alpaca", "out.json"), ("original", "out.jsonl"), ("parquet", "out.parquet")]:
         exported(forks, tmp_path, form, name, "--allow-empty")
     assert json.loads((tmp_path / "out.json").read_text()) == []

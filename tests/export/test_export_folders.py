@@ -112,7 +112,7 @@ def test_parquet_has_the_layout_of_the_hub(
     shards = len(list((out / "data").iterdir()))
     assert shards > 3
     assert line.startswith(f"{SIZE} examples in {out}: train {SIZE} in {shards} files\n")
-    columns = ("id", "kind", "instruction", "input", "output", "winners", "agreement")
+    columns = ("id", "kind", "instruction", "input", "output", "winners", "agreement", "confidence", "basis")
     assert table(out / "data", "train") == [{name: row[name] for name in columns} for row in all_examples]
     wide = (*columns, "candidates", "matrix")
     more = {"barred": None, "removed": None}
@@ -190,7 +190,7 @@ def test_the_folder_for_the_hub_says_which_file_is_which_split(forks: Forks, pla
         f"{SIZE} examples in {out}: train {len(train)}, test {len(test)}",
         f"{SIZE} rows with every candidate in {out / 'candidates'}: train {len(train)}, test {len(test)}",
     ]
-    assert list(train[0]) == ["messages", "id", "kind", "winners", "agreement"]
+    assert list(train[0]) == ["messages", "id", "kind", "winners", "agreement", "confidence", "basis"]
     front = yaml.safe_load((out / "README.md").read_text(encoding="utf-8").split("---\n")[1])
     declared = {
         (config["config_name"], part["split"]): list(out.glob(part["path"]))

@@ -63,7 +63,7 @@ models:
   two: {provider: scripted, function: "filtered_scripts:two"}
   guard: {provider: scripted, function: "filtered_scripts:guard"}
 roles: {instructions: base, instances: base, outputs: [one, two]}
-ensemble: {strategy: consensus, min_agreement: 0.1}
+ensemble: {strategy: consensus, min_confidence: 0.1}
 quality: {refusals: true, decontaminate: [benchmark.txt], toxicity: {model: guard}}
 """
 
@@ -133,7 +133,7 @@ def test_a_table_says_which_run_each_example_comes_from(forks: Forks, tmp_path: 
 def test_the_card_of_a_merged_run_tells_of_that_column(forks: Forks, tmp_path: Path) -> None:
     merged_run(tmp_path / "run")
     done = forks.run(tmp_path, ["card", "run"])
-    assert "`agreement`, `run`." in done.stdout, done.stderr
+    assert "`basis`, `run`." in done.stdout, done.stderr
     assert "`matrix`, `run`." in done.stdout
     forks.run(tmp_path, ["export", "run", "--format", "hub", "--dry-run"])
     readme = (tmp_path / "run" / "hub" / "README.md").read_text(encoding="utf-8")

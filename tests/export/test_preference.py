@@ -67,7 +67,7 @@ models:
   c: {{provider: scripted, function: "case_scripts:c"}}
   d: {{provider: scripted, function: "case_scripts:d"}}
 roles: {{instructions: base, instances: base, outputs: [{voters}]}}
-ensemble: {{strategy: consensus, min_agreement: 0}}
+ensemble: {{strategy: consensus, min_confidence: 0}}
 """
 COLUMNS = ["prompt", "chosen", "rejected", "margin", "chosen_voters", "rejected_voters", "id"]
 

@@ -47,7 +47,7 @@ models:
   inside: {provider: scripted, function: "thinking_scripts:inside"}
   plain: {provider: scripted, function: "thinking_scripts:plain"}
 roles: {instructions: base, instances: base, outputs: VOTERS}
-ensemble: {strategy: consensus, min_agreement: 0.1}
+ensemble: {strategy: consensus, min_confidence: 0.1}
 """
 APART, INSIDE = "I think </think> apart.", "I think inside."
 

@@ -73,7 +73,7 @@ instances:
   demonstrations: {{input_output: input_output.jsonl, output_only: output_only.jsonl}}
   sampling: {{max_tokens: 120}}
 outputs: {{samples: {{chat: 2}}, sampling: {{max_tokens: 120}}}}
-ensemble: {{min_agreement: 0}}
+ensemble: {{min_confidence: 0}}
 licenses: {{demonstrations: Apache-2.0}}
 models:
   generator: {{{place}, {FORMS[form]}}}

@@ -124,7 +124,7 @@ def test_a_finished_run_asks_nothing_and_needs_no_server(tmp_path: Path, cli: Cl
 @pytest.mark.parametrize(
     ("setting", "key", "effect"),
     [
-        ("ensemble.min_agreement=0.9", "ensemble.min_agreement", "asks nothing again"),
+        ("ensemble.min_confidence=0.9", "ensemble.min_confidence", "asks nothing again"),
         ("seed=7", "seed", "asks every step again"),
         ("instructions.window=4", "instructions.window", "step 1"),
         ("instructions.filters.min_words=2", "instructions.filters.min_words", "step 1 goes another way"),
@@ -150,10 +150,10 @@ def test_a_changed_config_is_named_with_its_cost_and_needs_force(
 
 def test_force_asks_only_what_the_change_needs(tmp_path: Path, cli: Cli, served_run: ServedRun) -> None:
     folder = served_run.copy(tmp_path)
-    strict = ("--force", "--set", "ensemble.min_agreement=0.9", "--allow-empty")
+    strict = ("--force", "--set", "ensemble.min_confidence=0.9", "--allow-empty")
     assert cli("run", served_run.config, "--out", folder, *strict).returncode == 0
     assert served_run.asked_since() == 0
-    assert min(row["agreement"] for row in rows(folder / "examples.jsonl")) >= 0.9
+    assert min(row["confidence"] for row in rows(folder / "examples.jsonl")) >= 0.9
     assert (folder / "examples.jsonl").read_bytes() != served_run.examples
     done = cli("run", served_run.config, "--out", folder, "--force", "--set", "models.careful.endpoint=completions")
     assert done.returncode == 0, done.stderr

@@ -300,7 +300,7 @@ def test_files_of_step_5_take_the_other_filters_too(cli: Cli, tmp_path: Path) ->
     for name, output in (("instances", "I can't assist with that."), ("one", "Red, as roses are.")):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"instruction": "Name it.", "input": "", "output": output}))
     arguments = ("ensemble", "--instances", "instances.jsonl", "--outputs", "one.jsonl", "--to", "out.jsonl")
-    done = cli(*arguments, "--min-agreement", "0", "--set", "quality.refusals=true")
+    done = cli(*arguments, "--min-confidence", "0", "--set", "quality.refusals=true")
     assert done.returncode == 0, done.stderr
     assert [row["output"] for row in rows(tmp_path / "out.jsonl")] == ["Red, as roses are."]
     for wrong, message in (

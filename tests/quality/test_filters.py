@@ -33,7 +33,7 @@ def chosen(
         Instance(kind="output_only", instruction=task, input="", output=outputs[0]),
         tuple(Candidate("", f"v{number}", text) for number, text in enumerate(outputs[1:])),
     )
-    (record,) = select(lambda: [row], Selection(strategy, min_agreement=0.0), filters=filters)
+    (record,) = select(lambda: [row], Selection(strategy, min_confidence=0.0), filters=filters)
     return record
 
 
@@ -134,7 +134,7 @@ CONFIG: dict[str, Any] = {
         name: {"provider": "scripted", "function": f"script:{name}"} for name in ("base", "voter", "other", "guard")
     },
     "roles": {"instructions": "base", "instances": "base", "outputs": ["voter", "other"]},
-    "ensemble": {"min_agreement": 0.0},
+    "ensemble": {"min_confidence": 0.0},
 }
 
 

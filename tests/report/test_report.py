@@ -96,9 +96,10 @@ def test_the_numbers_are_those_of_the_run(demo: Path, cli: Cli) -> None:
         (step, reason): count
         for step, reason, count in stored(demo, "SELECT step, reason, COUNT(*) FROM rejected GROUP BY step, reason")
     }
-    agreement = report["agreement"]
-    assert sum(agreement["kept"]["counts"]) == len(examples)
-    assert sum(agreement["dropped"]["counts"]) == dropped["ensemble", "low_agreement"]
+    agreement, confidence = report["agreement"], report["confidence"]
+    assert sum(agreement["kept"]["counts"]) == sum(confidence["kept"]["counts"]) == len(examples)
+    assert sum(confidence["dropped"]["counts"]) == dropped["ensemble", "low_confidence"]
+    assert confidence["kept"]["mean"] == pytest.approx(fmean(row["confidence"] for row in examples))
     assert agreement["kept"]["mean"] == pytest.approx(fmean(row["agreement"] for row in examples))
     assert agreement["kept_rows"]["voters"] == ["instance", "simulated-a", "simulated-b"]
     assert agreement["kept_rows"]["means"][0][2] == pytest.approx(fmean(row["matrix"][0][2] for row in examples))
@@ -112,7 +113,7 @@ def test_the_numbers_are_those_of_the_run(demo: Path, cli: Cli) -> None:
 def test_programs_find_the_keys_where_they_were(demo: Path) -> None:
     assert " ".join(numbers(demo)) == (
         "report_version run state version profile strategy examples kinds selected_from voters mean_words prompt_tokens"
-        " completion_tokens cost has_prices funnels drops agreement wins words nearest seeds_are_known"
+        " completion_tokens cost has_prices funnels drops confidence agreement wins words nearest seeds_are_known"
         " novelty_threshold verbs models throughput looks settings merged barred"
     )
 
@@ -217,14 +218,14 @@ def test_a_run_that_goes_on_or_was_stopped_says_so(copy: Path) -> None:
     assert "The run was stopped before its end" in written(copy).text
 
 
-def test_what_a_filter_dropped_has_no_agreement(copy: Path) -> None:
+def test_what_a_filter_dropped_has_no_confidence(copy: Path) -> None:
     before = numbers(copy)
     insert = "INSERT INTO rejected VALUES (NULL, 'ensemble', 'output_only', ?, 'Ring me.', '', x'', ?)"
     change(copy, insert, "language", "jv (0.077), not en (0.009)")
     change(copy, insert, "contaminated", "mmlu.parquet row 3: ROUGE-L 0.818 to: Ring us.")
-    change(copy, insert, "disagreement", "agreement 0.438")
+    change(copy, insert, "disagreement", "agreement 0.438")  # as an older version wrote it
     after = numbers(copy)
-    counts = [report["agreement"]["dropped"]["counts"] for report in (before, after)]
+    counts = [report["confidence"]["dropped"]["counts"] for report in (before, after)]
     assert sum(counts[1]) == sum(counts[0]) + 1
     assert counts[1][8] == counts[0][8] + 1
     assert after["selected_from"] == before["selected_from"] + 3

@@ -17,7 +17,7 @@ import ensemble_instruct as ei
 from ensemble_instruct.cli import main
 from ensemble_instruct.errors import EmptyError
 from ensemble_instruct.records import KINDS
-from ensemble_instruct.runs.handle import Records
+from ensemble_instruct.store.tables import Records
 from tests.conftest import SIMULATED, rows
 from tests.support.made_run import make_run
 
@@ -171,8 +171,8 @@ def test_selecting_anew_asks_nothing_and_is_kept(copied: ei.Run) -> None:
         strategy="consensus",
     )
     assert [each.output for each in selected] == [example.output for example in copied.examples()]
-    with pytest.raises(ei.EnsembleInstructError, match="give either 'min_agreement' or 'keep', not both"):
-        copied.select(min_agreement=0.5, keep=0.5)
+    with pytest.raises(ei.EnsembleInstructError, match="give either 'min_confidence' or 'keep', not both"):
+        copied.select(min_confidence=0.5, keep=0.5)
 
 
 def test_exports_reports_and_cards(made: ei.Run, tmp_path: Path) -> None:
@@ -243,8 +243,8 @@ def test_an_end_without_an_example_is_an_error_or_if_that_is_allowed_a_warning(
         caplog.clear()
         return "WARNING" in said
 
-    strict = small(ensemble={"min_agreement": 1.0})
-    with pytest.raises(EmptyError, match=r"no example was made: .*low_agreement.*allow"):
+    strict = small(ensemble={"min_confidence": 1.0})
+    with pytest.raises(EmptyError, match=r"no example was made: .*low_confidence.*allow"):
         ei.run(strict, tmp_path / "strict", progress=False)
     run = ei.open_run(tmp_path / "strict")
     assert (run.state, list(run.examples()), data(run)) == ("finished", [], b"")
@@ -255,7 +255,7 @@ def test_an_end_without_an_example_is_an_error_or_if_that_is_allowed_a_warning(
     assert warned()
     copied.select(progress=False)
     assert not warned()
-    assert copied.select(min_agreement=1.0, progress=False) is copied
+    assert copied.select(min_confidence=1.0, progress=False) is copied
     assert warned()
     assert list(ei.merge([run, copied], tmp_path / "all", progress=False).examples()) == []
     assert warned()

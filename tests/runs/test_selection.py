@@ -36,7 +36,7 @@ def selected(folder: Path) -> tuple[bytes, list[Any]]:
         ["--strategy", "consensus"],
         ["--strategy", "released"],
         ["--strategy", "balanced", "--keep", "0.6"],
-        ["--min-agreement", "0.5"],
+        ["--min-confidence", "0.5"],
         ["--keep", "0.25"],
     ],
     ids=" ".join,
@@ -78,7 +78,7 @@ def test_each_example_says_how_all_outputs_agree(finished_run: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said", "code"),
     [
-        (["--run", "run", "--keep", "0.5", "--min-agreement", "0.5"], "give either --min-agreement or --keep", 2),
+        (["--run", "run", "--keep", "0.5", "--min-confidence", "0.5"], "give either --min-confidence or --keep", 2),
         (["--run", "run", "--to", "x.jsonl"], "give either --run, or --instances, --outputs and --to", 2),
         (["--run", "nowhere"], "nowhere: is not a run folder", 2),
         (["--to", "x.jsonl"], "give --instances, --outputs and --to; to select anew", 2),
@@ -164,7 +164,7 @@ def test_selecting_anew_reads_nothing_else_and_hides_no_other_change(cli: Cli, t
     assert "ensemble" not in refused.stderr.replace("ensemble-instruct", "")
 
 
-@pytest.mark.parametrize("option", ["--keep", "--min-agreement", "--threshold"])
+@pytest.mark.parametrize("option", ["--keep", "--min-confidence", "--threshold"])
 def test_nan_is_no_share(cli: Cli, option: str) -> None:
     done = cli("ensemble", "--run", "run", option, "nan")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

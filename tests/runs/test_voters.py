@@ -67,7 +67,7 @@ def run(cli: Cli, tmp_path: Path) -> Any:
 
 
 def test_samples_of_a_model_are_voters(run: Any, cli: Cli, tmp_path: Path) -> None:
-    done = run(outputs={"samples": {"voter": 3}}, ensemble={"min_agreement": 0.0})
+    done = run(outputs={"samples": {"voter": 3}}, ensemble={"min_confidence": 0.0})
     assert done.returncode == 0, done.stderr
     examples = rows(tmp_path / "run" / "examples.jsonl")
     assert len(examples) >= 12
@@ -103,7 +103,7 @@ def test_names_of_samples_are_no_other_models(run: Any, tmp_path: Path) -> None:
 
 
 def test_fusion_is_one_voter_more(run: Any, tmp_path: Path) -> None:
-    done = run(ensemble={"fusion": True, "min_agreement": 0.0})
+    done = run(ensemble={"fusion": True, "min_confidence": 0.0})
     assert done.returncode == 0, done.stderr
     for example in rows(tmp_path / "run" / "examples.jsonl"):
         assert [candidate["voter"] for candidate in example["candidates"]] == ["instance", "voter", "other", "fusion"]
@@ -114,7 +114,7 @@ def test_fusion_is_one_voter_more(run: Any, tmp_path: Path) -> None:
 def test_a_judge_is_asked_once_for_each_pair_and_not_when_a_run_selects_anew(
     run: Any, cli: Cli, tmp_path: Path
 ) -> None:
-    done = run(ensemble={"utility": "judge", "min_agreement": 0.0, "strategy": "consensus"})
+    done = run(ensemble={"utility": "judge", "min_confidence": 0.0, "strategy": "consensus"})
     assert done.returncode == 0, done.stderr
     before, examples = stored(tmp_path / "run", REQUESTS), rows(tmp_path / "run" / "examples.jsonl")
     (judged,) = stored(tmp_path / "run", "SELECT COUNT(*) FROM request WHERE step = 'ensemble'")[0]
@@ -136,11 +136,11 @@ def test_a_judge_is_asked_once_for_each_pair_and_not_when_a_run_selects_anew(
         ["--utility", "judge", "--utility", "rouge-l=0.5"],
         ["--strategy", "balanced"],
     ):
-        done = cli("ensemble", "--run", "run", *options, "--min-agreement", "0")
+        done = cli("ensemble", "--run", "run", *options, "--min-confidence", "0")
         assert done.returncode == 0, done.stderr
         assert "words on average, those kept" in done.stdout
         assert (tmp_path / "run" / "examples.jsonl").read_bytes() != first
-    back = ["--utility", "judge", "--strategy", "consensus", "--min-agreement", "0"]
+    back = ["--utility", "judge", "--strategy", "consensus", "--min-confidence", "0"]
     assert cli("ensemble", "--run", "run", *back).returncode == 0
     assert (tmp_path / "run" / "examples.jsonl").read_bytes() == first
     assert stored(tmp_path / "run", REQUESTS) == before
@@ -157,7 +157,7 @@ def test_a_judge_is_asked_once_for_each_pair_and_not_when_a_run_selects_anew(
 @pytest.mark.parametrize("judge", ["voter", "other"], ids=["some unread", "all unread or refused"])
 def test_verdicts_that_are_missing_are_no_missing_answers(run: Any, cli: Cli, tmp_path: Path, judge: str) -> None:
     roles = {**CONFIG["roles"], "judge": judge}
-    done = run(roles=roles, ensemble={"utility": "judge", "min_agreement": 0.0, "strategy": "consensus"})
+    done = run(roles=roles, ensemble={"utility": "judge", "min_confidence": 0.0, "strategy": "consensus"})
     assert done.returncode == 0, done.stderr
     reasons = dict(stored(tmp_path / "run", "SELECT reason, COUNT(*) FROM rejected WHERE step = 'outputs' GROUP BY 1"))
     assert set(reasons) == {"no_verdict"} | ({"content_filter"} if judge == "other" else set())

@@ -54,7 +54,7 @@ def _config(**sections: Any) -> str:
                 "outputs": ["chat", "completes", "plain"],
                 "fusion": "chat",
             },
-            "ensemble": {"fusion": True, "min_agreement": 0.0},
+            "ensemble": {"fusion": True, "min_confidence": 0.0},
             **sections,
         }
     )
@@ -99,8 +99,8 @@ def test_a_row_says_what_was_taken_away_of_each_chat_models_answer(run: Any, cli
 
 
 def test_a_row_that_was_dropped_says_it_too(run: Any) -> None:
-    folder = run(ensemble={"min_agreement": 0.9}, roles=ROLES | {"outputs": ["chat", "plain"]})
-    dropped = stored(folder, "SELECT id FROM rejected WHERE reason = 'low_agreement'")
+    folder = run(ensemble={"min_confidence": 0.9}, roles=ROLES | {"outputs": ["chat", "plain"]})
+    dropped = stored(folder, "SELECT id FROM rejected WHERE reason = 'low_confidence'")
     assert dropped
     with reading(folder / "run.db") as connection:
         detail = dropped_detail(connection, dropped[0][0])

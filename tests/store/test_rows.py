@@ -34,6 +34,7 @@ EXAMPLE = Example(
     output="yes",
     winners=("a", "instance"),
     agreement=2 / 3,
+    confidence=0.6,
     candidates=tuple(Candidate(INSTANCE.id, voter, "yes") for voter in ("instance", "a")),
     scores=(0.1, 1.0),
     matrix=((1.0, 0.1), (0.1, 1.0)),

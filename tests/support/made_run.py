@@ -44,6 +44,7 @@ def _example(number: int, kind: Any) -> Example:
         output=texts[0],
         winners=("granite", "instance"),
         agreement=scores[0],
+        confidence=0.9 * scores[0],
         candidates=candidates,
         scores=scores,
         matrix=(scores, scores, scores),

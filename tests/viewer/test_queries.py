@@ -69,7 +69,7 @@ def port(demo: Path) -> Iterator[int]:
 def test_examples_are_those_of_the_file(demo: Path, port: int) -> None:
     expected = rows(demo / "examples.jsonl")
     shown = listed(port, "examples")
-    names = ("id", "kind", "instruction", "input", "output", "winners", "agreement")
+    names = ("id", "kind", "instruction", "input", "output", "winners", "agreement", "confidence")
     assert [[row[name] for name in names] for row in shown] == [[row[name] for name in names] for row in expected]
     for row in expected:
         detail = api(port, f"examples/{row['id']}")
@@ -94,7 +94,7 @@ def test_filters_of_examples(demo: Path, port: int, query: dict[str, str]) -> No
         return (
             query.get("kind", row["kind"]) == row["kind"]
             and any(query.get("text", "").lower() in text.lower() for text in texts)
-            and float(query.get("from", 0)) <= row["agreement"] <= float(query.get("to", 1))
+            and float(query.get("from", 0)) <= row["confidence"] <= float(query.get("to", 1))
             and ("winner" not in query or query["winner"] in row["winners"])
         )
 
@@ -175,9 +175,9 @@ def test_a_drop_tells_how_it_came_about(demo: Path, port: int) -> None:
         (key,) = stored(demo, "SELECT request FROM rejected WHERE id = ?", row["id"])[0]
         assert key.hex() in {link["request"]["key"] for link in detail["chain"]}
         if row["step"] == "ensemble":
-            agreement, least = map(float, detail["detail"].split(" < "))
-            assert agreement < least == 0.15
-            assert agreement <= max(candidate["score"] for candidate in detail["candidates"])
+            confidence, least = map(float, detail["detail"].split(" < "))
+            assert confidence < least == 0.15
+            assert confidence <= max(candidate["score"] for candidate in detail["candidates"])
             assert len(detail["chain"]) == 4
         if row["step"] == "parse":
             assert [link["made"] for link in detail["chain"]] == ["instruction", "instance"]

@@ -91,6 +91,17 @@ def mean_agreements(matrix: Matrix) -> tuple[float, ...]:
     return tuple(math.fsum(row) / others for row in matrix)
 
 
+def agreement_of(outputs: Sequence[str], place: int, matrix: Matrix) -> float:
+    """The mean agreement of one output with the others, 0 to 1; 1 where all say the same.
+
+    The same answer counts as full agreement, also where the matrix does not see it: the original's has no words for
+    most scripts. One output alone has nobody to agree with: 0.
+    """
+    answers, others = Answers(outputs), [at for at in range(len(outputs)) if at != place]
+    numbers = (1.0 if answers.same(place, at) else matrix[place][at] for at in others)
+    return min(1.0, math.fsum(numbers) / max(1, len(others)))
+
+
 def triangle(matrix: Matrix) -> Iterator[float]:
     """The numbers of a matrix, each pair once."""
     return (matrix[i][j] for j in range(len(matrix)) for i in range(j))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from ensemble_instruct.agreement.ballots import Ballot
+from ensemble_instruct.agreement.ballots import Ballot, agreement_of
 from ensemble_instruct.agreement.embeddings import comparers_for
 from ensemble_instruct.agreement.selection import (
     WITH_A_VIEW,
@@ -15,7 +15,8 @@ from ensemble_instruct.agreement.selection import (
     ballots_for,
     below_share,
     decided,
-    most_agreed,
+    least_confidence,
+    surest,
 )
 from ensemble_instruct.agreement.strategies import Choice, Question, Standing, View
 from ensemble_instruct.agreement.utilities import utility_weights
@@ -37,11 +38,13 @@ class Selected:
     winners: tuple[str, ...]
     """The voters that gave this very text, in alphabetical order."""
     agreement: float
-    """The confidence of the strategy, 0 to 1; by it `min_agreement` and `keep` decide."""
+    """The mean agreement of the output with the others, 0 to 1; 1 where all say the same, 0 where none is chosen."""
+    confidence: float
+    """How sure the strategy is, 0 to 1; by it `min_confidence` and `keep` decide."""
     scores: Mapping[str, float]
     """For each voter the mean agreement of its output with the others."""
     reason: str = ""
-    """Why the row is dropped, in a word such as `low_agreement`; empty where it is kept."""
+    """Why the row is dropped, in a word such as `low_confidence`; empty where it is kept."""
     detail: str = ""
     """What the reason rests on."""
 
@@ -52,6 +55,7 @@ def ensemble(
     tasks: Iterable[TaskText] | None = None,
     strategy: Strategy = DEFAULT_STRATEGY,
     utility: Utility | Mapping[Utility, float] = "rouge-l",
+    min_confidence: float | None = None,
     min_agreement: float | None = None,
     keep: float | None = None,
     threshold: float | None = None,
@@ -67,14 +71,16 @@ def ensemble(
     `tasks` says for each row its instruction, or its instruction and input: an output that only repeats that is not
     chosen. A voter called `instance` is the instance's own output, the first of the three of the original's strategies;
     else the first of the row is. `utility` says what agreement means, one or several with weights; `embedding` needs
-    `embedding_model`, the folder of a sentence encoder. A row needs `min_agreement`, or to be in the share `keep` of
-    the most agreed-on; without either, the default of the strategy. `threshold` belongs to the original's strategies,
-    which read outputs without the white space at their ends, and give them so.
+    `embedding_model`, the folder of a sentence encoder. A row needs the confidence `min_confidence`
+    (`min_agreement` is its old name), or to be in the share `keep` of the highest ones; without either, the default of
+    the strategy. `threshold` belongs to the original's strategies, which read outputs without the white
+    space at their ends, and give them so.
 
     Raises `UsageError` for rows or settings that cannot be.
     """
     weights = utility_weights(utility)
-    selection = Selection(strategy=strategy, min_agreement=min_agreement, keep=keep, weights=(weights, weights))
+    least = least_confidence(min_confidence, min_agreement, keep)
+    selection = Selection(strategy=strategy, min_confidence=least, keep=keep, weights=(weights, weights))
     if threshold is not None:
         selection = replace(selection, threshold=threshold)
     _require_possible(selection)
@@ -88,7 +94,7 @@ def ensemble(
     ]
     if keep is not None:
         choices = _shared(choices, [row.key for row in table], keep)
-    return [_selected(choice, row.outputs) for choice, row in zip(choices, table, strict=True)]
+    return [_selected(choice, row.outputs, ballot) for choice, row, ballot in zip(choices, table, ballots, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ def _require_possible(selection: Selection) -> None:
         raise UsageError(
             f"strategy {selection.strategy!r}: no such strategy; there are {', '.join(get_args(Strategy))}"
         )
-    for name in ("min_agreement", "keep", "threshold"):
+    for name in ("min_confidence", "keep", "threshold"):
         value = getattr(selection, name)
         if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
             raise UsageError(f"{name} {value!r}: is not between 0 and 1")
@@ -163,26 +169,27 @@ def _instance(task: TaskText, where: str) -> Instance:
 
 
 def _shared(choices: Sequence[Choice], keys: Sequence[str], share: float) -> list[Choice]:
-    """The choices, of which only the most agreed-on stay, up to a share of all."""
+    """The choices, of which only those with the highest confidence stay, up to a share of all."""
     places = [place for place, choice in enumerate(choices) if choice.place is not None]
-    stays = most_agreed(
-        [int(keys[place], 16) for place in places], [choices[place].agreement for place in places], share, len(choices)
+    stays = surest(
+        [int(keys[place], 16) for place in places], [choices[place].confidence for place in places], share, len(choices)
     )
     shared = list(choices)
     for place, stays_here in zip(places, stays, strict=True):
         if not stays_here:
-            detail = below_share(choices[place].agreement, share)
+            detail = below_share(choices[place].confidence, share)
             shared[place] = replace(choices[place], place=None, reason="below_share", detail=detail)
     return shared
 
 
-def _selected(choice: Choice, outputs: Mapping[str, str]) -> Selected:
-    output = None if choice.place is None else list(outputs.values())[choice.place]
+def _selected(choice: Choice, outputs: Mapping[str, str], ballot: Ballot) -> Selected:
+    output = None if choice.place is None else ballot.outputs[choice.place]
     winners = () if output is None else tuple(sorted(voter for voter, text in outputs.items() if text == output))
     return Selected(
         output=output,
         winners=winners,
-        agreement=choice.agreement,
+        agreement=0.0 if choice.place is None else agreement_of(ballot.outputs, choice.place, ballot.matrix),
+        confidence=choice.confidence,
         scores=dict(zip(outputs, choice.scores, strict=True)),
         reason=choice.reason,
         detail=choice.detail,

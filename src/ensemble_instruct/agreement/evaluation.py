@@ -265,7 +265,7 @@ def _view(rows: Iterable[_Row]) -> View:
 def _cell(row: _Row, view: View, strategy: Strategy) -> tuple[float, int]:
     """How sure a strategy is, and the place of the model that it picks."""
     choice = choose(Question(row.ballot, row.voters, row.key, view), strategy)
-    return (-math.inf, NOBODY) if choice.place is None else (choice.agreement, row.places[choice.place])
+    return (-math.inf, NOBODY) if choice.place is None else (choice.confidence, row.places[choice.place])
 
 
 def _result(picks: Picks, scores: Numbers, words: Numbers, quota: int | None) -> StrategyResult:

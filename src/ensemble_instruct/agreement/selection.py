@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from ensemble_instruct.agreement.answers import source_of
-from ensemble_instruct.agreement.ballots import Ballot, Matrix, ballot, mean_agreements, original_ballot
+from ensemble_instruct.agreement.ballots import Ballot, Matrix, agreement_of, ballot, mean_agreements, original_ballot
 from ensemble_instruct.agreement.strategies import Choice, Question, View, choose
 from ensemble_instruct.agreement.utilities import (
     PURE,
@@ -41,24 +42,26 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.rouge import word_count
 
-DEFAULT_MIN_AGREEMENT: Mapping[Utility, float] = {
+DEFAULT_MIN_CONFIDENCE: Mapping[Utility, float] = {
     "exact": 0.5,
     "rouge-l": 0.2,
     "chrf": 0.2,
     "embedding": 0.55,
     "judge": 0.5,
 }
-"""The default of `min_agreement`, by what agreement means: of three models' outputs about half reach it with `rouge-l`,
-`chrf` and `embedding`; with `exact` and `judge` it is that of one output with one of two others.
+"""The default of `min_confidence`, by what agreement means: of three models' outputs about half reach it with
+`rouge-l`, `chrf` and `embedding`; with `exact` and `judge` it is that of one output with one of two others.
 """
-DEFAULT_MIN_AGREEMENT_BALANCED: Mapping[Utility, float] = {
+DEFAULT_MIN_CONFIDENCE_BALANCED: Mapping[Utility, float] = {
     "exact": 0.3, "rouge-l": 0.15, "chrf": 0.15, "embedding": 0.45, "judge": 0.3
 }  # fmt: skip
 """The same for the strategy `balanced`, which takes something off."""
 _WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "single")
-"""Strategies of which an example needs no agreement by default."""
-BOUNDS = ("min_agreement", "keep")
+"""Strategies of which an example needs no confidence by default."""
+BOUNDS = ("min_confidence", "keep")
 """Settings of which a selection has one at most: what an example must reach, or what share stays."""
+OLD_BOUND = "min_agreement"
+"""The old name of the first, by which users may still call it."""
 SETTINGS = ("strategy", "utility", "threshold", *BOUNDS)
 """What `Selection.changed` takes, as the options of commands are called."""
 WITH_A_VIEW: tuple[Strategy, ...] = ("balanced", "single")
@@ -69,29 +72,29 @@ WITH_A_VIEW: tuple[Strategy, ...] = ("balanced", "single")
 class Selection:
     """How step 5 decides: the strategy, what agreement means, and what an example must reach.
 
-    `threshold` belongs to the strategies of three; `min_agreement` or `keep` to all, never both: that raises
-    `UsageError`. When neither is set, the agreement must be at least 0.15 for `balanced` and 0.2 for `consensus` if it
-    is ROUGE-L's; see `DEFAULT_MIN_AGREEMENT` for others.
+    `threshold` belongs to the strategies of three; `min_confidence` or `keep` to all, never both: that raises
+    `UsageError`. When neither is set, the confidence must be at least 0.15 for `balanced` and 0.2 for `consensus` if it
+    is ROUGE-L's; see `DEFAULT_MIN_CONFIDENCE` for others.
     """
 
     strategy: Strategy = DEFAULT_STRATEGY
     threshold: float = 0.01
-    min_agreement: float | None = None
+    min_confidence: float | None = None
     keep: float | None = None
     weights: tuple[Weights, Weights] = (ROUGE_L, ROUGE_L)
     """What agreement means for each kind, in the order of `KINDS`: utilities with their weights, whatever their sum.
     The strategies of three have a meaning of their own."""
 
     def __post_init__(self) -> None:
-        if self.min_agreement is not None and self.keep is not None:
-            raise UsageError("give either 'min_agreement' or 'keep', not both")
+        if self.min_confidence is not None and self.keep is not None:
+            raise UsageError("give either 'min_confidence' or 'keep', not both")
 
     @classmethod
     def of(cls, config: Config) -> Selection:
         """How a config says that step 5 decides."""
         section = config.ensemble
         first, second = (tuple(section.utility.of(kind).items()) for kind in KINDS)
-        return cls(config.strategy, section.threshold, section.min_agreement, section.keep, (first, second))
+        return cls(config.strategy, section.threshold, section.min_confidence, section.keep, (first, second))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -100,7 +103,7 @@ class Selection:
             "strategy": self.strategy,
             "utility": {kind: dict(weights) for kind, weights in zip(KINDS, self.weights, strict=True)},
             "threshold": self.threshold,
-            "min_agreement": self.min_agreement,
+            "min_confidence": self.min_confidence,
             "keep": self.keep,
         }
 
@@ -110,33 +113,33 @@ class Selection:
         strategy: Strategy | None = None,
         utility: Mapping[Utility, float] | None = None,
         threshold: float | None = None,
-        min_agreement: float | None = None,
+        min_confidence: float | None = None,
         keep: float | None = None,
     ) -> Selection:
         """The same with those settings that are not None; a `utility` is that of both kinds.
 
-        A strategy, a utility, `min_agreement` or `keep` takes the place of what `min_agreement` and `keep` were: an
-        agreement by another measure is another number. Raises `UsageError` for both bounds at once.
+        A strategy, a utility, `min_confidence` or `keep` takes the place of what `min_confidence` and `keep` were: a
+        confidence by another measure is another number. Raises `UsageError` for both bounds at once.
         """
-        stays = strategy is None and not utility and min_agreement is None and keep is None
+        stays = strategy is None and not utility and min_confidence is None and keep is None
         weights = tuple(utility.items()) if utility else ()
         return Selection(
             strategy=strategy or self.strategy,
             threshold=self.threshold if threshold is None else threshold,
-            min_agreement=self.min_agreement if stays else min_agreement,
+            min_confidence=self.min_confidence if stays else min_confidence,
             keep=self.keep if stays else keep,
             weights=(weights, weights) if weights else self.weights,
         )
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The same for a reader: what of it has an effect, a setting each, with the least agreement by default."""
+        """The same for a reader: what of it has an effect, a setting each, with the least confidence by default."""
         if self.strategy in OF_THREE:
             meaning = f"threshold {self.threshold:g}"
         else:
             meaning = f"utility {_for_each_kind({kind: _mixture(self.weights_of(kind)) for kind in KINDS})}"
         least = {kind: f"{self.least(kind):.3g}" for kind in KINDS}
-        bound = f"min_agreement {_for_each_kind(least)}" if self.keep is None else f"keep {self.keep:g}"
+        bound = f"min_confidence {_for_each_kind(least)}" if self.keep is None else f"keep {self.keep:g}"
         return f"strategy {self.strategy}", meaning, bound
 
     def weights_of(self, kind: Kind) -> Weights:
@@ -144,12 +147,12 @@ class Selection:
         return _normalised(self.weights[KINDS.index(kind)])
 
     def least(self, kind: Kind) -> float:
-        """The agreement that an example of a kind needs, unless `keep` decides."""
-        if self.min_agreement is not None:
-            return self.min_agreement
+        """The confidence that an example of a kind needs, unless `keep` decides."""
+        if self.min_confidence is not None:
+            return self.min_confidence
         if self.keep is not None or self.strategy in _WITHOUT_LEAST:
             return 0.0
-        least = DEFAULT_MIN_AGREEMENT_BALANCED if self.strategy == "balanced" else DEFAULT_MIN_AGREEMENT
+        least = DEFAULT_MIN_CONFIDENCE_BALANCED if self.strategy == "balanced" else DEFAULT_MIN_CONFIDENCE
         return sum(weight * least[utility] for utility, weight in self.weights_of(kind))
 
     def is_final_at_once(self, quality: QualitySection) -> bool:
@@ -162,6 +165,21 @@ class Selection:
         """The same without utilities that ask a model: what the first look goes by."""
         first, second = (weights if is_pure(weights) else ROUGE_L for weights in self.weights)
         return replace(self, weights=(first, second))
+
+
+def least_confidence(min_confidence: float | None, min_agreement: float | None, keep: float | None) -> float | None:
+    """`min_confidence`, which a caller may give by its old name; raises `UsageError` for two of the three.
+
+    The warning names the line that called who calls this.
+    """
+    if min_agreement is None:
+        return min_confidence
+    if min_confidence is not None:
+        raise UsageError("give either 'min_confidence' or 'min_agreement', not both")
+    if keep is not None:
+        raise UsageError("give either 'min_agreement' or 'keep', not both")
+    warnings.warn("min_agreement is called min_confidence now", DeprecationWarning, stacklevel=3)
+    return min_agreement
 
 
 @lru_cache(maxsize=16)
@@ -268,47 +286,49 @@ def decide(
     if choice.place is None:
         return rejected_row(instance, choice.reason, choice.detail, voices)
     barred = tuple(hit.reason if hit else "" for hit in ballot.barred)
-    return chosen_example(row, ballot.outputs[choice.place], choice.agreement, ballot.matrix, barred)
+    return chosen_example(row, ballot.outputs[choice.place], choice.confidence, ballot.matrix, barred)
 
 
 def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
-    """What the strategy chooses, or nothing where that is agreed on too little; the detail says how much it is."""
+    """What the strategy chooses, or nothing where it is too unsure of that; the detail says how sure it is."""
     choice = choose(question, selection.strategy)
     if choice.place is None:
-        return replace(choice, detail=choice.detail or f"agreement {choice.agreement:.3f}")
-    if choice.agreement < (least := selection.least(kind)):
-        return replace(choice, place=None, reason="low_agreement", detail=f"{choice.agreement:.3f} < {least:g}")
+        return replace(choice, detail=choice.detail or f"confidence {choice.confidence:.3f}")
+    if choice.confidence < (least := selection.least(kind)):
+        return replace(choice, place=None, reason="low_confidence", detail=f"{choice.confidence:.3f} < {least:g}")
     return choice
 
 
-def most_agreed(ids: Sequence[int], agreements: Sequence[float], share: float, rows: int) -> bytearray:
+def surest(ids: Sequence[int], confidences: Sequence[float], share: float, rows: int) -> bytearray:
     """For each row that may be kept 1 or 0, so that a `share` of all `rows` is kept.
 
-    The most agreed-on are kept; of equal ones those with the lower id, whatever the order of the rows.
+    Those with the highest confidence are kept; of equal ones those with the lower id, whatever the order of the rows.
     """
     # two stable sorts instead of one by pairs, which would have to be made
     ranked = sorted(range(len(ids)), key=ids.__getitem__)
-    ranked.sort(key=lambda number: -agreements[number])
+    ranked.sort(key=lambda number: -confidences[number])
     stays = bytearray(len(ranked))
     for number in ranked[: math.floor(share * rows + 0.5)]:
         stays[number] = 1
     return stays
 
 
-def below_share(agreement: float, share: float) -> str:
+def below_share(confidence: float, share: float) -> str:
     """Why a row does not stay that may, in words."""
-    return f"agreement {agreement:.3f}, not in {share:g}"
+    return f"confidence {confidence:.3f}, not in {share:g}"
 
 
-def chosen_example(row: Answered, output: str, agreement: float, matrix: Matrix, barred: tuple[str, ...]) -> Example:
+def chosen_example(row: Answered, output: str, confidence: float, matrix: Matrix, barred: tuple[str, ...]) -> Example:
     """The example that a row becomes with the output that was chosen."""
     voices = voices_of(row)
+    texts = [voice.text for voice in voices]
     winners = tuple(sorted(voice.voter for voice in voices if voice.text == output))
     return Example(
         instance=row.instance,
         output=output,
         winners=winners,
-        agreement=agreement,
+        agreement=agreement_of(texts, texts.index(output), matrix),
+        confidence=confidence,
         candidates=voices,
         scores=mean_agreements(matrix),
         matrix=matrix,

@@ -39,10 +39,11 @@ _OUTSIDER = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The place of the chosen output, or None with the reason; and each output's mean agreement."""
+    """The place of the chosen output, or None with the reason; how sure that is; each output's mean agreement."""
 
     place: int | None
-    agreement: float
+    confidence: float
+    """0 to 1."""
     scores: tuple[float, ...]
     reason: str = ""
     detail: str = ""
@@ -97,7 +98,7 @@ def balanced(ballot: Ballot, outsiders: Sequence[float] = ()) -> Choice:
         )
     ]
     choice = _highest(ballot, ranked, [place for place, counts in enumerate(ballot.counts) if counts])
-    return replace(choice, agreement=max(0.0, choice.agreement))
+    return replace(choice, confidence=max(0.0, choice.confidence))
 
 
 def _shortness(words: int) -> float:

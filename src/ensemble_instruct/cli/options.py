@@ -102,18 +102,25 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def gathered(**options: Any) -> None:
-        from ensemble_instruct.agreement.selection import BOUNDS, SETTINGS
+        from ensemble_instruct.agreement.selection import OLD_BOUND, SETTINGS
 
         settings = {name: options.pop(name) for name in SETTINGS}
-        if all(settings[bound] is not None for bound in BOUNDS):
-            raise UsageError("give either --min-agreement or --keep, not both")
+        old = options.pop(OLD_BOUND)
+        bounds = {"min_confidence": settings["min_confidence"], OLD_BOUND: old, "keep": settings["keep"]}
+        present = [f"--{name.replace('_', '-')}" for name, value in bounds.items() if value is not None]
+        if len(present) > 1:
+            raise UsageError(f"give either {present[0]} or {present[1]}, not both")
+        if old is not None:
+            settings["min_confidence"] = old
+            click.echo("note: --min-agreement is called --min-confidence now", err=True)
         command(change=lambda selection: selection.changed(**settings), **options)
 
     for option in (
         click.option("--set", "overrides", metavar="quality.KEY=VALUE", multiple=True, help="Switch on a filter."),
         decontaminate_option,
-        click.option("--keep", type=ShareRange(0, 1, min_open=True), help="Share of rows to keep, the most agreed-on."),
-        click.option("--min-agreement", type=ShareRange(0, 1), help="Least agreement of an example."),
+        click.option("--keep", type=ShareRange(0, 1, min_open=True), help="Share of rows to keep, the surest."),
+        click.option("--min-agreement", type=ShareRange(0, 1), hidden=True),
+        click.option("--min-confidence", type=ShareRange(0, 1), help="Least confidence of an example."),
         click.option(
             "--threshold", type=ShareRange(0, 1), help="Of the original's rules; default: 0.01, or the run's."
         ),

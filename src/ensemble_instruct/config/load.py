@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,10 +18,13 @@ from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.section import Section
 from ensemble_instruct.errors import ConfigError, UsageError
 
+log = logging.getLogger(__name__)
 Overrides = Mapping[str, Any] | Sequence[str]
 """Settings by key, or `key=value` texts as `--set` has them."""
 ConfigSource = Config | Path | str | Mapping[str, Any]
 """A config as who calls from Python names it."""
+_OLD_NAME = "min_agreement"
+"""How `ensemble.min_confidence` was called."""
 _DEEPEST = 20
 """Most keys below each other: YAML's aliases can make a value that holds itself."""
 
@@ -79,7 +83,15 @@ def parse_config(text: str, source: str, folder: Path, overrides: Overrides = ()
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: expected keys and values; `ensemble-instruct init` writes an example")
     _anchor_paths(values, folder)
+    if (folder / "run.db").is_file():  # a run wrote it: an old name in it is nothing to tell its user about
+        _rename(values.get("ensemble"))
     return _completed(values, source, overrides, lines)
+
+
+def _rename(section: Any) -> None:
+    """Give the value that has its old name the new one."""
+    if isinstance(section, dict) and (value := section.pop(_OLD_NAME, None)) is not None:
+        section.setdefault("min_confidence", value)
 
 
 def _completed(values: dict[str, Any], source: str, overrides: Overrides, lines: dict[tuple[str, ...], int]) -> Config:
@@ -90,7 +102,11 @@ def _completed(values: dict[str, Any], source: str, overrides: Overrides, lines:
         for override in overrides:
             _override(values, override)
     _anchor_paths(values, Path.cwd())
-    return with_known_licence(validated(values, source, lines))
+    config = with_known_licence(validated(values, source, lines))
+    if (values.get("ensemble") or {}).get(_OLD_NAME) is not None:
+        line = lines.get(("ensemble", _OLD_NAME))
+        log.warning("%s: ensemble.%s is called min_confidence now", f"{source}:{line}" if line else source, _OLD_NAME)
+    return config
 
 
 def validated(values: dict[str, Any], source: str, lines: dict[tuple[str, ...], int] | None = None) -> Config:

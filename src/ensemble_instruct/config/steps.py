@@ -179,14 +179,16 @@ class EnsembleSection(Section):
     """Whether the model in `roles.fusion` makes one more output out of the others; it votes like any other."""
     threshold: float = Field(default=0.01, ge=0, le=1)
     """What the lowest of the three scores must exceed (strategies `released`, `published` and `algorithm1`)."""
-    min_agreement: float | None = Field(default=None, ge=0, le=1)
-    """Least agreement of an example; null: 0.15 for `balanced` and 0.2 for `consensus` where the utility is `rouge-l`.
+    min_confidence: float | None = Field(default=None, ge=0, le=1)
+    """Least confidence of an example; null: 0.15 for `balanced` and 0.2 for `consensus` where the utility is `rouge-l`.
 
-    Other utilities have defaults of their own: `DEFAULT_MIN_AGREEMENT` in `agreement/selection.py`.
+    Other utilities have defaults of their own: `DEFAULT_MIN_CONFIDENCE` in `agreement/selection.py`.
     The other strategies have no bound.
     """
     keep: float | None = Field(default=None, gt=0, le=1)
-    """Instead of `min_agreement`: the share of the examples to keep, those with the highest agreement."""
+    """Instead of `min_confidence`: the share of the examples to keep, those with the highest confidence."""
+    min_agreement: float | None = Field(default=None, ge=0, le=1, exclude=True)
+    """The old name of `min_confidence`, which takes its value; give one of the two."""
 
     @field_validator("utility", mode="before")
     @classmethod
@@ -199,6 +201,9 @@ class EnsembleSection(Section):
     def _one_selection(self) -> EnsembleSection:
         if "embedding" in self.utility.names and self.embedding_model is None:
             raise ValueError("utility: embedding needs 'embedding_model', the folder of a sentence encoder")
-        if self.min_agreement is not None and self.keep is not None:
-            raise ValueError("give either 'min_agreement' or 'keep', not both")
+        bounds = [name for name in ("min_confidence", "min_agreement", "keep") if getattr(self, name) is not None]
+        if len(bounds) > 1:
+            raise ValueError(f"give either '{bounds[0]}' or '{bounds[1]}', not both")
+        if self.min_agreement is not None:  # from here on it has one name
+            vars(self).update(min_confidence=self.min_agreement, min_agreement=None)
         return self

@@ -109,7 +109,7 @@ def _code(value: object) -> _Markdown:
 
 def _block(row: Mapping[str, Any]) -> str:
     """An example as JSON in a block of code that none of its texts can end."""
-    shown = {name: row[name] for name in ("id", "instruction", "input", "output", "winners", "agreement")}
+    shown = {name: row[name] for name in ("id", "instruction", "input", "output", "winners", "agreement", "confidence")}
     shown |= {name: _cut(shown[name]) for name in ("instruction", "input", "output")}
     text = re.sub(r"[^\n\x20-\x7e]", _visible, json.dumps(shown, ensure_ascii=False, indent=2))
     fence = "`" * (max([2, *map(len, re.findall("`+", text))]) + 1)
@@ -163,14 +163,14 @@ def _settings(facts: Facts) -> list[tuple[str, str]]:
 def _kept(facts: Facts) -> str:
     """What an example must reach, also where the config leaves it to the strategy."""
     if facts.config.ensemble.keep is not None:
-        return f"the {100 * facts.config.ensemble.keep:g} % most agreed-on"
+        return f"the {100 * facts.config.ensemble.keep:g} % with the highest confidence"
     selection = Selection.of(facts.config)
     least = {kind: f"{selection.least(kind):.3g}" for kind in facts.kinds}
     if not any(map(float, least.values())):
-        return "no least agreement"
+        return "no least confidence"
     if len(set(least.values())) == 1:
-        return f"an agreement of {next(iter(least.values()))} or more"
-    return "an agreement of " + ", ".join(f"{value} or more ({kind})" for kind, value in least.items())
+        return f"a confidence of {next(iter(least.values()))} or more"
+    return "a confidence of " + ", ".join(f"{value} or more ({kind})" for kind, value in least.items())
 
 
 def _mixture(weights: Mapping[Any, float]) -> str:

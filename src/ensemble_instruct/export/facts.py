@@ -35,6 +35,7 @@ from ensemble_instruct.store.reading import (
     read_meta,
     reading,
     require_run,
+    settings_of,
 )
 from ensemble_instruct.store.rows import parsed_row
 from ensemble_instruct.version import __version__
@@ -52,7 +53,7 @@ CITATION = """\
 }"""
 """The paper, as BibTeX."""
 BINS = 10
-"""Of the distribution of the agreement, from 0 to 1."""
+"""Of the distribution of the confidence, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +94,13 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
-class TenthsOfAgreement:
-    """The agreement of the examples of a kind: its mean, and how many examples lie in each tenth from 0 to 1."""
+class Agreement:
+    """Of the examples of a kind: means, and how many have a confidence in each tenth from 0 to 1."""
 
     kind: Kind
     mean: float
+    """Of the agreement."""
+    mean_confidence: float
     tenths: tuple[int, ...]
 
 
@@ -125,7 +128,7 @@ class Facts:
     dropped: tuple[Dropped, ...]
     requests: tuple[RequestGroup, ...]
     templates: tuple[Template, ...]
-    agreement: tuple[TenthsOfAgreement, ...]
+    agreement: tuple[Agreement, ...]
     wins: tuple[tuple[str, int], ...]
     """How often each voter gave the output that was chosen, the most frequent first."""
     words: tuple[float, float] | None
@@ -212,7 +215,7 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
     with reading(path) as connection:
         connection.execute("BEGIN")
         meta = read_meta(connection)
-        _require_unchanged(folder, config, json.loads(meta.get("config", "{}")))
+        _require_unchanged(folder, config, settings_of(meta))
         kept = kept_counts(connection)
         requests, templates = _requests(connection)
         agreement, wins = _agreement(connection)
@@ -339,23 +342,28 @@ def _request_counts(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]
     )
 
 
-def _agreement(connection: sqlite3.Connection) -> tuple[tuple[TenthsOfAgreement, ...], tuple[tuple[str, int], ...]]:
+def _agreement(connection: sqlite3.Connection) -> tuple[tuple[Agreement, ...], tuple[tuple[str, int], ...]]:
     """Both in one reading: the rows of a large run are many."""
     counts: dict[Kind, list[int]] = {}
-    sums: dict[Kind, float] = {}
+    sums: dict[Kind, list[float]] = {}
     wins: Counter[str] = Counter()
+    # a row of an older version is parsed here, the others by SQLite, which is faster
+    connection.create_function("as_of_today", 1, lambda text: json.dumps(parsed_row(text)), deterministic=True)
     rows = connection.execute(
-        "SELECT kind, MAX(0, MIN(CAST(agreement * ? AS INTEGER), ?)) AS tenth, winners, COUNT(*), SUM(agreement) FROM"
-        " (SELECT kind, json_extract(row, '$.agreement') AS agreement, json_extract(row, '$.winners') AS winners"
-        " FROM example) GROUP BY kind, tenth, winners",
+        "SELECT kind, MAX(0, MIN(CAST(confidence * ? AS INTEGER), ?)) AS tenth, winners, COUNT(*), SUM(agreement),"
+        " SUM(confidence) FROM (SELECT kind, json_extract(row, '$.agreement') AS agreement,"
+        " json_extract(row, '$.confidence') AS confidence, json_extract(row, '$.winners') AS winners FROM"
+        " (SELECT kind, CASE WHEN json_type(row, '$.confidence') IS NULL THEN as_of_today(row) ELSE row END AS row"
+        " FROM example)) GROUP BY kind, tenth, winners",
         (BINS, BINS - 1),
     )
-    for kind, tenth, winners, count, total in rows:
+    for kind, tenth, winners, count, *totals in rows:
         counts.setdefault(kind, [0] * BINS)[tenth] += count
-        sums[kind] = sums.get(kind, 0.0) + total
+        sums[kind] = list(map(add, sums.get(kind, [0.0, 0.0]), totals))
         wins.update(dict.fromkeys(json.loads(winners), count))
     agreement = tuple(
-        TenthsOfAgreement(kind, sums[kind] / sum(tenths), tuple(tenths)) for kind, tenths in sorted(counts.items())
+        Agreement(kind, sums[kind][0] / sum(tenths), sums[kind][1] / sum(tenths), tuple(tenths))
+        for kind, tenths in sorted(counts.items())
     )
     return agreement, tuple(sorted(wins.items(), key=lambda win: (-win[1], win[0])))
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 ColumnType = Literal["text", "number", "texts", "messages", "thinking_messages", "candidates", "matrix"]
 """What a column holds; `writers` knows the Arrow type of each."""
 
-_ORIGIN: dict[str, ColumnType] = {"id": "text", "kind": "text", "winners": "texts", "agreement": "number"}
+_NUMBERS: dict[str, ColumnType] = {"agreement": "number", "confidence": "number", "basis": "text"}
+"""How much the voters agree, how sure the choice is, and what that was measured on."""
+_ORIGIN: dict[str, ColumnType] = {"id": "text", "kind": "text", "winners": "texts", **_NUMBERS}
 """Where a row comes from; each row of a table has it, whatever the trainer."""
 _TASK: dict[str, ColumnType] = {"instruction": "text", "input": "text", "output": "text"}
 """The columns of an example as the original has them."""
@@ -149,7 +151,7 @@ TABLE_ROWS = ("examples", "alpaca", "messages", "prompt-completion", "preference
 WITHOUT_REASONING = ("original", "preference")
 """Of these, rows have no place for a thought: the original has none, and in a pair it would be of one side alone."""
 _EXAMPLE: dict[str, ColumnType] = {
-    "id": "text", "kind": "text", **_TASK, "winners": "texts", "agreement": "number",
+    "id": "text", "kind": "text", **_TASK, "winners": "texts", **_NUMBERS,
 }  # fmt: skip
 _WHOLE = {
     "examples": Format(table_row, _EXAMPLE),

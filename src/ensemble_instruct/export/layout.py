@@ -99,7 +99,10 @@ class Table:
 
 
 _TEXTS = {name: Column(name, "text") for name in ("id", "kind", "instruction", "input", "output", "voter")}
-_ORIGIN = (Column("winners", "text", is_list=True), Column("agreement", "number"))
+_ORIGIN = (
+    Column("winners", "text", is_list=True), Column("agreement", "number"), Column("confidence", "number"),
+    Column("basis", "text"),
+)  # fmt: skip
 _MESSAGES = Column("messages", "object", is_list=True, columns=(Column("role", "text"), Column("content", "text")))
 _CANDIDATES = Column(
     "candidates", "object", is_list=True,

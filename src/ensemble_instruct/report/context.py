@@ -201,7 +201,7 @@ def _agreement(report: Report) -> AgreementSection:
     matrices = (("all rows", agreement.all_rows), ("rows that were kept", agreement.kept_rows))
     return AgreementSection(
         rows=_kept_in(report.totals, "answered"),
-        plot=_agreement_plot(report),
+        plot=_confidence_plot(report),
         heat_maps=tuple(
             HeatMap(title, matrix, _shades(matrix), _is_numbered(matrix.voters)) for title, matrix in matrices if matrix
         ),
@@ -216,15 +216,15 @@ def _kept_in(totals: Totals, stage_name: str) -> int:
     return sum(stage.kept for funnel in totals.funnels for stage in funnel.stages if stage.name == stage_name)
 
 
-def _agreement_plot(report: Report) -> Plot | None:
-    agreement = report.votes.agreement
-    if not agreement.kept.total and not agreement.dropped.total:
+def _confidence_plot(report: Report) -> Plot | None:
+    confidence = report.votes.confidence
+    if not confidence.kept.total and not confidence.dropped.total:
         return None
-    least = {value for kind, value in agreement.least.items() if value and kind in report.totals.kinds}
+    least = {value for kind, value in confidence.least.items() if value and kind in report.totals.kinds}
     return stacked(
-        "Agreement of the rows of step 5, kept and dropped",
-        between(agreement.edges, 2),
-        (("kept", agreement.kept.counts), ("lost", agreement.dropped.counts)),
+        "Confidence in the rows of step 5, kept and dropped",
+        between(confidence.edges, 2),
+        (("kept", confidence.kept.counts), ("lost", confidence.dropped.counts)),
         head=("kept", "dropped"),
         marks=[Mark(100 * value, f"needed: {value:g}") for value in sorted(least)],
         ticks=share_ticks(),

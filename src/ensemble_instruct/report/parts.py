@@ -38,14 +38,25 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgreementTable:
-    """The agreement of all rows of step 5, and that of each two voters."""
+class ConfidenceTable:
+    """The confidence in all rows of step 5."""
 
     edges: tuple[float, ...]
     kept: Series
+    """That in the examples."""
     dropped: Series
+    """That in the rows that were dropped, as far as step 5 says it."""
     least: Mapping[str, float]
     """By kind, what an example needs; 0 where a share or another rule decides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementTable:
+    """How much the outputs agree: that of an example with the others, and each two voters."""
+
+    edges: tuple[float, ...]
+    kept: Series
+    """The agreement of the examples."""
     all_rows: MeanMatrix | None
     """Of a sample of all rows, kept or not; by ROUGE-L where the utility needs a model."""
     kept_rows: MeanMatrix | None
@@ -93,6 +104,7 @@ class Votes:
     """How the voters agree, and whose outputs were chosen."""
 
     voters: tuple[str, ...]
+    confidence: ConfidenceTable
     agreement: AgreementTable
     wins: tuple[Win, ...]
 

@@ -31,7 +31,7 @@ SAMPLE = 2500
 """Records of each kind whose texts are looked at."""
 _COMPARED = 1000
 """Rows of each kind of which the agreement of each two outputs is computed."""
-AGREEMENT_EDGES = unit_edges(20)
+UNIT_EDGES = unit_edges(20)
 _SAMPLES = 3
 """Texts of each reason that are shown."""
 _SAMPLE_TEXT = (320, 6)
@@ -39,11 +39,11 @@ _SAMPLE_TEXT = (320, 6)
 EXAMPLE_TEXT = (600, 12)
 """Characters and lines of a part of an example that are shown."""
 _LOOKED_AT = (0.95, 0.5, 0.05)
-"""Where the examples to look at are among all of their kind, ordered by agreement."""
+"""Where the examples to look at are among all of their kind, ordered by confidence."""
 WITHHELD = (PERSONAL_DATA, TOXIC)
 """Reasons whose texts are not for a page that is passed on."""
-_AGREEMENT = re.compile(r"(?:agreement )?(\d\.\d+)(?: <|, not in|$)")
-"""How the detail of a drop of step 5 begins where it says the row's agreement."""
+_CONFIDENCE = re.compile(r"(?:confidence |agreement )?(\d\.\d+)(?: <|, not in|$)")
+"""How the detail of a drop of step 5 begins where it says the row's confidence; `agreement` in older runs."""
 PARTS = ("instruction", "input", "output")
 """Of a row, those whose words are counted."""
 
@@ -101,6 +101,7 @@ class SampleRow:
 
     kind: Kind
     agreement: float
+    confidence: float
     instruction: ShownText
     input: ShownText
     output: ShownText
@@ -126,7 +127,8 @@ class Examples:
     answered: Counter[str] = field(default_factory=Counter)
     won: Counter[str] = field(default_factory=Counter)
     alone: Counter[str] = field(default_factory=Counter)
-    agreement: dict[Kind, array[float]] = field(default_factory=lambda: {kind: array("d") for kind in KINDS})
+    agreement: list[float] = field(default_factory=list)
+    confidence: dict[Kind, array[float]] = field(default_factory=lambda: {kind: array("d") for kind in KINDS})
     words: dict[str, array[int]] = field(default_factory=lambda: {part: array("l") for part in PARTS})
     instructions: list[str] = field(default_factory=list)
     """Of the sample."""
@@ -140,7 +142,8 @@ class Examples:
         self.won.update(winners)
         if len(winners) == 1:
             self.alone[winners[0]] += 1
-        self.agreement[row["kind"]].append(row["agreement"])
+        self.agreement.append(row["agreement"])
+        self.confidence[row["kind"]].append(row["confidence"])
         if matrix := row.get("matrix"):
             flat = chain.from_iterable(matrix)
             sums, rows = self._matrices.get(voters) or ([0.0] * len(voters) ** 2, 0)
@@ -194,11 +197,11 @@ def read_merged(connection: sqlite3.Connection, runs: Sequence[MergedRun]) -> tu
 
 
 def sample_rows(connection: sqlite3.Connection, examples: Examples) -> tuple[SampleRow, ...]:
-    """For each kind an example with high, one with middling and one with low agreement."""
+    """For each kind an example with high, one with middling and one with low confidence."""
     samples: list[SampleRow] = []
     for kind in KINDS:
-        agreement = examples.agreement[kind]
-        ranked = sorted(range(len(agreement)), key=lambda place: (agreement[place], place))
+        confidence = examples.confidence[kind]
+        ranked = sorted(range(len(confidence)), key=lambda place: (confidence[place], place))
         places = dict.fromkeys(ranked[int(share * (len(ranked) - 1))] for share in _LOOKED_AT if ranked)
         for place in places:
             (text,) = connection.execute(
@@ -210,6 +213,7 @@ def sample_rows(connection: sqlite3.Connection, examples: Examples) -> tuple[Sam
                 SampleRow(
                     kind=kind,
                     agreement=row["agreement"],
+                    confidence=row["confidence"],
                     instruction=texts[0],
                     input=texts[1],
                     output=texts[2],
@@ -224,7 +228,7 @@ class Drops:
     """What one pass over the drops gives."""
 
     reasons: tuple[Reason, ...]
-    agreement: dict[Kind, array[float]]
+    confidence: dict[Kind, array[float]]
     """Of the rows that step 5 dropped, as far as it says."""
 
 
@@ -232,7 +236,7 @@ def read_drops(connection: sqlite3.Connection) -> Drops:
     """All drops once. The samples of a reason depend on their texts alone, not on the order in which they came."""
     counts: dict[tuple[Step, str], Counter[str]] = {}
     samples: dict[tuple[Step, str], list[tuple[int, Sample]]] = {}
-    agreement: dict[Kind, array[float]] = {kind: array("d") for kind in KINDS}
+    confidence: dict[Kind, array[float]] = {kind: array("d") for kind in KINDS}
     for step, kind, reason, text, detail in connection.execute("SELECT step, kind, reason, text, detail FROM rejected"):
         counts.setdefault((step, reason), Counter())[kind or ""] += 1
         best = samples.setdefault((step, reason), [])
@@ -240,8 +244,8 @@ def read_drops(connection: sqlite3.Connection) -> Drops:
         if reason not in WITHHELD and (len(best) < _SAMPLES or rank < best[-1][0]):
             best.append((rank, Sample(shortened(text, *_SAMPLE_TEXT), shortened(detail, *_SAMPLE_TEXT))))
             best[:] = sorted(set(best))[:_SAMPLES]
-        if step == "ensemble" and kind in agreement and (match := _AGREEMENT.match(detail)):
-            agreement[kind].append(float(match[1]))
+        if step == "ensemble" and kind in confidence and (match := _CONFIDENCE.match(detail)):
+            confidence[kind].append(float(match[1]))
     order = sorted(counts, key=lambda item: (STEPS.index(item[0]), -counts[item].total(), item[1]))
     return Drops(
         tuple(
@@ -253,7 +257,7 @@ def read_drops(connection: sqlite3.Connection) -> Drops:
             )
             for step, reason in order
         ),
-        agreement,
+        confidence,
     )
 
 

@@ -5,7 +5,6 @@ The same run gives the same bytes: nothing of the time or the machine on which t
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
@@ -21,9 +20,19 @@ from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
 from ensemble_instruct.records import KINDS, Kind, Step
 from ensemble_instruct.report.histograms import series
-from ensemble_instruct.report.parts import AgreementTable, Costs, Funnel, Setup, Stage, Texts, Totals, Votes
+from ensemble_instruct.report.parts import (
+    AgreementTable,
+    ConfidenceTable,
+    Costs,
+    Funnel,
+    Setup,
+    Stage,
+    Texts,
+    Totals,
+    Votes,
+)
 from ensemble_instruct.report.records import (
-    AGREEMENT_EDGES,
+    UNIT_EDGES,
     Drops,
     Examples,
     Instances,
@@ -50,6 +59,7 @@ from ensemble_instruct.store.reading import (
     read_meta,
     reading,
     require_run,
+    settings_of,
     state_of,
     unread_verdicts,
 )
@@ -80,9 +90,9 @@ class Report:
 
 JSON_KEYS = (
     "run", "state", "version", "profile", "strategy", "examples", "kinds", "selected_from", "voters", "mean_words",
-    "prompt_tokens", "completion_tokens", "cost", "has_prices", "funnels", "drops", "agreement", "wins", "words",
-    "nearest", "seeds_are_known", "novelty_threshold", "verbs", "models", "throughput", "looks", "settings", "merged",
-    "barred",
+    "prompt_tokens", "completion_tokens", "cost", "has_prices", "funnels", "drops", "confidence", "agreement", "wins",
+    "words", "nearest", "seeds_are_known", "novelty_threshold", "verbs", "models", "throughput", "looks", "settings",
+    "merged", "barred",
 )  # fmt: skip
 """The keys of `report --json` after `report_version`: those of all parts, in the order that programs know."""
 
@@ -138,7 +148,7 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
 
 def _read_records(connection: sqlite3.Connection, config: Config | None, selection: Selection) -> _Records:
     meta = read_meta(connection)
-    settings: dict[str, Any] = json.loads(meta.get("config", "{}"))
+    settings: dict[str, Any] = settings_of(meta)
     kept = Counter(kept_counts(connection))
     examples = read_selected(connection, _of(kept, "ensemble"))
     voters = voters_in(examples, config.voter_names if config else ())
@@ -189,7 +199,13 @@ def _totals(records: _Records) -> Totals:
 def _votes(records: _Records, selection: Selection) -> Votes:
     return Votes(
         voters=records.voters,
-        agreement=_agreement(records, selection),
+        confidence=_confidence(records, selection),
+        agreement=AgreementTable(
+            edges=UNIT_EDGES,
+            kept=series(records.examples.agreement, UNIT_EDGES),
+            all_rows=records.instances.matrix,
+            kept_rows=records.examples.matrix(records.voters),
+        ),
         wins=records.examples.wins(records.voters),
     )
 
@@ -243,18 +259,16 @@ def _funnel(kind: Kind, records: _Records) -> Funnel:
     return Funnel(kind, records.settings.get(f"instructions.target.{kind}", 0), tuple(stages))
 
 
-def _agreement(records: _Records, selection: Selection) -> AgreementTable:
+def _confidence(records: _Records, selection: Selection) -> ConfidenceTable:
     kept, dropped = (
         [share for kind in KINDS for share in by_kind[kind]]
-        for by_kind in (records.examples.agreement, records.drops.agreement)
+        for by_kind in (records.examples.confidence, records.drops.confidence)
     )
-    return AgreementTable(
-        edges=AGREEMENT_EDGES,
-        kept=series(kept, AGREEMENT_EDGES),
-        dropped=series(dropped, AGREEMENT_EDGES),
+    return ConfidenceTable(
+        edges=UNIT_EDGES,
+        kept=series(kept, UNIT_EDGES),
+        dropped=series(dropped, UNIT_EDGES),
         least={kind: selection.least(kind) for kind in KINDS},
-        all_rows=records.instances.matrix,
-        kept_rows=records.examples.matrix(records.voters),
     )
 
 

@@ -28,7 +28,7 @@ KIND_NAMES = {"input_output": "with input", "output_only": "without input"}
 REASONS = {
     "asks_for_a_program": "asks for a program, which this data leaves out",
     "bad_request": "the server refused the request for good",
-    "below_share": "other rows agree more, and only a share is kept",
+    "below_share": "other rows have a higher confidence, and only a share is kept",
     "blocked_pattern": "a blocked pattern of the config is found in it",
     "blocked_word": "holds a blocked word of the config, or of the original (image, file, map, draw)",
     "code_fences": "a block of code is opened and not closed",
@@ -43,7 +43,8 @@ REASONS = {
     "empty_outputs": "none of the outputs holds any text",
     "further_example": "a further example of an instruction that has one",
     "language": "in a language that is not wanted",
-    "low_agreement": "the outputs agree less than an example needs",
+    "low_agreement": "the outputs agree less than an example needs (in runs of older versions)",
+    "low_confidence": "the confidence is lower than an example needs",
     "missing_output": "the strategy needs an output of each voter, and one is missing",
     "needs_more_than_text": "text alone cannot answer it: there is something to see, hear, draw, record or visit",
     "no_input": "this kind of task needs an input",

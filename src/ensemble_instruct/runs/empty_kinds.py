@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 from collections import Counter
@@ -21,6 +20,7 @@ from ensemble_instruct.store.reading import (
     read_meta,
     reading,
     require_run,
+    settings_of,
 )
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _TO_LOOK_AT: Mapping[Step, str] = {
     "instances": "see why roles.instances gives no completion",
     "parse": "see whether the completions state an output, and an input where the kind has one",
     "outputs": "see whether the models of roles.outputs answer these instances",
-    "ensemble": "see what the models disagree on, and how much agreement the section `ensemble` wants",
+    "ensemble": "see what the models disagree on, and how much confidence the section `ensemble` wants",
 }
 """By the first step that kept nothing."""
 _FILTERS_TO_LOOK_AT = "see whether these tasks are meant to pass the filters of the section `quality`"
@@ -47,7 +47,7 @@ def missing_examples(folder: Path, second: SelectionCounts | None = None, drops_
     Of a `second` selection, which the run does not keep, `drops_in` is the file of its drops. The log has it too.
     """
     with reading(require_run(folder)) as connection:
-        config = json.loads(read_meta(connection).get("config", "{}"))
+        config = settings_of(read_meta(connection))
         wanted = [kind for kind in KINDS if config.get(f"instructions.target.{kind}")]
         if not wanted:
             return "no example was made: instructions.target is 0 for both kinds; set how many are wanted"

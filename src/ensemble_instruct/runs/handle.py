@@ -11,9 +11,8 @@ import html
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from ensemble_instruct.config.load import ConfigSource, config_of, load_config
 from ensemble_instruct.config.schema import Config
@@ -22,7 +21,6 @@ from ensemble_instruct.records import (
     KINDS,
     STEPS,
     Example,
-    Instance,
     Instruction,
     Kind,
     Rejected,
@@ -46,7 +44,8 @@ from ensemble_instruct.store.reading import (
     require_unedited,
     state_of,
 )
-from ensemble_instruct.store.rows import example_of, example_row
+from ensemble_instruct.store.rows import example_of
+from ensemble_instruct.store.tables import Records, columns, instruction_row, rejected_row
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -58,7 +57,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
-Records = Literal["examples", "rejected", "instructions"]
 
 
 def run(
@@ -191,7 +189,7 @@ class Run:
         except ImportError as error:
             raise _missing("to_pandas", "pandas") from error
         rows = self._rows(what)
-        return DataFrame(rows, columns=None if rows else _columns(what))
+        return DataFrame(rows, columns=None if rows else columns(what))
 
     def to_dataset(self, what: Records = "examples") -> Dataset:
         """The same rows as a dataset of Hugging Face; raises `UsageError` where `datasets` is not installed."""
@@ -200,7 +198,7 @@ class Run:
         except ImportError as error:
             raise _missing("to_dataset", "datasets") from error
         rows = self._rows(what)
-        return Dataset.from_list(rows) if rows else Dataset.from_dict({column: [] for column in _columns(what)})
+        return Dataset.from_list(rows) if rows else Dataset.from_dict({column: [] for column in columns(what)})
 
     def select(
         self,
@@ -208,6 +206,7 @@ class Run:
         strategy: Strategy | None = None,
         utility: Utility | Mapping[Utility, float] | None = None,
         threshold: float | None = None,
+        min_confidence: float | None = None,
         min_agreement: float | None = None,
         keep: float | None = None,
         embedding_model: Path | str | None = None,
@@ -216,9 +215,12 @@ class Run:
         """Select anew in a finished run, with other settings, which it keeps; no model is asked.
 
         Replaces `examples.jsonl` and `report.html`. What is None stays as it is; but a strategy, a utility,
-        `min_agreement` or `keep` takes the place of what `min_agreement` and `keep` were. Raises `RunError` when the
-        run is not finished, `UsageError` for settings that cannot be.
+        `min_confidence` (old name: `min_agreement`) or `keep` takes the place of what `min_confidence` and `keep` were.
+        Raises `RunError` when the run is not finished, `UsageError` for settings that cannot be.
         """
+        from ensemble_instruct.agreement.selection import least_confidence
+
+        least = least_confidence(min_confidence, min_agreement, keep)
         weights = {utility: 1.0} if isinstance(utility, str) else utility
         encoder = None if embedding_model is None else Path(embedding_model)
 
@@ -226,7 +228,7 @@ class Run:
             from ensemble_instruct.runs.selecting import run_selection, select_anew
 
             selection = run_selection(self.folder).changed(
-                strategy=strategy, utility=weights, threshold=threshold, min_agreement=min_agreement, keep=keep
+                strategy=strategy, utility=weights, threshold=threshold, min_confidence=least, keep=keep
             )
             return select_anew(self.folder, monitor, selection, embedding_model=encoder)
 
@@ -330,34 +332,10 @@ class Run:
                 with reading(self._database) as connection:
                     return list(read_examples(connection))
             case "rejected":
-                return [_rejected_row(record) for record in self.rejected()]
+                return [rejected_row(record) for record in self.rejected()]
             case "instructions":
-                return [_instruction_row(record) for record in self.instructions()]
+                return [instruction_row(record) for record in self.instructions()]
         raise UsageError(f"{what}: no such records; there are {', '.join(get_args(Records))}")
-
-
-def _columns(what: Records) -> list[str]:
-    """The columns of a table without rows: those of a record that holds nothing."""
-    match what:
-        case "examples":
-            instance = Instance(kind="output_only", instruction="", input="", output="")
-            nothing = Example(instance=instance, output="", winners=(), agreement=0, candidates=(), scores=())
-            return list(example_row(nothing))
-        case "rejected":
-            return list(_rejected_row(Rejected(step="parse", reason="", text="")))
-        case "instructions":
-            return list(_instruction_row(Instruction(kind="output_only", text="")))
-
-
-def _rejected_row(record: Rejected) -> dict[str, Any]:
-    row = asdict(record)
-    del row["candidates"]  # the store keeps those of a drop by its instance, not with it
-    return row
-
-
-def _instruction_row(record: Instruction) -> dict[str, Any]:
-    """A column of a table has one type, so what was similar is by name, not by position."""
-    return asdict(record) | {"most_similar": [{"text": text, "score": score} for text, score in record.most_similar]}
 
 
 def _missing(method: str, package: str) -> UsageError:

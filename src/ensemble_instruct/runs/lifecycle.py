@@ -26,6 +26,7 @@ from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.replay import require_same_way
 from ensemble_instruct.runs.selecting import SELECTING_ANEW
 from ensemble_instruct.steps.plans import prepare
+from ensemble_instruct.store.reading import renamed_settings
 from ensemble_instruct.store.store import Store, opened_store
 from ensemble_instruct.version import __version__
 
@@ -113,7 +114,7 @@ def _compare(config: Config, store: Store, *, force: bool) -> None:
     before = store.meta("config")
     answered = store.answered_by_model()
     if before is not None and answered and not force:
-        changed = changes(json.loads(before), now, answered)
+        changed = changes(renamed_settings(json.loads(before)), now, answered)
         if store.meta("state") == SELECTING_ANEW:  # stopped after the store had the new settings, before config.yaml
             changed = [change for change in changed if not change.key.startswith(SELECTING)]
         if changed:

@@ -27,6 +27,7 @@ from ensemble_instruct.store.reading import (
     read_meta,
     reading,
     require_run,
+    settings_of,
     state_of,
     unread_verdicts,
 )
@@ -134,7 +135,7 @@ def read_status(folder: Path) -> Status:
                 ).fetchall()
             )
         )
-    config = json.loads(meta.get("config", "{}"))
+    config = settings_of(meta)
     targets: dict[Kind, int] = {
         kind: config[f"instructions.target.{kind}"] for kind in KINDS if config.get(f"instructions.target.{kind}")
     }

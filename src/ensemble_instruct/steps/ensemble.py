@@ -3,9 +3,9 @@
 Two looks. A run decides every example twice. First by itself, as soon as its instance leaves step 4
 (`examples_so_far`): so `status`, the viewer and an export of a run that goes on have examples to show. Then once more
 when all rows are there (`select`), because three things are known only then: how the voters do over the whole run
-(strategies `balanced` and `single`), which rows are the most agreed-on (`keep`), and what the utilities that need a
-model say (`embedding`, `judge`). The quality filters are applied only then too, as a finished run that switches them on
-does. The second look replaces all that the first one stored, and it alone is counted. Where nothing of this is asked
+(strategies `balanced` and `single`), which rows have the highest confidence (`keep`), and what the utilities that need
+a model say (`embedding`, `judge`). The quality filters are applied only then too, as a finished run that switches them
+on does. The second look replaces all that the first one stored, and it alone is counted. Where nothing of this is asked
 for, `Selection.is_final_at_once` says so: the first decision stands, and there is no second look.
 """
 
@@ -29,9 +29,9 @@ from ensemble_instruct.agreement.selection import (
     below_share,
     chosen_example,
     decide,
-    most_agreed,
     outputs_of,
     rejected_row,
+    surest,
     voices_of,
     voter_names,
 )
@@ -102,7 +102,7 @@ class _DecidedRows:
         self._count = 0
         self._are_examples = bytearray()
         self._ids, self._places = array("Q"), array("b")
-        self._agreements, self._numbers = array("d"), array("d")
+        self._confidences, self._numbers = array("d"), array("d")
         self._barred: dict[int, tuple[str, ...]] = {}
 
     def drops(self, records: Iterable[Example | Rejected]) -> Iterator[Rejected]:
@@ -116,16 +116,16 @@ class _DecidedRows:
                 self._remember(record)
 
     def shared(self, rows: Iterable[Answered], share: float) -> Iterator[Example | Rejected]:
-        """The same rows again: the most agreed-on examples up to a share of the rows, the others as drops."""
-        stays, number, at = most_agreed(self._ids, self._agreements, share, self._count), 0, 0
+        """The same rows again: the surest examples up to a share of the rows, the others as drops."""
+        stays, number, at = surest(self._ids, self._confidences, share, self._count), 0, 0
         for row in compress(rows, self._are_examples):
             size = 1 + len(row.candidates)
             matrix = from_triangle(size, self._numbers[at : at + _pairs(size)])
-            agreement, output = self._agreements[number], outputs_of(row)[self._places[number]]
+            confidence, output = self._confidences[number], outputs_of(row)[self._places[number]]
             if stays[number]:
-                yield chosen_example(row, output, agreement, matrix, self._barred.get(number, ()))
+                yield chosen_example(row, output, confidence, matrix, self._barred.get(number, ()))
             else:
-                yield rejected_row(row.instance, "below_share", below_share(agreement, share), voices_of(row))
+                yield rejected_row(row.instance, "below_share", below_share(confidence, share), voices_of(row))
             number, at = number + 1, at + _pairs(size)
 
     def _remember(self, example: Example) -> None:
@@ -133,7 +133,7 @@ class _DecidedRows:
             self._barred[len(self._ids)] = example.barred
         self._ids.append(int(example.instance.id, 16))  # 16 hexadecimal digits: they fit into 64 bits
         self._places.append([voice.text for voice in example.candidates].index(example.output))
-        self._agreements.append(example.agreement)
+        self._confidences.append(example.confidence)
         self._numbers.extend(triangle(example.matrix))
 
 

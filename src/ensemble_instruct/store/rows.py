@@ -132,6 +132,8 @@ def example_row(example: Example) -> dict[str, Any]:
         "output": example.output,
         "winners": list(example.winners),
         "agreement": example.agreement,
+        "confidence": example.confidence,
+        "basis": example.basis,
         "matrix": [list(row) for row in example.matrix],
         "follow_on": instance.follow_on,
         "candidates": [
@@ -152,7 +154,19 @@ def candidate_row(candidate: Candidate, score: float) -> dict[str, Any]:
 def parsed_row(text: str) -> dict[str, Any]:
     """The object of `examples.jsonl` that a stored example is: the one place that knows how its text is read."""
     row: dict[str, Any] = json.loads(text)
-    return row
+    return row if "confidence" in row else _with_both_numbers(row)
+
+
+def _with_both_numbers(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of an older version, which called its confidence `agreement`, with what the words mean now."""
+    voices, output = row["candidates"], row["output"]
+    all_agree = len(voices) > 1 and output.strip() and all(voice["output"] == output for voice in voices)
+    score = next(voice["score"] for voice in voices if voice["output"] == output)
+    numbers = {"agreement": 1.0 if all_agree else min(1.0, score), "confidence": row["agreement"], "basis": "text"}
+    whole: dict[str, Any] = {}
+    for name, value in row.items():  # in the order of a row of today
+        whole |= numbers if name == "agreement" else {name: value}
+    return whole
 
 
 def example_of(row: dict[str, Any]) -> Example:
@@ -171,6 +185,8 @@ def example_of(row: dict[str, Any]) -> Example:
         output=row["output"],
         winners=tuple(row["winners"]),
         agreement=row["agreement"],
+        confidence=row["confidence"],
+        basis=row["basis"],
         candidates=tuple(
             Candidate(row["id"], voice["voter"], voice["output"], removed=tuple(voice.get("removed", ())))
             for voice in voices

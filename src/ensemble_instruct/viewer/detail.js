@@ -33,6 +33,7 @@ const REASONS = {
   empty_outputs: "None of the outputs holds any text.",
   further_example: "A further example of an instruction that has its example already.",
   low_agreement: "The outputs agree less than the config asks for.",
+  low_confidence: "The confidence is lower than the config asks for.",
   missing_output: "The strategy needs an output of each voter, and one is missing.",
   needs_more_than_text: "Text alone cannot answer it: there is something to see, hear, draw, record or visit.",
   no_input: "This kind of task needs an input, and there is none.",
@@ -75,7 +76,7 @@ export function detail(row, tools) {
 }
 
 function whyKept(row) {
-  const notes = [`Agreement ${row.agreement.toFixed(3)}`];
+  const notes = [`Agreement ${row.agreement.toFixed(3)}`, `confidence ${row.confidence.toFixed(3)}`];
   if (row.run) notes.push(`from run ${row.run}`);
   if (row.follow_on) notes.push(`further task ${row.follow_on} that its completion states`);
   return [el("p", { className: "verdict" }, verdict(row)), el("p", {}, notes.join(" · "))];

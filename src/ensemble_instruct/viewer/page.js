@@ -106,14 +106,14 @@ function exampleRow(row, query) {
   const link = new URLSearchParams(query);
   link.set("at", row.position);
   const dots = row.voters.map((voter) => el("i", { className: row.winners.includes(voter) ? "won" : "", title: voter }));
-  const won = `agreement ${row.agreement.toFixed(2)}; winners: ${row.winners.join(", ")}`;
+  const won = `confidence ${row.confidence.toFixed(2)}, agreement ${row.agreement.toFixed(2)}; winners: ${row.winners.join(", ")}`;
   return el("a", { className: "row", href: address("examples", link, row.id), "data-id": row.id, "data-at": row.position },
     el("span", { className: "texts" },
       el("span", { className: "head", dir: "auto" }, row.instruction),
       row.input ? el("span", { className: "given", dir: "auto" }, row.input) : null,
       el("span", { className: "out", dir: "auto" }, row.output)),
     el("span", { className: "side", title: won, "aria-label": won },
-      el("span", { className: "number" }, row.agreement.toFixed(2)), bar(row.agreement), el("span", { className: "votes" }, dots)));
+      el("span", { className: "number" }, row.confidence.toFixed(2)), bar(row.confidence), el("span", { className: "votes" }, dots)));
 }
 
 function dropRow(row, query) {

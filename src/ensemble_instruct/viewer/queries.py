@@ -36,6 +36,7 @@ from ensemble_instruct.store.reading import (
     read_candidates,
     read_meta,
     read_profile,
+    settings_of,
 )
 from ensemble_instruct.store.rows import candidate_row, parsed_row, turns_of
 
@@ -56,13 +57,13 @@ class ExampleFilter:
     """Found in instruction, input, output or a candidate, in any case."""
     least: float = 0.0
     most: float = 1.0
-    """Agreement from `least` to `most`, both included."""
+    """Confidence from `least` to `most`, both included."""
     winner: str = ""
     """A voter that gave the output."""
 
     def admits(self, row: ApiObject) -> bool:
         """Whether an example is wanted, its kind aside."""
-        if not self.least <= row["agreement"] <= self.most or (self.winner and self.winner not in row["winners"]):
+        if not self.least <= row["confidence"] <= self.most or (self.winner and self.winner not in row["winners"]):
             return False
         texts = (row["instruction"], row["input"], *(candidate["output"] for candidate in row["candidates"]))
         return not self.text or _holds(self.text, texts)
@@ -93,7 +94,7 @@ def _voter_names(config: ApiObject) -> list[str]:
 def overview(connection: sqlite3.Connection) -> ApiObject:
     """How the run was set up, its state as it was last written, and its funnel: each kind, step by step."""
     meta = read_meta(connection)
-    config = json.loads(meta.get("config", "{}"))
+    config = settings_of(meta)
     kept = kept_counts(connection)
     dropped = reason_counts(connection)
     kinds = [kind for kind in KINDS if config.get(f"instructions.target.{kind}") or kept.get((kind, "instructions"))]
@@ -152,6 +153,7 @@ def examples_page(connection: sqlite3.Connection, wanted: ExampleFilter, offset:
 def _example_summary(position: int, row: ApiObject) -> ApiObject:
     return {
         "id": row["id"], "kind": row["kind"], "position": position, "agreement": row["agreement"],
+        "confidence": row["confidence"],
         "instruction": row["instruction"][:_LIST_TEXT], "input": row["input"][:_LIST_TEXT],
         "output": row["output"][:_LIST_TEXT], "winners": row["winners"],
         "voters": [candidate["voter"] for candidate in row["candidates"]],
@@ -237,7 +239,7 @@ def _voices(connection: sqlite3.Connection, instance_id: str) -> ApiObject:
         return {}
     instruction, task_input, own = record
     voices = [Candidate(instance_id, INSTANCE_VOTER, own), *read_candidates(connection, instance_id)]
-    config = json.loads(read_meta(connection).get("config", "{}"))
+    config = settings_of(read_meta(connection))
     make_ballot = original_ballot if config.get("ensemble.strategy") in OF_THREE else ballot
     scores = make_ballot([voice.text for voice in voices]).scores
     candidates = [candidate_row(voice, score) for voice, score in zip(voices, scores, strict=True)]

@@ -63,7 +63,7 @@ def config(seed: int, **changed: Any) -> dict[str, Any]:
         "instructions": {"target": {"input_output": 0, "output_only": 30}, "window": 4},
         "models": {name: scripted(name) for name in ("base", "one", "two")},
         "roles": {"instructions": "base", "instances": "base", "outputs": ["one", "two"]},
-        "ensemble": {"strategy": "consensus", "min_agreement": 0.0},
+        "ensemble": {"strategy": "consensus", "min_confidence": 0.0},
         **changed,
     }
 
@@ -154,7 +154,7 @@ def test_all_commands_work_on_a_merged_run(run: Any, cli: Cli, tmp_path: Path) -
     assert "merge them again" in resumed.stderr
     # and a merged run merges
     run("c", config(3))
-    assert cli("ensemble", "--run", "both", "--min-agreement", "0").returncode == 0
+    assert cli("ensemble", "--run", "both", "--min-confidence", "0").returncode == 0
     all_of_them = rows(merged(tmp_path, "both", "c", to="all") / "examples.jsonl")
     assert {row["run"] for row in all_of_them} == {"both/a", "both/b", "c"}
     of_c = sum(row["run"] == "c" for row in all_of_them)
@@ -271,8 +271,8 @@ def test_one_question_with_two_answers_keeps_both(run: Any, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"ensemble": {"strategy": "balanced", "min_agreement": 0.0}}, "ensemble.strategy"),
-        ({"ensemble": {"strategy": "consensus", "min_agreement": 0.1}}, "ensemble.min_agreement"),
+        ({"ensemble": {"strategy": "balanced", "min_confidence": 0.0}}, "ensemble.strategy"),
+        ({"ensemble": {"strategy": "consensus", "min_confidence": 0.1}}, "ensemble.min_confidence"),
         ({"quality": {"refusals": True}}, "quality.refusals"),
         ({"outputs": {"samples": {"one": 2}}}, "outputs.samples of one"),
     ],

@@ -178,7 +178,7 @@ def _require_same(first: Source, source: Source) -> None:
 def _how_to_go_on(key: str, source: Source) -> str:
     if not key.startswith(SELECTING):
         return ""
-    option = "--set KEY=VALUE" if key.startswith("quality.") else "--strategy, --min-agreement, …"
+    option = "--set KEY=VALUE" if key.startswith("quality.") else "--strategy, --min-confidence, …"
     return f"; select anew in one of them first: ensemble-instruct select {source.folder} {option}"
 
 
