@@ -7,7 +7,8 @@ belongs to its authors: neither it nor what this makes of it is part of this pac
 
 In `results/MODEL/FOLDER/annotations.json` `output_1` is the baseline's text, `output_2` the model's, and `preference`
 lies between 1 (the baseline) and 2 (the model); 0 is a tie, as 1.5 is. Written is the probability that the model is
-preferred, 0 to 1, with the text that was judged; null where no annotation compares it with the baseline.
+preferred, 0 to 1, with the text that was judged; null where no annotation compares it with the baseline. (In checkouts
+of 2023 the file is `results/MODEL/annotation_FOLDER.json`.)
 
     gpt4_turbo    weighted_alpaca_eval_gpt4_turbo, against gpt4_1106_preview (AlpacaEval 2)
     gpt4          alpaca_eval_gpt4, against text_davinci_003 (AlpacaEval 1)
@@ -42,8 +43,14 @@ Row = dict[str, Any]
 class Judge:
     """Where the verdicts of a judge are, and what they compare with."""
 
-    folder: str
+    name: str
+    """Of the folder."""
     baseline: str
+
+    def annotations(self, model: Path) -> Path:
+        """The file with the verdicts on a model, by its folder; in old checkouts it has another name."""
+        usual, old = model / self.name / "annotations.json", model / f"annotation_{self.name}.json"
+        return usual if usual.is_file() or not old.is_file() else old
 
 
 JUDGES = {
@@ -58,7 +65,7 @@ NOT_ONE_MODEL = re.compile(r"best-of|pairrm|MoA|CoE|_concise$|_verbose$", re.IGN
 
 def open_models(checkout: Path, judge: Judge) -> list[str]:
     """The open models that the judge has judged, by the rule above."""
-    judged = sorted(path.parent.parent.name for path in checkout.glob(f"results/*/{judge.folder}/annotations.json"))
+    judged = sorted(path.name for path in checkout.glob("results/*") if judge.annotations(path).is_file())
     return [name for name in judged if not NOT_ONE_MODEL.search(name) and _is_open(checkout, name)]
 
 
@@ -85,7 +92,7 @@ def rows_of(checkout: Path, models: Sequence[str], judge: Judge) -> list[Row]:
     rows: dict[str, Row] = {}
     for model in models:
         folder = checkout / "results" / model
-        annotations = {row["instruction"]: row for row in _read(folder / judge.folder / "annotations.json")}
+        annotations = {row["instruction"]: row for row in _read(judge.annotations(folder))}
         for place, row in enumerate(_read(folder / "model_outputs.json")):
             instruction = row["instruction"]
             verdict = annotations.get(instruction, {})
@@ -136,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     judge = JUDGES[options.judge]
     models = options.models or open_models(options.checkout, judge)
     if not models:
-        parser.error(f"{options.checkout}: has no open model with {judge.folder}/annotations.json in results/")
+        parser.error(f"{options.checkout}: has no open model with {judge.name}/annotations.json in results/")
     rows = rows_of(options.checkout, models, judge)
     write(options.to, rows)
     print(f"{len(rows)} rows, {len(models)} models; mean preference in %")

@@ -101,6 +101,15 @@ def test_the_text_that_was_judged_counts_and_only_against_the_baseline(checkout:
     assert found[1]["preference"] == {"ours": None, "closed": 1.0}
 
 
+def test_a_checkout_of_before_the_judges_had_folders_gives_the_same_rows(checkout: Path) -> None:
+    arguments = [str(checkout), "--judge", "gpt4", "--to"]
+    main([*arguments, str(checkout / "new.jsonl.gz")])
+    for path in list(checkout.glob("results/*/alpaca_eval_gpt4/annotations.json")):
+        path.rename(path.parent.parent / "annotation_alpaca_eval_gpt4.json")
+    main([*arguments, str(checkout / "old.jsonl.gz")])
+    assert written(checkout / "old.jsonl.gz") == written(checkout / "new.jsonl.gz")
+
+
 def test_the_same_rows_are_the_same_bytes(checkout: Path) -> None:
     for name in ("one.jsonl.gz", "two.jsonl.gz"):
         main([str(checkout), "--to", str(checkout / name)])
