@@ -63,7 +63,7 @@ class VoterResult:
     """How well a model does by itself, how much it agrees with all others, and how long its outputs are."""
 
     score: float | None
-    agreement: float
+    agreement: float | None
     words: float
 
 
@@ -194,9 +194,12 @@ def _table(benchmark: LabelledTasks, rows: Sequence[Sequence[float]]) -> Numbers
 
 
 def _voters(benchmark: LabelledTasks, scores: Numbers, words: Numbers) -> dict[str, VoterResult]:
-    agreement = _table(benchmark, [task.ballot.scores for task in benchmark.tasks])
-    columns = zip(benchmark.models, mean(scores, 0), mean(agreement, 0), mean(words, 0), strict=True)
-    return {name: VoterResult(number(score), float(own), float(length)) for name, score, own, length in columns}
+    # an output that is alone has nobody to agree with
+    together = [
+        task.ballot.scores if len(task.places) > 1 else [math.nan] * len(task.places) for task in benchmark.tasks
+    ]
+    columns = zip(benchmark.models, mean(scores, 0), mean(_table(benchmark, together), 0), mean(words, 0), strict=True)
+    return {name: VoterResult(number(score), number(own), float(length)) for name, score, own, length in columns}
 
 
 def part_of(whole: Ballot, places: Sequence[int]) -> Ballot:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ensemble_instruct.cli.options import PATH, ShareRange, embedding_option, utility_option
-from ensemble_instruct.records import Strategy, Utility
+from ensemble_instruct.records import Utility
 
 if TYPE_CHECKING:
     from ensemble_instruct.agreement.evaluation import Adjusted, Evaluation
@@ -91,14 +91,17 @@ def _voter_lines(evaluation: Evaluation) -> list[str]:
     ranked = sorted(evaluation.voters.items(), key=lambda item: (item[1].score is None, -(item[1].score or 0), item[0]))
     return [
         f"{'voter':<{width}}{'score':>7}{'agreement':>11}{'words':>7}",
-        *(f"{name:<{width}}{_shown(voter.score)}{voter.agreement:>11.3f}{voter.words:>7.1f}" for name, voter in ranked),
+        *(
+            f"{name:<{width}}{_shown(voter.score)}{_shown(voter.agreement, 11, 3)}{_shown(voter.words)}"
+            for name, voter in ranked
+        ),
     ]
 
 
 def _rank_lines(evaluation: Evaluation) -> list[str]:
     """How well what is known without labels ranks: from -1, the wrong way round, to 1."""
-    ranks: dict[Strategy, float | None] = dict(evaluation.confidence_ranks)
-    shown = ", ".join(f"{name} {'-' if rank is None else f'{rank:+.2f}'}" for name, rank in ranks.items())
+    ranks = evaluation.confidence_ranks.items()
+    shown = ", ".join(f"{name} {'-' if rank is None else f'{rank:+.2f}'}" for name, rank in ranks)
     lines = [f"Spearman of confidence with the score of what is chosen: {shown}"]
     if evaluation.strength_rank is not None:
         lines.append(f"Spearman of the voters' strength with their score: {evaluation.strength_rank:+.2f}")
@@ -113,8 +116,8 @@ def _slope_lines(adjusted: Adjusted | None) -> list[str]:
     ]
 
 
-def _shown(value: float | None, width: int = 7) -> str:
-    return f"{'-' if value is None else f'{value:.1f}':>{width}}"
+def _shown(value: float | None, width: int = 7, decimals: int = 1) -> str:
+    return f"{'-' if value is None else f'{value:.{decimals}f}':>{width}}"
 
 
 def _range(interval: Interval | None) -> str:
