@@ -14,7 +14,9 @@ Kind = Literal["input_output", "output_only"]
 """Whether a task has an input."""
 Profile = Literal["default", "published"]
 """How a run works: `published` repeats the original program to the byte."""
-Strategy = Literal["balanced", "consensus", "released", "published", "algorithm1", "single", "random"]
+Strategy = Literal[
+    "balanced", "consensus", "judged", "reward", "released", "published", "algorithm1", "single", "random"
+]
 """How step 5 selects an output."""
 DEFAULT_STRATEGY: Strategy = "balanced"
 """The strategy of profile `default`."""
@@ -31,6 +33,8 @@ STEPS: tuple[Step, ...] = ("instructions", "instances", "parse", "outputs", "ens
 """In the order of a run."""
 OF_THREE: tuple[Strategy, ...] = ("released", "published", "algorithm1")
 """Strategies that are defined for exactly three outputs: the instance's own and two voters'."""
+RATED: tuple[Strategy, ...] = ("judged", "reward")
+"""Strategies by which the output is chosen that models rate highest, whatever the others say."""
 END_MARKER = "|EoS|"
 """What the original's prompts end each item with, and its models stop at."""
 BYTES_PER_TOKEN = 4

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ensemble_instruct.agreement.ensemble import Selected, ensemble
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.errors import EnsembleInstructError, UsageError
-from ensemble_instruct.records import Answered, Example, Rejected, Strategy
+from ensemble_instruct.records import RATED, Answered, Example, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import select
 from tests.support.answered_rows import table
 
@@ -39,7 +39,7 @@ def as_selected(record: Example | Rejected, scores: dict[str, float]) -> Selecte
 
 @settings(deadline=None, max_examples=40)
 @given(
-    st.sampled_from(get_args(Strategy)),
+    st.sampled_from([strategy for strategy in get_args(Strategy) if strategy not in RATED]),
     st.sampled_from(["exact", "rouge-l"]),
     st.sampled_from([{}, {"min_confidence": 0.4}, {"keep": 0.3}]),
     st.integers(2, 4),

@@ -15,7 +15,7 @@ from ensemble_instruct.agreement.ensemble import ensemble
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.agreement.strategies import released
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.records import Answered, Candidate, Example, Instance, Rejected, Strategy
+from ensemble_instruct.records import RATED, Answered, Candidate, Example, Instance, Rejected, Strategy
 from ensemble_instruct.steps.ensemble import select
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -47,6 +47,8 @@ def test_where_all_say_the_same_the_agreement_is_one_by_every_strategy(strategy:
     assert example.agreement == 1.0
     assert 0 <= example.confidence <= 1
     assert example.basis == "text"
+    if strategy in RATED:
+        return  # which need a model
     (selected,) = ensemble([[text] * 3], strategy=strategy, min_confidence=0.0)
     assert (selected.agreement, selected.confidence) == (example.agreement, example.confidence)
 

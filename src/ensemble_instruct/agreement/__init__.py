@@ -4,6 +4,8 @@
     answers       when two texts are the same answer
     utilities     what agreement can mean, alone or mixed by weights
     embeddings    the utility that asks a sentence encoder
+    ratings       how good models say that the outputs are
+    rewards       the ratings of a local reward model
     strategies    which output is chosen, and how sure that is
     selection     the settings of step 5 with their defaults, and the example or the drop that a row becomes
     ensemble      step 5 on plain lists

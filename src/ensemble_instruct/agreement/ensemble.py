@@ -9,6 +9,8 @@ from typing import get_args
 
 from ensemble_instruct.agreement.ballots import Ballot, agreement_of
 from ensemble_instruct.agreement.embeddings import comparers_for
+from ensemble_instruct.agreement.ratings import Ratings
+from ensemble_instruct.agreement.rewards import rater_for
 from ensemble_instruct.agreement.selection import (
     WITH_A_VIEW,
     Selection,
@@ -60,6 +62,7 @@ def ensemble(
     keep: float | None = None,
     threshold: float | None = None,
     embedding_model: Path | str | None = None,
+    reward_model: Path | str | None = None,
 ) -> list[Selected]:
     """Of each row of outputs the one that the voters agree on, or why the row is dropped: what step 5 of a run does.
 
@@ -71,10 +74,11 @@ def ensemble(
     `tasks` says for each row its instruction, or its instruction and input: an output that only repeats that is not
     chosen. A voter called `instance` is the instance's own output, the first of the three of the original's strategies;
     else the first of the row is. `utility` says what agreement means, one or several with weights; `embedding` needs
-    `embedding_model`, the folder of a sentence encoder. A row needs the confidence `min_confidence`
-    (`min_agreement` is its old name), or to be in the share `keep` of the highest ones; without either, the default of
-    the strategy. `threshold` belongs to the original's strategies, which read outputs without the white
-    space at their ends, and give them so.
+    `embedding_model`, the folder of a sentence encoder, the strategy `reward` `reward_model`, that of a sequence
+    classifier; `judged` needs the answers of a run. A row needs the confidence `min_confidence` (`min_agreement` is its
+    old name), or to be in the share `keep` of the highest ones; without either, the default of the strategy.
+    `threshold` belongs to the original's strategies, which read outputs without the white space at their ends, and give
+    them so.
 
     Raises `UsageError` for rows or settings that cannot be.
     """
@@ -85,12 +89,19 @@ def ensemble(
         selection = replace(selection, threshold=threshold)
     _require_possible(selection)
     comparers = comparers_for(selection.weights, None if embedding_model is None else Path(embedding_model))
+    rater = rater_for(strategy, None if reward_model is None else Path(reward_model))
     table = _table(rows, tasks, is_stripped=strategy in OF_THREE)
-    ballots = ballots_for([(row.instance, list(row.outputs.values())) for row in table], selection, comparers)
+    texts = [(row.instance, list(row.outputs.values())) for row in table]
+    ballots = ballots_for(texts, selection, comparers)
+    ratings: Sequence[Ratings] = [()] * len(table) if rater is None else rater(texts)
     view = _view(table, ballots) if strategy in WITH_A_VIEW else View()
     choices = [
-        decided(Question(ballot, tuple(row.outputs), row.key, view, selection.threshold), selection, row.instance.kind)
-        for row, ballot in zip(table, ballots, strict=True)
+        decided(
+            Question(ballot, tuple(row.outputs), row.key, view, selection.threshold, rated),
+            selection,
+            row.instance.kind,
+        )
+        for row, ballot, rated in zip(table, ballots, ratings, strict=True)
     ]
     if keep is not None:
         choices = _shared(choices, [row.key for row in table], keep)

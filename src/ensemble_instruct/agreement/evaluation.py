@@ -36,7 +36,7 @@ from ensemble_instruct.agreement.labelled import Label, LabelledTasks, read_labe
 from ensemble_instruct.agreement.strategies import Question, Standing, View, choose
 from ensemble_instruct.agreement.utilities import utility_weights
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, Strategy, Utility
+from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, RATED, Strategy, Utility
 
 DEFAULT_SHARE = 0.529
 """What `released` keeps of the tasks on which the strategies were compared: docs/measured/agreement.md."""
@@ -221,7 +221,8 @@ def picks_of(
     And for each subset how strong its voters are, as far as that is learned.
     """
     three = len(subsets[0]) == _OF_ORIGINAL
-    strategies: list[Strategy] = [name for name in get_args(Strategy) if three or name not in OF_THREE]
+    left_out = RATED if three else (*RATED, *OF_THREE)  # those that go by ratings need a model
+    strategies: list[Strategy] = [name for name in get_args(Strategy) if name not in left_out]
     usual = [task.ballot for task in benchmark.tasks]
     originals = [original_ballot(task.ballot.outputs, task.source) for task in benchmark.tasks] if three else usual
     cells: dict[Strategy, list[list[tuple[float, int]]]] = {name: [] for name in strategies}

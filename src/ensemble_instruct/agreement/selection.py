@@ -11,6 +11,7 @@ from typing import Any
 
 from ensemble_instruct.agreement.answers import source_of
 from ensemble_instruct.agreement.ballots import Ballot, Matrix, agreement_of, ballot, mean_agreements, original_ballot
+from ensemble_instruct.agreement.ratings import Ratings
 from ensemble_instruct.agreement.strategies import Choice, Question, View, choose
 from ensemble_instruct.agreement.utilities import (
     PURE,
@@ -31,6 +32,7 @@ from ensemble_instruct.records import (
     INSTANCE_VOTER,
     KINDS,
     OF_THREE,
+    RATED,
     Answered,
     Candidate,
     Example,
@@ -56,7 +58,9 @@ DEFAULT_MIN_CONFIDENCE_BALANCED: Mapping[Utility, float] = {
     "exact": 0.3, "rouge-l": 0.15, "chrf": 0.15, "embedding": 0.45, "judge": 0.3
 }  # fmt: skip
 """The same for the strategy `balanced`, which takes something off."""
-_WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "single")
+LEAST_RATING = 0.5
+"""The default of `min_confidence` for the strategy `judged`: a mean rating of 3 of 5."""
+_WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "reward", "single")
 """Strategies of which an example needs no confidence by default."""
 BOUNDS = ("min_confidence", "keep")
 """Settings of which a selection has one at most: what an example must reach, or what share stays."""
@@ -152,18 +156,22 @@ class Selection:
             return self.min_confidence
         if self.keep is not None or self.strategy in _WITHOUT_LEAST:
             return 0.0
+        if self.strategy == "judged":
+            return LEAST_RATING
         least = DEFAULT_MIN_CONFIDENCE_BALANCED if self.strategy == "balanced" else DEFAULT_MIN_CONFIDENCE
         return sum(weight * least[utility] for utility, weight in self.weights_of(kind))
 
     def is_final_at_once(self, quality: QualitySection) -> bool:
         """Whether the first of the two looks of step 5 decides for good: see `steps.ensemble`."""
-        needs_all_rows = self.keep is not None or self.strategy in WITH_A_VIEW
+        needs_all_rows = self.keep is not None or self.strategy in (*WITH_A_VIEW, *RATED)
         return not needs_all_rows and all(map(is_pure, self.weights)) and not quality.is_on
 
     @property
     def provisional(self) -> Selection:
-        """The same without utilities that ask a model: what the first look goes by."""
+        """The same without utilities and ratings that need a model: what the first look goes by."""
         first, second = (weights if is_pure(weights) else ROUGE_L for weights in self.weights)
+        if self.strategy in RATED:
+            return Selection("balanced", weights=(first, second))  # a threshold for ratings is none for agreement
         return replace(self, weights=(first, second))
 
 
@@ -273,7 +281,12 @@ def _echoed(instance: Instance) -> str:
 
 
 def decide(
-    row: Answered, selection: Selection, ballot: Ballot, view: View | None = None, filters: Filters = NO_FILTERS
+    row: Answered,
+    selection: Selection,
+    ballot: Ballot,
+    view: View | None = None,
+    filters: Filters = NO_FILTERS,
+    ratings: Ratings = (),
 ) -> Example | Rejected:
     """The example that an instance becomes, or its drop; `keep` is applied later, with all rows in view."""
     instance, voices = row.instance, voices_of(row)
@@ -281,7 +294,7 @@ def decide(
         if hit := filters.task_hit(instance):
             return rejected_row(instance, hit.reason, hit.detail, voices)
         ballot = replace(ballot, barred=filters.output_hits(instance, ballot.outputs, ballot.repetition))
-    question = Question(ballot, voter_names(row), instance.id, view or View(), selection.threshold)
+    question = Question(ballot, voter_names(row), instance.id, view or View(), selection.threshold, ratings)
     choice = decided(question, selection, instance.kind)
     if choice.place is None:
         return rejected_row(instance, choice.reason, choice.detail, voices)

@@ -7,6 +7,7 @@ A strategy says which output stays and how sure that is. `released`, `published`
 * `balanced`: the same, less what speaks against an output by itself: that it repeats itself, that it is short (two
   outputs that say little agree easily, so agreement alone favours short ones), and that its voter agrees with the
   others much less than most voters do, over the whole run. What that is worth was measured: docs/measured/agreement.md.
+* `judged` and `reward`: the highest rating by models, given in the question (`ratings`); agreement decides nothing.
 * `single`: always the voter that agrees most with the others over the whole run; `random`: a voter drawn anew for
   each instance. Both are there to compare with.
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from ensemble_instruct.agreement.ballots import Ballot
+from ensemble_instruct.agreement.ratings import Ratings
 from ensemble_instruct.records import Strategy, content_id
 from ensemble_instruct.rouge import normalised
 
@@ -74,6 +76,8 @@ class Question:
     view: View = field(default_factory=View)
     threshold: float = 0.01
     """Of the original's strategies."""
+    ratings: Ratings = ()
+    """How good models say that each output is, for the strategies `RATED`."""
 
 
 def consensus(ballot: Ballot) -> Choice:
@@ -99,6 +103,18 @@ def balanced(ballot: Ballot, outsiders: Sequence[float] = ()) -> Choice:
     ]
     choice = _highest(ballot, ranked, [place for place, counts in enumerate(ballot.counts) if counts])
     return replace(choice, confidence=max(0.0, choice.confidence))
+
+
+def rated(question: Question) -> Choice:
+    """The output with the highest rating, which is the confidence too.
+
+    One that nobody could rate is chosen only where no other may be: then by the mean agreement, as in `consensus`.
+    """
+    ballot, unrated = question.ballot, -1.0
+    places = [place for place, counts in enumerate(ballot.counts) if counts]
+    ratings = question.ratings or (None,) * len(ballot.outputs)
+    choice = _highest(ballot, [unrated if rating is None else rating for rating in ratings], places)
+    return choice if choice.confidence > unrated else _highest(ballot, ballot.scores, places)
 
 
 def _shortness(words: int) -> float:
@@ -227,6 +243,8 @@ def choose(question: Question, strategy: Strategy) -> Choice:
         case "balanced":
             outsiders = question.view.outsiders
             return balanced(ballot, [outsiders.get(voter, 0.0) for voter in question.voters] if outsiders else ())
+        case "judged" | "reward":
+            return rated(question)
         case "single":
             return single(question)
         case "random":

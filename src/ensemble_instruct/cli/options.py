@@ -44,6 +44,9 @@ utility_option = click.option(
 embedding_option = click.option(
     "--embedding-model", metavar="FOLDER", type=PATH, help="Sentence encoder for --utility embedding."
 )
+reward_option = click.option(
+    "--reward-model", metavar="FOLDER", type=PATH, help="Sequence classifier for --strategy reward."
+)
 allow_empty_option = click.option(
     "--allow-empty", is_flag=True, help="End with exit code 0 also where nothing was made, or nothing of a kind."
 )
@@ -124,6 +127,7 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--threshold", type=ShareRange(0, 1), help="Of the original's rules; default: 0.01, or the run's."
         ),
+        reward_option,
         embedding_option,
         utility_option,
         click.option(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import LiteralString
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -42,6 +43,11 @@ class Roles(Section):
     """The models of step 4, one to sixteen: the voters; the instance's own output votes too."""
     judge: str | None = None
     """The model that compares outputs; the utility `judge` needs it."""
+    judges: list[str] | None = Field(default=None, min_length=1)
+    """The models that rate outputs (strategy `judged`); null: the one in `judge`, or else the models of `outputs`.
+
+    None of them rates its own output.
+    """
     fusion: str | None = None
     """The model that makes one more output out of the others; `ensemble.fusion` needs it."""
     merged: list[str] = Field(default_factory=list)
@@ -104,6 +110,25 @@ class Config(Section):
         """The names of all whose outputs step 5 compares with the instance's own."""
         return (*(voter.name for voter in self.voters), *([FUSION_VOTER] if self.ensemble.fusion else []))
 
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """The models that rate outputs, each once; nobody where the strategy is another than `judged`."""
+        if self.strategy != "judged":
+            return ()
+        alone = [self.roles.judge] if self.roles.judge is not None else None
+        return tuple(dict.fromkeys(self.roles.judges or alone or self.roles.outputs))
+
+    def voters_of(self, model: str) -> frozenset[str]:
+        """The names under which a model votes: samples, the instance's own output and the fusion may be its own too.
+
+        A model that the config has under several names is one.
+        """
+        written_by = {voter.name: voter.model for voter in self.voters} | {INSTANCE_VOTER: self.roles.instances}
+        if self.ensemble.fusion and self.roles.fusion is not None:
+            written_by[FUSION_VOTER] = self.roles.fusion
+        same = self.models[model].identity
+        return frozenset(voter for voter, name in written_by.items() if self.models[name].identity == same)
+
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         for role, name in self._named(unused=True):
@@ -117,17 +142,20 @@ class Config(Section):
         self._require_default_profile()
         self._require_helpers()
         self._require_samples()
-        for name in self.voter_names:
-            if self.voter_names.count(name) > 1:
-                raise PydanticCustomError(
-                    "role", "voter '{name}' is named twice; each votes once", {"key": "roles.outputs", "name": name}
-                )
+        self._require_each_once("roles.outputs", self.voter_names, "voter '{name}' is named twice; each votes once")
+        self._require_each_once("roles.judges", self.roles.judges or (), "'{name}' is named twice; each rates once")
         if self.strategy in OF_THREE and len(self.voter_names) != 2:
             raise PydanticCustomError(
                 "strategy", "strategy '{name}' needs exactly two voters beside the instance; use balanced or consensus",
                 {"key": "roles.outputs", "name": self.strategy},
             )  # fmt: skip
         return self
+
+    @staticmethod
+    def _require_each_once(key: str, names: Sequence[str], problem: LiteralString) -> None:
+        for name in names:
+            if names.count(name) > 1:
+                raise PydanticCustomError("role", problem, {"key": key, "name": name})
 
     def _require_free_names(self) -> None:
         taken = {INSTANCE_VOTER: "the instance's own output", FUSION_VOTER: "what is made out of the others"}
@@ -185,6 +213,8 @@ class Config(Section):
             yield "fusion", self.roles.fusion
         if (unused or "judge" in self.ensemble.utility.names) and self.roles.judge is not None:
             yield "judge", self.roles.judge
+        for name in (self.roles.judges or ()) if unused else self.judges:
+            yield "judges", name
         if self.quality.toxicity is not None:
             yield "quality.toxicity.model", self.quality.toxicity.model
         for name in self.roles.merged:

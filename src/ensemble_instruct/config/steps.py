@@ -169,12 +169,15 @@ class EnsembleSection(Section):
     """How an output is selected; null: `balanced`, or `released` in profile `published`.
 
     `balanced` and `consensus` take any number of voters, `released`, `published` and `algorithm1` are the original's
-    rules for exactly two, `single` and `random` are there to compare with.
+    rules for exactly two, `single` and `random` are there to compare with. `judged` and `reward` choose what models
+    rate highest: those of `roles.judges`, or the one in `reward_model`.
     """
     utility: PerKindUtility = Field(default_factory=lambda: PerKindUtility.model_validate(_ROUGE_L))
     """What agreement means: a utility, weights of several, or one of these for each kind; default: `rouge-l`."""
     embedding_model: Path | None = Field(default=None, strict=False)
     """Folder of a sentence encoder; the utility `embedding` needs it."""
+    reward_model: Path | None = Field(default=None, strict=False)
+    """Folder of a sequence classifier; the strategy `reward` needs it."""
     fusion: bool = False
     """Whether the model in `roles.fusion` makes one more output out of the others; it votes like any other."""
     threshold: float = Field(default=0.01, ge=0, le=1)
@@ -201,6 +204,8 @@ class EnsembleSection(Section):
     def _one_selection(self) -> EnsembleSection:
         if "embedding" in self.utility.names and self.embedding_model is None:
             raise ValueError("utility: embedding needs 'embedding_model', the folder of a sentence encoder")
+        if self.strategy == "reward" and self.reward_model is None:
+            raise ValueError("strategy: reward needs 'reward_model', the folder of a sequence classifier")
         bounds = [name for name in ("min_confidence", "min_agreement", "keep") if getattr(self, name) is not None]
         if len(bounds) > 1:
             raise ValueError(f"give either '{bounds[0]}' or '{bounds[1]}', not both")

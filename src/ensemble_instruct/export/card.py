@@ -155,6 +155,7 @@ def _settings(facts: Facts) -> list[tuple[str, str]]:
         ("strategy", config.strategy),
         ("utility", utilities),
         *([("sentence encoder", ensemble.embedding_model.name)] if ensemble.embedding_model else []),
+        *([("reward model", ensemble.reward_model.name)] if ensemble.reward_model else []),
         ("kept", _kept(facts)),
         *([("threshold", f"{ensemble.threshold:g}")] if config.strategy in OF_THREE else []),
     ]
@@ -184,6 +185,7 @@ def _per_kind(kinds: Sequence[Kind], numbers: Any) -> str:
 def _model(facts: Facts, name: str) -> dict[str, str]:
     config, section = facts.config, facts.config.models[name]
     roles = [role for role, value in config.roles if name == value or (isinstance(value, list) and name in value)]
+    roles += ["judges"] if name in config.judges and "judges" not in roles else []
     roles += ["filter"] if config.quality.toxicity and config.quality.toxicity.model == name else []
     steps = dict.fromkeys(group.step for group in facts.requests if group.model == name)
     return {

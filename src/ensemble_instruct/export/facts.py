@@ -25,7 +25,7 @@ from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.layout import Table, usual_tables
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.licences.policy import DerivedLicence, Part, derive, parts_of
-from ensemble_instruct.records import KINDS, STEPS, Kind, Step
+from ensemble_instruct.records import KINDS, RATED, STEPS, Kind, Step
 from ensemble_instruct.store.database import schema_version
 from ensemble_instruct.store.reading import (
     MergedRun,
@@ -184,9 +184,10 @@ class Facts:
     def summary(self) -> str:
         """What the dataset is, in two sentences."""
         voters = len(self.config.voter_names) + 1
+        how = "the ratings of models" if self.config.strategy in RATED else "their agreement"
         return (
             f"{self.examples:,} examples for instruction tuning, made by language models with Ensemble-Instruct. "
-            f"Each has the output that was chosen out of {voters} by their agreement ({self.config.strategy})."
+            f"Each has the output that was chosen out of {voters} by {how} ({self.config.strategy})."
         )
 
     @property

@@ -102,6 +102,18 @@ class Form(ABC):
     def toxicity(self, instance: Instance, output: str) -> Request:
         """After step 4: whether an answer is harmful."""
 
+    def rating(self, instance: Instance, output: str, reference: str, *, reference_first: bool) -> Request:
+        """After step 4: how good an answer is, from 1 to 5, beside another one; either may stand first."""
+        answers = [("Answer to rate", output.strip()), ("Reference", reference.strip())]
+        prompt = rendered(
+            "rating",
+            task=task_text(instance.instruction, instance.input),
+            answers=answers[::-1] if reference_first else answers,
+            is_continued=self.continues_list,
+        )
+        sampling = _WORD if self.continues_list else _WORD_AFTER_THOUGHT
+        return Request(prompt=prompt, sampling=sampling, step="ensemble", kind=instance.kind)
+
 
 def form_of(endpoint: Literal["completions", "chat"], profile: Profile) -> Form:
     """The form of a model."""

@@ -49,6 +49,7 @@ REASONS = {
     "needs_more_than_text": "text alone cannot answer it: there is something to see, hear, draw, record or visit",
     "no_input": "this kind of task needs an input",
     "no_output": "no output could be found in the completion",
+    "no_rating": "a model was asked how good an output is, and said nothing that can be read as a number from 1 to 5",
     "no_verdict": "a model was asked whether two outputs say the same, and said nothing that can be read",
     "not_novel": "too close to an instruction that was there before",
     "output_equals_input": "the output only repeats the input",

@@ -24,7 +24,7 @@ INSTANCE_PROMPT_TOKENS = 90
 OUTPUT_TOKENS = 60
 """In a reply of step 4."""
 VERDICT_TOKENS = 2
-"""In the word of a judge."""
+"""In the word of a judge, or its number."""
 ASSUMPTIONS = (
     f"{BYTES_PER_TOKEN} bytes a token; {YIELD_INSTRUCTIONS:g} instructions kept of each task that step 1 asks for (one"
     f" a request, over chat {TASKS_ASKED}); "
@@ -83,7 +83,7 @@ def _form(config: Config, model: str) -> Form:
 
 
 def _of_helpers(config: Config, kind: Kind, instances: int) -> list[Estimate]:
-    """What fusion, a judge and a model for toxicity are asked about the outputs, which are all in their prompts."""
+    """What fusion, judges and a model for toxicity are asked about the outputs, which are all in their prompts."""
     voters = len(config.voter_names) + 1
     estimates = []
     if config.ensemble.fusion and config.roles.fusion is not None:
@@ -95,6 +95,11 @@ def _of_helpers(config: Config, kind: Kind, instances: int) -> list[Estimate]:
         pairs = instances * voters * (voters - 1) // 2
         shown = INSTANCE_PROMPT_TOKENS + 2 * OUTPUT_TOKENS
         estimates.append(_estimate(config, "ensemble", kind, config.roles.judge, requests=pairs, prompt_tokens=shown))
+    for judge in config.judges:
+        rated = voters - len(config.voters_of(judge))  # each beside each other one, in both orders
+        shown = INSTANCE_PROMPT_TOKENS + 2 * OUTPUT_TOKENS
+        requests = 2 * instances * rated * (voters - 1)
+        estimates.append(_estimate(config, "ensemble", kind, judge, requests=requests, prompt_tokens=shown))
     if config.quality.toxicity is not None:
         shown = INSTANCE_PROMPT_TOKENS + OUTPUT_TOKENS
         estimates.append(

@@ -19,7 +19,8 @@ _WITHOUT_EFFECT = (
 )  # fmt: skip
 """Settings of a model that change no answer."""
 _HELPERS = {
-    "ensemble.fusion": "the model for fusion", "roles.fusion": "the model for fusion", "roles.judge": "the judge",
+    "ensemble.fusion": "the model for fusion", "roles.fusion": "the model for fusion", "roles.judges": "the judges",
+    "roles.judge": "the judge",
     "quality.toxicity": "the model about toxicity",
 }  # fmt: skip
 """Who is asked anew when a setting that begins so is changed."""
@@ -96,7 +97,7 @@ def _helpers(config: Config) -> dict[str, Any]:
     """The models that step 5 has use for."""
     fuser = config.roles.fusion if config.ensemble.fusion else None
     judge = config.roles.judge if "judge" in config.ensemble.utility.names else None
-    return {"fusion": fuser, "judge": judge}
+    return {"fusion": fuser, "judge": judge, "judges": sorted(config.judges) or None}
 
 
 def _selection(config: Config) -> dict[str, Any]:
@@ -107,6 +108,8 @@ def _selection(config: Config) -> dict[str, Any]:
         del values["utility"]
     encoder = config.ensemble.embedding_model
     values["embedding_model"] = None if encoder is None else short_folder_digest(encoder)
+    if config.ensemble.reward_model is not None:
+        values["reward_model"] = short_folder_digest(config.ensemble.reward_model)
     if not config.ensemble.fusion:
         del values["fusion"]
     return values

@@ -210,6 +210,7 @@ class Run:
         min_agreement: float | None = None,
         keep: float | None = None,
         embedding_model: Path | str | None = None,
+        reward_model: Path | str | None = None,
         progress: bool = True,
     ) -> Run:
         """Select anew in a finished run, with other settings, which it keeps; no model is asked.
@@ -222,7 +223,6 @@ class Run:
 
         least = least_confidence(min_confidence, min_agreement, keep)
         weights = {utility: 1.0} if isinstance(utility, str) else utility
-        encoder = None if embedding_model is None else Path(embedding_model)
 
         def work(monitor: Monitor) -> Coroutine[Any, Any, SelectedAnew]:
             from ensemble_instruct.runs.selecting import run_selection, select_anew
@@ -230,7 +230,9 @@ class Run:
             selection = run_selection(self.folder).changed(
                 strategy=strategy, utility=weights, threshold=threshold, min_confidence=least, keep=keep
             )
-            return select_anew(self.folder, monitor, selection, embedding_model=encoder)
+            return select_anew(
+                self.folder, monitor, selection, embedding_model=embedding_model, reward_model=reward_model
+            )
 
         selected = _driven(work, progress=progress, go_on="select again")
         return _warned(self, selected.summary.missing)

@@ -17,7 +17,9 @@ class Phase:
     """One pass before the last."""
 
     voters: tuple[str, ...]
-    """The voter that is asked; empty: it ends before step 4."""
+    """The voter that is asked."""
+    judges: tuple[str, ...]
+    """The judge that rates the outputs of all. Without voter and judge the pass ends before step 4."""
     unloaded: tuple[str, ...]
     """The models that are freed after it."""
 
@@ -26,5 +28,6 @@ def phases_of(config: Config) -> list[Phase]:
     """The passes before the last one."""
     roles, unloads = config.roles, [name for name in config.used_models if config.models[name].unload]
     writers = tuple(dict.fromkeys(name for name in (roles.instructions, roles.instances) if name in unloads))
-    first = [Phase((), tuple(name for name in writers if name not in roles.outputs))] if writers else []
-    return first + [Phase((name,), (name,)) for name in roles.outputs if name in unloads]
+    first = [Phase((), (), tuple(name for name in writers if name not in roles.outputs))] if writers else []
+    voters = [Phase((name,), (), (name,)) for name in roles.outputs if name in unloads]
+    return first + voters + [Phase((), (name,), (name,)) for name in config.judges if name in unloads]

@@ -19,7 +19,7 @@ from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import Answered, Instance, Instruction, Kind, Rejected
 from ensemble_instruct.replies.reader import READING
-from ensemble_instruct.runs.passes import phases_of
+from ensemble_instruct.runs.passes import Phase, phases_of
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary, ToldOnce
 from ensemble_instruct.runs.selecting import select_all
 from ensemble_instruct.steps.ensemble import examples_so_far
@@ -31,6 +31,7 @@ from ensemble_instruct.steps.judge import make_verdicts
 from ensemble_instruct.steps.outputs import make_outputs
 from ensemble_instruct.steps.parse import Parser, parse_completions
 from ensemble_instruct.steps.plans import KindPlan, outputs_plan
+from ensemble_instruct.steps.rating import make_ratings
 from ensemble_instruct.steps.toxicity import make_toxicity_verdicts
 from ensemble_instruct.steps.usable import InstructionFilters
 from ensemble_instruct.store.store import Store
@@ -52,9 +53,7 @@ async def run_steps(
     recorder = Recorder(store, told_once)
     told_once.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
     for phase in phases_of(config):  # each pass makes the records anew, out of the answers that are there by then
-        await gather(
-            _stream(config, plan, models, recorder, earlier[kind], only=phase.voters) for kind, plan in plans.items()
-        )
+        await gather(_stream(config, plan, models, recorder, earlier[kind], only=phase) for kind, plan in plans.items())
         for name in phase.unloaded:
             await models[name].unload()
         await store.flush()
@@ -82,9 +81,9 @@ async def _stream(
     models: Mapping[str, Model],
     recorder: Recorder,
     earlier: Iterator[Instruction],
-    only: Sequence[str] | None = None,
+    only: Phase | None = None,
 ) -> None:
-    """The five steps for one kind; with `only`, those before step 4, and then no other voters than these."""
+    """The five steps for one kind; with `only`, those before step 4, and then nobody but who is asked in that pass."""
     roles, selection = config.roles, Selection.of(config)
     generator, writer = models[roles.instructions], models[roles.instances]
     threshold = config.instructions.novelty_threshold
@@ -98,9 +97,7 @@ async def _stream(
     completions = recorder.kept(noting_drops(written, first))
     instances = recorder.kept(parse_completions(completions, parser, first))
     if only is not None:
-        voters = [(voter, models[voter.model]) for voter in config.voters if voter.model in only]
-        window = max((model.window for _, model in voters), default=1)
-        await drain(make_outputs(instances, voters, outputs_plan(config), window) if voters else instances)
+        await drain(_part_of_step_4(config, models, instances, only))
         return
     answered = recorder.kept(_answered(config, kind, models, instances))
     note = recorder.note if selection.is_final_at_once(config.quality) else recorder.store_only
@@ -112,13 +109,8 @@ async def _stream(
 def _answered(
     config: Config, kind: Kind, models: Mapping[str, Model], instances: AsyncIterable[Instance]
 ) -> AsyncIterable[Answered | Rejected]:
-    """Step 4, and what models say of its outputs: fusion, verdicts, toxicity, where the config wants them."""
-    voters = [(voter, models[voter.model]) for voter in config.voters]
-    plan, window = outputs_plan(config), max(model.window for _, model in voters)
-    answered = make_outputs(instances, voters, plan, window)
-    if config.ensemble.fusion and config.roles.fusion is not None:
-        fuser = models[config.roles.fusion]
-        answered = make_fusions(answered, fuser, config.outputs.sampling, fuser.window)
+    """Step 4, and what models say of its outputs: fusion, ratings, verdicts, toxicity, where the config wants them."""
+    answered = _rated(config, models, instances, config.judges)
     if "judge" in config.ensemble.utility.of(kind) and config.roles.judge is not None:
         judge = models[config.roles.judge]
         answered = make_verdicts(answered, judge)
@@ -126,3 +118,33 @@ def _answered(
         model = models[config.quality.toxicity.model]
         answered = make_toxicity_verdicts(answered, model)
     return answered
+
+
+def _rated(
+    config: Config, models: Mapping[str, Model], instances: AsyncIterable[Instance], judges: Sequence[str]
+) -> AsyncIterable[Answered | Rejected]:
+    """The outputs of all voters, and that of fusion, once these judges have rated them."""
+    answered = _voted(config, models, instances, config.roles.outputs)
+    if config.ensemble.fusion and config.roles.fusion is not None:
+        fuser = models[config.roles.fusion]
+        answered = make_fusions(answered, fuser, config.outputs.sampling, fuser.window)
+    for name in judges:
+        answered = make_ratings(answered, models[name], config.voters_of(name))
+    return answered
+
+
+def _voted(
+    config: Config, models: Mapping[str, Model], instances: AsyncIterable[Instance], names: Sequence[str]
+) -> AsyncIterable[Answered | Rejected]:
+    """The outputs of these models."""
+    voters = [(voter, models[voter.model]) for voter in config.voters if voter.model in names]
+    return make_outputs(instances, voters, outputs_plan(config), max(model.window for _, model in voters))
+
+
+def _part_of_step_4(
+    config: Config, models: Mapping[str, Model], instances: AsyncIterable[Instance], phase: Phase
+) -> AsyncIterable[object]:
+    """What a pass before the last one goes up to."""
+    if phase.judges:
+        return _rated(config, models, instances, phase.judges)
+    return _voted(config, models, instances, phase.voters) if phase.voters else instances

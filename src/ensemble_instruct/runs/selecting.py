@@ -1,6 +1,7 @@
 """Step 5 with all rows of a run in view: at its end, and anew with other settings once it is finished.
 
-No model is asked. What models said of outputs, for the utility `judge` and the filter `toxicity`, is in the store.
+No model is asked. What models said of outputs, for the utility `judge`, the strategy `judged` and the filter
+`toxicity`, is in the store.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ensemble_instruct.runs.fingerprint import with_selection
 from ensemble_instruct.runs.folder import set_aside_edits, write_config, write_examples
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary
 from ensemble_instruct.steps.ensemble import select
-from ensemble_instruct.steps.plans import comparers_of, filters_of, known_answers
+from ensemble_instruct.steps.plans import comparers_of, filters_of, known_answers, rater_of
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
 from ensemble_instruct.store.reading import require_run
 from ensemble_instruct.store.store import Store, opened_store
@@ -53,8 +54,8 @@ async def select_all(config: Config, store: Store, recorder: Recorder) -> None:
 
 def selected(config: Config, store: Store) -> Iterator[Example | Rejected]:
     """What step 5 of a config makes of all rows of a store, in order."""
-    comparers, filters = comparers_of(config, store), filters_of(config, store.answer)
-    return select(lambda: store.answered(config.voter_names), Selection.of(config), comparers, filters)
+    comparers, filters, rater = comparers_of(config, store), filters_of(config, store.answer), rater_of(config, store)
+    return select(lambda: store.answered(config.voter_names), Selection.of(config), comparers, filters, rater)
 
 
 async def select_again(config: Config, store: Store, monitor: Monitor, meta: Mapping[str, str]) -> Summary:
@@ -82,7 +83,8 @@ async def select_anew(
     monitor: Monitor,
     selection: Selection,
     *,
-    embedding_model: Path | None = None,
+    embedding_model: Path | str | None = None,
+    reward_model: Path | str | None = None,
     overrides: Sequence[str] = (),
     decontaminate: Sequence[Path] = (),
 ) -> SelectedAnew:
@@ -93,7 +95,7 @@ async def select_anew(
     finished. Raises `RunError` when it is not finished before, `UsageError` or `ConfigError` for settings that cannot
     be.
     """
-    config = config_selecting(folder, selection, embedding_model, overrides, decontaminate)
+    config = config_selecting(folder, selection, embedding_model, reward_model, overrides, decontaminate)
     with opened_store(folder / "run.db") as store:
         made_with = require_finished(config, store, folder)
         rows_before = _lines_of(folder / "examples.jsonl")
@@ -118,7 +120,8 @@ def run_selection(folder: Path) -> Selection:
 def config_selecting(
     folder: Path,
     selection: Selection,
-    embedding_model: Path | None,
+    embedding_model: Path | str | None,
+    reward_model: Path | str | None,
     overrides: Sequence[str],
     decontaminate: Sequence[Path],
 ) -> Config:
@@ -132,8 +135,9 @@ def config_selecting(
     config = load_config(folder / "config.yaml", overrides=overrides).with_decontaminate(decontaminate)
     values = config.model_dump(mode="json")
     values["ensemble"] |= selection.settings
-    if embedding_model is not None:
-        values["ensemble"]["embedding_model"] = str(embedding_model.absolute())
+    for key, model in (("embedding_model", embedding_model), ("reward_model", reward_model)):
+        if model is not None:
+            values["ensemble"][key] = str(Path(model).absolute())
     return validated(values, f"{folder}: selecting anew")
 
 

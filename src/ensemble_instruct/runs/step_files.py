@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ensemble_instruct.agreement.embeddings import comparers_for
+from ensemble_instruct.agreement.rewards import rater_for
 from ensemble_instruct.agreement.selection import Lengths, Selection
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.config.quality import QualitySection
@@ -222,13 +223,14 @@ async def ensemble_files(
     selection: Selection,
     monitor: Monitor,
     embedding_model: Path | None = None,
+    reward_model: Path | None = None,
     quality: QualitySection | None = None,
 ) -> FileSummary:
     """Step 5 → `{instruction, input, output}`. Outputs are joined by instruction and input, not by line."""
-    comparers = comparers_for(selection.weights, embedding_model)
+    comparers, model = comparers_for(selection.weights, embedding_model), rater_for(selection.strategy, reward_model)
     section = quality or QualitySection()
     require_writable(to, instances, *outputs, *section.decontaminate)
-    filters = Filters(section)
+    filters, rater = Filters(section), model.of_rows if model else None
     as_original = selection.strategy in OF_THREE  # it strips each text as it reads its files
     if as_original and len(outputs) != 2:
         raise UsageError(f"--strategy {selection.strategy}: needs exactly two --outputs; use balanced or consensus")
@@ -243,17 +245,13 @@ async def ensemble_files(
                 places[instance.id] += 1
                 # the same instance may be there several times: its n-th row goes with the n-th output of each voter
                 outputs_of = ((name, texts.get(instance.id, [])) for name, texts in voters)
-                yield Answered(
-                    instance,
-                    tuple(
-                        Candidate(instance.id, name, texts[place]) for name, texts in outputs_of if place < len(texts)
-                    ),
-                )
+                there = (Candidate(instance.id, name, texts[place]) for name, texts in outputs_of if place < len(texts))
+                yield Answered(instance, tuple(there))
 
         lengths = Lengths()
 
         def counted() -> Iterator[Example | Rejected]:
-            for record in select(answered, selection, comparers, filters):
+            for record in select(answered, selection, comparers, filters, rater):
                 lengths.add(record)
                 yield record
 
@@ -274,6 +272,7 @@ async def select_to_file(
     selection: Selection,
     *,
     embedding_model: Path | None = None,
+    reward_model: Path | None = None,
     overrides: Sequence[str] = (),
     decontaminate: Sequence[Path] = (),
 ) -> FileSummary:
@@ -281,7 +280,7 @@ async def select_to_file(
 
     The settings are those of `select_anew`; the run does not keep them.
     """
-    config = config_selecting(folder, selection, embedding_model, overrides, decontaminate)
+    config = config_selecting(folder, selection, embedding_model, reward_model, overrides, decontaminate)
     require_no_run_file(to, folder)
     require_writable(to, *config.quality.decontaminate)
     lengths, counts = Lengths(), SelectionCounts()

@@ -14,6 +14,7 @@
     fusion          after step 4, one more output made out of the others
     judging         after step 4, what a model is asked about the outputs
     judge           whether two outputs say the same, for the utility `judge`
+    rating          how good an output is beside another one, for the strategy `judged`
     toxicity        whether an output is harmful, for the filter `toxicity`
 
 Public: `make_instructions`, `make_instances`, `parse_completions`, `make_outputs`, `examples_so_far`, `select`,

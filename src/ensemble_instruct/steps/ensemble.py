@@ -3,10 +3,11 @@
 Two looks. A run decides every example twice. First by itself, as soon as its instance leaves step 4
 (`examples_so_far`): so `status`, the viewer and an export of a run that goes on have examples to show. Then once more
 when all rows are there (`select`), because three things are known only then: how the voters do over the whole run
-(strategies `balanced` and `single`), which rows have the highest confidence (`keep`), and what the utilities that need
-a model say (`embedding`, `judge`). The quality filters are applied only then too, as a finished run that switches them
-on does. The second look replaces all that the first one stored, and it alone is counted. Where nothing of this is asked
-for, `Selection.is_final_at_once` says so: the first decision stands, and there is no second look.
+(strategies `balanced` and `single`), which rows have the highest confidence (`keep`), and what the utilities and
+strategies that need a model say (`embedding`, `judge`; `judged`, `reward`). The quality filters are applied only then
+too, as a finished run that switches them on does. The second look replaces all that the first one stored, and it alone
+is counted. Where nothing of this is asked for, `Selection.is_final_at_once` says so: the first decision stands, and
+there is no second look.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ensemble_instruct.agreement.ballots import (
     from_triangle,
     triangle,
 )
+from ensemble_instruct.agreement.ratings import Rater, Ratings
 from ensemble_instruct.agreement.selection import (
     WITH_A_VIEW,
     Comparers,
@@ -43,6 +45,7 @@ from ensemble_instruct.concurrency import closing
 from ensemble_instruct.quality.filters import NO_FILTERS, QUALITY_REASONS, Filters
 from ensemble_instruct.records import (
     OF_THREE,
+    RATED,
     Answered,
     Example,
     Rejected,
@@ -93,6 +96,14 @@ def _with_ballots(
     source = iter(rows)
     while some := list(islice(source, _TOGETHER)):
         yield from zip(some, ballots_of(some, selection, comparers), strict=True)
+
+
+def _with_ratings(
+    rows: Iterable[Answered], selection: Selection, comparers: Comparers, rater: Rater
+) -> Iterator[tuple[Answered, Ballot, Ratings]]:
+    source = iter(rows)
+    while some := list(islice(source, _TOGETHER)):
+        yield from zip(some, ballots_of(some, selection, comparers), rater(some), strict=True)
 
 
 class _DecidedRows:
@@ -176,12 +187,13 @@ def select(
     selection: Selection,
     comparers: Comparers = PURE,
     filters: Filters = NO_FILTERS,
+    rater: Rater | None = None,
 ) -> Iterator[Example | Rejected]:
     """The second look: yield the example or the drop of each row, in order, decided with all rows in view.
 
     The share of `keep` is one of the rows that the quality filters leave; what it decides comes after all other drops.
-    `rows` gives them anew each time; `comparers` must have the utilities of the selection. Memory grows by some numbers
-    a row for `balanced`, `single` and `keep`, else not at all.
+    `rows` gives them anew each time; `comparers` must have the utilities of the selection, and the strategies `RATED`
+    need a `rater`. Memory grows by some numbers a row for `balanced`, `single` and `keep`, else not at all.
     """
 
     def read() -> Iterator[Answered]:
@@ -191,6 +203,9 @@ def select(
     if selection.strategy in WITH_A_VIEW:
         every = _AllBallots(read(), selection, comparers)
         decided = (decide(row, selection, ballot, every.view, filters) for row, ballot in every.ballots(read()))
+    elif selection.strategy in RATED and rater is not None:
+        rated = _with_ratings(read(), selection, comparers, rater)
+        decided = (decide(row, selection, ballot, None, filters, ratings) for row, ballot, ratings in rated)
     else:
         ballots = _with_ballots(read(), selection, comparers)
         decided = (decide(row, selection, ballot, None, filters) for row, ballot in ballots)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ensemble_instruct.agreement.answers import answer_form
 from ensemble_instruct.agreement.ballots import Matrix, pairwise, rouge_l_matrix
+from ensemble_instruct.agreement.selection import outputs_of
 from ensemble_instruct.agreement.utilities import Texts
 from ensemble_instruct.errors import RunError
 from ensemble_instruct.models.known import KnownAnswers
@@ -35,8 +36,8 @@ def make_verdicts(
 ) -> AsyncGenerator[Answered | Rejected, None]:
     """See `make_judgements`: a question about each two outputs that are neither blank nor equal as answers."""
 
-    def questions(instance: Instance, outputs: Sequence[str]) -> list[Request]:
-        return [verdict_request(judge.form, instance, *pair) for pair in _open_pairs(outputs)]
+    def questions(row: Answered) -> list[Request]:
+        return [verdict_request(judge.form, row.instance, *pair) for pair in _open_pairs(outputs_of(row))]
 
     return make_judgements(answered, judge, questions, lambda reply: verdict_of(reply) is not None, NO_VERDICT)
 

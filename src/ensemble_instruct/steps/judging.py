@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 
 from ensemble_instruct.concurrency import gather, map_in_order
 from ensemble_instruct.models.model import Model
-from ensemble_instruct.records import Answer, Answered, Failure, Instance, Rejected, Request
+from ensemble_instruct.records import Answer, Answered, Failure, Rejected, Request
 from ensemble_instruct.steps.candidates import drop_of_answer
 
-Questions = Callable[[Instance, Sequence[str]], list[Request]]
-"""The requests about an instance and its outputs, its own first; each asked once."""
+Questions = Callable[[Answered], list[Request]]
+"""The requests about an instance and its outputs; each asked once."""
 
 
 async def make_judgements(
@@ -29,8 +29,7 @@ async def make_judgements(
     async def ask(item: Answered | Rejected) -> list[Answer]:
         if isinstance(item, Rejected):
             return []
-        outputs = [item.instance.output, *(candidate.text for candidate in item.candidates)]
-        return await gather(model.ask(request) for request in questions(item.instance, outputs))
+        return await gather(model.ask(request) for request in questions(item))
 
     async with aclosing(map_in_order(answered, ask, model.window)) as judged:
         async for item, answers in judged:

@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from ensemble_instruct.agreement.embeddings import Embedder, require_encoder
+from ensemble_instruct.agreement.ratings import Rater
+from ensemble_instruct.agreement.rewards import RewardModel, require_reward_model
 from ensemble_instruct.agreement.selection import Comparers
 from ensemble_instruct.agreement.utilities import PURE, require_chrf
 from ensemble_instruct.config.schema import Config
@@ -20,6 +22,7 @@ from ensemble_instruct.steps.instances import InstancesPlan
 from ensemble_instruct.steps.instructions import InstructionsPlan
 from ensemble_instruct.steps.judge import Verdicts
 from ensemble_instruct.steps.outputs import OutputsPlan
+from ensemble_instruct.steps.rating import Judge, JudgedRatings
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, require_seed_tasks
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
 from ensemble_instruct.store.store import Store
@@ -43,6 +46,8 @@ def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPla
         require_chrf()
     if "embedding" in config.ensemble.utility.names and config.ensemble.embedding_model is not None:
         require_encoder(config.ensemble.embedding_model)
+    if config.strategy == "reward" and config.ensemble.reward_model is not None:
+        require_reward_model(config.ensemble.reward_model)
     tasks = load_seed_tasks(config.seed_tasks)
     known = known_texts(config.instructions.against, config.profile, config.instructions.novelty_threshold)
     plans: dict[Kind, KindPlan] = {}
@@ -96,6 +101,14 @@ def comparers_of(config: Config, store: Store) -> Comparers:
     if "judge" in config.ensemble.utility.names and config.roles.judge is not None:
         comparers["judge"] = Verdicts(known_answers(config, config.roles.judge, store.answer), store.path.parent)
     return comparers
+
+
+def rater_of(config: Config, store: Store) -> Rater | None:
+    """What rates outputs, where the strategy goes by ratings; a reward model is loaded when it is first needed."""
+    if config.strategy == "reward" and config.ensemble.reward_model is not None:
+        return RewardModel(config.ensemble.reward_model).of_rows
+    judges = [Judge(name, known_answers(config, name, store.answer), config.voters_of(name)) for name in config.judges]
+    return JudgedRatings(judges, store.path.parent) if judges else None
 
 
 def filters_of(config: Config, answer_of: AnswerOf) -> Filters:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 
+from ensemble_instruct.agreement.selection import outputs_of
 from ensemble_instruct.models.known import KnownAnswers
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.quality.filters import TOXIC, TOXICITY_UNKNOWN
@@ -25,8 +26,8 @@ def make_toxicity_verdicts(
 ) -> AsyncGenerator[Answered | Rejected, None]:
     """See `make_judgements`: one question about each output. One of which nothing can be read will not be chosen."""
 
-    def questions(instance: Instance, outputs: Sequence[str]) -> list[Request]:
-        return [model.form.toxicity(instance, text) for text in _different(outputs)]
+    def questions(row: Answered) -> list[Request]:
+        return [model.form.toxicity(row.instance, text) for text in _different(outputs_of(row))]
 
     return make_judgements(answered, model, questions, lambda reply: is_toxic(reply) is not None, TOXICITY_UNKNOWN)
 

@@ -26,6 +26,7 @@ def select(
     to: Path | None,
     change: Callable[[Selection], Selection],
     embedding_model: Path | None,
+    reward_model: Path | None,
     decontaminate: tuple[Path, ...],
     overrides: tuple[str, ...],
 ) -> None:
@@ -35,7 +36,12 @@ def select(
     """
     if to is None:
         replace_selection(
-            run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides
+            run_folder,
+            change,
+            embedding_model=embedding_model,
+            reward_model=reward_model,
+            decontaminate=decontaminate,
+            overrides=overrides,
         )
         return
     from ensemble_instruct.cli.terminal import watched
@@ -50,6 +56,7 @@ def select(
             monitor,
             selection,
             embedding_model=embedding_model,
+            reward_model=reward_model,
             overrides=overrides,
             decontaminate=decontaminate,
         )
@@ -67,6 +74,7 @@ def replace_selection(
     change: Callable[[Selection], Selection],
     *,
     embedding_model: Path | None,
+    reward_model: Path | None,
     decontaminate: tuple[Path, ...],
     overrides: tuple[str, ...],
 ) -> None:
@@ -81,6 +89,7 @@ def replace_selection(
             monitor,
             selection,
             embedding_model=embedding_model,
+            reward_model=reward_model,
             overrides=overrides,
             decontaminate=decontaminate,
         )

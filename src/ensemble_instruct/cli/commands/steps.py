@@ -179,6 +179,7 @@ def ensemble(
     to: Path | None,
     change: Callable[[Selection], Selection],
     embedding_model: Path | None,
+    reward_model: Path | None,
     decontaminate: tuple[Path, ...],
     overrides: tuple[str, ...],
 ) -> None:
@@ -192,7 +193,12 @@ def ensemble(
         if instances_path or outputs_paths or to:
             raise UsageError("give either --run, or --instances, --outputs and --to")
         replace_selection(
-            run_folder, change, embedding_model=embedding_model, decontaminate=decontaminate, overrides=overrides
+            run_folder,
+            change,
+            embedding_model=embedding_model,
+            reward_model=reward_model,
+            decontaminate=decontaminate,
+            overrides=overrides,
         )
         return
     if instances_path is None or not outputs_paths or to is None:
@@ -209,6 +215,7 @@ def ensemble(
             selection=selection,
             monitor=monitor,
             embedding_model=embedding_model,
+            reward_model=reward_model,
             quality=filters,
         )
     )

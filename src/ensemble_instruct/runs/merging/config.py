@@ -82,7 +82,8 @@ def merged_config(sources: Sequence[Source], to: Path) -> Merged:
         for old, new in renamed.items()
     }
     values["models"] = dict(sorted(values["models"].items(), key=lambda item: [*samples, item[0]].index(item[0])))
-    values["roles"] |= {"outputs": list(samples), "merged": []}
+    # by name: the voters, who are the judges where a config names none, are those of all runs now
+    values["roles"] |= {"outputs": list(samples), "judges": list(first.config.judges) or None, "merged": []}
     values["licenses"]["merged"] = []
     values["outputs"]["samples"] = samples if any(count > 1 for count in samples.values()) else 1
     targets = {kind: sum(source.config.instructions.target.of(kind) for source in sources) for kind in KINDS}
@@ -192,7 +193,16 @@ def _of_one(source: Source) -> Fingerprint:
         "quality.toxicity.model": config.quality.toxicity.model if config.quality.toxicity else None,
     }
     named = {key: list(config.models[name].identity) for key, name in helpers.items() if name is not None}
-    return {**settings, **named, "profile": config.profile}
+    judges = sorted(list(config.models[name].identity) for name in config.judges)
+    rated = {"roles.judges": judges, **_own_of_judges(config)} if judges else {}
+    return {**settings, **named, **rated, "profile": config.profile}
+
+
+def _own_of_judges(config: Config) -> Fingerprint:
+    """Who wrote the instances, where it is a judge too: it did not rate their outputs, and would have to in another."""
+    writer = config.models[config.roles.instances].identity
+    is_judge = any(config.models[name].identity == writer for name in config.judges)
+    return {"roles.instances": list(writer)} if is_judge else {}
 
 
 def _names(sources: Sequence[Source]) -> tuple[dict[str, str], ...]:
