@@ -166,7 +166,7 @@ class EnsembleSection(Section):
     """Step 5: which output of each instance is selected, and which examples are kept."""
 
     strategy: Strategy | None = None
-    """How an output is selected; null: `balanced`, or `released` in profile `published`.
+    """How an output is selected; null: `balanced`, `released` in profile `published`; a run begun before keeps its own.
 
     `balanced` and `consensus` take any number of voters, `released`, `published` and `algorithm1` are the original's
     rules for exactly two, `single` and `random` are there to compare with. `judged` and `reward` choose what models

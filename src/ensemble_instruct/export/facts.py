@@ -19,7 +19,6 @@ from typing import Any
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.config.bundled import is_users
 from ensemble_instruct.config.known_tasks import are_known
-from ensemble_instruct.config.load import load_config
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.layout import Table, usual_tables
@@ -35,9 +34,9 @@ from ensemble_instruct.store.reading import (
     read_meta,
     reading,
     require_run,
-    settings_of,
 )
 from ensemble_instruct.store.rows import parsed_row
+from ensemble_instruct.store.settings import run_config, settings_of
 from ensemble_instruct.version import __version__
 
 TAGS = ("instruction-tuning", "synthetic", "ensemble-instruct")
@@ -212,7 +211,7 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
     for one that was edited since the examples were chosen.
     """
     path = require_run(folder)
-    config = load_config(folder / "config.yaml")
+    config = run_config(folder)
     with reading(path) as connection:
         connection.execute("BEGIN")
         meta = read_meta(connection)

@@ -10,7 +10,6 @@ import sqlite3
 from pathlib import Path
 
 from ensemble_instruct.agreement.selection import Selection
-from ensemble_instruct.config.load import load_config
 from ensemble_instruct.export.exporter import Choose
 from ensemble_instruct.files.jsonl import JsonRow
 from ensemble_instruct.records import Answered, Example
@@ -18,6 +17,7 @@ from ensemble_instruct.steps.ensemble import decide_alone
 from ensemble_instruct.steps.plans import filters_of
 from ensemble_instruct.store.reading import read_answer
 from ensemble_instruct.store.rows import example_of, example_row
+from ensemble_instruct.store.settings import run_config
 
 
 def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:
@@ -25,7 +25,7 @@ def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:
 
     Raises `InputFileError` for a benchmark that cannot be read.
     """
-    config = load_config(folder / "config.yaml")
+    config = run_config(folder)
     filters = filters_of(config, lambda key: read_answer(connection, key))
     if not filters.are_on:
         return lambda row: row

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.agreement.selection import Selection
-from ensemble_instruct.config.load import load_config
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
-from ensemble_instruct.records import KINDS, Kind, Step
+from ensemble_instruct.records import DEFAULT_STRATEGY, KINDS, Kind, Step
 from ensemble_instruct.report.histograms import series
 from ensemble_instruct.report.parts import (
     AgreementTable,
@@ -59,10 +58,10 @@ from ensemble_instruct.store.reading import (
     read_meta,
     reading,
     require_run,
-    settings_of,
     state_of,
     unread_verdicts,
 )
+from ensemble_instruct.store.settings import run_config, settings_of
 from ensemble_instruct.version import __version__
 
 _STEP_OF_STAGE: Mapping[str, Step] = {
@@ -132,10 +131,10 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
     that model is not installed.
     """
     path = require_run(folder)
-    config = load_config(folder / "config.yaml") if (folder / "config.yaml").is_file() else None
-    selection = Selection.of(config) if config else Selection()
+    config = run_config(folder) if (folder / "config.yaml").is_file() else None
     with reading(path) as connection:
         connection.execute("BEGIN")  # one state of a run that goes on
+        selection = Selection.of(config) if config else _selection_of(settings_of(read_meta(connection)))
         records = _read_records(connection, config, selection)
     return Report(
         setup=_setup(records, folder.resolve().name, state_of(records.meta, path)),
@@ -143,6 +142,15 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
         votes=_votes(records, selection),
         texts=_texts(records, parser),
         costs=_costs(records, config),
+    )
+
+
+def _selection_of(settings: Mapping[str, Any]) -> Selection:
+    """How a run without its config selects, as far as its database says it."""
+    return Selection(
+        strategy=settings.get("ensemble.strategy", DEFAULT_STRATEGY),
+        min_confidence=settings.get("ensemble.min_confidence"),
+        keep=settings.get("ensemble.keep"),
     )
 
 

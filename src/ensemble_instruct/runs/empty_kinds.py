@@ -20,8 +20,8 @@ from ensemble_instruct.store.reading import (
     read_meta,
     reading,
     require_run,
-    settings_of,
 )
+from ensemble_instruct.store.settings import settings_of
 
 log = logging.getLogger(__name__)
 SelectionCounts = Counter[tuple[Kind, str]]

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from ensemble_instruct.config.load import ConfigSource, config_of, load_config
+from ensemble_instruct.config.load import ConfigSource, config_of
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import EnsembleInstructError, RunError, UsageError
 from ensemble_instruct.records import (
@@ -45,6 +45,7 @@ from ensemble_instruct.store.reading import (
     state_of,
 )
 from ensemble_instruct.store.rows import example_of
+from ensemble_instruct.store.settings import run_config
 from ensemble_instruct.store.tables import Records, columns, instruction_row, rejected_row
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Run:
     @property
     def config(self) -> Config:
         """What the run was started with; `run(this.config, this.folder)` resumes it."""
-        return load_config(self.folder / "config.yaml")
+        return run_config(self.folder)
 
     def stats(self) -> Status:
         """Records by step and kind, drops by reason, tokens, costs and rates: the numbers of `status`."""

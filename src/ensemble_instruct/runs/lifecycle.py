@@ -26,7 +26,8 @@ from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.replay import require_same_way
 from ensemble_instruct.runs.selecting import SELECTING_ANEW
 from ensemble_instruct.steps.plans import prepare
-from ensemble_instruct.store.reading import renamed_settings
+from ensemble_instruct.store.reading import read_meta
+from ensemble_instruct.store.settings import noted_strategy, renamed_settings, with_strategy_of_run
 from ensemble_instruct.store.store import Store, opened_store
 from ensemble_instruct.version import __version__
 
@@ -52,6 +53,7 @@ async def start_or_resume(
     the policy does not admit, `RunLockedError` when another process works in it, `ConfigChangedError` when the config
     would change the records of the run and `force` is not given, `RunError` when the run cannot go on.
     """
+    config = with_strategy_of_run(config, folder / "run.db")
     plans = prepare(config)
     require_admitted(config)
     sections = {name: config.models[name] for name in config.used_models}
@@ -122,4 +124,4 @@ def _compare(config: Config, store: Store, *, force: bool) -> None:
                 f"{store.path.parent}: the config has changed: {'; '.join(map(str, changed))}; "
                 f"give --force to go on so, or another --out to start anew"
             )
-    store.set_meta(config=json.dumps(now))
+    store.set_meta(**noted_strategy(read_meta(store.reader)), config=json.dumps(now))

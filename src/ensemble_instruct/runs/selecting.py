@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from ensemble_instruct.agreement.selection import Selection
-from ensemble_instruct.config.load import load_config, validated
+from ensemble_instruct.config.load import validated
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import RunError, UsageError
 from ensemble_instruct.records import Example, Rejected
@@ -27,7 +27,8 @@ from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.plans import comparers_of, filters_of, known_answers, rater_of
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
-from ensemble_instruct.store.reading import require_run
+from ensemble_instruct.store.reading import read_meta, require_run
+from ensemble_instruct.store.settings import noted_strategy, run_config
 from ensemble_instruct.store.store import Store, opened_store
 
 SELECTING_ANEW = "selecting"
@@ -101,7 +102,8 @@ async def select_anew(
         rows_before = _lines_of(folder / "examples.jsonl")
         set_aside_edits(folder)
         made_with = json.dumps(with_selection(json.loads(made_with), config))
-        summary = await select_again(config, store, monitor, {"config": made_with, "state": SELECTING_ANEW})
+        meta = {**noted_strategy(read_meta(store.reader)), "config": made_with, "state": SELECTING_ANEW}
+        summary = await select_again(config, store, monitor, meta)
         write_config(config, folder)
         write_examples(store, folder / "examples.jsonl")
         store.set_meta(state="finished")
@@ -113,8 +115,7 @@ async def select_anew(
 
 def run_selection(folder: Path) -> Selection:
     """How a run selects; raises `InputFileError` if the folder is not a run."""
-    require_run(folder)
-    return Selection.of(load_config(folder / "config.yaml"))
+    return Selection.of(run_config(folder))
 
 
 def config_selecting(
@@ -132,7 +133,7 @@ def config_selecting(
             raise UsageError(
                 f"--set {override}: a finished run takes other filters alone, such as quality.refusals=true"
             )
-    config = load_config(folder / "config.yaml", overrides=overrides).with_decontaminate(decontaminate)
+    config = run_config(folder, overrides).with_decontaminate(decontaminate)
     values = config.model_dump(mode="json")
     values["ensemble"] |= selection.settings
     for key, model in (("embedding_model", embedding_model), ("reward_model", reward_model)):

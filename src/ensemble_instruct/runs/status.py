@@ -27,10 +27,10 @@ from ensemble_instruct.store.reading import (
     read_meta,
     reading,
     require_run,
-    settings_of,
     state_of,
     unread_verdicts,
 )
+from ensemble_instruct.store.settings import settings_of
 
 _RECENT = 60.0
 """Seconds over which the rate is taken."""

@@ -53,8 +53,6 @@ OF_A_VERDICT = "EXISTS (SELECT 1 FROM request WHERE key = rejected.request AND s
 _TOO_MANY = "instructions", "target_reached"
 _REASONS_NAMED = 3
 """Of what was dropped, in words."""
-_RENAMED = {"ensemble.min_agreement": "ensemble.min_confidence"}
-"""Keys of settings that an older version called otherwise."""
 EXAMPLES_DIGEST = "examples"
 """The name in `meta` of the SHA-256 of `examples.jsonl` as the run wrote it."""
 
@@ -80,16 +78,6 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, value FROM meta").fetchall())
 
 
-def settings_of(meta: Mapping[str, str]) -> dict[str, Any]:
-    """The settings that a run's records were made with, by their keys as they are called today."""
-    return renamed_settings(json.loads(meta.get("config", "{}")))
-
-
-def renamed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of an older version by the keys of today."""
-    return {_RENAMED.get(key, key): value for key, value in settings.items()}
-
-
 def read_answer(connection: sqlite3.Connection, key: str) -> Answer | None:
     """The committed answer under a key, or None."""
     row = connection.execute(f"{SELECT_OUTCOMES} WHERE key = ?", (bytes.fromhex(key),)).fetchone()
@@ -98,7 +86,7 @@ def read_answer(connection: sqlite3.Connection, key: str) -> Answer | None:
 
 def read_profile(connection: sqlite3.Connection) -> Profile:
     """The profile of a run."""
-    profile: Profile = settings_of(read_meta(connection)).get("profile", "default")
+    profile: Profile = json.loads(read_meta(connection).get("config", "{}")).get("profile", "default")
     return profile
 
 
@@ -296,7 +284,7 @@ def merged_runs_of(meta: Mapping[str, str]) -> tuple[MergedRun, ...]:
             instructions=entry["instructions"],
             instances=entry["instances"],
             dropped=entry["dropped"],
-            settings=renamed_settings(entry.get("config") or {}),
+            settings=entry.get("config") or {},
         )
         for entry in json.loads(meta.get("merged", "[]"))
     )

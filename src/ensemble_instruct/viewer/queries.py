@@ -36,9 +36,9 @@ from ensemble_instruct.store.reading import (
     read_candidates,
     read_meta,
     read_profile,
-    settings_of,
 )
 from ensemble_instruct.store.rows import candidate_row, parsed_row, turns_of
+from ensemble_instruct.store.settings import settings_of
 
 ApiObject = dict[str, Any]
 """What the page gets: an object ready for JSON."""

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ensemble_instruct.config.load import load_config
 from ensemble_instruct.errors import InputFileError, RunError, StoreError, UsageError
 from ensemble_instruct.files.atomic import writing
 from ensemble_instruct.files.atomic_folder import whole_folder
@@ -28,7 +27,8 @@ from ensemble_instruct.runs.merging.config import Merged, Source, merged_config
 from ensemble_instruct.runs.merging.records import Copied, Copier, Known
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.selecting import SELECTING_ANEW, select_again
-from ensemble_instruct.store.reading import is_edited, read_meta, reading, require_run, settings_of
+from ensemble_instruct.store.reading import is_edited, read_meta, reading, require_run
+from ensemble_instruct.store.settings import run_config, settings_of
 from ensemble_instruct.store.store import Store
 from ensemble_instruct.version import __version__
 
@@ -143,7 +143,7 @@ def _source(folder: Path, label: str, connection: sqlite3.Connection) -> Source:
     if state != "finished":
         command = "select" if state == SELECTING_ANEW else "run --out"
         raise RunError(f"{folder}: is not finished; let it end first: ensemble-instruct {command} {folder}")
-    return Source(label, folder, load_config(folder / "config.yaml"), settings_of(meta))
+    return Source(label, folder, run_config(folder), settings_of(meta))
 
 
 def _damaged(folder: Path, error: sqlite3.Error) -> StoreError:
