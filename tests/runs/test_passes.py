@@ -58,7 +58,7 @@ class ScriptedEngine(Engine):
                     break
 
 
-def config(unloads: Sequence[str], voters: str = "a, b") -> str:
+def config(unloads: Sequence[str], voters: str = "a, b", strategy: str = "balanced") -> str:
     models = "".join(
         f"  {name}: {{provider: ctranslate2, path: {name}, unload: {str(name in unloads).lower()}}}\n" for name in _SAYS
     )
@@ -70,12 +70,13 @@ instructions:
 models:
 {models}
 roles: {{instructions: base, instances: base, outputs: [{voters}]}}
+ensemble: {{strategy: {strategy}}}
 licenses: {{policy: any}}
 """
 
 
 def made(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *unloads: str, voters: str = "a, b"
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *unloads: str, voters: str = "a, b", strategy: str = "balanced"
 ) -> tuple[list[str], list[dict[str, Any]], Watch]:
     """What happened in a run, its examples, and what was told of it."""
     happened: list[str] = []
@@ -85,7 +86,7 @@ def made(
 
     monkeypatch.setattr("ensemble_instruct.models.clients.local.ctranslate2.CTranslate2Client", client)
     watch = Watch()
-    asyncio.run(start_or_resume(parse_config(config(unloads, voters), "test", folder), folder / "run", watch))
+    asyncio.run(start_or_resume(parse_config(config(unloads, voters, strategy), "test", folder), folder / "run", watch))
     return happened, rows(folder / "run" / "examples.jsonl"), watch
 
 
@@ -121,3 +122,18 @@ def test_a_resumed_run_loads_nothing_that_is_done(tmp_path: Path, monkeypatch: p
 def test_a_model_with_two_parts_stays_for_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     happened, _, _ = made(tmp_path, monkeypatch, "base", "a", voters="base, a, b")
     assert order(happened)[:4] == ["base is loaded", "base is freed", "a is loaded", "a is freed"]
+
+
+def test_voters_that_rate_each_other_are_loaded_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, examples, seen = made(tmp_path / "together", monkeypatch, strategy="judged")
+    apart, same, seen_apart = made(tmp_path / "apart", monkeypatch, "base", "a", "b", strategy="judged")
+    assert len(examples) > 3
+    assert same == examples
+    loading = [event for event in apart if not event.endswith("asked")]
+    assert loading == [f"{name} is {what}" for name in ("base", "a", "b", "a", "b") for what in ("loaded", "freed")]
+    asked = [Counter(event for event in events if event.endswith("asked")) for events in (apart, together)]
+    assert asked[0] == asked[1], "nothing is asked twice"
+    assert seen_apart.kept == seen.kept
+    assert seen_apart.dropped == seen.dropped

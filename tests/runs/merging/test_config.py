@@ -150,3 +150,33 @@ def test_models_without_a_role_in_the_merged_run_keep_their_names_in_the_next() 
 def test_more_voters_than_there_can_be_is_one_line(runs: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         merged([config_of(**run) for run in runs])
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ([{}, {"models": {"base": "Apache-2.0", "one": "Apache-2.0", "three": "MIT"}}], "roles.judges is"),
+        ([{"judges": ["one"]}, {"judges": ["two"]}], "roles.judges is"),
+        ([{"judges": ["base"]}, {"models": {"writer": "MIT", **ALL_FREE}, "judges": ["base"]}], "roles.instances is"),
+        ([{"judges": ["one"]}, {"models": {"writer": "MIT", **ALL_FREE}, "judges": ["one"]}], None),
+        ([{}, {"models": {"base": "Apache-2.0", "one@other": "Apache-2.0", "two": "MIT"}}], None),
+    ],
+    ids=str,
+)
+def test_judged_runs_are_one_only_where_the_same_judges_rated_the_same(
+    runs: list[dict[str, Any]], said: str | None
+) -> None:
+    configs = []
+    for run in runs:
+        judges = run.pop("judges", None)
+        config = config_of(**run, ensemble={"strategy": "judged"})
+        configs.append(config.model_copy(update={"roles": config.roles.model_copy(update={"judges": judges})}))
+    if said is None:
+        together = merged(configs)
+        assert together.config.roles.judges == list(configs[0].judges)
+        assert together.config.judges == configs[0].judges
+        assert together.fingerprint["roles.judges"] == sorted(configs[0].judges)
+        return
+    with pytest.raises(UsageError, match=said) as caught:
+        merged(configs)
+    assert "\n" not in str(caught.value)

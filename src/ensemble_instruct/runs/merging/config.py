@@ -83,7 +83,8 @@ def merged_config(sources: Sequence[Source], to: Path) -> Merged:
     }
     values["models"] = dict(sorted(values["models"].items(), key=lambda item: [*samples, item[0]].index(item[0])))
     # by name: the voters, who are the judges where a config names none, are those of all runs now
-    values["roles"] |= {"outputs": list(samples), "judges": list(first.config.judges) or None, "merged": []}
+    judges = [names[0][name] for name in first.config.judges]
+    values["roles"] |= {"outputs": list(samples), "judges": judges or None, "merged": []}
     values["licenses"]["merged"] = []
     values["outputs"]["samples"] = samples if any(count > 1 for count in samples.values()) else 1
     targets = {kind: sum(source.config.instructions.target.of(kind) for source in sources) for kind in KINDS}
