@@ -173,6 +173,12 @@ def test_selecting_anew_asks_nothing_and_is_kept(copied: ei.Run) -> None:
     assert [each.output for each in selected] == [example.output for example in copied.examples()]
     with pytest.raises(ei.EnsembleInstructError, match="give either 'min_confidence' or 'keep', not both"):
         copied.select(min_confidence=0.5, keep=0.5)
+    with pytest.raises(ei.EnsembleInstructError, match="give either 'min_agreement' or 'keep', not both"):
+        copied.select(min_agreement=0.5, keep=0.5)
+    with pytest.warns(DeprecationWarning, match=r"^min_agreement is called min_confidence now$") as caught:
+        copied.select(min_agreement=0.25, progress=False)
+    assert [each.filename for each in caught] == [__file__]
+    assert (copied.config.ensemble.min_confidence, copied.config.ensemble.keep) == (0.25, None)
 
 
 def test_exports_reports_and_cards(made: ei.Run, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ensemble_instruct.viewer.queries import ExampleFilter, examples_page
 from tests.conftest import rows
 from tests.support.finished import change, stored
 from tests.support.forks import Forks, on_path
-from tests.support.older_run import OLDER_RUN, SILENT_MODELS, of_today, older_run
+from tests.support.older_run import OLDER_MODELS, OLDER_RUN, SILENT_MODELS, of_today, older_run
 
 NOTE = "ensemble.min_agreement is called min_confidence now"
 SIMULATED = "simulated models, not real ones"
@@ -122,6 +122,20 @@ def test_a_run_of_today_has_the_strategy_that_its_config_names_or_the_default(
     done = forks.run(tmp_path, ["run", "own.yaml", "--out", "run"], on_path(tmp_path))
     assert done.returncode == 2
     assert f'ensemble.strategy: "consensus" → "{DEFAULT_STRATEGY}"' in done.stderr
+
+
+def test_a_run_that_was_stopped_before_it_had_anything_begins_by_a_config_that_names_no_strategy(
+    forks: Forks, run: Path, tmp_path: Path
+) -> None:
+    config = without_strategy(run / "config.yaml", tmp_path / "own.yaml")
+    (tmp_path / "older_models.py").write_text(OLDER_MODELS, encoding="utf-8")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "run.db").touch()
+    for _ in range(2):
+        done = forks.run(tmp_path, ["run", config.name, "--out", "new"], on_path(tmp_path))
+        assert done.returncode == 0, done.stderr
+        assert kept(tmp_path / "new")["strategy"] == DEFAULT_STRATEGY
+    assert stored(tmp_path / "new", "SELECT value FROM meta WHERE name = 'default_strategy'") == []
 
 
 def by_balance(run: Path) -> None:

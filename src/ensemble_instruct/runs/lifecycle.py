@@ -53,7 +53,6 @@ async def start_or_resume(
     the policy does not admit, `RunLockedError` when another process works in it, `ConfigChangedError` when the config
     would change the records of the run and `force` is not given, `RunError` when the run cannot go on.
     """
-    config = with_strategy_of_run(config, folder / "run.db")
     plans = prepare(config)
     require_admitted(config)
     sections = {name: config.models[name] for name in config.used_models}
@@ -62,6 +61,7 @@ async def start_or_resume(
     new_folders = make_folders(folder)
     try:
         with opened_store(folder / "run.db") as store:
+            config = with_strategy_of_run(config, read_meta(store.reader))
             _compare(config, store, force=force)
             if not force:
                 await require_same_way(config, plans, store, folder)

@@ -40,20 +40,20 @@ def run_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
     """
     database = require_run(folder)
     config = load_config(folder / "config.yaml", overrides=overrides)
-    return with_strategy_of_run(config, database) if config.ensemble.strategy is None else config
-
-
-def with_strategy_of_run(config: Config, database: Path) -> Config:
-    """A config for the run of a database, begun or not: where it names no strategy, an older run keeps its own."""
-    if config.ensemble.strategy is not None or not database.is_file():
+    if config.ensemble.strategy is not None:
         return config
     with reading(database) as connection:
-        strategy = default_strategy_of(read_meta(connection))
-    if strategy is None or strategy == config.strategy:
+        return with_strategy_of_run(config, read_meta(connection))
+
+
+def with_strategy_of_run(config: Config, meta: Mapping[str, str]) -> Config:
+    """A config for the run that has this `meta`: where it names no strategy, an older run keeps its own."""
+    strategy = default_strategy_of(meta)
+    if config.ensemble.strategy is not None or strategy in (None, config.strategy):
         return config
     values = config.model_dump(mode="json")
     values["ensemble"]["strategy"] = strategy
-    return validated(values, f"{database.parent}: strategy {strategy}, by which it was begun")
+    return validated(values, f"strategy {strategy}, by which the run was begun")
 
 
 def noted_strategy(meta: Mapping[str, str]) -> dict[str, str]:
