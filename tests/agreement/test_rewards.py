@@ -141,6 +141,7 @@ def test_a_chat_template_that_fails_is_one_line(made: Maker) -> None:
     [
         (None, r"has no config\.json"),
         ("{", r"has no config\.json"),
+        ("[]", r"has no config\.json"),
         ('{"architectures": ["InternLM2ForRewardModel"]}', "holds a InternLM2ForRewardModel"),
         ('{"architectures": ["BertForSequenceClassification"], "num_labels": 3}', "has 3 labels"),
         ('{"id2label": {"0": "a", "1": "b", "2": "c", "3": "d"}}', "has 4 labels"),

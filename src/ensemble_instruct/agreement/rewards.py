@@ -97,10 +97,10 @@ def require_reward_model(folder: Path) -> None:
     """Raise `ConfigError` where a folder holds no classifier of one or two labels, or the extra is not installed."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _error(
-            folder, "has no config.json that can be read; name a folder that transformers has saved"
-        ) from error
+    except (OSError, ValueError):
+        config = None
+    if not isinstance(config, dict):
+        raise _error(folder, "has no config.json that can be read; name a folder that transformers has saved")
     architectures = config.get("architectures") or [_HEAD]
     if not any(str(name).endswith(_HEAD) for name in architectures):
         raise _error(folder, f"holds a {architectures[0]}, and no sequence classifier ({_HEAD}); name another folder")

@@ -41,8 +41,9 @@ _POINT = re.compile(r"^\W{0,4}([1-5])(?:[.:)=-]| -| =)\s.*$", re.MULTILINE)
 
 _VALUE = (
     r"(?<![\d.,/])(?P<number>-?\d{1,6}(?:[.,]\d{1,6})?|one|two|three|four|five)(?![\da-z%]|[.,]\d)"
-    r"(?:\s?(?:/|out of|of|von|sur|de|su|\u0438\u0437)\s?(?P<whole>\d{1,6}(?:[.,]0)?|five|ten)(?![\d%]))?"
-    r"(?P<other>\s?(?:-|~|/|to|or)\s?(?:\d|one\b|two\b|three\b|four\b|five\b))?"
+    r"(?:(?:[ -](?:stars?|points?))?\s?(?:/|out of|of|von|sur|de|su|\u0438\u0437)\s?"
+    r"(?P<whole>\d{1,6}(?:[.,]0)?|five|ten)(?![\d%]))?"
+    r"(?P<other>\s?(?:-|~|/|to|or)\s?(?:\d|one\b|two\b|three\b|four\b|five\b))?(?!/)"
 )
 """A number, of how many, and another one that makes it a range."""
 _UNIT = r"(?:[ -]?(?:stars?|points?|\u5206|\u70b9|\uc810))?"
@@ -54,11 +55,11 @@ _ALONE = re.compile(rf"^(?:[-\u2022] )?[^\w\s+-]{{0,6}}\s?{_VALUE}{_UNIT}[^\w\n%
 _FIRST = re.compile(rf"[^\w\s+-]{{0,6}}\s?{_VALUE}{_TAIL}")
 """A number at the start of a reply."""
 _STRONG = (
-    r"rating|overall|score|grade|mark|points|stars|bewertung|note|punktzahl|puntuaci[o\u00f3]n|calificaci[o\u00f3]n|"
+    r"(?<=\[)result(?=\])|rating|overall|score|grade|mark|points|stars|bewertung|note|punktzahl|puntuaci[o\u00f3]n|calificaci[o\u00f3]n|"
     r"valutazione|punteggio|voto|nota|\u043e\u0446\u0435\u043d\u043a\u0430|"
     r"\u8bc4\u5206|\u5f97\u5206|\u5206\u6570|\u8a55\u5206|\u8a55\u4fa1|\uc810\uc218|\ud3c9\uc810"
 )
-_WEAK = r"answer(?: to rate)?|verdict|result|evaluation|assessment|judge?ment|quality"
+_WEAK = r"final|answer(?: to rate)?|verdict|result|evaluation|assessment|judge?ment|quality"
 _OF_WHAT = r"(?P<of>(?: (?:of|for) [^\n:=.\d]{1,60}?)?)"
 _LABEL = re.compile(
     rf"(?P<overall>overall |final |total )?(?:(?<![^\W\d])(?P<strong>{_STRONG})|\b(?:{_WEAK})){_OF_WHAT}[\"')\]]{{0,2}}"
@@ -101,7 +102,7 @@ def rating_of(text: str) -> float | None:
     found = _ALONE.match(first) or _LINE.match(first) or _labelled(reply) or _last_line(reply) or _FIRST.match(reply)
     if found:
         return _value(found)
-    for several in (_led_to(reply), [match for match in _OUT_OF.finditer(reply) if _is_of_five(match)]):
+    for several in (_led_to(reply), [match for match in _OUT_OF.finditer(reply) if _is_of_five(match, reply)]):
         values = {_value(match) for match in several}
         if values:
             return values.pop() if len(values) == 1 else None
@@ -159,8 +160,8 @@ def _clause_before(match: re.Match[str], reply: str) -> str:
     return _CLAUSE.split(reply[max(0, match.start() - _BEFORE) : match.start()])[-1]
 
 
-def _is_of_five(match: re.Match[str]) -> bool:
-    return bool(match["whole"]) or "star" in match[0]
+def _is_of_five(match: re.Match[str], reply: str) -> bool:
+    return (bool(match["whole"]) or "star" in match[0]) and _is_followed(match, reply)
 
 
 def _value(match: re.Match[str]) -> float | None:
