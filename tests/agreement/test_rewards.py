@@ -166,5 +166,5 @@ def test_without_a_run_only_a_reward_model_can_rate(tmp_path: Path) -> None:
     assert rater_for("consensus", tmp_path) is None
     with pytest.raises(UsageError, match="ratings of a run"):
         rater_for("judged", tmp_path)
-    with pytest.raises(UsageError, match="reward model"):
+    with pytest.raises(UsageError, match="--reward-model too"):
         rater_for("reward", None)

@@ -221,6 +221,19 @@ def test_a_run_without_ratings_says_how_to_get_them_and_then_asks_the_judges_alo
     after = stored(tmp_path / "run", REQUESTS)
     assert [row for row in after if row not in before] == [("fair", "ensemble", 24 * len(chosen(tmp_path / "run")))]
     assert set(chosen(tmp_path / "run").values()) == {("b", 0.75)}
+    assert run("run", config(["fair", "flat"]), "--force").returncode == 0
+    added = [row for row in stored(tmp_path / "run", REQUESTS) if row not in after]
+    assert added == [("flat", "ensemble", 24 * len(chosen(tmp_path / "run")))], "who was a judge before is not asked"
+
+
+def test_a_judge_whose_licence_forbids_it_stops_the_run(run: Any, tmp_path: Path) -> None:
+    values = config(["fair"])
+    values["models"]["fair"] = {"base_url": "http://127.0.0.1:1/v1", "model": "fair", "license": "CC-BY-NC-4.0"}
+    done = run("run", values)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "models.fair.license" in done.stderr
+    values["ensemble"]["strategy"] = "consensus"
+    assert run("run", values).returncode == 0, "it has no use then"
 
 
 @pytest.mark.parametrize(
@@ -244,7 +257,7 @@ def test_files_alone_have_no_ratings(cli: Cli, tmp_path: Path) -> None:
     for name in ("instances.jsonl", "a.jsonl"):
         (tmp_path / name).write_text(task)
     files = ("ensemble", "--instances", "instances.jsonl", "--outputs", "a.jsonl", "--to", "out.jsonl")
-    for strategy, word in (("judged", "ratings of a run"), ("reward", "reward model")):
+    for strategy, word in (("judged", "ratings of a run"), ("reward", "--reward-model")):
         done = cli(*files, "--strategy", strategy)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert word in done.stderr

@@ -8,8 +8,9 @@ import pytest
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.models.known import KnownAnswers
-from ensemble_instruct.records import Answer, Instance, Response
+from ensemble_instruct.records import Answer, Answered, Candidate, Instance, Response
 from ensemble_instruct.steps.judge import Verdicts
+from ensemble_instruct.steps.rating import Judge, JudgedRatings
 from ensemble_instruct.steps.toxicity import ToxicityVerdicts
 
 JUDGE = ModelSection(base_url="http://127.0.0.1:1/v1", model="judge", endpoint="chat")
@@ -32,6 +33,22 @@ def known(reply: str) -> KnownAnswers:
 def test_a_judge_whose_server_lets_the_next_turn_through_is_read_up_to_its_end(reply: str, agreement: float) -> None:
     ((_, found), _) = Verdicts(known(reply), Path("run"))([(INSTANCE, ("the Ob", "a river in Siberia"))])[0]
     assert found == agreement
+
+
+@pytest.mark.parametrize(
+    ("reply", "confidence"),
+    [
+        ("<think>A 2, or rather a 3 of 5.</think>\n\n4", 0.75),
+        ("Rating: 2<|im_end|>\n<|im_start|>user\nRating: 5", 0.25),
+        ("<think>The reference is better, so", None),
+        ("a number from 1 to 5", None),
+    ],
+)
+def test_a_judge_that_thinks_or_goes_on_is_read_in_its_answer(reply: str, confidence: float | None) -> None:
+    row = Answered(INSTANCE, (Candidate(INSTANCE.id, "a", "the Lena"), Candidate(INSTANCE.id, "judge", "the Ob ")))
+    judge = Judge("judge", known(reply), frozenset({"judge"}))
+    (found,) = JudgedRatings([judge], Path("run"))([row])
+    assert found == (None, confidence, None), "the instance's output has the words of the judge's own"
 
 
 def test_what_comes_after_the_end_of_a_reply_is_no_word_about_harm() -> None:

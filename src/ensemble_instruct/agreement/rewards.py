@@ -75,11 +75,11 @@ def rater_for(strategy: Strategy, folder: Path | None) -> RewardModel | None:
     Raises `UsageError` for `judged`, and for `reward` without a model.
     """
     if strategy == "judged":
-        raise UsageError("strategy judged: needs the ratings of a run; set ensemble.strategy in a config, and run it")
+        raise UsageError("--strategy judged: needs the ratings of a run; set ensemble.strategy in a config, and run it")
     if strategy != "reward":
         return None
     if folder is None:
-        raise UsageError("strategy reward: name a reward model too, the folder of a sequence classifier")
+        raise UsageError("--strategy reward: give --reward-model too, the folder of a sequence classifier")
     require_reward_model(folder)
     return RewardModel(folder)
 
