@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ensemble_instruct.config.load import parse_config
+from ensemble_instruct.runs.fingerprint import changes, fingerprint
 from ensemble_instruct.store.database import unpack_prompt
 from tests.conftest import Cli, rows
 from tests.support.finished import stored
@@ -242,6 +244,7 @@ def test_a_judge_whose_licence_forbids_it_stops_the_run(run: Any, tmp_path: Path
         ({"judges": ["nosuch"]}, "roles.judges: no model is called 'nosuch'"),
         ({"judges": ["fair", "fair"]}, "roles.judges: 'fair' is named twice"),
         ({"judges": []}, "roles.judges"),
+        ({"outputs": ["a"]}, "roles.judges: 'a' is the only judge and the only voter"),
     ],
     ids=str,
 )
@@ -250,6 +253,17 @@ def test_judges_that_cannot_be_are_one_line(run: Any, tmp_path: Path, roles: dic
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert named in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_another_model_in_the_folder_of_the_reward_model_is_another_config(tmp_path: Path) -> None:
+    (tmp_path / "rewards").mkdir()
+    (tmp_path / "rewards" / "model.safetensors").write_bytes(b"one")
+    values = config(None, ensemble={"strategy": "reward", "reward_model": "rewards"})
+    made = parse_config(yaml.safe_dump(values), "config", tmp_path)
+    first = fingerprint(made)
+    assert first == fingerprint(made)
+    (tmp_path / "rewards" / "model.safetensors").write_bytes(b"two")
+    assert [change.key for change in changes(first, fingerprint(made), {})] == ["ensemble.reward_model"]
 
 
 def test_files_alone_have_no_ratings(cli: Cli, tmp_path: Path) -> None:

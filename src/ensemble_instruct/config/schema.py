@@ -181,7 +181,7 @@ class Config(Section):
                 )  # fmt: skip
 
     def _require_helpers(self) -> None:
-        """A judge and a model for fusion, where they are needed."""
+        """A judge and a model for fusion, where they are needed, and judges that can rate."""
         needed = {"judge": "judge" in self.ensemble.utility.names, "fusion": self.ensemble.fusion}
         for role, is_needed in needed.items():
             if is_needed and getattr(self.roles, role) is None:
@@ -189,6 +189,12 @@ class Config(Section):
                     "role", "'ensemble' needs a model for it; name one of {models}",
                     {"key": f"roles.{role}", "models": ", ".join(self.models)},
                 )  # fmt: skip
+
+        if list(self.judges) == self.roles.outputs == self.roles.outputs[:1] and not self.ensemble.fusion:
+            raise PydanticCustomError(
+                "role", "'{name}' is the only judge and the only voter, and rates nothing of its own; name others",
+                {"key": "roles.judges", "name": self.judges[0]},
+            )  # fmt: skip
 
     def _require_samples(self) -> None:
         samples = self.outputs.samples
