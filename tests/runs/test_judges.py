@@ -182,6 +182,23 @@ def test_a_plan_says_how_many_questions_there_will_be_and_selecting_anew_asks_no
     assert stored(tmp_path / "run", REQUESTS) == asked
 
 
+@pytest.mark.parametrize("bound", [{"min_confidence": 0.0}, {"keep": 1.0}], ids=str)
+def test_each_output_shows_its_rating_and_a_preference_is_against_the_lowest(
+    run: Any, cli: Cli, tmp_path: Path, bound: dict[str, float]
+) -> None:
+    assert run("run", config(["fair", "base"], ensemble={"strategy": "judged", **bound})).returncode == 0
+    for row in rows(tmp_path / "run" / "examples.jsonl"):
+        known = {each["output"].split()[-1]: each["rating"] for each in row["candidates"]}
+        assert known == {"base": 0.25, "a": 0.5, "b": 0.75, "c": 0.5}
+        assert row["confidence"] == known["b"]
+    assert cli("export", "run", "--format", "preference", "--to", "pairs.jsonl").returncode == 0
+    pairs = rows(tmp_path / "pairs.jsonl")
+    assert len(pairs) == len(rows(tmp_path / "run" / "examples.jsonl"))
+    assert {(row["rejected"].split()[-1], row["margin"]) for row in pairs} == {("base", 0.5)}
+    assert cli("select", "run", "--strategy", "consensus").returncode == 0
+    assert not any("rating" in each for row in rows(tmp_path / "run" / "examples.jsonl") for each in row["candidates"])
+
+
 def test_the_order_of_voters_and_judges_never_matters(run: Any, tmp_path: Path) -> None:
     for folder, voters in (("one", ["a", "b", "c"]), ("other", ["c", "b", "a"])):
         assert run(folder, config(voters, {"outputs": voters})).returncode == 0

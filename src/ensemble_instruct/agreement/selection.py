@@ -299,7 +299,7 @@ def decide(
     if choice.place is None:
         return rejected_row(instance, choice.reason, choice.detail, voices)
     barred = tuple(hit.reason if hit else "" for hit in ballot.barred)
-    return chosen_example(row, ballot.outputs[choice.place], choice.confidence, ballot.matrix, barred)
+    return chosen_example(row, ballot.outputs[choice.place], choice.confidence, ballot.matrix, barred, ratings)
 
 
 def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
@@ -331,7 +331,9 @@ def below_share(confidence: float, share: float) -> str:
     return f"confidence {confidence:.3f}, not in {share:g}"
 
 
-def chosen_example(row: Answered, output: str, confidence: float, matrix: Matrix, barred: tuple[str, ...]) -> Example:
+def chosen_example(
+    row: Answered, output: str, confidence: float, matrix: Matrix, barred: tuple[str, ...], ratings: Ratings = ()
+) -> Example:
     """The example that a row becomes with the output that was chosen."""
     voices = voices_of(row)
     texts = [voice.text for voice in voices]
@@ -346,6 +348,7 @@ def chosen_example(row: Answered, output: str, confidence: float, matrix: Matrix
         scores=mean_agreements(matrix),
         matrix=matrix,
         barred=barred,
+        ratings=ratings,
     )
 
 

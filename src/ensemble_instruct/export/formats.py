@@ -74,31 +74,32 @@ def prompt_completion_row(example: JsonRow) -> JsonRow:
 def preference_row(example: JsonRow) -> JsonRow | None:
     """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
 
-    Of equally low ones the longer text, then the first in alphabetical order: the order of the voters never matters.
-    None where no voter gave another text that is not blank, or only texts that are as agreed on. What is the same
-    answer in other marks (`1,000` and `1000`) is no other text, and what a quality filter has something against is in
-    no pair.
+    Where models have rated the winner, it is the lowest rated one instead. Of equally low ones the longer text, then
+    the first in alphabetical order: the order of the voters never matters. None where no voter gave another text that
+    is not blank, or only texts that are as agreed on, or rated as high. What is the same answer in other marks
+    (`1,000` and `1000`) is no other text, and what a quality filter has something against is in no pair.
     """
     from ensemble_instruct.agreement.answers import is_same_answer  # for pairs alone: other formats start without it
 
     chosen, candidates = example["output"], example["candidates"]
+    winner = next(candidate for candidate in candidates if candidate["output"] == chosen)
+    measure = "rating" if "rating" in winner else "score"
     others = (
         candidate
         for candidate in candidates
-        if candidate["output"].strip() not in ("", chosen.strip()) and "barred" not in candidate
+        if candidate["output"].strip() not in ("", chosen.strip())
+        and measure in candidate
+        and "barred" not in candidate
     )
-    ranked = sorted(others, key=lambda other: (other["score"], -len(other["output"]), other["output"]))
+    ranked = sorted(others, key=lambda other: (other[measure], -len(other["output"]), other["output"]))
     worst = next((other for other in ranked if not is_same_answer(chosen, other["output"])), None)
-    if worst is None:
-        return None
-    score = next(candidate["score"] for candidate in candidates if candidate["output"] == chosen)
-    if score <= worst["score"]:
+    if worst is None or winner[measure] <= worst[measure]:
         return None
     return {
         "prompt": user_text(example),
         "chosen": chosen,
         "rejected": worst["output"],
-        "margin": score - worst["score"],
+        "margin": winner[measure] - worst[measure],
         "chosen_voters": _voters(candidates, chosen),
         "rejected_voters": _voters(candidates, worst["output"]),
         "id": example["id"],
@@ -120,7 +121,7 @@ def candidates_row(example: JsonRow) -> JsonRow:
 
     What a filter has something against (`barred` says why) is there without its texts, which may be nobody's to read.
     """
-    free, kept_back = {"barred": None, "removed": None}, {"output": None, "removed": None}
+    free, kept_back = {"rating": None, "barred": None, "removed": None}, {"output": None, "removed": None}
     candidates = [free | each | (kept_back if each.get("barred") else {}) for each in example["candidates"]]
     return example | {"candidates": candidates}
 

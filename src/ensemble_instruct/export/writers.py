@@ -151,7 +151,14 @@ def _schema(columns: Mapping[str, ColumnType]) -> Any:
         "thinking_messages": pa.list_(pa.struct([("role", text), ("content", text), ("reasoning_content", text)])),
         "candidates": pa.list_(
             pa.struct(
-                [("voter", text), ("output", text), ("score", number), ("barred", text), ("removed", pa.list_(text))]
+                [
+                    ("voter", text),
+                    ("output", text),
+                    ("score", number),
+                    ("rating", number),
+                    ("barred", text),
+                    ("removed", pa.list_(text)),
+                ]
             )
         ),
         "matrix": pa.list_(pa.list_(number)),

@@ -115,6 +115,7 @@ class _DecidedRows:
         self._ids, self._places = array("Q"), array("b")
         self._confidences, self._numbers = array("d"), array("d")
         self._barred: dict[int, tuple[str, ...]] = {}
+        self._ratings: dict[int, Ratings] = {}
 
     def drops(self, records: Iterable[Example | Rejected]) -> Iterator[Rejected]:
         """Remember the examples, and yield the others."""
@@ -134,7 +135,8 @@ class _DecidedRows:
             matrix = from_triangle(size, self._numbers[at : at + _pairs(size)])
             confidence, output = self._confidences[number], outputs_of(row)[self._places[number]]
             if stays[number]:
-                yield chosen_example(row, output, confidence, matrix, self._barred.get(number, ()))
+                known = self._barred.get(number, ()), self._ratings.get(number, ())
+                yield chosen_example(row, output, confidence, matrix, *known)
             else:
                 yield rejected_row(row.instance, "below_share", below_share(confidence, share), voices_of(row))
             number, at = number + 1, at + _pairs(size)
@@ -142,6 +144,8 @@ class _DecidedRows:
     def _remember(self, example: Example) -> None:
         if any(example.barred):
             self._barred[len(self._ids)] = example.barred
+        if example.ratings:
+            self._ratings[len(self._ids)] = example.ratings
         self._ids.append(int(example.instance.id, 16))  # 16 hexadecimal digits: they fit into 64 bits
         self._places.append([voice.text for voice in example.candidates].index(example.output))
         self._confidences.append(example.confidence)

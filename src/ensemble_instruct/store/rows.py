@@ -137,9 +137,15 @@ def example_row(example: Example) -> dict[str, Any]:
         "matrix": [list(row) for row in example.matrix],
         "follow_on": instance.follow_on,
         "candidates": [
-            candidate_row(candidate, score) | ({"barred": why} if why else {})
-            for candidate, score, why in zip(
-                example.candidates, example.scores, example.barred or repeat(""), strict=False
+            candidate_row(candidate, score)
+            | ({} if rating is None else {"rating": rating})
+            | ({"barred": why} if why else {})
+            for candidate, score, rating, why in zip(
+                example.candidates,
+                example.scores,
+                example.ratings or repeat(None),
+                example.barred or repeat(""),
+                strict=False,
             )
         ],
     }
@@ -173,6 +179,7 @@ def example_of(row: dict[str, Any]) -> Example:
     """The example of which `example_row` made a row; the requests behind it are not in there."""
     voices = row["candidates"]
     barred = tuple(voice.get("barred", "") for voice in voices)
+    ratings = tuple(voice.get("rating") for voice in voices)
     return Example(
         instance=Instance(
             kind=row["kind"],
@@ -194,6 +201,7 @@ def example_of(row: dict[str, Any]) -> Example:
         scores=tuple(voice["score"] for voice in voices),
         matrix=tuple(map(tuple, row["matrix"])),
         barred=barred if any(barred) else (),
+        ratings=() if ratings.count(None) == len(ratings) else ratings,
     )
 
 

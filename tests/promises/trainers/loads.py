@@ -155,7 +155,9 @@ def test_datasets_loads_the_config_of_candidates(place: Path, made: list[dict[st
     by_id = {row["id"]: row for split in found.values() for row in split}
     assert len(by_id) == SIZE
     for row in made[::97]:
-        assert by_id[row["id"]]["candidates"] == [{**each, "barred": None} for each in row["candidates"]]
+        assert by_id[row["id"]]["candidates"] == [
+            {**each, "rating": None, "barred": None, "removed": None} for each in row["candidates"]
+        ]
         assert by_id[row["id"]]["matrix"] == [list(scores) for scores in row["matrix"]]
 
 
