@@ -15,11 +15,13 @@ Kind = Literal["input_output", "output_only"]
 Profile = Literal["default", "published"]
 """How a run works: `published` repeats the original program to the byte."""
 Strategy = Literal[
-    "balanced", "consensus", "judged", "reward", "released", "published", "algorithm1", "single", "random"
+    "vouched", "balanced", "consensus", "judged", "reward", "released", "published", "algorithm1", "single", "random"
 ]
 """How step 5 selects an output."""
-DEFAULT_STRATEGY: Strategy = "balanced"
-"""The strategy of profile `default`."""
+DEFAULT_STRATEGY: Strategy = "vouched"
+"""The strategy of profile `default` where agreement is ROUGE-L's."""
+DEFAULT_STRATEGY_ELSE: Strategy = "balanced"
+"""The one where agreement means something else."""
 Utility = Literal["exact", "rouge-l", "chrf", "embedding", "judge"]
 """How the agreement of two outputs is measured."""
 Basis = Literal["text", "answer", "result"]

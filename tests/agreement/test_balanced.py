@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ensemble_instruct.agreement.ballots import ballot
 from ensemble_instruct.agreement.selection import Selection
-from ensemble_instruct.agreement.strategies import Standing, balanced
+from ensemble_instruct.agreement.strategies import balanced
+from ensemble_instruct.agreement.voters.standing import Standing
 from ensemble_instruct.records import Answered, Candidate, Example, Instance, Rejected
 from ensemble_instruct.rouge import rouge_l
 from ensemble_instruct.steps.ensemble import select

@@ -107,7 +107,7 @@ def test_rows_without_outputs_are_dropped() -> None:
         ([SAID], {"tasks": []}, "tasks: there are 0 for 1 rows; each row needs its own"),
         ([SAID], {"tasks": [("Say", 3)]}, "tasks[0]: expected an instruction, or an instruction and its input"),
         ([SAID], {"tasks": [None]}, "tasks[0]: expected an instruction, or an instruction and its input, found None"),
-        ([SAID], {"strategy": "best"}, "strategy 'best': no such strategy; there are balanced, consensus"),
+        ([SAID], {"strategy": "best"}, "strategy 'best': no such strategy; there are vouched, balanced"),
         ([SAID], {"utility": "bleu"}, "utility 'bleu': no such utility; there are exact, rouge-l"),
         ([SAID], {"utility": "embedding"}, "utility embedding"),
         ([SAID], {"utility": ["exact"]}, "utility ['exact']: give the name of one, or a mapping of names to weights"),

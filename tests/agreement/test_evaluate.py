@@ -17,7 +17,8 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from ensemble_instruct.agreement.ballots import ballot
 from ensemble_instruct.agreement.evaluation import evaluate, part_of, subsets_of
-from ensemble_instruct.agreement.strategies import Standing, balanced
+from ensemble_instruct.agreement.strategies import balanced
+from ensemble_instruct.agreement.voters.standing import Standing
 from ensemble_instruct.cli.commands.evaluate import evaluation_json, evaluation_lines
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.records import DEFAULT_STRATEGY
@@ -168,7 +169,7 @@ def test_equals_a_plain_count(tmp_path: Path, size: int, keep: float | None) -> 
     rows = tasks()
     found = evaluation_json(evaluate(write(tmp_path / "tasks.jsonl", *rows), size=size, keep=keep))
     rules = {"balanced", "consensus", "single"} | ({"released", "published", "algorithm1"} if size == 3 else set())
-    assert set(found["strategies"]) == {*rules, "random"}
+    assert set(found["strategies"]) == {*rules, "random", "vouched"}
     assert 0 < found["strategies"]["random"]["all_score"] <= found["oracle"]
     for rule in rules:
         counted = expected(rows, rule, size, keep)

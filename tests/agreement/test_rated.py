@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble_instruct.agreement.ballots import Ballot, ballot
+from ensemble_instruct.agreement.choices import Choice, Question
 from ensemble_instruct.agreement.ratings import Ratings, mean_rating
-from ensemble_instruct.agreement.strategies import Choice, Question, choose, consensus
+from ensemble_instruct.agreement.strategies import choose, consensus
 from ensemble_instruct.quality.hit import Hit
 
 OUTPUTS = ("the sea is blue", "the sea is green", "a sea", "say it")

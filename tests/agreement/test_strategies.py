@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from ensemble_instruct.agreement.ballots import ballot
-from ensemble_instruct.agreement.strategies import Choice
+from ensemble_instruct.agreement.choices import Choice
 from ensemble_instruct.agreement.strategies import consensus as consensus_of
 from tests.conftest import Cli, rows
 from tests.support.good_input import write
@@ -148,8 +148,10 @@ def test_keep_takes_the_most_agreed_on_share_of_the_rows_in_their_order(cli: Cli
 
 def test_keep_counts_the_rows_without_any_output_too(cli: Cli, tmp_path: Path) -> None:
     table = [["", "", ""], ["a b", "a c", "d"], ["a b c", "a b c", "a b d"], ["", "", ""], ["a", "a", "a"]]
-    assert kept(cli, tmp_path, *tell(tmp_path, table), "--keep", "0.4") == ["a b c", "a"]
+    assert kept(cli, tmp_path, *tell(tmp_path, table), *CONSENSUS, "--keep", "0.4") == ["a b c", "a"]
     assert sorted(reasons(tmp_path)) == ["below_share", "empty_outputs", "empty_outputs"]
+    assert kept(cli, tmp_path, *tell(tmp_path, table), "--keep", "0.2") == ["a"]
+    assert sorted(reasons(tmp_path)) == ["all_differ", "below_share", "empty_outputs", "empty_outputs"]
 
 
 def test_min_confidence_keeps_what_reaches_it(cli: Cli, tmp_path: Path) -> None:
@@ -178,8 +180,10 @@ def test_four_voters_decide_together_in_any_order(cli: Cli, tmp_path: Path) -> N
 
 
 def test_one_voter_and_the_instance_are_enough(cli: Cli, tmp_path: Path) -> None:
-    assert kept(cli, tmp_path, *tell(tmp_path, [["Yes!", "yes"], ["yes", "no"]])) == ["yes"]
-    assert reasons(tmp_path) == ["low_confidence"]
+    options = tell(tmp_path, [["Yes!", "yes"], ["yes", "no"]])
+    for strategy, reason in (("vouched", "all_differ"), ("balanced", "low_confidence")):
+        assert kept(cli, tmp_path, *options, "--strategy", strategy) == ["yes"]
+        assert reasons(tmp_path) == [reason]
 
 
 @pytest.mark.parametrize("strategy", ["consensus", "released"])
@@ -204,7 +208,7 @@ def test_a_row_that_a_voter_lacks_is_decided_by_the_others(cli: Cli, tmp_path: P
     ]
     options = tell(tmp_path, table)
     assert kept(cli, tmp_path, *options) == ["A red boat", "a b"]
-    assert reasons(tmp_path) == ["low_confidence"] * 2
+    assert reasons(tmp_path) == ["all_differ"] * 2
     assert kept(cli, tmp_path, *options, "--strategy", "released") == ["a b"]
     assert reasons(tmp_path) == ["missing_output"] * 3
 

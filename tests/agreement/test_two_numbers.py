@@ -46,7 +46,7 @@ def test_where_all_say_the_same_the_agreement_is_one_by_every_strategy(strategy:
     assert isinstance(example, Example)
     assert example.agreement == 1.0
     assert 0 <= example.confidence <= 1
-    assert example.basis == "text"
+    assert example.basis == ("answer" if strategy == "vouched" and len(text) < 20 else "text")
     if strategy in RATED:
         return  # which need a model
     (selected,) = ensemble([[text] * 3], strategy=strategy, min_confidence=0.0)

@@ -17,8 +17,8 @@ from ensemble_instruct.agreement.answers import answer_form
 from ensemble_instruct.agreement.ballots import Matrix, ballot
 from ensemble_instruct.agreement.embeddings import Embedder
 from ensemble_instruct.agreement.selection import Selection
-from ensemble_instruct.agreement.strategies import Standing
 from ensemble_instruct.agreement.utilities import PURE, Weights, mixed, normalised_weights
+from ensemble_instruct.agreement.voters.standing import Standing
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.records import Answered, Candidate, Example, Instance, Strategy, Utility
 from ensemble_instruct.steps.ensemble import select

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ensemble_instruct.agreement.answers import Answers
+from ensemble_instruct.agreement.content import Content
 from ensemble_instruct.quality.hit import Hit
+from ensemble_instruct.records import Basis
 from ensemble_instruct.rouge import lcs_f1, normalised, rouge_tokens, word_tokens
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -31,6 +33,20 @@ class Ballot:
     barred: tuple[Hit | None, ...] = ()
     """For each output what a quality filter has against it; such a one votes, but may not be chosen. Empty: nothing."""
 
+    basis: Basis = "text"
+    """What agreement was measured on."""
+    alike: Matrix = ()
+    """How alike the texts are, where agreement is measured on something else; empty: as in `matrix`."""
+    contents: tuple[Content, ...] = ()
+    """For each output what it says, for the strategy `vouched`; empty for the others."""
+    task: frozenset[str] = frozenset()
+    """The content words of the task, for the same."""
+
+    @property
+    def is_agreed_on(self) -> tuple[bool, ...]:
+        """For each output whether another one says the same at all; of texts that is not asked."""
+        return tuple(self.basis != "answer" or any(row) for row in self.matrix)
+
     def bar(self, place: int) -> Hit | None:
         """What a quality filter has against an output."""
         return self.barred[place] if self.barred else None
@@ -47,7 +63,13 @@ def ballot(outputs: Sequence[str], source: str = "", matrix: Matrix | None = Non
     Without a `matrix`, agreement is 1 for texts with the same answer (`answer_form`), 0 for two other numbers, else
     stemmed ROUGE-L F1 with the words of every script. An empty text agrees with nothing, not even another one.
     """
-    tokens = [word_tokens(text, stem=True) for text in outputs]
+    return ballot_of_tokens(outputs, [word_tokens(text, stem=True) for text in outputs], source, matrix)
+
+
+def ballot_of_tokens(
+    outputs: Sequence[str], tokens: Sequence[Sequence[str]], source: str, matrix: Matrix | None = None
+) -> Ballot:
+    """The same, for outputs whose tokens (`word_tokens`, stemmed) are there already."""
     answers = Answers((*outputs, source))
     return Ballot(
         outputs=tuple(outputs),

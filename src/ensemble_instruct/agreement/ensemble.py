@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 from pathlib import Path
 from typing import get_args
 
 from ensemble_instruct.agreement.ballots import Ballot, agreement_of
+from ensemble_instruct.agreement.choices import Choice, Question
 from ensemble_instruct.agreement.embeddings import comparers_for
 from ensemble_instruct.agreement.ratings import Ratings
 from ensemble_instruct.agreement.rewards import rater_for
@@ -20,10 +22,21 @@ from ensemble_instruct.agreement.selection import (
     least_confidence,
     surest,
 )
-from ensemble_instruct.agreement.strategies import Choice, Question, Standing, View
-from ensemble_instruct.agreement.utilities import utility_weights
+from ensemble_instruct.agreement.utilities import ROUGE_L, utility_weights
+from ensemble_instruct.agreement.voters.learned import MOST_ROWS, learn_voters
+from ensemble_instruct.agreement.voters.standing import Standing, View
+from ensemble_instruct.agreement.voters.tallies import VotedRow
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.records import DEFAULT_STRATEGY, INSTANCE_VOTER, OF_THREE, Instance, Kind, Strategy, Utility
+from ensemble_instruct.records import (
+    DEFAULT_STRATEGY,
+    DEFAULT_STRATEGY_ELSE,
+    INSTANCE_VOTER,
+    OF_THREE,
+    Instance,
+    Kind,
+    Strategy,
+    Utility,
+)
 
 Outputs = Mapping[str, str] | Sequence[str]
 """The outputs for one task: by voter, or in a list, whose voters are called `0`, `1`, …"""
@@ -55,7 +68,7 @@ def ensemble(
     rows: Iterable[Outputs],
     *,
     tasks: Iterable[TaskText] | None = None,
-    strategy: Strategy = DEFAULT_STRATEGY,
+    strategy: Strategy | None = None,
     utility: Utility | Mapping[Utility, float] = "rouge-l",
     min_confidence: float | None = None,
     min_agreement: float | None = None,
@@ -72,7 +85,8 @@ def ensemble(
     ('Oslo', ('ada', 'bob'))
 
     `tasks` says for each row its instruction, or its instruction and input: an output that only repeats that is not
-    chosen. A voter called `instance` is the instance's own output, the first of the three of the original's strategies;
+    chosen. Without a `strategy` it is `vouched`, or `balanced` for another utility.
+    A voter called `instance` is the instance's own output, the first of the three of the original's strategies;
     else the first of the row is. `utility` says what agreement means, one or several with weights; `embedding` needs
     `embedding_model`, the folder of a sentence encoder, the strategy `reward` `reward_model`, that of a sequence
     classifier; `judged` needs the answers of a run. A row needs the confidence `min_confidence` (`min_agreement` is its
@@ -83,6 +97,7 @@ def ensemble(
     Raises `UsageError` for rows or settings that cannot be.
     """
     weights = utility_weights(utility)
+    strategy = strategy or (DEFAULT_STRATEGY if weights == ROUGE_L else DEFAULT_STRATEGY_ELSE)
     least = least_confidence(min_confidence, min_agreement, keep)
     selection = Selection(strategy=strategy, min_confidence=least, keep=keep, weights=(weights, weights))
     if threshold is not None:
@@ -94,7 +109,7 @@ def ensemble(
     texts = [(row.instance, list(row.outputs.values())) for row in table]
     ballots = ballots_for(texts, selection, comparers)
     ratings: Sequence[Ratings] = [()] * len(table) if rater is None else rater(texts)
-    view = _view(table, ballots) if strategy in WITH_A_VIEW else View()
+    view = _view(table, ballots, strategy) if strategy in WITH_A_VIEW else View()
     choices = [
         decided(
             Question(ballot, tuple(row.outputs), row.key, view, selection.threshold, rated),
@@ -134,11 +149,15 @@ def _table(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None, *, is_stri
     return [_Row(instance, by_voter, instance.id) for instance, by_voter in zip(instances, outputs, strict=True)]
 
 
-def _view(table: Sequence[_Row], ballots: Sequence[Ballot]) -> View:
+def _view(table: Sequence[_Row], ballots: Sequence[Ballot], strategy: Strategy) -> View:
     """How the voters do over all rows."""
+    rows = [VotedRow(tuple(row.outputs), ballot) for row, ballot in zip(table, ballots, strict=True)]
+    if strategy == "vouched":
+        looked_at = nsmallest(MOST_ROWS, range(len(rows)), key=lambda place: table[place].key)
+        return View(voters=learn_voters([rows[place] for place in looked_at]))
     standing = Standing()
-    for row, ballot in zip(table, ballots, strict=True):
-        standing.add(tuple(row.outputs), ballot.scores)
+    for row in rows:
+        standing.add(row.voters, row.ballot.scores)
     return standing.view()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
@@ -16,6 +16,7 @@ from typing import Any, get_args
 import numpy as np
 
 from ensemble_instruct.agreement.ballots import Ballot, original_ballot
+from ensemble_instruct.agreement.choices import Question
 from ensemble_instruct.agreement.figures import (
     NOBODY,
     Bounds,
@@ -33,10 +34,14 @@ from ensemble_instruct.agreement.figures import (
     words_of,
 )
 from ensemble_instruct.agreement.labelled import Label, LabelledTasks, read_labelled_tasks
-from ensemble_instruct.agreement.strategies import Question, Standing, View, choose
+from ensemble_instruct.agreement.strategies import choose
+from ensemble_instruct.agreement.task_ballots import as_task_asks
 from ensemble_instruct.agreement.utilities import utility_weights
+from ensemble_instruct.agreement.voters.learned import learn_voters
+from ensemble_instruct.agreement.voters.standing import Standing, View
+from ensemble_instruct.agreement.voters.tallies import VotedRow, coherence_of_voters
 from ensemble_instruct.errors import UsageError
-from ensemble_instruct.records import DEFAULT_STRATEGY, OF_THREE, RATED, Strategy, Utility
+from ensemble_instruct.records import DEFAULT_STRATEGY, DEFAULT_STRATEGY_ELSE, OF_THREE, RATED, Strategy, Utility
 
 DEFAULT_SHARE = 0.529
 """What `released` keeps of the tasks on which the strategies were compared: docs/measured/agreement.md."""
@@ -160,7 +165,7 @@ def evaluate_tasks(
         subsets=len(drawn),
         possible=math.comb(len(benchmark.models), size),
         seed=seed,
-        default=DEFAULT_STRATEGY,
+        default=DEFAULT_STRATEGY if benchmark.is_by_rouge_l else DEFAULT_STRATEGY_ELSE,
         strategies={name: _result(picked, scores, words, quotas[name]) for name, picked in picks.items()},
         **asdict(bounds_of(scores, words, drawn)),
         confidence_ranks={name: confidence_rank(picked, scores) for name, picked in picks.items()},
@@ -210,6 +215,8 @@ def part_of(whole: Ballot, places: Sequence[int]) -> Ballot:
         words=tuple(whole.words[place] for place in places),
         repetition=tuple(whole.repetition[place] for place in places),
         counts=tuple(whole.counts[place] for place in places),
+        contents=tuple(whole.contents[place] for place in places if whole.contents),
+        task=whole.task,
     )
 
 
@@ -224,16 +231,19 @@ def picks_of(
     left_out = RATED if three else (*RATED, *OF_THREE)  # those that go by ratings need a model
     strategies: list[Strategy] = [name for name in get_args(Strategy) if name not in left_out]
     usual = [task.ballot for task in benchmark.tasks]
+    everybody = _rows(benchmark, usual, range(len(benchmark.models)))
+    coherence = coherence_of_voters([VotedRow(row.voters, row.ballot) for row in everybody])
     originals = [original_ballot(task.ballot.outputs, task.source) for task in benchmark.tasks] if three else usual
     cells: dict[Strategy, list[list[tuple[float, int]]]] = {name: [] for name in strategies}
     strengths: list[Mapping[str, float]] = []
     for places in subsets:
         rows, by_original = (_rows(benchmark, ballots, places) for ballots in (usual, originals))
-        view = _view(rows)
+        by_task = _as_tasks_ask(benchmark, rows) if benchmark.is_by_rouge_l else rows
+        view = _view(rows, by_task, coherence)
         strengths.append(view.strength)
+        ballots_of: dict[Strategy, list[_Row]] = {"vouched": by_task, **dict.fromkeys(OF_THREE, by_original)}
         for name in strategies:
-            asked = by_original if name in OF_THREE else rows
-            cells[name].append([_cell(row, view, name) for row in asked])
+            cells[name].append([_cell(row, view, name) for row in ballots_of.get(name, rows)])
     return {name: Picks.from_cells(found) for name, found in cells.items()}, strengths
 
 
@@ -258,12 +268,21 @@ def _rows(benchmark: LabelledTasks, ballots: Sequence[Ballot], places: Sequence[
     return rows
 
 
-def _view(rows: Iterable[_Row]) -> View:
+def _as_tasks_ask(benchmark: LabelledTasks, rows: Sequence[_Row]) -> list[_Row]:
+    """The same rows with the ballots of the strategy `vouched`."""
+    return [
+        replace(row, ballot=as_task_asks(row.ballot, task.instance))
+        for row, task in zip(rows, benchmark.tasks, strict=True)
+    ]
+
+
+def _view(rows: Sequence[_Row], by_task: Sequence[_Row], coherence: Mapping[str, float | None]) -> View:
     """How the voters do over all tasks, as step 5 has it over all rows."""
     standing = Standing()
     for row in rows:
         standing.add(row.voters, row.ballot.scores)
-    return standing.view()
+    voted = [VotedRow(row.voters, row.ballot) for row in by_task]
+    return replace(standing.view(), voters=learn_voters(voted, coherence=coherence))
 
 
 def _cell(row: _Row, view: View, strategy: Strategy) -> tuple[float, int]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ensemble_instruct.agreement.answers import source_of
-from ensemble_instruct.agreement.ballots import Ballot, ballot
+from ensemble_instruct.agreement.ballots import Ballot
 from ensemble_instruct.agreement.embeddings import comparers_for
+from ensemble_instruct.agreement.task_ballots import ballot_with_contents
 from ensemble_instruct.agreement.utilities import ROUGE_L, Weights, mixed
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.jsonl import JsonRow, NumberedRow, read_rows, require_fields, type_name
@@ -62,6 +63,8 @@ class LabelledTasks:
     models: tuple[str, ...]
     tasks: tuple[Task, ...]
     label: Label
+    is_by_rouge_l: bool = True
+    """Whether ROUGE-L alone is the utility."""
 
 
 def read_labelled_tasks(
@@ -83,11 +86,11 @@ def read_labelled_tasks(
     tasks = []
     for row, instance, outputs, matrix in zip(rows, instances, texts, matrices, strict=True):
         places = tuple(place for place, model in enumerate(models) if model in row["outputs"])
-        ballots = ballot(outputs, source_of(instance.instruction, instance.input), matrix)
-        tasks.append(Task(instance, places, ballots, _scores(row, models)))
+        ballot = ballot_with_contents(instance, outputs, matrix)
+        tasks.append(Task(instance, places, ballot, _scores(row, models)))
     if all(math.isnan(score) for task in tasks for score in task.scores):
         raise InputFileError(f"{name}: has no number for any output; 'preference' needs one for the names in 'outputs'")
-    return LabelledTasks(models, tuple(tasks), label)
+    return LabelledTasks(models, tuple(tasks), label, is_by_rouge_l=weights == ROUGE_L)
 
 
 def _instance(row: JsonRow) -> Instance:

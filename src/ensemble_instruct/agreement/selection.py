@@ -11,8 +11,10 @@ from typing import Any
 
 from ensemble_instruct.agreement.answers import source_of
 from ensemble_instruct.agreement.ballots import Ballot, Matrix, agreement_of, ballot, mean_agreements, original_ballot
+from ensemble_instruct.agreement.choices import Choice, Question
 from ensemble_instruct.agreement.ratings import Ratings
-from ensemble_instruct.agreement.strategies import Choice, Question, View, choose
+from ensemble_instruct.agreement.strategies import choose
+from ensemble_instruct.agreement.task_ballots import task_ballot
 from ensemble_instruct.agreement.utilities import (
     PURE,
     ROUGE_L,
@@ -23,12 +25,14 @@ from ensemble_instruct.agreement.utilities import (
     mixed,
     normalised_weights,
 )
+from ensemble_instruct.agreement.voters.standing import View
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.quality.filters import NO_FILTERS, Filters
 from ensemble_instruct.records import (
     DEFAULT_STRATEGY,
+    DEFAULT_STRATEGY_ELSE,
     INSTANCE_VOTER,
     KINDS,
     OF_THREE,
@@ -57,18 +61,20 @@ DEFAULT_MIN_CONFIDENCE: Mapping[Utility, float] = {
 DEFAULT_MIN_CONFIDENCE_BALANCED: Mapping[Utility, float] = {
     "exact": 0.3, "rouge-l": 0.15, "chrf": 0.15, "embedding": 0.45, "judge": 0.3
 }  # fmt: skip
-"""The same for the strategy `balanced`, which takes something off."""
+"""The same for the strategies `vouched` and `balanced`, which take something off."""
 LEAST_RATING = 0.5
 """The default of `min_confidence` for the strategy `judged`: a mean rating of 3 of 5."""
 _WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "reward", "single")
 """Strategies of which an example needs no confidence by default."""
+_ANY = 1e-9
+"""A confidence above none."""
 BOUNDS = ("min_confidence", "keep")
 """Settings of which a selection has one at most: what an example must reach, or what share stays."""
 OLD_BOUND = "min_agreement"
 """The old name of the first, by which users may still call it."""
 SETTINGS = ("strategy", "utility", "threshold", *BOUNDS)
 """What `Selection.changed` takes, as the options of commands are called."""
-WITH_A_VIEW: tuple[Strategy, ...] = ("balanced", "single")
+WITH_A_VIEW: tuple[Strategy, ...] = ("vouched", "balanced", "single")
 """Strategies that look at how the voters do over all rows."""
 
 
@@ -77,8 +83,8 @@ class Selection:
     """How step 5 decides: the strategy, what agreement means, and what an example must reach.
 
     `threshold` belongs to the strategies of three; `min_confidence` or `keep` to all, never both: that raises
-    `UsageError`. When neither is set, the confidence must be at least 0.15 for `balanced` and 0.2 for `consensus` if it
-    is ROUGE-L's; see `DEFAULT_MIN_CONFIDENCE` for others.
+    `UsageError`. When neither is set and agreement is ROUGE-L's, the confidence must be at least 0.15 for `vouched` and
+    `balanced`, and 0.2 for `consensus`; see `DEFAULT_MIN_CONFIDENCE` for others.
     """
 
     strategy: Strategy = DEFAULT_STRATEGY
@@ -88,6 +94,10 @@ class Selection:
     weights: tuple[Weights, Weights] = (ROUGE_L, ROUGE_L)
     """What agreement means for each kind, in the order of `KINDS`: utilities with their weights, whatever their sum.
     The strategies of three have a meaning of their own."""
+    results: bool = True
+    """Whether outputs that end in a result agree by it (`vouched`)."""
+    trust: tuple[tuple[str, float], ...] = ()
+    """Voters whom the user trusts more or less than others, with how much (`vouched`)."""
 
     def __post_init__(self) -> None:
         if self.min_confidence is not None and self.keep is not None:
@@ -98,7 +108,15 @@ class Selection:
         """How a config says that step 5 decides."""
         section = config.ensemble
         first, second = (tuple(section.utility.of(kind).items()) for kind in KINDS)
-        return cls(config.strategy, section.threshold, section.min_confidence, section.keep, (first, second))
+        return cls(
+            strategy=config.strategy,
+            threshold=section.threshold,
+            min_confidence=section.min_confidence,
+            keep=section.keep,
+            weights=(first, second),
+            results=section.results,
+            trust=tuple(sorted(config.trust.items())),
+        )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -109,6 +127,7 @@ class Selection:
             "threshold": self.threshold,
             "min_confidence": self.min_confidence,
             "keep": self.keep,
+            "results": self.results,
         }
 
     def changed(
@@ -123,12 +142,15 @@ class Selection:
         """The same with those settings that are not None; a `utility` is that of both kinds.
 
         A strategy, a utility, `min_confidence` or `keep` takes the place of what `min_confidence` and `keep` were: a
-        confidence by another measure is another number. Raises `UsageError` for both bounds at once.
+        confidence by another measure is another number. `vouched` is `balanced` with another utility than ROUGE-L's.
+        Raises `UsageError` for both bounds at once.
         """
         stays = strategy is None and not utility and min_confidence is None and keep is None
         weights = tuple(utility.items()) if utility else ()
-        return Selection(
-            strategy=strategy or self.strategy,
+        is_foreign = self.strategy == DEFAULT_STRATEGY and any(name != "rouge-l" for name, _ in weights)
+        return replace(
+            self,
+            strategy=strategy or (DEFAULT_STRATEGY_ELSE if is_foreign else self.strategy),
             threshold=self.threshold if threshold is None else threshold,
             min_confidence=self.min_confidence if stays else min_confidence,
             keep=self.keep if stays else keep,
@@ -154,11 +176,13 @@ class Selection:
         """The confidence that an example of a kind needs, unless `keep` decides."""
         if self.min_confidence is not None:
             return self.min_confidence
+        if self.keep is not None and self.strategy == "vouched":
+            return _ANY  # a row that nobody vouches for is in no share
         if self.keep is not None or self.strategy in _WITHOUT_LEAST:
             return 0.0
         if self.strategy == "judged":
             return LEAST_RATING
-        least = DEFAULT_MIN_CONFIDENCE_BALANCED if self.strategy == "balanced" else DEFAULT_MIN_CONFIDENCE
+        least = DEFAULT_MIN_CONFIDENCE if self.strategy == "consensus" else DEFAULT_MIN_CONFIDENCE_BALANCED
         return sum(weight * least[utility] for utility, weight in self.weights_of(kind))
 
     def is_final_at_once(self, quality: QualitySection) -> bool:
@@ -171,7 +195,9 @@ class Selection:
         """The same without utilities and ratings that need a model: what the first look goes by."""
         first, second = (weights if is_pure(weights) else ROUGE_L for weights in self.weights)
         if self.strategy in RATED:
-            return Selection("balanced", weights=(first, second))  # a threshold for ratings is none for agreement
+            return Selection(
+                DEFAULT_STRATEGY_ELSE, weights=(first, second)
+            )  # a threshold for ratings is none for agreement
         return replace(self, weights=(first, second))
 
 
@@ -272,7 +298,10 @@ def ballots_for(texts: Sequence[Texts], selection: Selection, comparers: Compare
         of_kind = [texts[place] for place in places]
         matrices = [None] * len(places) if weights == ROUGE_L else mixed(weights, comparers, of_kind)
         for place, (instance, outputs), matrix in zip(places, of_kind, matrices, strict=True):
-            ballots[place] = ballot(outputs, _echoed(instance), matrix)
+            if selection.strategy == "vouched":
+                ballots[place] = task_ballot(instance, outputs, matrix, with_results=selection.results)
+            else:
+                ballots[place] = ballot(outputs, _echoed(instance), matrix)
     return [ballots[place] for place in range(len(texts))]
 
 
@@ -299,7 +328,8 @@ def decide(
     if choice.place is None:
         return rejected_row(instance, choice.reason, choice.detail, voices)
     barred = tuple(hit.reason if hit else "" for hit in ballot.barred)
-    return chosen_example(row, ballot.outputs[choice.place], choice.confidence, ballot.matrix, barred, ratings)
+    example = chosen_example(row, ballot.outputs[choice.place], choice.confidence, ballot.matrix, barred, ratings)
+    return replace(example, basis=ballot.basis)
 
 
 def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
@@ -307,6 +337,8 @@ def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
     choice = choose(question, selection.strategy)
     if choice.place is None:
         return replace(choice, detail=choice.detail or f"confidence {choice.confidence:.3f}")
+    if not question.ballot.is_agreed_on[choice.place] and selection.min_confidence != 0:
+        return replace(choice, place=None, reason="all_differ", detail=f"confidence {choice.confidence:.3f}")
     if choice.confidence < (least := selection.least(kind)):
         return replace(choice, place=None, reason="low_confidence", detail=f"{choice.confidence:.3f} < {least:g}")
     return choice

@@ -3,6 +3,7 @@
 A strategy says which output stays and how sure that is. `released`, `published` and `algorithm1` are the original's
 (paper, section 3.4) and defined for exactly three outputs; the others take any number, in any order:
 
+* `vouched`: from strong voters, vouched for by others; see `vouched`. The default where agreement is ROUGE-L's.
 * `consensus`: the highest mean agreement with the others.
 * `balanced`: the same, less what speaks against an output by itself: that it repeats itself, that it is short (two
   outputs that say little agree easily, so agreement alone favours short ones), and that its voter agrees with the
@@ -17,67 +18,23 @@ chosen; of an original's choice the row is dropped.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from statistics import median
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ensemble_instruct.agreement.ballots import Ballot
-from ensemble_instruct.agreement.ratings import Ratings
+from ensemble_instruct.agreement.choices import (
+    REPETITION,
+    SHORTNESS,
+    Choice,
+    Question,
+    highest,
+    nothing,
+    shortness,
+    unless_barred,
+)
+from ensemble_instruct.agreement.vouched import vouched
 from ensemble_instruct.records import Strategy, content_id
 from ensemble_instruct.rouge import normalised
-
-_REPETITION = 0.2
-"""What repeated parts weigh in `balanced`."""
-_SHORTNESS = 0.05
-"""What shortness weighs there, for each factor e by which an output is shorter than `_LONG`."""
-_LONG = 50
-"""Words from which on an output is not short."""
-_USUAL = 0.8
-"""A voter with less than this share of the median agreement is an outsider."""
-_OUTSIDER = 0.5
-"""What that weighs at most, for a voter that agrees with nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The place of the chosen output, or None with the reason; how sure that is; each output's mean agreement."""
-
-    place: int | None
-    confidence: float
-    """0 to 1."""
-    scores: tuple[float, ...]
-    reason: str = ""
-    detail: str = ""
-    """What the reason rests on, if a quality filter gave it."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """How much the voters of a run agree, once all of its rows were seen."""
-
-    outsiders: Mapping[str, float] = field(default_factory=dict)
-    """For each voter 0, or up to 0.5 where it agrees with the others much less than the median voter does."""
-    ranking: tuple[str, ...] = ()
-    """The voters, the most agreed-with first; of equal ones in alphabetical order."""
-    strength: Mapping[str, float] = field(default_factory=dict)
-    """Of each voter, where a strategy learns it; empty: none does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """All that a strategy may look at."""
-
-    ballot: Ballot
-    voters: tuple[str, ...]
-    """Who gave each output."""
-    key: str = ""
-    """What `random` draws by: the id of the instance."""
-    view: View = field(default_factory=View)
-    threshold: float = 0.01
-    """Of the original's strategies."""
-    ratings: Ratings = ()
-    """How good models say that each output is, for the strategies `RATED`."""
 
 
 def consensus(ballot: Ballot) -> Choice:
@@ -87,7 +44,7 @@ def consensus(ballot: Ballot) -> Choice:
     alphabetical order: the order of the voters never matters.
     """
     filled = [place for place, text in enumerate(ballot.outputs) if text.strip()]
-    return _highest(ballot, ballot.scores, filled)
+    return highest(ballot, ballot.scores, filled)
 
 
 def balanced(ballot: Ballot, outsiders: Sequence[float] = ()) -> Choice:
@@ -96,12 +53,12 @@ def balanced(ballot: Ballot, outsiders: Sequence[float] = ()) -> Choice:
     `outsiders` has a number for each output, as `View.outsiders` has it for its voter; empty: nobody is one.
     """
     ranked = [
-        score - _REPETITION * repetition - _SHORTNESS * _shortness(words) - outsider
+        score - REPETITION * repetition - SHORTNESS * shortness(words) - outsider
         for score, repetition, words, outsider in zip(
             ballot.scores, ballot.repetition, ballot.words, outsiders or [0.0] * len(ballot.outputs), strict=True
         )
     ]
-    choice = _highest(ballot, ranked, [place for place, counts in enumerate(ballot.counts) if counts])
+    choice = highest(ballot, ranked, [place for place, counts in enumerate(ballot.counts) if counts])
     return replace(choice, confidence=max(0.0, choice.confidence))
 
 
@@ -113,42 +70,8 @@ def rated(question: Question) -> Choice:
     ballot, unrated = question.ballot, -1.0
     places = [place for place, counts in enumerate(ballot.counts) if counts]
     ratings = question.ratings or (None,) * len(ballot.outputs)
-    choice = _highest(ballot, [unrated if rating is None else rating for rating in ratings], places)
-    return choice if choice.confidence > unrated else _highest(ballot, ballot.scores, places)
-
-
-def _shortness(words: int) -> float:
-    # logarithmic: from 1 word to 5 says more about an output than from 30 to 50
-    return math.log1p(_LONG) - math.log1p(min(words, _LONG))
-
-
-def _highest(ballot: Ballot, ranked: Sequence[float], places: Sequence[int]) -> Choice:
-    if not places:
-        return _nothing(ballot)
-    # the whole key, down to the text itself, so that the order of the voters never matters
-    best = min(
-        places,
-        key=lambda place: (
-            ballot.bar(place) is not None,
-            -ranked[place],
-            ballot.repetition[place],
-            -ballot.words[place],
-            len(ballot.outputs[place]),
-            ballot.outputs[place],
-        ),
-    )
-    return _unless_barred(ballot, Choice(best, ranked[best], ballot.scores))
-
-
-def _unless_barred(ballot: Ballot, choice: Choice) -> Choice:
-    """The choice, or none where a quality filter has something against it."""
-    hit = None if choice.place is None else ballot.bar(choice.place)
-    return choice if hit is None else replace(choice, place=None, reason=hit.reason, detail=hit.detail)
-
-
-def _nothing(ballot: Ballot) -> Choice:
-    reason = "echoes" if any(text.strip() for text in ballot.outputs) else "empty_outputs"
-    return Choice(None, 0.0, ballot.scores, reason)
+    choice = highest(ballot, [unrated if rating is None else rating for rating in ratings], places)
+    return choice if choice.confidence > unrated else highest(ballot, ballot.scores, places)
 
 
 def single(question: Question) -> Choice:
@@ -166,36 +89,10 @@ def _first(question: Question, rank: Callable[[str], int | str]) -> Choice:
     scores = question.ballot.scores
     places = [place for place, counts in enumerate(question.ballot.counts) if counts]
     if not places:
-        return _nothing(question.ballot)
+        return nothing(question.ballot)
     barred = question.ballot.bar
     best = min(places, key=lambda at: (barred(at) is not None, rank(question.voters[at]), question.voters[at]))
-    return _unless_barred(question.ballot, Choice(best, scores[best], scores))
-
-
-class Standing:
-    """How much each voter of a run agrees with the others, over all instances: no label is needed for it."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._numbers: dict[str, int] = {}
-
-    def add(self, voters: Sequence[str], scores: Sequence[float]) -> None:
-        """Count the mean agreements of one instance's outputs; one alone had nobody to agree with."""
-        if len(voters) < 2:
-            return
-        for voter, score in zip(voters, scores, strict=True):
-            self._sums[voter] = self._sums.get(voter, 0.0) + score
-            self._numbers[voter] = self._numbers.get(voter, 0) + 1
-
-    def view(self) -> View:
-        """How much the voters agree, after what was added so far."""
-        means = {voter: total / self._numbers[voter] for voter, total in self._sums.items()}
-        ranking = tuple(sorted(means, key=lambda voter: (-means[voter], voter)))
-        # the median, not the mean: one voter that writes rubbish must not make the others look usual
-        usual = _USUAL * median(means.values()) if means else 0.0
-        if not usual:
-            return View(dict.fromkeys(means, 0.0), ranking)
-        return View({voter: _OUTSIDER * max(0.0, 1 - mean / usual) for voter, mean in means.items()}, ranking)
+    return unless_barred(question.ballot, Choice(best, scores[best], scores))
 
 
 def released(ballot: Ballot, threshold: float, *, keeps_instance: bool = False) -> Choice:
@@ -238,6 +135,8 @@ def choose(question: Question, strategy: Strategy) -> Choice:
     """What a strategy chooses; the original's need an `original_ballot`."""
     ballot = question.ballot
     match strategy:
+        case "vouched":
+            return vouched(question)
         case "consensus":
             return consensus(ballot)
         case "balanced":
@@ -255,4 +154,4 @@ def choose(question: Question, strategy: Strategy) -> Choice:
         choice = algorithm1(ballot, question.threshold)
     else:
         choice = released(ballot, question.threshold, keeps_instance=strategy == "published")
-    return _unless_barred(ballot, choice)  # these are defined for three outputs: no other can stand in
+    return unless_barred(ballot, choice)  # these are defined for three outputs: no other can stand in

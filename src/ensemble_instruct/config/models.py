@@ -85,6 +85,11 @@ class ModelSection(Section):
     """SPDX id of the model's licence; null: that under which a model of its name was published, if it is known."""
     price: Price = Field(default_factory=Price)
     """US dollars per million tokens, for the estimate, `status` and `--budget`."""
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """How much you trust this model compared with the others: its strength and its vote count so many times.
+
+    For the strategy `vouched`; it changes no answer of the model.
+    """
     max_in_flight: int | None = Field(default=None, ge=1)
     """Most requests in flight for each server; null: found out while it answers."""
     requests_per_minute: float | None = Field(default=None, gt=0)

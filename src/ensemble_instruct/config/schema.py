@@ -23,6 +23,7 @@ from ensemble_instruct.config.steps import (
 )
 from ensemble_instruct.records import (
     DEFAULT_STRATEGY,
+    DEFAULT_STRATEGY_ELSE,
     FUSION_VOTER,
     INSTANCE_VOTER,
     OF_THREE,
@@ -82,8 +83,20 @@ class Config(Section):
 
     @property
     def strategy(self) -> Strategy:
-        """The strategy named, or the profile's own: `balanced`, and `released` for `published`."""
-        return self.ensemble.strategy or ("released" if self.profile == "published" else DEFAULT_STRATEGY)
+        """The strategy named; else `released` in profile `published`, `vouched` for `rouge-l`, `balanced` otherwise."""
+        if self.ensemble.strategy is not None:
+            return self.ensemble.strategy
+        if self.profile == "published":
+            return "released"
+        return DEFAULT_STRATEGY if self.ensemble.utility.names == {"rouge-l"} else DEFAULT_STRATEGY_ELSE
+
+    @property
+    def trust(self) -> dict[str, float]:
+        """How much the user trusts each voter, for those whose model has another `weight` than 1."""
+        models = {voter.name: voter.model for voter in self.voters} | {INSTANCE_VOTER: self.roles.instances}
+        if self.roles.fusion is not None:
+            models[FUSION_VOTER] = self.roles.fusion
+        return {voter: self.models[model].weight for voter, model in models.items() if self.models[model].weight != 1}
 
     def with_against(self, paths: Iterable[Path]) -> Config:
         """The same config, with further datasets that instructions must differ from."""

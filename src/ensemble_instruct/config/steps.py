@@ -166,11 +166,12 @@ class EnsembleSection(Section):
     """Step 5: which output of each instance is selected, and which examples are kept."""
 
     strategy: Strategy | None = None
-    """How an output is selected; null: `balanced`, `released` in profile `published`; a run begun before keeps its own.
+    """How an output is selected; null: `vouched`, or `balanced` where the utility is another than `rouge-l`.
 
-    `balanced` and `consensus` take any number of voters, `released`, `published` and `algorithm1` are the original's
-    rules for exactly two, `single` and `random` are there to compare with. `judged` and `reward` choose what models
-    rate highest: those of `roles.judges`, or the one in `reward_model`.
+    In profile `published` null is `released`; a run begun before keeps its own. `vouched`, `balanced` and `consensus`
+    take any number of voters, `released`, `published` and `algorithm1` are the original's rules for exactly two,
+    `single` and `random` are there to compare with. `judged` and `reward` choose what models rate highest: those of
+    `roles.judges`, or the one in `reward_model`.
     """
     utility: PerKindUtility = Field(default_factory=lambda: PerKindUtility.model_validate(_ROUGE_L))
     """What agreement means: a utility, weights of several, or one of these for each kind; default: `rouge-l`."""
@@ -183,13 +184,18 @@ class EnsembleSection(Section):
     threshold: float = Field(default=0.01, ge=0, le=1)
     """What the lowest of the three scores must exceed (strategies `released`, `published` and `algorithm1`)."""
     min_confidence: float | None = Field(default=None, ge=0, le=1)
-    """Least confidence of an example; null: 0.15 for `balanced` and 0.2 for `consensus` where the utility is `rouge-l`.
+    """Least confidence of an example; null: 0.15 for `vouched` and `balanced`, 0.2 for `consensus`, with `rouge-l`.
 
     Other utilities have defaults of their own: `DEFAULT_MIN_CONFIDENCE` in `agreement/selection.py`.
     The other strategies have no bound.
     """
     keep: float | None = Field(default=None, gt=0, le=1)
     """Instead of `min_confidence`: the share of the examples to keep, those with the highest confidence."""
+    results: bool = True
+    """Whether outputs that end in a result, such as `The answer is 12`, agree by it more than by what is before it.
+
+    The strategy `vouched` alone looks for results.
+    """
     min_agreement: float | None = Field(default=None, ge=0, le=1, exclude=True)
     """The old name of `min_confidence`, which takes its value; give one of the two."""
 

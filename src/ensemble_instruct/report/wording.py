@@ -43,6 +43,7 @@ REASONS = {
     "empty_outputs": "none of the outputs holds any text",
     "further_example": "a further example of an instruction that has one",
     "language": "in a language that is not wanted",
+    "all_differ": "the outputs are a few words long, and no two of them are the same answer",
     "low_agreement": "the outputs agree less than an example needs (in runs of older versions)",
     "low_confidence": "the confidence is lower than an example needs",
     "missing_output": "the strategy needs an output of each voter, and one is missing",

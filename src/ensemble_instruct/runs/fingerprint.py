@@ -15,7 +15,7 @@ from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_ta
 
 _WITHOUT_EFFECT = (
     "api_key_env", "batch_size", "batch_tokens", "device", "give_up_after", "license", "max_in_flight", "max_tries",
-    "price", "requests_per_minute", "threads", "timeout", "tokens_per_minute", "unload",
+    "price", "requests_per_minute", "threads", "timeout", "tokens_per_minute", "unload", "weight",
 )  # fmt: skip
 """Settings of a model that change no answer."""
 _HELPERS = {
@@ -112,7 +112,9 @@ def _selection(config: Config) -> dict[str, Any]:
         values["reward_model"] = short_folder_digest(config.ensemble.reward_model)
     if not config.ensemble.fusion:
         del values["fusion"]
-    return values
+    if config.ensemble.results:
+        del values["results"]
+    return values | ({"weight": config.trust} if config.trust else {})
 
 
 def _quality(config: Config) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from ensemble_instruct.agreement.selection import Selection
+from ensemble_instruct.agreement.voters.learned import Voters
+from ensemble_instruct.agreement.voters.stored import noted
 from ensemble_instruct.config.load import validated
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import RunError, UsageError
@@ -44,19 +46,26 @@ async def select_all(config: Config, store: Store, recorder: Recorder) -> None:
 
     All of it is on disk with the next commit, or nothing.
     """
+
+    def note(voters: Voters) -> None:
+        store.set_meta(**noted(voters))
+
     await store.flush()
     with store.whole():
         recorder.forget_selected()
-        for number, record in enumerate(selected(config, store), start=1):
+        note(Voters())  # of what another strategy learned before, nothing stays
+        for number, record in enumerate(selected(config, store, note), start=1):
             recorder.note(record)
             if number % _ROWS_BETWEEN_TURNS == 0:
                 await asyncio.sleep(0)
 
 
-def selected(config: Config, store: Store) -> Iterator[Example | Rejected]:
-    """What step 5 of a config makes of all rows of a store, in order."""
+def selected(
+    config: Config, store: Store, learned: Callable[[Voters], None] = lambda _: None
+) -> Iterator[Example | Rejected]:
+    """What step 5 of a config makes of all rows of a store, in order; see `select` for `learned`."""
     comparers, filters, rater = comparers_of(config, store), filters_of(config, store.answer), rater_of(config, store)
-    return select(lambda: store.answered(config.voter_names), Selection.of(config), comparers, filters, rater)
+    return select(lambda: store.answered(config.voter_names), Selection.of(config), comparers, filters, rater, learned)
 
 
 async def select_again(config: Config, store: Store, monitor: Monitor, meta: Mapping[str, str]) -> Summary:

@@ -15,7 +15,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from dataclasses import replace
+from heapq import nsmallest
 from itertools import compress, islice
+from typing import get_args
 
 from ensemble_instruct.agreement.ballots import (
     Ballot,
@@ -37,20 +39,22 @@ from ensemble_instruct.agreement.selection import (
     voices_of,
     voter_names,
 )
-from ensemble_instruct.agreement.strategies import Standing
-from ensemble_instruct.agreement.utilities import (
-    PURE,
-)
+from ensemble_instruct.agreement.utilities import PURE, ROUGE_L
+from ensemble_instruct.agreement.voters.learned import MOST_ROWS, Voters, learn_voters
+from ensemble_instruct.agreement.voters.standing import Standing, View
+from ensemble_instruct.agreement.voters.tallies import VotedRow
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.quality.filters import NO_FILTERS, QUALITY_REASONS, Filters
 from ensemble_instruct.records import (
     OF_THREE,
     RATED,
     Answered,
+    Basis,
     Example,
     Rejected,
 )
 
+_BASES: tuple[Basis, ...] = get_args(Basis)
 _TOGETHER = 64
 """Rows that are compared at once."""
 
@@ -98,6 +102,14 @@ def _with_ballots(
         yield from zip(some, ballots_of(some, selection, comparers), strict=True)
 
 
+def _learned(rows: Iterable[Answered], selection: Selection) -> Voters:
+    """What a sample of the rows says of the voters: those with the lowest ids, which are hashes, in whatever order."""
+    looked_at = nsmallest(MOST_ROWS, rows, key=lambda row: row.instance.id)
+    ballots = ballots_of(looked_at, replace(selection, weights=(ROUGE_L, ROUGE_L)))
+    voted = [VotedRow(voter_names(row), ballot) for row, ballot in zip(looked_at, ballots, strict=True)]
+    return learn_voters(voted, dict(selection.trust))
+
+
 def _with_ratings(
     rows: Iterable[Answered], selection: Selection, comparers: Comparers, rater: Rater
 ) -> Iterator[tuple[Answered, Ballot, Ratings]]:
@@ -112,7 +124,7 @@ class _DecidedRows:
     def __init__(self) -> None:
         self._count = 0
         self._are_examples = bytearray()
-        self._ids, self._places = array("Q"), array("b")
+        self._ids, self._places, self._bases = array("Q"), array("b"), array("b")
         self._confidences, self._numbers = array("d"), array("d")
         self._barred: dict[int, tuple[str, ...]] = {}
         self._ratings: dict[int, Ratings] = {}
@@ -136,7 +148,8 @@ class _DecidedRows:
             confidence, output = self._confidences[number], outputs_of(row)[self._places[number]]
             if stays[number]:
                 known = self._barred.get(number, ()), self._ratings.get(number, ())
-                yield chosen_example(row, output, confidence, matrix, *known)
+                example = chosen_example(row, output, confidence, matrix, *known)
+                yield replace(example, basis=_BASES[self._bases[number]])
             else:
                 yield rejected_row(row.instance, "below_share", below_share(confidence, share), voices_of(row))
             number, at = number + 1, at + _pairs(size)
@@ -148,6 +161,7 @@ class _DecidedRows:
             self._ratings[len(self._ids)] = example.ratings
         self._ids.append(int(example.instance.id, 16))  # 16 hexadecimal digits: they fit into 64 bits
         self._places.append([voice.text for voice in example.candidates].index(example.output))
+        self._bases.append(_BASES.index(example.basis))
         self._confidences.append(example.confidence)
         self._numbers.extend(triangle(example.matrix))
 
@@ -192,19 +206,26 @@ def select(
     comparers: Comparers = PURE,
     filters: Filters = NO_FILTERS,
     rater: Rater | None = None,
+    learned: Callable[[Voters], None] = lambda _: None,
 ) -> Iterator[Example | Rejected]:
     """The second look: yield the example or the drop of each row, in order, decided with all rows in view.
 
     The share of `keep` is one of the rows that the quality filters leave; what it decides comes after all other drops.
     `rows` gives them anew each time; `comparers` must have the utilities of the selection, and the strategies `RATED`
-    need a `rater`. Memory grows by some numbers a row for `balanced`, `single` and `keep`, else not at all.
+    need a `rater`. `learned` is told what `vouched` learns of the voters, before the first row. Memory grows by some
+    numbers a row for `balanced`, `single` and `keep`, else not at all.
     """
 
     def read() -> Iterator[Answered]:
         return (_as_read(row, selection) for row in rows())
 
     decided: Iterator[Example | Rejected]
-    if selection.strategy in WITH_A_VIEW:
+    if selection.strategy == "vouched":
+        view = View(voters=_learned(read(), selection))
+        learned(view.voters)
+        ballots = _with_ballots(read(), selection, comparers)
+        decided = (decide(row, selection, ballot, view, filters) for row, ballot in ballots)
+    elif selection.strategy in WITH_A_VIEW:
         every = _AllBallots(read(), selection, comparers)
         decided = (decide(row, selection, ballot, every.view, filters) for row, ballot in every.ballots(read()))
     elif selection.strategy in RATED and rater is not None:

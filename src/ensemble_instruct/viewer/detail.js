@@ -32,6 +32,7 @@ const REASONS = {
   empty_output: "There is no output.",
   empty_outputs: "None of the outputs holds any text.",
   further_example: "A further example of an instruction that has its example already.",
+  all_differ: "The outputs are a few words long, and no two of them are the same answer.",
   low_agreement: "The outputs agree less than the config asks for.",
   low_confidence: "The confidence is lower than the config asks for.",
   missing_output: "The strategy needs an output of each voter, and one is missing.",

@@ -1,4 +1,4 @@
-"""When two texts are the same answer."""
+"""Texts without what makes no difference to an answer, and when two of them are the same one."""
 
 from __future__ import annotations
 

@@ -1,0 +1,84 @@
+"""What a strategy is asked and what it says: the question, the choice, and how the highest-ranking output is found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ensemble_instruct.agreement.ballots import Ballot
+from ensemble_instruct.agreement.ratings import Ratings
+from ensemble_instruct.agreement.voters.standing import View
+
+REPETITION = 0.2
+"""What repeated parts weigh against an output."""
+SHORTNESS = 0.05
+"""What shortness weighs against it, for each factor e by which it is shorter than 50 words."""
+_LONG = 50
+"""Words from which on an output is not short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The place of the chosen output, or None with the reason; how sure that is; each output's mean agreement."""
+
+    place: int | None
+    confidence: float
+    """0 to 1."""
+    scores: tuple[float, ...]
+    reason: str = ""
+    detail: str = ""
+    """What the reason rests on, if a quality filter gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that a strategy may look at."""
+
+    ballot: Ballot
+    voters: tuple[str, ...]
+    """Who gave each output."""
+    key: str = ""
+    """What `random` draws by: the id of the instance."""
+    view: View = field(default_factory=View)
+    threshold: float = 0.01
+    """Of the original's strategies."""
+    ratings: Ratings = ()
+    """How good models say that each output is, for the strategies `RATED`."""
+
+
+def shortness(words: int) -> float:
+    """How short an output is: 0 from 50 words on, 1 more for each factor e below."""
+    # logarithmic: from 1 word to 5 says more about an output than from 30 to 50
+    return math.log1p(_LONG) - math.log1p(min(words, _LONG))
+
+
+def highest(ballot: Ballot, ranked: Sequence[float], places: Sequence[int]) -> Choice:
+    """The output that ranks highest among those in these places; its number is the confidence."""
+    if not places:
+        return nothing(ballot)
+    # the whole key, down to the text itself, so that the order of the voters never matters
+    best = min(
+        places,
+        key=lambda place: (
+            ballot.bar(place) is not None,
+            -ranked[place],
+            ballot.repetition[place],
+            -ballot.words[place],
+            len(ballot.outputs[place]),
+            ballot.outputs[place],
+        ),
+    )
+    return unless_barred(ballot, Choice(best, ranked[best], ballot.scores))
+
+
+def unless_barred(ballot: Ballot, choice: Choice) -> Choice:
+    """The choice, or none where a quality filter has something against it."""
+    hit = None if choice.place is None else ballot.bar(choice.place)
+    return choice if hit is None else replace(choice, place=None, reason=hit.reason, detail=hit.detail)
+
+
+def nothing(ballot: Ballot) -> Choice:
+    """No choice, as no output may be chosen."""
+    reason = "echoes" if any(text.strip() for text in ballot.outputs) else "empty_outputs"
+    return Choice(None, 0.0, ballot.scores, reason)

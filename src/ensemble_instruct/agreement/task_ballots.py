@@ -1,0 +1,68 @@
+"""The ballot of a row as its task asks for it, for the strategy `vouched`.
+
+Two outputs agree if they are the same answer where the outputs are short, if their results are the same where they end
+in one, and else by how alike the texts are. The ballot has the content of each output too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+
+from ensemble_instruct.agreement.answers import source_of
+from ensemble_instruct.agreement.answers.results import results_of
+from ensemble_instruct.agreement.answers.short import FEW_WORDS, ShortAnswers
+from ensemble_instruct.agreement.ballots import Ballot, Matrix, ballot_of_tokens, pairwise
+from ensemble_instruct.agreement.content import content_of, content_words
+from ensemble_instruct.records import Instance
+from ensemble_instruct.rouge import word_tokens
+
+_RESULT = 0.8
+"""What the result of a long output weighs, against the reasoning before it."""
+
+
+def task_ballot(
+    instance: Instance, outputs: Sequence[str], matrix: Matrix | None = None, *, with_results: bool = True
+) -> Ballot:
+    """The ballot of the outputs for an instance; `with_results`: whether the results of long outputs count.
+
+    A `matrix` is that of another utility, and stands as it is.
+    """
+    with_contents = ballot_with_contents(instance, outputs, matrix)
+    return with_contents if matrix is not None else as_task_asks(with_contents, instance, with_results=with_results)
+
+
+def ballot_with_contents(instance: Instance, outputs: Sequence[str], matrix: Matrix | None = None) -> Ballot:
+    """The same as `ballot` gives, and what each output says."""
+    tokens = [word_tokens(text, stem=True) for text in outputs]
+    task = content_words(word_tokens(_text(instance), stem=True))
+    plain = ballot_of_tokens(outputs, tokens, source_of(instance.instruction, instance.input), matrix)
+    return replace(plain, contents=tuple(content_of(each, task) for each in tokens), task=task)
+
+
+def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = True) -> Ballot:
+    """A ballot by how alike texts are, with the agreement that is asked for where outputs are short or have results."""
+    outputs, alike = ballot.outputs, ballot.matrix
+    filled = [length for length, text in zip(ballot.words, outputs, strict=True) if text.strip()]
+    if not filled:
+        return ballot
+    results = results_of(outputs) if with_results and max(filled) > FEW_WORDS else ()
+
+    def by_result(i: int, j: int) -> float:
+        if not (results[i] and results[j]):
+            return alike[i][j]
+        return _RESULT * (results[i] == results[j]) + (1 - _RESULT) * alike[i][j]
+
+    if results:
+        return replace(ballot, matrix=pairwise(len(outputs), by_result), basis="result")
+    if median(filled) > FEW_WORDS:
+        return ballot
+    short = ShortAnswers(_text(instance), outputs)
+    return replace(
+        ballot, matrix=pairwise(len(outputs), lambda i, j: float(short.same(i, j))), basis="answer", alike=alike
+    )
+
+
+def _text(instance: Instance) -> str:
+    return f"{instance.instruction}\n{instance.input}"

@@ -1,0 +1,236 @@
+"""What a run teaches of its voters: how strong each is, who is related to whom, who is set aside and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+from statistics import fmean, median
+from typing import Literal
+
+from ensemble_instruct.agreement.content import WordWeights
+from ensemble_instruct.agreement.voters.tallies import (
+    Pair,
+    Tallies,
+    VotedRow,
+    coherence_of_voters,
+    tallies_of,
+)
+
+MOST_ROWS = 1024
+"""Looked at to learn of the voters of a run: more rows change its means by little."""
+LEAST_ROWS = 30
+"""Below these, what a run says of its voters means little, and nothing is learned."""
+_REPETITION = 0.3
+"""Mean repetition above which a voter is set aside."""
+_COPY = 0.25
+"""A voter has all that another says where it lacks less than this share of what voters lack of each other usually."""
+_RELATIVE, _STRANGER = 0.5, 0.75
+"""Of what voters lack of each other usually: up to where two vouch not at all for each other, from where on wholly."""
+_PAIRS = 6
+"""Ordered pairs of voters, of three, below which there is nothing usual."""
+_OFF_TOPIC = 2.0
+"""A voter is off topic whose content others share less than so many times as often as by chance."""
+_RUNS_ON, _RUNS_ON_FAR, _INCOHERENT = 0.6, 0.5, 0.2
+"""Shares of the median coherence below which a voter runs on: the first, if its own is also below 0.2; the second."""
+_WEAK = 0.4
+"""Share of the strongest voter's strength below which one is set aside."""
+
+SetAside = Literal["", "repeats", "copies", "runs_on", "off_topic", "weak"]
+"""Why the outputs of a voter are neither chosen nor heard; empty: they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoterStanding:
+    """How a voter does over a run."""
+
+    name: str
+    rows: int
+    """In which it has an output, of those that were looked at."""
+    strength: float
+    """What it says and others say too, 1 for the mean of the voters that are kept."""
+    agreement: float
+    """Mean agreement of its outputs with the others."""
+    set_aside: SetAside = ""
+    like: str = ""
+    """The voter all of whose content it has, where it is set aside for that; else its nearest relative, if any."""
+    weight: float = 1.0
+    """How much the user trusts it, compared with the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voters:
+    """What was learned of the voters of a run; empty below 30 rows."""
+
+    rows: int = 0
+    """Rows that were looked at."""
+    standings: Mapping[str, VoterStanding] = field(default_factory=dict)
+    words: WordWeights = field(default_factory=WordWeights)
+    kinship: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """How much two voters vouch for each other, 0 to 1, for those that are related; 1 for all others."""
+
+    @property
+    def best(self) -> float:
+        """The strength of the strongest voter that is kept, by the weights of the user."""
+        return max(
+            (standing.strength * standing.weight for standing in self.standings.values() if not standing.set_aside),
+            default=0.0,
+        )
+
+
+def learn_voters(
+    rows: Sequence[VotedRow],
+    weights: Mapping[str, float] | None = None,
+    coherence: Mapping[str, float | None] | None = None,
+) -> Voters:
+    """What some rows of a run say of its voters; nothing where there are fewer than 30.
+
+    `weights` are the user's, 1 for a voter that it lacks; `coherence` is that of `coherence_of_voters`, if it is known.
+    """
+    if len(rows) < LEAST_ROWS:
+        return Voters(len(rows))
+    tallies = tallies_of(rows)
+    if coherence is None:
+        coherence = coherence_of_voters(rows)
+    repetition, agreement, number = _means(rows)
+    hearing = _Hearing(tallies, repetition, coherence)
+    kept, reasons, likes = hearing.kept()
+    kinship = hearing.kinship(kept)
+    strengths = tallies.strengths(kept, kinship)
+    standings = {
+        name: VoterStanding(
+            name=name,
+            rows=number[name],
+            strength=strengths[place],
+            agreement=agreement[name],
+            set_aside=reasons.get(place, ""),
+            like=likes.get(place, _relative(place, tallies.names, kinship)),
+            weight=(weights or {}).get(name, 1.0),
+        )
+        for place, name in enumerate(tallies.names)
+    }
+    related = {(tallies.names[a], tallies.names[b]): share for (a, b), share in kinship.items()}
+    return Voters(len(rows), standings, tallies.words, related)
+
+
+def _relative(voter: int, names: Sequence[str], kinship: Mapping[Pair, float]) -> str:
+    near = sorted((share, names[b]) for (a, b), share in kinship.items() if a == voter)
+    return near[0][1] if near else ""
+
+
+def _means(rows: Sequence[VotedRow]) -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
+    """For each voter its mean repetition, its mean agreement and the number of its outputs."""
+    repetition: dict[str, list[float]] = {}
+    agreement: dict[str, list[float]] = {}
+    for row in rows:
+        for name, repeats, score in zip(row.voters, row.ballot.repetition, row.ballot.scores, strict=True):
+            repetition.setdefault(name, []).append(repeats)
+            if len(row.voters) > 1:
+                agreement.setdefault(name, []).append(score)
+    return (
+        {name: fmean(values) for name, values in repetition.items()},
+        {name: fmean(agreement.get(name, [0.0])) for name in repetition},
+        {name: len(values) for name, values in repetition.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Hearing:
+    """Sets voters aside, one after the other: each test looks only at who is left, and from the first again then."""
+
+    tallies: Tallies
+    repetition: Mapping[str, float]
+    coherence: Mapping[str, float | None]
+
+    def kept(self) -> tuple[list[int], dict[int, SetAside], dict[int, str]]:
+        """Who is left, why the others are not, and whom those are like that are set aside for that."""
+        kept = list(range(len(self.tallies.names)))
+        reasons: dict[int, SetAside] = {}
+        likes: dict[int, str] = {}
+        tests: tuple[tuple[SetAside, Callable[[list[int]], dict[int, float]]], ...] = (
+            ("repeats", self._repeating),
+            ("copies", lambda those: {voter: worth for voter, (worth, _) in self._copies(those).items()}),
+            ("runs_on", self._running_on),
+            ("off_topic", self._off_topic),
+            ("weak", self._weak),
+        )
+        while True:
+            for reason, test in tests:
+                hit = test(kept)
+                if hit and len(hit) < len(kept):  # a test that hits everybody says nothing of anybody
+                    worst = min(sorted(hit, reverse=True), key=hit.__getitem__)  # of equal ones the later name
+                    if reason == "copies":
+                        likes[worst] = self.tallies.names[self._copies(kept)[worst][1]]
+                    reasons[worst] = reason
+                    kept = [voter for voter in kept if voter != worst]
+                    break
+            else:
+                return kept, reasons, likes
+
+    def kinship(self, kept: Sequence[int]) -> dict[Pair, float]:
+        """How much two of the kept voters vouch for each other, for those that are related."""
+        lacking, usual = self._lacking(kept)
+        kinship = {}
+        for (a, b), lacks in lacking.items():
+            near = min(lacks, lacking.get((b, a), lacks)) / usual
+            if near < _STRANGER:
+                kinship[a, b] = max(0.0, (near - _RELATIVE) / (_STRANGER - _RELATIVE))
+        return kinship
+
+    def _lacking(self, kept: Sequence[int]) -> tuple[dict[Pair, float], float]:
+        """What each of the kept voters lacks of each other one, and what is usual; nothing where pairs are few."""
+        pairs = {(a, b): self.tallies.lacking(a, b) for a, b in permutations(kept, 2)}
+        known = {pair: lacks for pair, lacks in pairs.items() if lacks is not None}
+        usual = median(known.values()) if len(known) >= _PAIRS else 0.0
+        return (known, usual) if usual else ({}, 1.0)
+
+    def _repeating(self, kept: list[int]) -> dict[int, float]:
+        means = {voter: self.repetition[self.tallies.names[voter]] for voter in kept}
+        return {voter: -mean for voter, mean in means.items() if mean > _REPETITION}
+
+    def _copies(self, kept: list[int]) -> dict[int, tuple[float, int]]:
+        """Who has nearly all that another says, with how much it lacks, and the other.
+
+        Of two that have all of each other it is the one of whose content the others vouch for a lower share.
+        """
+        lacking, usual = self._lacking(kept)
+        copies: dict[int, tuple[float, int]] = {}
+        for (a, b), lacks in sorted(lacking.items()):
+            if lacks >= _COPY * usual:
+                continue
+            one, other = (a, b) if lacking[b, a] >= _COPY * usual else self._worse_first(a, b, kept)
+            copies[one] = min(copies.get(one, (lacks, other)), (lacks, other))
+        return copies
+
+    def _worse_first(self, a: int, b: int, kept: list[int]) -> Pair:
+        def worth(voter: int, twin: int) -> float:
+            others = [other for other in kept if other not in (voter, twin)]
+            own = self.tallies.own(voter)
+            return round(self.tallies.vouched(others, {})[voter] / own, 9) if own else 0.0
+
+        # of equal ones the later name: both are the same, but the choice must not depend on their order
+        ranked = sorted((a, b), key=lambda voter: (-worth(voter, b if voter == a else a), self.tallies.names[voter]))
+        return ranked[1], ranked[0]
+
+    def _running_on(self, kept: list[int]) -> dict[int, float]:
+        known = {voter: own for voter in kept if (own := self.coherence[self.tallies.names[voter]]) is not None}
+        usual = median(known.values()) if known else 0.0
+        return {
+            voter: own
+            for voter, own in known.items()
+            if own < _RUNS_ON_FAR * usual or (own < _RUNS_ON * usual and own < _INCOHERENT)
+        }
+
+    def _off_topic(self, kept: list[int]) -> dict[int, float]:
+        chance, kinship = self.tallies.by_chance(kept), self.kinship(kept)
+        shared = self.tallies.vouched(kept, kinship)
+        return {
+            voter: shared[voter] / chance[voter] if chance[voter] else 0.0
+            for voter in kept
+            if shared[voter] < _OFF_TOPIC * chance[voter] or not self.tallies.own(voter)
+        }
+
+    def _weak(self, kept: list[int]) -> dict[int, float]:
+        every = self.tallies.strengths(kept, self.kinship(kept))
+        best = max(every[voter] for voter in kept)
+        return {voter: every[voter] for voter in kept if every[voter] < _WEAK * best}

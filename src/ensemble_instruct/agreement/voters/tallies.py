@@ -1,0 +1,162 @@
+"""Sums over the rows of a run, from which all that is learned of its voters follows without the rows."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from ensemble_instruct.agreement.ballots import Ballot
+from ensemble_instruct.agreement.content import Content, WordWeights, places_of_words, weight_in_task
+
+_LONG_ENOUGH = 10
+"""Words from which on two outputs can be a copy of each other: shorter right answers are often the same."""
+_FEWEST_PAIRS = 10
+"""Rows with two such outputs, below which nobody is told to be a copy."""
+_FEWEST_HALVES = 5
+"""Outputs with two halves, below which it is not known whether a voter runs on."""
+
+Pair = tuple[int, int]
+Weights = defaultdict[int, float]
+"""The weight of words by who has them, as bits."""
+Pattern = tuple[int, int]
+"""Who has an output in a row, and who of them a long one, as bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class VotedRow:
+    """The outputs of one row, and who gave them."""
+
+    voters: tuple[str, ...]
+    ballot: Ballot
+
+
+@dataclass(slots=True)
+class Tallies:
+    """What the outputs of some rows weigh, by who says it; voters are numbers, in the order of their names."""
+
+    names: tuple[str, ...]
+    words: WordWeights
+    by_pattern: dict[Pattern, Weights] = field(default_factory=dict)
+    """For each pattern the weight of words by the voters that have them (as bits), over its rows."""
+    by_presence: dict[int, Weights] = field(default_factory=dict)
+    """The same whatever the length of the outputs."""
+    rows: Counter[Pattern] = field(default_factory=Counter)
+    spoken: list[tuple[dict[str, int], Collection[str]]] = field(default_factory=list)
+    """For each row the words with the voters that have them, and the words of the task."""
+
+    def vouched(self, kept: Sequence[int], kinship: Mapping[Pair, float]) -> dict[int, float]:
+        """For each voter the weight of what it says and another kept one says too.
+
+        What only relatives vouch for counts as much as they do (`kinship`, 1 for strangers).
+        """
+        return {voter: own for voter, (own, _) in self._vouched(kept, kinship).items()}
+
+    def strengths(self, kept: Sequence[int], kinship: Mapping[Pair, float]) -> dict[int, float]:
+        """The same for each voter as a share of what the kept voters have on average in the rows in which it speaks."""
+        return {voter: own / usual if usual else 0.0 for voter, (own, usual) in self._vouched(kept, kinship).items()}
+
+    def _vouched(self, kept: Sequence[int], kinship: Mapping[Pair, float]) -> dict[int, tuple[float, float]]:
+        totals = dict.fromkeys(range(len(self.names)), (0.0, 0.0))
+        for present, weights in self.by_presence.items():
+            here = {voter: _vouched(weights, voter, kept, kinship) for voter in totals if present >> voter & 1}
+            mean = fmean([here[voter] for voter in kept if voter in here] or [0.0])
+            for voter, weight in here.items():
+                own, usual = totals[voter]
+                totals[voter] = own + weight, usual + mean
+        return totals
+
+    def own(self, voter: int) -> float:
+        """The weight of all that a voter says."""
+        return sum(
+            weight for weights in self.by_presence.values() for who, weight in weights.items() if who >> voter & 1
+        )
+
+    def lacking(self, voter: int, other: int) -> float | None:
+        """The share of what the other says that a voter does not, in rows where both say much; None if they are few."""
+        both = 1 << voter | 1 << other
+        shared = said = number = 0.0
+        for (_, long), weights in self.by_pattern.items():
+            if long & both == both:
+                number += self.rows[_, long]
+                shared += sum(weight for who, weight in weights.items() if who & both == both)
+                said += sum(weight for who, weight in weights.items() if who >> other & 1)
+        return 1 - shared / said if number >= _FEWEST_PAIRS and said else None
+
+    def by_chance(self, kept: Sequence[int]) -> dict[int, float]:
+        """For each kept voter the weight of what it would share by chance with the others' outputs to other tasks."""
+        everybody = sum(1 << voter for voter in kept)
+        frequency = Counter(word for spoken, _ in self.spoken for word, who in spoken.items() if who & everybody)
+        chances = WordWeights(self.words.rows, frequency)
+        weights = {word: self.words.weight(word) * chances.chance(word) for word in frequency}
+        totals: Weights = defaultdict(float)
+        for spoken, task in self.spoken:
+            for word, who in spoken.items():
+                if who & everybody:
+                    totals[who] += weight_in_task(weights[word], is_of_task=word in task)
+        return {voter: sum(weight for who, weight in totals.items() if who >> voter & 1) for voter in kept}
+
+
+def _vouched(weights: Mapping[int, float], voter: int, kept: Sequence[int], kinship: Mapping[Pair, float]) -> float:
+    others = [(1 << other, kinship.get((voter, other), 1.0)) for other in kept if other != voter]
+    others.sort(key=lambda other: -other[1])  # the first that has the word is the one that counts most
+    total = 0.0
+    for who, weight in weights.items():
+        if who >> voter & 1:
+            total += weight * next((share for bit, share in others if who & bit), 0.0)
+    return total
+
+
+def tallies_of(rows: Sequence[VotedRow]) -> Tallies:
+    """The sums over some rows."""
+    names = tuple(sorted({name for row in rows for name in row.voters}))
+    places = {name: place for place, name in enumerate(names)}
+    words = WordWeights.of(row.ballot.contents for row in rows)
+    tallies = Tallies(names, words)
+    for row in rows:
+        bits = [1 << places[name] for name in row.voters]
+        long = sum(bit for bit, length in zip(bits, row.ballot.words, strict=True) if length >= _LONG_ENOUGH)
+        pattern = sum(bits), long
+        weights = tallies.by_pattern.setdefault(pattern, defaultdict(float))
+        spoken = {word: _moved(who, bits) for word, who in places_of_words(row.ballot.contents).items()}
+        for word, who in spoken.items():
+            weights[who] += weight_in_task(words.weight(word), is_of_task=word in row.ballot.task)
+        tallies.by_presence.setdefault(sum(bits), defaultdict(float))
+        tallies.rows[pattern] += 1
+        tallies.spoken.append((spoken, row.ballot.task))
+    for (present, _), weights in tallies.by_pattern.items():
+        for who, weight in weights.items():
+            tallies.by_presence[present][who] += weight
+    return tallies
+
+
+def _moved(places: int, bits: Sequence[int]) -> int:
+    """The places of a row as those of all voters."""
+    return sum(bit for place, bit in enumerate(bits) if places >> place & 1)
+
+
+def coherence_of(contents: Sequence[Content]) -> float | None:
+    """How much the second halves of a voter's outputs speak of what their first halves and tasks do, less by chance.
+
+    The mean over the outputs that are long enough; None where they are too few. By chance: what the second half of one
+    shares with the first half of another.
+    """
+    frequency = Counter(word for content in contents for word in content.first)
+    others = max(1, len(contents) - 1)
+    shares = [
+        sum((word in content.first) - (frequency[word] - (word in content.first)) / others for word in content.second)
+        / len(content.second)
+        for content in contents
+        if content.second
+    ]
+    return fmean(shares) if len(shares) >= _FEWEST_HALVES else None
+
+
+def coherence_of_voters(rows: Sequence[VotedRow]) -> dict[str, float | None]:
+    """The same for each voter of some rows."""
+    contents: dict[str, list[Content]] = {}
+    for row in rows:
+        for name, content in zip(row.voters, row.ballot.contents, strict=True):
+            contents.setdefault(name, []).append(content)
+    return {name: coherence_of(own) for name, own in contents.items()}

@@ -1,0 +1,90 @@
+"""The strategy `vouched`: of each row the output that strong voters give and others vouch for.
+
+A voter is strong if much of what it says is said by others too (`voters`). Those that repeat themselves, have all that
+another says, run on, are off topic or weak are neither chosen nor heard. Of the other outputs of a row that one is
+chosen which agrees most with the others, has most of what they say, and comes from the strongest voter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ensemble_instruct.agreement.ballots import Matrix
+from ensemble_instruct.agreement.choices import REPETITION, SHORTNESS, Choice, Question, highest, nothing, shortness
+from ensemble_instruct.agreement.content import shared_words
+from ensemble_instruct.agreement.voters.learned import Voters
+
+_COVERAGE = 0.35
+"""What it weighs that an output has all that the others say."""
+_STRENGTH = 0.7
+"""What it weighs that a voter is stronger than another, for each factor e."""
+_LEAST_STRENGTH = -2.0
+"""Logarithm of a voter's share of the strongest one's strength, below which there is no difference."""
+_MOST = 1 + _COVERAGE
+"""The number of an output that says just what the others do."""
+
+
+def vouched(question: Question) -> Choice:
+    """The output that ranks highest by agreement, coverage and the strength of its voter.
+
+    Without what was learned of the voters (below 30 rows) all count the same. Where nobody who is heard has an output
+    that may be chosen, one of the others is, with confidence 0. The confidence is the number of the chosen output as a
+    share of the highest possible one, with how alike the texts are for the agreement: so rows of short and of long
+    outputs can be compared.
+    """
+    ballot, voters = question.ballot, question.view.voters
+    counting = [place for place, counts in enumerate(ballot.counts) if counts]
+    if not counting:
+        return nothing(ballot)
+    heard = [place for place, name in enumerate(question.voters) if not _is_aside(voters, name)]
+    electors = heard if len(heard) > 1 else list(range(len(question.voters)))
+    places = [place for place in counting if place in heard]
+    choice = highest(ballot, _ranked(question, electors, ballot.matrix), places or counting)
+    if not places or choice.place is None:
+        return replace(choice, confidence=0.0)
+    number = choice.confidence if not ballot.alike else _ranked(question, electors, ballot.alike)[choice.place]
+    return replace(choice, confidence=min(1.0, max(0.0, number / _MOST)))
+
+
+def _is_aside(voters: Voters, name: str) -> bool:
+    standing = voters.standings.get(name)
+    return standing is not None and bool(standing.set_aside)
+
+
+def _ranked(question: Question, electors: Sequence[int], matrix: Matrix) -> list[float]:
+    ballot, voters = question.ballot, question.view.voters
+    shared = shared_words(ballot.contents, ballot.task, voters.words)
+    ranked = []
+    for place, (words, repetition) in enumerate(zip(ballot.words, ballot.repetition, strict=True)):
+        votes = {other: _vote(question, place, other) for other in electors if other != place}
+        agreement = _mean(votes, matrix[place])
+        coverage = _mean(votes, [shared.share(place, other) for other in range(len(ballot.words))])
+        strength = _STRENGTH * _strength(voters, question.voters[place])
+        ranked.append(
+            agreement - REPETITION * repetition - SHORTNESS * shortness(words) + _COVERAGE * coverage + strength
+        )
+    return ranked
+
+
+def _vote(question: Question, place: int, other: int) -> float:
+    """What the vote of another output counts for one: less from a relative, more where the user trusts its voter."""
+    name, elector = question.voters[place], question.voters[other]
+    voters = question.view.voters
+    standing = voters.standings.get(elector)
+    return voters.kinship.get((name, elector), 1.0) * (standing.weight if standing else 1.0)
+
+
+def _mean(votes: Mapping[int, float], values: Sequence[float]) -> float:
+    total = math.fsum(votes.values())
+    return math.fsum(vote * values[other] for other, vote in votes.items()) / total if total else 0.0
+
+
+def _strength(voters: Voters, name: str) -> float:
+    """The logarithm of a voter's share of the strongest one's strength, 0 at most."""
+    standing = voters.standings.get(name)
+    if standing is None or not voters.best:
+        return 0.0
+    share = standing.strength * standing.weight / voters.best
+    return max(_LEAST_STRENGTH, math.log(share)) if share > 0 else _LEAST_STRENGTH
