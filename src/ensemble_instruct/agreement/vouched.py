@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ensemble_instruct.agreement.ballots import Matrix
 from ensemble_instruct.agreement.choices import REPETITION, SHORTNESS, Choice, Question, highest, nothing, shortness
 from ensemble_instruct.agreement.content import shared_words
 from ensemble_instruct.agreement.voters.learned import Voters
@@ -22,30 +21,53 @@ _STRENGTH = 0.7
 """What it weighs that a voter is stronger than another, for each factor e."""
 _LEAST_STRENGTH = -2.0
 """Logarithm of a voter's share of the strongest one's strength, below which there is no difference."""
-_MOST = 1 + _COVERAGE
-"""The number of an output that says just what the others do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Marks:
+    """What speaks for one output."""
+
+    agreement: float
+    """With the others that are heard, as the task asks for it."""
+    likeness: float
+    """How alike its text is to theirs: the same where texts are compared."""
+    coverage: float
+    """The share of what they say that it says too."""
+    repetition: float
+    shortness: float
+    strength: float
+    """The logarithm of its voter's share of the strongest one's strength, 0 at most."""
+
+    @property
+    def rank(self) -> float:
+        """By which it is chosen."""
+        against = REPETITION * self.repetition + SHORTNESS * self.shortness
+        return self.agreement + _COVERAGE * self.coverage + _STRENGTH * self.strength - against
+
+    @property
+    def confidence(self) -> float:
+        """1 where all say the same; who says it makes no difference, so that rows can be compared."""
+        number = self.likeness + _COVERAGE * self.coverage - REPETITION * self.repetition
+        return min(1.0, max(0.0, number / (1 + _COVERAGE)))
 
 
 def vouched(question: Question) -> Choice:
     """The output that ranks highest by agreement, coverage and the strength of its voter.
 
     Without what was learned of the voters (below 30 rows) all count the same. Where nobody who is heard has an output
-    that may be chosen, one of the others is, with confidence 0. The confidence is the number of the chosen output as a
-    share of the highest possible one, with how alike the texts are for the agreement: so rows of short and of long
-    outputs can be compared.
+    that may be chosen, one of the others is, with confidence 0.
     """
     ballot, voters = question.ballot, question.view.voters
     counting = [place for place, counts in enumerate(ballot.counts) if counts]
     if not counting:
         return nothing(ballot)
     heard = [place for place, name in enumerate(question.voters) if not _is_aside(voters, name)]
-    electors = heard if len(heard) > 1 else list(range(len(question.voters)))
+    marks = _marks(question, heard if len(heard) > 1 else range(len(question.voters)))
     places = [place for place in counting if place in heard]
-    choice = highest(ballot, _ranked(question, electors, ballot.matrix), places or counting)
+    choice = highest(ballot, [each.rank for each in marks], places or counting)
     if not places or choice.place is None:
         return replace(choice, confidence=0.0)
-    number = choice.confidence if not ballot.alike else _ranked(question, electors, ballot.alike)[choice.place]
-    return replace(choice, confidence=min(1.0, max(0.0, number / _MOST)))
+    return replace(choice, confidence=marks[choice.place].confidence)
 
 
 def _is_aside(voters: Voters, name: str) -> bool:
@@ -53,19 +75,24 @@ def _is_aside(voters: Voters, name: str) -> bool:
     return standing is not None and bool(standing.set_aside)
 
 
-def _ranked(question: Question, electors: Sequence[int], matrix: Matrix) -> list[float]:
+def _marks(question: Question, electors: Sequence[int]) -> list[_Marks]:
     ballot, voters = question.ballot, question.view.voters
     shared = shared_words(ballot.contents, ballot.task, voters.words)
-    ranked = []
+    marks = []
     for place, (words, repetition) in enumerate(zip(ballot.words, ballot.repetition, strict=True)):
         votes = {other: _vote(question, place, other) for other in electors if other != place}
-        agreement = _mean(votes, matrix[place])
-        coverage = _mean(votes, [shared.share(place, other) for other in range(len(ballot.words))])
-        strength = _STRENGTH * _strength(voters, question.voters[place])
-        ranked.append(
-            agreement - REPETITION * repetition - SHORTNESS * shortness(words) + _COVERAGE * coverage + strength
+        agreement = _mean(votes, ballot.matrix[place])
+        marks.append(
+            _Marks(
+                agreement=agreement,
+                likeness=_mean(votes, ballot.alike[place]) if ballot.alike else agreement,
+                coverage=_mean(votes, {other: shared.share(place, other) for other in votes}),
+                repetition=repetition,
+                shortness=shortness(words),
+                strength=_strength(voters, question.voters[place]),
+            )
         )
-    return ranked
+    return marks
 
 
 def _vote(question: Question, place: int, other: int) -> float:
@@ -76,7 +103,7 @@ def _vote(question: Question, place: int, other: int) -> float:
     return voters.kinship.get((name, elector), 1.0) * (standing.weight if standing else 1.0)
 
 
-def _mean(votes: Mapping[int, float], values: Sequence[float]) -> float:
+def _mean(votes: Mapping[int, float], values: Sequence[float] | Mapping[int, float]) -> float:
     total = math.fsum(votes.values())
     return math.fsum(vote * values[other] for other, vote in votes.items()) / total if total else 0.0
 
