@@ -286,6 +286,8 @@ class Example:
     """What the agreement was measured on."""
     barred: tuple[str, ...] = ()
     """For each candidate the reason why a quality filter barred it, or the empty text; empty where no filter was on."""
+    ranks: tuple[float, ...] = ()
+    """For each candidate the number by which `vouched` ranked it, the highest first; empty for other strategies."""
     ratings: tuple[float | None, ...] = ()
     """For each candidate how good models say that it is, 0 to 1; empty where the strategy asks none."""
 

@@ -24,7 +24,7 @@ REASONS = {
     "instances": "content_filter",
     "parse": "no_output",
     "outputs": "content_filter",
-    "ensemble": "low_confidence",
+    "ensemble": "all_differ",
 }
 TO_TRY = {
     "instructions": "its requests fail: mend that",

@@ -43,7 +43,7 @@ models:
   base: {provider: scripted, function: "text_scripts:base"}
   voter: {provider: scripted, function: "text_scripts:voter"}
 roles: {instructions: base, instances: base, outputs: [voter, base]}
-ensemble: {min_confidence: 0.1}
+ensemble: {strategy: balanced, min_confidence: 0.1}
 """
 
 

@@ -134,7 +134,7 @@ CONFIG: dict[str, Any] = {
         name: {"provider": "scripted", "function": f"script:{name}"} for name in ("base", "voter", "other", "guard")
     },
     "roles": {"instructions": "base", "instances": "base", "outputs": ["voter", "other"]},
-    "ensemble": {"min_confidence": 0.0},
+    "ensemble": {"strategy": "balanced", "min_confidence": 0.0},
 }
 
 

@@ -29,6 +29,8 @@ class Choice:
     reason: str = ""
     detail: str = ""
     """What the reason rests on, if a quality filter gave it."""
+    ranks: tuple[float, ...] = ()
+    """The number by which each output was ranked, where it is more than agreement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,7 +329,7 @@ def decide(
         return rejected_row(instance, choice.reason, choice.detail, voices)
     barred = tuple(hit.reason if hit else "" for hit in ballot.barred)
     example = chosen_example(row, ballot.outputs[choice.place], choice.confidence, ballot.matrix, barred, ratings)
-    return replace(example, basis=ballot.basis)
+    return replace(example, basis=ballot.basis, ranks=choice.ranks)
 
 
 def decided(question: Question, selection: Selection, kind: Kind) -> Choice:

@@ -19,6 +19,8 @@ _COVERAGE = 0.35
 """What it weighs that an output has all that the others say."""
 _STRENGTH = 0.7
 """What it weighs that a voter is stronger than another, for each factor e."""
+_DECIMALS = 4
+"""Of a rank that is shown."""
 _LEAST_STRENGTH = -2.0
 """Logarithm of a voter's share of the strongest one's strength, below which there is no difference."""
 
@@ -65,9 +67,8 @@ def vouched(question: Question) -> Choice:
     marks = _marks(question, heard if len(heard) > 1 else range(len(question.voters)))
     places = [place for place in counting if place in heard]
     choice = highest(ballot, [each.rank for each in marks], places or counting)
-    if not places or choice.place is None:
-        return replace(choice, confidence=0.0)
-    return replace(choice, confidence=marks[choice.place].confidence)
+    confidence = marks[choice.place].confidence if places and choice.place is not None else 0.0
+    return replace(choice, confidence=confidence, ranks=tuple(round(each.rank, _DECIMALS) for each in marks))
 
 
 def _is_aside(voters: Voters, name: str) -> bool:

@@ -74,16 +74,16 @@ def prompt_completion_row(example: JsonRow) -> JsonRow:
 def preference_row(example: JsonRow) -> JsonRow | None:
     """TRL's preference format with explicit prompt: the winning output and the least agreed-on other text.
 
-    Where models have rated the winner, it is the lowest rated one instead. Of equally low ones the longer text, then
-    the first in alphabetical order: the order of the voters never matters. None where no voter gave another text that
-    is not blank, or only texts that are as agreed on, or rated as high. What is the same answer in other marks
+    Where the strategy has ranked or models have rated the outputs, it is the lowest one by that. Of equally low ones
+    the longer text, then the first in alphabetical order: the order of the voters never matters. None where no voter
+    gave another text that is not blank, or only texts that are no lower. What is the same answer in other marks
     (`1,000` and `1000`) is no other text, and what a quality filter has something against is in no pair.
     """
     from ensemble_instruct.agreement.answers import is_same_answer  # for pairs alone: other formats start without it
 
     chosen, candidates = example["output"], example["candidates"]
     winner = next(candidate for candidate in candidates if candidate["output"] == chosen)
-    measure = "rating" if "rating" in winner else "score"
+    measure = next(name for name in ("rating", "rank", "score") if name in winner)
     others = (
         candidate
         for candidate in candidates
@@ -121,7 +121,7 @@ def candidates_row(example: JsonRow) -> JsonRow:
 
     What a filter has something against (`barred` says why) is there without its texts, which may be nobody's to read.
     """
-    free, kept_back = {"rating": None, "barred": None, "removed": None}, {"output": None, "removed": None}
+    free, kept_back = {"rank": None, "rating": None, "barred": None, "removed": None}, {"output": None, "removed": None}
     candidates = [free | each | (kept_back if each.get("barred") else {}) for each in example["candidates"]]
     return example | {"candidates": candidates}
 

@@ -107,7 +107,8 @@ _MESSAGES = Column("messages", "object", is_list=True, columns=(Column("role", "
 _CANDIDATES = Column(
     "candidates", "object", is_list=True,
     columns=(
-        _TEXTS["voter"], _TEXTS["output"], Column("score", "number"), Column("rating", "number"),
+        _TEXTS["voter"], _TEXTS["output"],
+        Column("score", "number"), Column("rank", "number"), Column("rating", "number"),
         Column("barred", "text"),
         Column("removed", "text", is_list=True),
     ),

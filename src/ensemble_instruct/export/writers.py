@@ -155,6 +155,7 @@ def _schema(columns: Mapping[str, ColumnType]) -> Any:
                     ("voter", text),
                     ("output", text),
                     ("score", number),
+                    ("rank", number),
                     ("rating", number),
                     ("barred", text),
                     ("removed", pa.list_(text)),

@@ -125,7 +125,7 @@ class _DecidedRows:
         self._count = 0
         self._are_examples = bytearray()
         self._ids, self._places, self._bases = array("Q"), array("b"), array("b")
-        self._confidences, self._numbers = array("d"), array("d")
+        self._confidences, self._numbers, self._ranks = array("d"), array("d"), array("d")
         self._barred: dict[int, tuple[str, ...]] = {}
         self._ratings: dict[int, Ratings] = {}
 
@@ -141,7 +141,7 @@ class _DecidedRows:
 
     def shared(self, rows: Iterable[Answered], share: float) -> Iterator[Example | Rejected]:
         """The same rows again: the surest examples up to a share of the rows, the others as drops."""
-        stays, number, at = surest(self._ids, self._confidences, share, self._count), 0, 0
+        stays, number, at, ranked = surest(self._ids, self._confidences, share, self._count), 0, 0, 0
         for row in compress(rows, self._are_examples):
             size = 1 + len(row.candidates)
             matrix = from_triangle(size, self._numbers[at : at + _pairs(size)])
@@ -149,10 +149,11 @@ class _DecidedRows:
             if stays[number]:
                 known = self._barred.get(number, ()), self._ratings.get(number, ())
                 example = chosen_example(row, output, confidence, matrix, *known)
-                yield replace(example, basis=_BASES[self._bases[number]])
+                ranks = tuple(self._ranks[ranked : ranked + size])
+                yield replace(example, basis=_BASES[self._bases[number]], ranks=ranks)
             else:
                 yield rejected_row(row.instance, "below_share", below_share(confidence, share), voices_of(row))
-            number, at = number + 1, at + _pairs(size)
+            number, at, ranked = number + 1, at + _pairs(size), ranked + size
 
     def _remember(self, example: Example) -> None:
         if any(example.barred):
@@ -163,6 +164,7 @@ class _DecidedRows:
         self._places.append([voice.text for voice in example.candidates].index(example.output))
         self._bases.append(_BASES.index(example.basis))
         self._confidences.append(example.confidence)
+        self._ranks.extend(example.ranks)  # all of a strategy's examples have them, or none
         self._numbers.extend(triangle(example.matrix))
 
 

@@ -138,11 +138,13 @@ def example_row(example: Example) -> dict[str, Any]:
         "follow_on": instance.follow_on,
         "candidates": [
             candidate_row(candidate, score)
+            | ({} if rank is None else {"rank": rank})
             | ({} if rating is None else {"rating": rating})
             | ({"barred": why} if why else {})
-            for candidate, score, rating, why in zip(
+            for candidate, score, rank, rating, why in zip(
                 example.candidates,
                 example.scores,
+                example.ranks or repeat(None),
                 example.ratings or repeat(None),
                 example.barred or repeat(""),
                 strict=False,
@@ -201,6 +203,7 @@ def example_of(row: dict[str, Any]) -> Example:
         scores=tuple(voice["score"] for voice in voices),
         matrix=tuple(map(tuple, row["matrix"])),
         barred=barred if any(barred) else (),
+        ranks=tuple(voice["rank"] for voice in voices if "rank" in voice),
         ratings=() if ratings.count(None) == len(ratings) else ratings,
     )
 

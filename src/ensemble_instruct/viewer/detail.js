@@ -121,13 +121,14 @@ function texts(row) {
 
 function candidates(row) {
   if (!row.candidates) return [];
-  const voices = row.candidates.map(({ voter, output, score, rating, barred, removed }) => {
+  const voices = row.candidates.map(({ voter, output, score, rank, rating, barred, removed }) => {
     const won = (row.winners ?? []).includes(voter);
     return el("div", { className: won ? "candidate won" : "candidate" },
       el("div", { className: "line" },
         el("span", { className: "voter", dir: "auto" }, voter),
         voter === "instance" ? el("span", { className: "quiet" }, "its own output") : null, won ? el("span", { className: "chip won" }, "winner") : null,
         barred ? el("span", { className: "chip bad" }, `passed over: ${barred}`) : null,
+        rank == null ? null : el("span", { className: "chip", title: "By this the strategy chose: the highest" }, `rank ${rank.toFixed(2)}`),
         rating == null ? null : el("span", { className: "chip", title: "How good models say that it is, 0 to 1" }, `rated ${rating.toFixed(3)}`),
         bar(score), el("span", { className: "number", title: "Mean agreement with the others" }, score.toFixed(3))),
       box(output), thought(requestOf(row, voter)), removed ? fold("Said around it, and taken away", removed.map((text) => box(text))) : null);
