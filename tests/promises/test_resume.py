@@ -24,7 +24,7 @@ from tests.conftest import (
     rows,
     stats,
 )
-from tests.support.processes import PATIENCE, started, wait_for
+from tests.support.processes import PATIENCE, next_line, started, wait_for, without_progress
 from tests.support.servers.model import ModelServer, model_config, model_server
 
 pytestmark = pytest.mark.slow
@@ -267,10 +267,10 @@ def test_a_second_ctrl_c_is_one_line_and_the_run_resumes(tmp_path: Path, cli: Cl
         with started(tmp_path, "run", config, "--out", folder) as process:
             wait_for(lambda: (folder / "config.yaml").exists() and answers(folder) == 15)
             process.send_signal(signal.SIGINT)
-            assert process.stderr is not None
-            assert "requests in flight are coming home" in process.stderr.readline()
+            assert "requests in flight are coming home" in next_line(process)
             process.send_signal(signal.SIGINT)
             said, complaint = process.communicate(timeout=PATIENCE)
+            complaint = without_progress(complaint)
         assert process.returncode == 1
         assert said == ""
         for word in ("stopped", "kept", "same command"):

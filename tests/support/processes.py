@@ -17,6 +17,7 @@ from tests.conftest import COMMAND
 
 PATIENCE = 120.0
 """Seconds after which a test gives up: far more than anything takes, so that only what hangs meets it."""
+PROGRESS = re.compile(r"\b\d+ requests, [\d.]+/s, .* in flight$")
 STOPPING = re.compile(r"stopping: (\d+) requests in flight are coming home; Ctrl-C again drops them\n")
 
 
@@ -51,11 +52,21 @@ def started(folder: Path, *arguments: str | Path, **settings: Any) -> Iterator[s
 def told_to_stop(process: subprocess.Popen[str], number: signal.Signals) -> int:
     """Send a signal; returns the number of requests in flight that the one line about it names."""
     process.send_signal(number)
-    assert process.stderr is not None
-    line = process.stderr.readline()
+    line = next_line(process)
     stopping = STOPPING.fullmatch(line)
     assert stopping, line
     return int(stopping[1])
+
+
+def next_line(process: subprocess.Popen[str]) -> str:
+    """The next line on stderr that does not say how far it is, which a slow machine has time for."""
+    assert process.stderr is not None
+    return next((line for line in process.stderr if without_progress(line)), "")
+
+
+def without_progress(text: str) -> str:
+    """The lines that do not say how far a run is."""
+    return "".join(line for line in text.splitlines(keepends=True) if not PROGRESS.search(line))
 
 
 def done(folder: Path, *arguments: str | Path) -> str:
