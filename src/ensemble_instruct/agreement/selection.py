@@ -337,8 +337,10 @@ def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
     choice = choose(question, selection.strategy)
     if choice.place is None:
         return replace(choice, detail=choice.detail or f"confidence {choice.confidence:.3f}")
-    if not question.ballot.is_agreed_on[choice.place] and selection.min_confidence != 0:
-        return replace(choice, place=None, reason="all_differ", detail=f"confidence {choice.confidence:.3f}")
+    is_agreed_on = question.ballot.is_agreed_on
+    if not is_agreed_on[choice.place] and selection.min_confidence != 0:
+        reason = "low_confidence" if any(is_agreed_on) else "all_differ"
+        return replace(choice, place=None, reason=reason, detail=f"no other is the same, {choice.confidence:.3f}")
     if choice.confidence < (least := selection.least(kind)):
         return replace(choice, place=None, reason="low_confidence", detail=f"{choice.confidence:.3f} < {least:g}")
     return choice

@@ -11,7 +11,7 @@ from dataclasses import replace
 from statistics import median
 
 from ensemble_instruct.agreement.answers import source_of
-from ensemble_instruct.agreement.answers.results import results_of
+from ensemble_instruct.agreement.answers.results import is_same_result, results_of
 from ensemble_instruct.agreement.answers.short import FEW_WORDS, ShortAnswers
 from ensemble_instruct.agreement.ballots import Ballot, Matrix, ballot_of_tokens, pairwise
 from ensemble_instruct.agreement.content import content_of, content_words
@@ -52,7 +52,7 @@ def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = Tru
     def by_result(i: int, j: int) -> float:
         if not (results[i] and results[j]):
             return alike[i][j]
-        return _RESULT * (results[i] == results[j]) + (1 - _RESULT) * alike[i][j]
+        return _RESULT * is_same_result(results[i], results[j]) + (1 - _RESULT) * alike[i][j]
 
     if results:
         return replace(ballot, matrix=pairwise(len(outputs), by_result), basis="result")

@@ -11,21 +11,63 @@ _MOST_WORDS = 8
 """Of a result; what is longer is an explanation."""
 _TAIL = 400
 """Characters at the end of an output in which its result is looked for."""
+_LONGEST = 1000
+"""Characters beyond which an output is no result and nothing else."""
 _BOXED = "\\boxed{"
-_HASHES = re.compile(r"^#### *(\S.*)$", re.MULTILINE)
-_ANSWER_IS = re.compile(
-    r"\b(?:answer|result|solution)\b(?: to [^.:\n]{1,60}| of [^.:\n]{1,60})?(?: is| are| =|:)(?: therefore| thus)?[: ]*"
-    r"(\S[^\n]*)",
+_VALUE = r"[-+\u2212]?(?:\\?[$\u20ac\u00a3])?\d[\d,.]*(?:/\d+)?\s?(?:\\?%|\u00b0|[a-zA-Z]{1,3}\u00b2?)?"
+_LETTER = r"\(?[A-Ja-j]\)|[A-H]"
+_END = r"[.\u3002\u06d4\u0964]?"
+_ALONE = re.compile(rf"(?:{_VALUE}|{_LETTER}){_END}")
+"""A line that is a number or a letter."""
+_NUMBERED = re.compile(rf"[^:\uff1a\n]{{1,30}}[:\uff1a]\s*(?:{_VALUE}){_END}")
+"""A line that says how much something is."""
+_HASHES = re.compile(rf"^#### *({_VALUE}|{_LETTER})$", re.MULTILINE)
+_LAST_HASHES = re.compile(r"(?:^|\s)#### *(\S[^\n#]*)\Z")
+_ANSWER_IS = re.compile(r"\banswer\b(?: to [^.:\n]{1,60})?(?: is|:)(?: therefore| thus)?[: ]*(\S[^\n]*)", re.IGNORECASE)
+_RESULT_IS = re.compile(
+    rf"\b(?:answer|result|solution)\b(?: of [^.:\n]{{1,60}})?(?: is| =|:)(?: therefore| thus)?[: ]*"
+    rf"({_VALUE}|(?-i:{_LETTER}))(?=[.!?,;]?(?:\s|$))",
     re.IGNORECASE,
 )
-_VALUE = r"[-+\u2212]?[$\u20ac\u00a3]?\d[\d,.]*(?:/\d+)?\s?(?:%|\u00b0|[a-zA-Z]{1,3}\u00b2?)?"
-_LETTER = r"\(?[A-Ja-j]\)"
-_ALONE = re.compile(rf"(?:{_VALUE}|{_LETTER}|[A-J])\.?")
-"""A line that is a number or a letter."""
-_LABELLED = re.compile(rf"[^:\uff1a\n]{{1,30}}[:\uff1a]\s*({_VALUE}|{_LETTER}|[A-J])\.?")
-"""A line that names what the number or the letter at its end is."""
-_DECORATION = re.compile(r"[*_`]{1,3}|\\\(|\\\)|\\\[|\\\]|\$\$?(?!\d)|\\(?:text|mathrm|mathbf)\{([^{}]*)\}")
+_LABEL = (
+    "answer|ans|result|solution|total|sum|antwort|lösung|ergebnis|summe|réponse|résultat|somme|respuesta|resultado|"
+    "solución|suma|risposta|risultato|soluzione|somma|resposta|solução|soma|antwoord|svar|odpowiedź|wynik|odpověď|"
+    "cevap|sonuç|răspuns|vastaus|válasz|jawaban|ответ|итог|итого|результат|решение|відповідь|απάντηση|תשובה|"
+    "الجواب|الإجابة|النتيجة|پاسخ|उत्तर|정답|답"
+)
+_LABELLED = re.compile(
+    rf"(?:(?:.*\s)?(?:{_LABEL})"
+    r"(?:\s+(?:\w+\s+)?(?:is|ist|lautet|est|es|è|é)(?:\s+[^\W\d]+)?(?:\s*:|\s)|\s*[:=\uff1a])|"
+    r".*(?:答案|结果|結果|答え?|正解)[为是は:\uff1a]*)"
+    rf"\s*({_VALUE}|(?-i:{_LETTER}))(?:\u3067\u3059)?{_END}",
+    re.IGNORECASE,
+)
+"""A last line that says in some language that the number or the letter at its end is the answer."""
+_NO_RESULT = re.compile(
+    r"(?:not|that|to|in|on|at|by|because|it|there|we|you|they|i|he|she|if|when|very|quite|so|as|more|less|always|"
+    r"blowing|simple|simply|complex|complicated|clear|unclear|obvious|different|found|hidden|given|up|yours)\b(?!$)",
+    re.IGNORECASE,
+)
+"""What begins an explanation, not a result."""
+_REASON = re.compile(r"\s*[,;(]?\s+(?:because|since|as|so|which|where|but|not)\s.*", re.IGNORECASE | re.DOTALL)
+"""What follows a result."""
+_OPTION = re.compile(
+    r"(?:option|choice|letter)\s+(?=\(?[a-j]\)?$)|(?<=^\()([a-j])\).+|^([a-h])[).:]\s.+", re.IGNORECASE
+)
+"""The letter of an option, with words around it."""
+_DECORATION = re.compile(
+    r"(?<!\w)[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?!\w)|\\\(|\\\)|\\\[|\\\]|(?<!\\)\$\$?(?!\d)|"
+    r"\\(?:text|mathrm|mathbf)\{([^{}]*)\}"
+)
 """Marks around a result."""
+_TEX = (
+    (re.compile(r"\\[!,; ]|\{,\}(?=\d{3})"), ""),
+    (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"\1/\2"),
+    (re.compile(r"\\([$%])"), r"\1"),
+)
+"""How a number is put in TeX, and in plain text."""
+_AMOUNT = re.compile(r"-?\d+(?:\.\d+)?")
+_UNIT = re.compile(r" [^\W\d_]+(?: [^\W\d_]+)*|%|\u00b0[cf]?")
 
 
 def results_of(outputs: Sequence[str]) -> tuple[str, ...]:
@@ -43,13 +85,22 @@ def results_of(outputs: Sequence[str]) -> tuple[str, ...]:
     return tuple(found) if known >= 2 and 2 * known > len(filled) else ()
 
 
+def is_same_result(one: str, other: str) -> bool:
+    """Whether two results are the same; a number alone is the same number of something."""
+    if one == other:
+        return True
+    short, long = sorted((one, other), key=len)
+    return bool(_AMOUNT.fullmatch(short)) and long.startswith(short) and bool(_UNIT.fullmatch(long[len(short) :]))
+
+
 def result_of(text: str) -> str:
     r"""The form of the result that an output ends in, or the empty text.
 
     In this order: `\boxed{…}`, `#### …`, "The answer is …", a last line that is a number or a letter after other lines.
     """
     tail = text.rstrip()[-_TAIL:]
-    found = _boxed(text) or _last(_HASHES.findall(tail)) or _stated(tail) or _last_line(tail)
+    hashes = _LAST_HASHES.findall(tail) or _HASHES.findall(tail)
+    found = _boxed(text) or _last(hashes) or _stated(tail) or _last_line(tail)
     form = _plain(found)
     return form if len(form.split()) <= _MOST_WORDS else ""
 
@@ -74,29 +125,31 @@ def _stated(tail: str) -> str:
     """What the last sentence that states an answer says it is."""
     plain = _DECORATION.sub(r"\1", tail)
     found = _last(_ANSWER_IS.findall(plain))
-    if not found:
-        return ""
+    if not found or _NO_RESULT.match(found):
+        return _last(_RESULT_IS.findall(plain))
     sentence = re.split(r"(?<=[^\d.])\.(?:\s|$)|(?<=\d)\.(?:\s|$)|[!?](?:\s|$)", found, maxsplit=1)[0]
-    return sentence if len(sentence.split()) <= _MOST_WORDS else ""
+    return sentence if len(_REASON.sub("", sentence).split()) <= _MOST_WORDS else ""
 
 
 def _last_line(tail: str) -> str:
-    lines = [line.strip() for line in _DECORATION.sub(r"\1", tail).splitlines() if line.strip()]
-    if len(lines) < 2:
-        return ""
-    if labelled := _LABELLED.fullmatch(lines[-1]):
+    lines = ["", *(line.strip() for line in _DECORATION.sub(r"\1", tail).splitlines() if line.strip())]
+    if (labelled := _LABELLED.fullmatch(lines[-1])) and not _NUMBERED.fullmatch(lines[-2]):
         return labelled[1]
     # a list of numbers has no result: its last one is like the one before
-    return lines[-1] if _ALONE.fullmatch(lines[-1]) and not _ALONE.fullmatch(lines[-2]) else ""
+    is_result = len(lines) > 2 and _ALONE.fullmatch(lines[-1]) and not _ALONE.fullmatch(lines[-2])
+    return lines[-1] if is_result else ""
 
 
 def _whole(text: str) -> str:
-    form = _plain(text)
-    return form if len(form.split()) <= _MOST_WORDS and "\n" not in text.strip() else ""
+    is_long = len(text) > _LONGEST or "\n" in text.strip() or len(text.split()) > _MOST_WORDS
+    return "" if is_long else _plain(text)
 
 
 def _plain(text: str) -> str:
-    """A result without what makes no difference: marks around it, a unit of money, an article, "x =" before it."""
-    plain = _DECORATION.sub(r"\1", text).strip()
-    form = answer_form(re.sub(r"^(?:[a-zA-Z]\s*=\s*|(?:the|a|an)\s+)", "", plain, flags=re.IGNORECASE))
-    return re.sub(r"^[$\u20ac\u00a3]\s?(?=\d)|(?<=\d)\.0+$", "", form).strip("()[]. ")
+    """A result without what makes no difference: marks around it, a unit of money, an article, a reason after it."""
+    plain = _REASON.sub("", _DECORATION.sub(r"\1", text).strip())
+    for put, plainly in _TEX:
+        plain = put.sub(plainly, plain)
+    plain = _OPTION.sub(r"\1\2", re.sub(r"^(?:[a-zA-Z]\s*=\s*|(?:the|a|an)\s+)", "", plain, flags=re.IGNORECASE))
+    form = answer_form(re.sub(r"^[$\u20ac\u00a3]\s?(?=\d)", "", plain))
+    return form.strip("()[]. ")

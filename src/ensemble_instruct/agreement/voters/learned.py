@@ -178,10 +178,13 @@ class _Hearing:
         return kinship
 
     def _lacking(self, kept: Sequence[int]) -> tuple[dict[Pair, float], float]:
-        """What each of the kept voters lacks of each other one, and what is usual; nothing where pairs are few."""
+        """What each of the kept voters lacks of each other one, and what is usual; nothing where pairs are few.
+
+        Those that lack nothing do not make that usual: one model under four names is still one.
+        """
         pairs = {(a, b): self.tallies.lacking(a, b) for a, b in permutations(kept, 2)}
         known = {pair: lacks for pair, lacks in pairs.items() if lacks is not None}
-        usual = median(known.values()) if len(known) >= _PAIRS else 0.0
+        usual = median([lacks for lacks in known.values() if lacks] or [0.0]) if len(known) >= _PAIRS else 0.0
         return (known, usual) if usual else ({}, 1.0)
 
     def _repeating(self, kept: list[int]) -> dict[int, float]:

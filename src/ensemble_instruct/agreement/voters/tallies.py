@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,14 +59,17 @@ class Tallies:
         return {voter: own / usual if usual else 0.0 for voter, (own, usual) in self._vouched(kept, kinship).items()}
 
     def _vouched(self, kept: Sequence[int], kinship: Mapping[Pair, float]) -> dict[int, tuple[float, float]]:
-        totals = dict.fromkeys(range(len(self.names)), (0.0, 0.0))
+        terms: dict[int, list[tuple[float, float]]] = {voter: [] for voter in range(len(self.names))}
         for present, weights in self.by_presence.items():
-            here = {voter: _vouched(weights, voter, kept, kinship) for voter in totals if present >> voter & 1}
+            here = {voter: _vouched(weights, voter, kept, kinship) for voter in terms if present >> voter & 1}
             mean = fmean([here[voter] for voter in kept if voter in here] or [0.0])
             for voter, weight in here.items():
-                own, usual = totals[voter]
-                totals[voter] = own + weight, usual + mean
-        return totals
+                terms[voter].append((weight, mean))
+        # exact sums, here and below: neither the order of rows nor that of the words in a set makes a difference
+        return {
+            voter: (math.fsum(own for own, _ in each), math.fsum(mean for _, mean in each))
+            for voter, each in terms.items()
+        }
 
     def own(self, voter: int) -> float:
         """The weight of all that a voter says."""
@@ -90,22 +94,23 @@ class Tallies:
         frequency = Counter(word for spoken, _ in self.spoken for word, who in spoken.items() if who & everybody)
         chances = WordWeights(self.words.rows, frequency)
         weights = {word: self.words.weight(word) * chances.chance(word) for word in frequency}
-        totals: Weights = defaultdict(float)
+        terms: defaultdict[int, list[float]] = defaultdict(list)
         for spoken, task in self.spoken:
             for word, who in spoken.items():
                 if who & everybody:
-                    totals[who] += weight_in_task(weights[word], is_of_task=word in task)
-        return {voter: sum(weight for who, weight in totals.items() if who >> voter & 1) for voter in kept}
+                    terms[who].append(weight_in_task(weights[word], is_of_task=word in task))
+        totals = {who: math.fsum(own) for who, own in terms.items()}
+        return {voter: math.fsum(weight for who, weight in totals.items() if who >> voter & 1) for voter in kept}
 
 
 def _vouched(weights: Mapping[int, float], voter: int, kept: Sequence[int], kinship: Mapping[Pair, float]) -> float:
     others = [(1 << other, kinship.get((voter, other), 1.0)) for other in kept if other != voter]
     others.sort(key=lambda other: -other[1])  # the first that has the word is the one that counts most
-    total = 0.0
-    for who, weight in weights.items():
-        if who >> voter & 1:
-            total += weight * next((share for bit, share in others if who & bit), 0.0)
-    return total
+    return math.fsum(
+        weight * next((share for bit, share in others if who & bit), 0.0)
+        for who, weight in weights.items()
+        if who >> voter & 1
+    )
 
 
 def tallies_of(rows: Sequence[VotedRow]) -> Tallies:
@@ -145,7 +150,9 @@ def coherence_of(contents: Sequence[Content]) -> float | None:
     frequency = Counter(word for content in contents for word in content.first)
     others = max(1, len(contents) - 1)
     shares = [
-        sum((word in content.first) - (frequency[word] - (word in content.first)) / others for word in content.second)
+        math.fsum(
+            (word in content.first) - (frequency[word] - (word in content.first)) / others for word in content.second
+        )
         / len(content.second)
         for content in contents
         if content.second
