@@ -24,7 +24,8 @@ from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection
 
-from ensemble_instruct.agreement.selection import Lengths, Selection, ballots_of, decide
+from ensemble_instruct.agreement.selection import Selection, ballots_of, decide
+from ensemble_instruct.agreement.voters.kept import KeptCounts, noted_kept
 from ensemble_instruct.records import Answered, Candidate, Example, Instance, Instruction, Kind, Rejected
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from ensemble_instruct.store.database import connect, pack_prompt
@@ -121,7 +122,7 @@ class Maker:
         self._requests, self._positions = 0, {"instruction": 0, "instance": 0, "example": 0}
         self._seeds = [task.instruction for task in load_seed_tasks()]
         self._selection = Selection("consensus")
-        self.lengths = Lengths()
+        self.kept = KeptCounts()
         self._expected = 10 * examples
 
     def make(self, kind: Kind, wanted: int) -> None:
@@ -134,7 +135,7 @@ class Maker:
                 self._keep(decide(row, self._selection, ballot), kind, wanted)
 
     def _keep(self, record: Example | Rejected, kind: Kind, wanted: int) -> None:
-        self.lengths.add(record)
+        self.kept.add(record)
         if isinstance(record, Rejected):
             self._reject(record)
         elif self._positions["example"] < wanted:
@@ -277,8 +278,8 @@ def make_run(folder: Path, examples: int) -> None:
         maker = Maker(connection, examples)
         maker.make("input_output", examples // 2)
         maker.make("output_only", examples - examples // 2)
-        words = json.dumps(maker.lengths.means)
-        meta = {"config": json.dumps(settings), "state": "finished", "version": __version__, "words": words}
+        kept = {"words": json.dumps(maker.kept.means), **noted_kept(maker.kept.kept)}
+        meta = {"config": json.dumps(settings), "state": "finished", "version": __version__, **kept}
         connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode=WAL")

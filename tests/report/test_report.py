@@ -114,7 +114,7 @@ def test_programs_find_the_keys_where_they_were(demo: Path) -> None:
     assert " ".join(numbers(demo)) == (
         "report_version run state version profile strategy examples kinds selected_from voters mean_words prompt_tokens"
         " completion_tokens cost has_prices funnels drops confidence agreement wins words nearest seeds_are_known"
-        " novelty_threshold verbs models throughput looks settings merged barred"
+        " novelty_threshold verbs models throughput looks settings merged barred standings selected"
     )
 
 

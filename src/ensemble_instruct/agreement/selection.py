@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -46,7 +46,6 @@ from ensemble_instruct.records import (
     Strategy,
     Utility,
 )
-from ensemble_instruct.rouge import word_count
 
 DEFAULT_MIN_CONFIDENCE: Mapping[Utility, float] = {
     "exact": 0.5,
@@ -230,37 +229,6 @@ def _for_each_kind(words: Mapping[Kind, str]) -> str:
     if len(set(words.values())) == 1:
         return words[KINDS[0]]
     return " and ".join(f"{text} ({kind})" for kind, text in words.items())
-
-
-@dataclass(slots=True)
-class Lengths:
-    """Mean words of all outputs that step 5 looked at, and of those that it kept: agreement favours short ones."""
-
-    _sums: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
-
-    def add(self, record: Example | Rejected) -> None:
-        """Count a record of step 5."""
-        sums = self._sums
-        for candidate in record.candidates:
-            sums[0] += word_count(candidate.text)
-            sums[1] += 1
-        if isinstance(record, Example):
-            sums[2] += word_count(record.output)
-            sums[3] += 1
-
-    @property
-    def means(self) -> tuple[float, float] | None:
-        """Before and after; None where nothing was kept."""
-        before, outputs, after, examples = self._sums
-        return (before / outputs, after / examples) if examples else None
-
-    def __str__(self) -> str:
-        return words_line(*self.means) if self.means else ""
-
-
-def words_line(before: float, after: float) -> str:
-    """The two means as a sentence."""
-    return f"outputs have {before:.1f} words on average, those kept {after:.1f}"
 
 
 Comparers = Mapping[Utility, Comparer]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.agreement.selection import Selection
+from ensemble_instruct.agreement.voters.kept import kept_of
 from ensemble_instruct.config.bundled import is_users
 from ensemble_instruct.config.known_tasks import are_known
 from ensemble_instruct.config.schema import Config
@@ -137,6 +138,8 @@ class Facts:
     files: tuple[SourceFile, ...]
     parts: tuple[Part, ...]
     tables: tuple[Table, ...]
+    caution: str = ""
+    """What is to be known of the confidence of long outputs, where the run has some."""
     merged: tuple[MergedRun, ...] = ()
     """The runs that it was merged from, if any."""
 
@@ -216,7 +219,7 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
         connection.execute("BEGIN")
         meta = read_meta(connection)
         _require_unchanged(folder, config, settings_of(meta))
-        kept = kept_counts(connection)
+        kept, kept_numbers = kept_counts(connection), kept_of(meta)
         requests, templates = _requests(connection)
         agreement, wins = _agreement(connection)
         merged = merged_runs_of(meta)
@@ -238,6 +241,7 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
             files=source_files(config),
             parts=parts_of(config, _models(config, requests, bool(merged))),
             tables=_usual_tables(kept, bool(merged)) if tables is None else tuple(tables),
+            caution=kept_numbers.caution if kept_numbers else "",
             merged=merged,
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from ensemble_instruct.agreement.voters.kept import BASES
 from ensemble_instruct.records import Step
 from ensemble_instruct.report.charts import (
     Arc,
@@ -28,7 +29,7 @@ from ensemble_instruct.report.records import MergedPart, Reason, Words
 from ensemble_instruct.report.report import Report
 from ensemble_instruct.report.requests import ModelUse
 from ensemble_instruct.report.verbs import Verbs
-from ensemble_instruct.report.wording import NONE, duration, usd
+from ensemble_instruct.report.wording import NONE, dec, duration, share, usd
 
 Cells = tuple[str, ...]
 """A row of a table, as it is printed."""
@@ -39,6 +40,9 @@ _SHADES = 10
 _MODEL_HEAD = ("Answers", "Failed", "Mean time", "Tokens in", "Tokens out", "Tokens for an example")
 _PRICE_HEAD = ("USD", "USD for an example")
 """Further columns where the config has prices."""
+_VOTER_HEAD = ("Strength", "Agreement", "Won", "Of all")
+_WEIGHT_HEAD = ("Weight",)
+"""A further column where the user trusts some voters more than others."""
 _MOST_IN_A_CARD = 6
 """Voters that fit into half the width of the page."""
 _MOST_NAMED = 5
@@ -89,6 +93,14 @@ class AgreementSection:
     """None before step 5 has looked at a row."""
     heat_maps: tuple[HeatMap, ...]
     wins: tuple[Cells, ...]
+    voter_head: Cells
+    """Of the columns of the voters' numbers."""
+    voters: tuple[tuple[str, Cells, str], ...]
+    """For each voter its name, its numbers, and why it is set aside."""
+    lengths: tuple[Cells, ...]
+    """How much examples agree, by words of their outputs."""
+    bases: tuple[Cells, ...]
+    """How many examples agree by what."""
     is_wide: bool
     """Whether there are so many voters that each card takes a whole line."""
 
@@ -208,8 +220,31 @@ def _agreement(report: Report) -> AgreementSection:
         wins=tuple(
             (visible(win.voter), f"{win.answered:,}", f"{win.won:,}", f"{win.alone:,}") for win in report.votes.wins
         ),
+        voter_head=_VOTER_HEAD + (_WEIGHT_HEAD if _has_weights(report.votes) else ()),
+        voters=_voters(report.votes),
+        lengths=tuple(
+            (band.words, f"{band.rows:,}", dec(band.mean), f"± {dec(band.deviation)}")
+            for band in (report.votes.selected.lengths if report.votes.selected else ())
+        ),
+        bases=tuple(
+            (BASES[basis], f"{count:,}", share(count, report.totals.examples))
+            for basis, count in (report.votes.selected.bases.items() if report.votes.selected else ())
+        ),
         is_wide=len(report.votes.wins) > _MOST_IN_A_CARD,
     )
+
+
+def _has_weights(votes: Votes) -> bool:
+    return votes.standings is not None and any(voter.weight != 1 for voter in votes.standings.voters)
+
+
+def _voters(votes: Votes) -> tuple[tuple[str, Cells, str], ...]:
+    rows = []
+    for voter in votes.standings.voters if votes.standings else ():
+        numbers = (dec(voter.strength), dec(voter.agreement), f"{voter.won:,}", share(voter.share))
+        weight = (f"{voter.weight:g}",) if _has_weights(votes) else ()
+        rows.append((voter.name, numbers + weight, visible(voter.why)))
+    return tuple(rows)
 
 
 def _kept_in(totals: Totals, stage_name: str) -> int:

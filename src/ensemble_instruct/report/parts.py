@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ensemble_instruct.agreement.voters.kept import Kept
+from ensemble_instruct.agreement.voters.seen import SeenVoters
 from ensemble_instruct.records import Kind
 from ensemble_instruct.report.histograms import Series
 from ensemble_instruct.report.matrix import MeanMatrix
@@ -107,6 +109,10 @@ class Votes:
     confidence: ConfidenceTable
     agreement: AgreementTable
     wins: tuple[Win, ...]
+    standings: SeenVoters | None
+    """How the voters do, as `status` says it; None until the run ends, and where it did not learn that."""
+    selected: Kept | None
+    """The examples in numbers, by the length of their outputs too; None until the run ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

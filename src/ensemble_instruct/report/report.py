@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.agreement.selection import Selection
+from ensemble_instruct.agreement.voters.kept import kept_of
+from ensemble_instruct.agreement.voters.seen import seen_voters
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
@@ -91,7 +93,7 @@ JSON_KEYS = (
     "run", "state", "version", "profile", "strategy", "examples", "kinds", "selected_from", "voters", "mean_words",
     "prompt_tokens", "completion_tokens", "cost", "has_prices", "funnels", "drops", "confidence", "agreement", "wins",
     "words", "nearest", "seeds_are_known", "novelty_threshold", "verbs", "models", "throughput", "looks", "settings",
-    "merged", "barred",
+    "merged", "barred", "standings", "selected",
 )  # fmt: skip
 """The keys of `report --json` after `report_version`: those of all parts, in the order that programs know."""
 
@@ -215,6 +217,8 @@ def _votes(records: _Records, selection: Selection) -> Votes:
             kept_rows=records.examples.matrix(records.voters),
         ),
         wins=records.examples.wins(records.voters),
+        standings=seen_voters(records.meta),
+        selected=kept_of(records.meta),
     )
 
 

@@ -6,10 +6,10 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from ensemble_instruct.agreement.selection import Lengths
+from ensemble_instruct.agreement.voters.kept import KeptCounts, noted_kept
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
@@ -52,12 +52,23 @@ class Summary:
     """What to say where there is no example, at all or of a kind that was asked for; else empty."""
 
 
+@dataclass(slots=True)
+class FileSummary:
+    """What a step on files did: rows written, drops by reason, what to say where it made nothing, and of the voters."""
+
+    written: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    note: str = ""
+    missing: str = ""
+    voter_notes: tuple[str, ...] = ()
+
+
 class Recorder:
     """Stands between two steps: hands every record to the store, counts it, and lets pass what was not dropped."""
 
     def __init__(self, store: Store, monitor: Monitor) -> None:
         self.counts: Counter[tuple[Kind | None, Step, str]] = Counter()
-        self.lengths = Lengths()
+        self.selected = KeptCounts()
         self.barred: Counter[str] = Counter()
         self._store, self._monitor = store, monitor
         self._positions: Counter[tuple[type, Kind]] = Counter()
@@ -68,10 +79,11 @@ class Recorder:
 
     async def summary(self, began: float) -> Summary:
         """What was made since a time, once all of it is on disk."""
-        self._store.set_meta(words=json.dumps(self.lengths.means), barred=json.dumps(self.barred))
+        notes = {"words": json.dumps(self.selected.means), "barred": json.dumps(self.barred)}
+        self._store.set_meta(**notes, **noted_kept(self.selected.kept))
         await self._store.flush()
         seconds = time.monotonic() - began
-        return Summary(self.counts, self.counts_of("ensemble"), seconds, str(self.lengths))
+        return Summary(self.counts, self.counts_of("ensemble"), seconds, str(self.selected))
 
     async def kept(self, records: AsyncIterable[Record | Rejected]) -> AsyncGenerator[Record, None]:
         """Note each record; yield those that are not drops."""
@@ -94,7 +106,7 @@ class Recorder:
     def note(self, record: Instruction | Completion | Instance | Answered | Example | Rejected) -> None:
         """Store and count one record."""
         if isinstance(record, Example) or (isinstance(record, Rejected) and record.step == "ensemble"):
-            self.lengths.add(record)
+            self.selected.add(record)
         match record:
             case Rejected():
                 self._store.add(record)

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from ensemble_instruct.agreement.voters.kept import Kept, kept_of
+from ensemble_instruct.agreement.voters.seen import SeenVoters, seen_voters
 from ensemble_instruct.config.models import Price
 from ensemble_instruct.models.admission import GateStatus
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
@@ -101,6 +103,10 @@ class Status:
     """The runs that were merged into it, with their instances."""
     barred: Mapping[str, int] = field(default_factory=dict)
     """Outputs of examples that a quality filter did not let be chosen, by reason; known when the run has ended."""
+    voters: SeenVoters | None = None
+    """How the voters do, and what is to be known of it; None until the run ends, and where it did not learn that."""
+    selected: Kept | None = None
+    """The examples in numbers, by the length of their outputs too; None until the run ends."""
 
     @property
     def answers(self) -> int:
@@ -162,7 +168,16 @@ def read_status(folder: Path) -> Status:
         seconds_left=left,
         merged=merged,
         barred=barred,
+        voters=seen_voters(meta),
+        selected=kept_of(meta),
     )
+
+
+def read_voter_notes(folder: Path) -> tuple[str, ...]:
+    """Of the status of a run folder what is to be known of its voters."""
+    with reading(require_run(folder)) as connection:
+        seen = seen_voters(read_meta(connection))
+    return seen.notes if seen else ()
 
 
 def _by_kind(connection: sqlite3.Connection, sql: str) -> Counter[Kind]:

@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from ensemble_instruct.agreement.embeddings import comparers_for
 from ensemble_instruct.agreement.rewards import rater_for
-from ensemble_instruct.agreement.selection import Lengths, Selection
+from ensemble_instruct.agreement.selection import Selection
+from ensemble_instruct.agreement.voters.kept import KeptCounts
+from ensemble_instruct.agreement.voters.learned import Voters
+from ensemble_instruct.agreement.voters.seen import notes_on
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config, voters_for
@@ -48,7 +50,7 @@ from ensemble_instruct.records import (
 from ensemble_instruct.replies.end_marker import without_marker
 from ensemble_instruct.runs.empty_kinds import SelectionCounts, missing_examples, missing_rows
 from ensemble_instruct.runs.folder import require_no_run_file
-from ensemble_instruct.runs.recorder import Monitor
+from ensemble_instruct.runs.recorder import FileSummary, Monitor
 from ensemble_instruct.runs.selecting import config_selecting, require_finished, selected
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.first_replies import FirstReplies
@@ -64,16 +66,6 @@ from ensemble_instruct.store.store import Store, opened_store
 Record = TypeVar("Record")
 _INSTANCE = {"instruction": str, "input": str, "output": str}
 """The fields of a row of steps 3 and 4."""
-
-
-@dataclass(slots=True)
-class FileSummary:
-    """What a step on files did: rows written, drops by reason, and what to say where it made nothing."""
-
-    written: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    note: str = ""
-    missing: str = ""
 
 
 async def instructions_to_file(
@@ -248,11 +240,11 @@ async def ensemble_files(
                 there = (Candidate(instance.id, name, texts[place]) for name, texts in outputs_of if place < len(texts))
                 yield Answered(instance, tuple(there))
 
-        lengths = Lengths()
+        kept = KeptCounts()
 
         def counted() -> Iterator[Example | Rejected]:
             for record in select(answered, selection, comparers, filters, rater):
-                lengths.add(record)
+                kept.add(record)
                 yield record
 
         def row(example: Example) -> JsonRow:
@@ -261,7 +253,7 @@ async def ensemble_files(
         summary = await _write(_each(counted()), row, to, monitor, "ensemble", ascii_only=True)
     unmatched = [(name, sum(len(rows[places[at] :]) for at, rows in texts.items())) for name, texts in voters]
     notes = [f"{name}: {count} rows belong to no instance" for name, count in unmatched if count]
-    summary.note = "; ".join([*notes, *filter(None, [str(lengths)])])
+    summary.note = "; ".join([*notes, *filter(None, [str(kept)])])
     return summary
 
 
@@ -283,13 +275,13 @@ async def select_to_file(
     config = config_selecting(folder, selection, embedding_model, reward_model, overrides, decontaminate)
     require_no_run_file(to, folder)
     require_writable(to, *config.quality.decontaminate)
-    lengths, counts = Lengths(), SelectionCounts()
+    counts, kept, learned = SelectionCounts(), KeptCounts(), [Voters()]
     with opened_store(folder / "run.db") as store:
         require_finished(config, store, folder)
 
         def counted() -> Iterator[Example | Rejected]:
-            for record in selected(config, store):
-                lengths.add(record)
+            for record in selected(config, store, learned.append):
+                kept.add(record)
                 kind, why = (record.instance.kind, "") if isinstance(record, Example) else (record.kind, record.reason)
                 if kind is not None:
                     counts[kind, why] += 1
@@ -297,7 +289,8 @@ async def select_to_file(
 
         summary = await _write(_each(counted()), example_row, to, monitor, "ensemble")
     summary.missing = missing_examples(folder, counts, _rejected_path(to))
-    summary.note = str(lengths)
+    summary.note = str(kept)
+    summary.voter_notes = notes_on(learned[-1], kept.kept)
     return summary
 
 

@@ -128,6 +128,7 @@ function candidates(row) {
         el("span", { className: "voter", dir: "auto" }, voter),
         voter === "instance" ? el("span", { className: "quiet" }, "its own output") : null, won ? el("span", { className: "chip won" }, "winner") : null,
         barred ? el("span", { className: "chip bad" }, `passed over: ${barred}`) : null,
+        row.set_aside?.[voter] ? el("span", { className: "chip bad wraps" }, `voter set aside: ${row.set_aside[voter]}`) : null,
         rank == null ? null : el("span", { className: "chip", title: "By this the strategy chose: the highest" }, `rank ${rank.toFixed(2)}`),
         rating == null ? null : el("span", { className: "chip", title: "How good models say that it is, 0 to 1" }, `rated ${rating.toFixed(3)}`),
         bar(score), el("span", { className: "number", title: "Mean agreement with the others" }, score.toFixed(3))),

@@ -240,9 +240,32 @@ function renderRun(run) {
   const dropped = run.dropped.reduce((sum, { count }) => sum + count, 0);
   $("tab-examples").querySelector(".count").textContent = examples.toLocaleString("en");
   $("tab-dropped").querySelector(".count").textContent = dropped.toLocaleString("en");
+  renderVoters(run.standings);
   fillOptions("winner", run.voters);
   fillOptions("step", [...new Set(run.dropped.map(({ step }) => step))]);
   fillOptions("reason", [...new Set(run.dropped.map(({ reason }) => reason))].sort());
+}
+
+/** How the voters do, once the run knows it, with the notes on them. */
+function renderVoters(standings) {
+  $("voters").hidden = !standings;
+  if (!standings) return;
+  const { rows, voters, notes } = standings;
+  const hasWeights = voters.some(({ weight }) => weight !== 1);
+  const head = ["Voter", "Strength", "Agreement", "Won", "Of all", ...(hasWeights ? ["Weight"] : []), "Set aside"];
+  const line = ({ name, strength, agreement, won, share, weight, why }) => [
+    name, strength.toFixed(2), agreement.toFixed(2), won.toLocaleString("en"), `${(100 * share).toFixed(1)} %`,
+    ...(hasWeights ? [String(weight)] : []), why];
+  const cells = (row) => row.map((text, place) => el("td", { dir: "auto", className: place && place < head.length - 1 ? "number" : "" }, text));
+  $("voters").querySelector("summary").textContent = notes.length ? `The voters (notes: ${notes.length})` : "The voters";
+  $("standings").replaceChildren(
+    ...notes.map((text) => el("p", { dir: "auto" }, text)),
+    ...(voters.length ? [
+      el("table", {},
+        el("thead", {}, el("tr", {}, head.map((text) => el("th", { scope: "col" }, text)))),
+        el("tbody", {}, voters.map((voter) => el("tr", {}, cells(line(voter)))))),
+      el("p", { className: "quiet" }, `Learned from ${rows.toLocaleString("en")} rows. A voter is strong if others say much of what it says: 1 is the mean of those that are not set aside.`),
+    ] : []));
 }
 
 function fillOptions(name, values) {

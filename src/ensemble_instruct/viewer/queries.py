@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ensemble_instruct.agreement.ballots import ballot, original_ballot
+from ensemble_instruct.agreement.voters.seen import seen_voters
 from ensemble_instruct.config.schema import voters_for
 from ensemble_instruct.records import (
     FUSION_VOTER,
@@ -96,7 +97,7 @@ def overview(connection: sqlite3.Connection) -> ApiObject:
     meta = read_meta(connection)
     config = settings_of(meta)
     kept = kept_counts(connection)
-    dropped = reason_counts(connection)
+    dropped, standings = reason_counts(connection), seen_voters(meta)
     kinds = [kind for kind in KINDS if config.get(f"instructions.target.{kind}") or kept.get((kind, "instructions"))]
     return {
         "state": meta.get("state", ""),
@@ -104,6 +105,7 @@ def overview(connection: sqlite3.Connection) -> ApiObject:
         "profile": config.get("profile", ""),
         "strategy": config.get("ensemble.strategy", ""),
         "voters": [INSTANCE_VOTER, *_voter_names(config)],
+        "standings": asdict(standings) if standings else None,
         "kinds": [
             {
                 "kind": kind,
@@ -200,7 +202,8 @@ def example_detail(connection: sqlite3.Connection, example_id: str, position: in
     kind, place, text = record
     row: ApiObject = parsed_row(text)
     own = next((item["output"] for item in row["candidates"] if item["voter"] == INSTANCE_VOTER), "")
-    return {**row, "position": place, **_history(connection, example_id, kind, own)}
+    aside = {"set_aside": _set_aside(connection)}
+    return {**row, "position": place, **aside, **_history(connection, example_id, kind, own)}
 
 
 def dropped_detail(connection: sqlite3.Connection, number: int) -> ApiObject | None:
@@ -243,7 +246,14 @@ def _voices(connection: sqlite3.Connection, instance_id: str) -> ApiObject:
     make_ballot = original_ballot if config.get("ensemble.strategy") in OF_THREE else ballot
     scores = make_ballot([voice.text for voice in voices]).scores
     candidates = [candidate_row(voice, score) for voice, score in zip(voices, scores, strict=True)]
-    return {"instruction": instruction, "input": task_input, "candidates": candidates}
+    aside = _set_aside(connection)
+    return {"instruction": instruction, "input": task_input, "candidates": candidates, "set_aside": aside}
+
+
+def _set_aside(connection: sqlite3.Connection) -> dict[str, str]:
+    """Why the outputs of some voters are neither chosen nor heard, in words."""
+    standings = seen_voters(read_meta(connection))
+    return {voter.name: voter.why for voter in standings.voters if voter.set_aside} if standings else {}
 
 
 def _history(connection: sqlite3.Connection, instance_id: str, kind: str, output: str = "") -> ApiObject:

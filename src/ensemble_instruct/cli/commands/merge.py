@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ensemble_instruct.cli.options import PATH, note_missing
+from ensemble_instruct.cli.options import PATH, note_missing, note_voters
 
 
 @click.command()
@@ -16,6 +16,7 @@ def merge(run_folders: tuple[Path, ...], to: Path) -> None:
     """Make one run out of several finished ones; what an earlier one has is dropped from a later one."""
     from ensemble_instruct.cli.terminal import watched
     from ensemble_instruct.runs.merging.merge import merge_runs
+    from ensemble_instruct.runs.status import read_voter_notes
 
     summary, copied = watched(lambda monitor: merge_runs(run_folders, to, monitor))
     for part in copied:
@@ -28,4 +29,5 @@ def merge(run_folders: tuple[Path, ...], to: Path) -> None:
         click.echo(summary.words)
     dropped = sum(summary.counts.values()) - summary.examples
     click.echo(f"{summary.examples} examples in {to / 'examples.jsonl'}; {dropped} rows dropped by step 5")
+    note_voters(read_voter_notes(to))
     note_missing(summary.missing)

@@ -17,6 +17,7 @@ from ensemble_instruct.cli.options import (
     config_argument,
     decontaminate_option,
     note_missing,
+    note_voters,
     preset_option,
     retry_option,
     set_option,
@@ -87,6 +88,7 @@ def run(
         click.echo(f"{failures.total()} requests failed for good ({reasons}); --retry-failed asks them again")
     for kind in KINDS:
         warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
+    note_voters(status.voters.notes if status.voters else ())
     _print_licence_notes(config)
     _print_simulated(config)
     if is_demo(config):

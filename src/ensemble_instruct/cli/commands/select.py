@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ensemble_instruct.cli.options import PATH, note_missing, selecting
+from ensemble_instruct.cli.options import PATH, note_missing, note_voters, selecting
 
 if TYPE_CHECKING:
     from ensemble_instruct.agreement.selection import Selection
@@ -66,6 +66,7 @@ def select(
     click.echo(f"{summary.written} examples in {to}; the run's own files stay as they are")
     if summary.dropped:
         click.echo(f"{summary.dropped.total()} rows dropped by step 5, each in {to}.rejected.jsonl")
+    note_voters(summary.voter_notes)
     note_missing(summary.missing)
 
 
@@ -81,6 +82,7 @@ def replace_selection(
     """Select anew in place, and say what that replaced and what the run goes on with."""
     from ensemble_instruct.cli.terminal import watched
     from ensemble_instruct.runs.selecting import run_selection, select_anew
+    from ensemble_instruct.runs.status import read_voter_notes
 
     selection = change(run_selection(run_folder))
     selected = watched(
@@ -101,6 +103,7 @@ def replace_selection(
     click.echo(f"{summary.examples} examples in {examples}; {dropped} rows dropped by step 5")
     click.echo(f"{examples} was replaced: it has {summary.examples} rows, and had {selected.rows_before}")
     click.echo(f"the run keeps these settings, for `run` and `select`: {', '.join(_settings(selected.config))}")
+    note_voters(read_voter_notes(run_folder))
     note_missing(summary.missing)
 
 

@@ -13,6 +13,8 @@ from ensemble_instruct.cli.options import PATH
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 
 if TYPE_CHECKING:
+    from ensemble_instruct.agreement.voters.kept import Kept
+    from ensemble_instruct.agreement.voters.seen import SeenVoters
     from ensemble_instruct.models.admission import GateStatus
     from ensemble_instruct.runs.status import Status, Use
 
@@ -36,12 +38,18 @@ def status(run_folder: Path) -> None:
     """Show where a run stands; works while it runs."""
     from ensemble_instruct.runs.status import read_status
 
-    click.echo("\n".join(status_lines(read_status(run_folder))))
+    stands = read_status(run_folder)
+    *lines, end = status_lines(stands)
+    notes = stands.voters.notes if stands.voters else ()
+    click.echo("\n".join([*lines, *(f"note: {note}" for note in notes), end]))
 
 
 def status_lines(status: Status) -> list[str]:
-    """The status in words: a line for each step and kind, then for each model and server, then the whole."""
-    from ensemble_instruct.agreement.selection import words_line
+    """The status in words: a line for each step and kind, then for each model and server, each voter, then the whole.
+
+    The notes on the voters are not among them.
+    """
+    from ensemble_instruct.agreement.voters.kept import words_line
 
     lines = [line for kind in KINDS for step in STEPS if (line := _step_line(status, step, kind))]
     for model in dict.fromkeys(use.model for use in status.uses):
@@ -55,6 +63,7 @@ def status_lines(status: Status) -> list[str]:
     if status.barred:
         passed_over = ", ".join(f"{count} {reason}" for reason, count in sorted(status.barred.items()))
         lines.append(f"outputs passed over in the rows that were kept: {passed_over}")
+    lines += [*_voters(status.voters), *_selected(status.selected)]
     lines += [f"merged from {', '.join(status.merged)}"] if status.merged else []
     return [*lines, *_costs(status), _whole(status)]
 
@@ -107,6 +116,34 @@ def _server_line(server: GateStatus, state: str) -> str:
         f"  server {server.server}: {now}latency {server.p50:.2f} s (90 % {server.p90:.2f}, 99 % {server.p99:.2f})"
         f"{f'; tried again after {retries}' if retries else ''}"
     )
+
+
+def _voters(seen: SeenVoters | None) -> list[str]:
+    """A line for each voter; nothing where nothing was learned of them."""
+    if seen is None or not seen.voters:
+        return []
+    width = max(len(voter.name) for voter in seen.voters)
+    lines = [f"voters, by {seen.rows:,} rows (strength: 1 is the mean of those that are not set aside)"]
+    for voter in seen.voters:
+        weight = "" if voter.weight == 1 else f", weight {voter.weight:g}"
+        aside = f"; set aside: {voter.why}" if voter.set_aside else ""
+        lines.append(
+            f"  {voter.name:<{width}}  strength {voter.strength:.2f}, agreement {voter.agreement:.2f}, "
+            f"won {voter.won:,} examples ({100 * voter.share:.1f} %){weight}{aside}"
+        )
+    return lines
+
+
+def _selected(kept: Kept | None) -> list[str]:
+    """How much the examples agree by length, and by what; nothing where there are none."""
+    from ensemble_instruct.agreement.voters.kept import BASES
+
+    if kept is None or not kept.examples:
+        return []
+    lengths = (f"{band.words} {band.mean:.2f} ± {band.deviation:.2f} ({band.rows:,} rows)" for band in kept.lengths)
+    bases = (f"{BASES[basis]} {count:,} rows" for basis, count in kept.bases.items())
+    lines = [f"mean agreement by length of output: {', '.join(lengths)}", f"agreed by: {', '.join(bases)}"]
+    return [*lines, kept.caution] if kept.caution else lines
 
 
 def _costs(status: Status) -> list[str]:

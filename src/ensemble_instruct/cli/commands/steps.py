@@ -30,8 +30,7 @@ from ensemble_instruct.records import KINDS, Kind, Profile
 if TYPE_CHECKING:
     from ensemble_instruct.agreement.selection import Selection
     from ensemble_instruct.config.schema import Config
-    from ensemble_instruct.runs.recorder import Monitor
-    from ensemble_instruct.runs.step_files import FileSummary
+    from ensemble_instruct.runs.recorder import FileSummary, Monitor
 
 
 @click.command()
