@@ -85,14 +85,13 @@ def ensemble(
     ('Oslo', ('ada', 'bob'))
 
     `tasks` says for each row its instruction, or its instruction and input: an output that only repeats that is not
-    chosen. Without a `strategy` it is `vouched`, or `balanced` for another utility.
-    A voter called `instance` is the instance's own output, the first of the three of the original's strategies;
-    else the first of the row is. `utility` says what agreement means, one or several with weights; `embedding` needs
-    `embedding_model`, the folder of a sentence encoder, the strategy `reward` `reward_model`, that of a sequence
-    classifier; `judged` needs the answers of a run. A row needs the confidence `min_confidence` (`min_agreement` is its
-    old name), or to be in the share `keep` of the highest ones; without either, the default of the strategy.
-    `threshold` belongs to the original's strategies, which read outputs without the white space at their ends, and give
-    them so.
+    chosen. Without a `strategy` it is `vouched`, or `balanced` for another utility. A voter called `instance` is the
+    instance's own output, the first of the three of the original's strategies; else the first of the row is. `utility`
+    says what agreement means, one or several with weights; `embedding` needs `embedding_model`, the folder of a
+    sentence encoder, the strategy `reward` `reward_model`, that of a sequence classifier; `judged` needs the answers of
+    a run. A row needs the confidence `min_confidence` (`min_agreement` is its old name), or to be in the share `keep`
+    of the highest ones; without either, the default of the strategy. `threshold` belongs to the original's strategies,
+    which read outputs without the white space at their ends, and give them so.
 
     Raises `UsageError` for rows or settings that cannot be.
     """
@@ -109,15 +108,7 @@ def ensemble(
     texts = [(row.instance, list(row.outputs.values())) for row in table]
     ballots = ballots_for(texts, selection, comparers)
     ratings: Sequence[Ratings] = [()] * len(table) if rater is None else rater(texts)
-    view = _view(table, ballots, strategy) if strategy in WITH_A_VIEW else View()
-    choices = [
-        decided(
-            Question(ballot, tuple(row.outputs), row.key, view, selection.threshold, rated),
-            selection,
-            row.instance.kind,
-        )
-        for row, ballot, rated in zip(table, ballots, ratings, strict=True)
-    ]
+    choices = _choices(table, ballots, ratings, selection)
     if keep is not None:
         choices = _shared(choices, [row.key for row in table], keep)
     return [_selected(choice, row.outputs, ballot) for choice, row, ballot in zip(choices, table, ballots, strict=True)]
@@ -147,6 +138,21 @@ def _table(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None, *, is_stri
     if len(instances) != len(outputs):
         raise UsageError(f"tasks: there are {len(instances)} for {len(outputs)} rows; each row needs its own")
     return [_Row(instance, by_voter, instance.id) for instance, by_voter in zip(instances, outputs, strict=True)]
+
+
+def _choices(
+    table: Sequence[_Row], ballots: Sequence[Ballot], ratings: Sequence[Ratings], selection: Selection
+) -> list[Choice]:
+    """What the strategy chooses in each row, with all rows in view."""
+    view = _view(table, ballots, selection.strategy) if selection.strategy in WITH_A_VIEW else View()
+    return [
+        decided(
+            Question(ballot, tuple(row.outputs), row.key, view, selection.threshold, rated),
+            selection,
+            row.instance.kind,
+        )
+        for row, ballot, rated in zip(table, ballots, ratings, strict=True)
+    ]
 
 
 def _view(table: Sequence[_Row], ballots: Sequence[Ballot], strategy: Strategy) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,9 +84,7 @@ def run(
     )
     status = read_status(out)
     click.echo("\n".join(status_lines(status)))
-    if failures := status.failures:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in failures.most_common())
-        click.echo(f"{failures.total()} requests failed for good ({reasons}); --retry-failed asks them again")
+    _print_failures(status.failures)
     for kind in KINDS:
         warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
     note_voters(status.voters.notes if status.voters else ())
@@ -97,6 +96,13 @@ def run(
     click.echo(f"{summary.examples} examples in {out / 'examples.jsonl'} after {summary.seconds:.1f} s")
     require_made(summary.missing, allow_empty=allow_empty)
     note_missing(summary.missing)
+
+
+def _print_failures(failures: Counter[str]) -> None:
+    """How many requests were refused for good, by reason."""
+    if failures:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in failures.most_common())
+        click.echo(f"{failures.total()} requests failed for good ({reasons}); --retry-failed asks them again")
 
 
 def _print_simulated(config: Config) -> None:
