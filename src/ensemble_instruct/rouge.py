@@ -10,12 +10,14 @@ import re
 import string
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 
 from rapidfuzz.distance import LCSseq
 
 _ROUGE_TOKEN = re.compile(r"[a-z0-9]+")
 """What rouge-score takes for a token, in lower-cased text."""
+_ASCII_TOKENS = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
+"""For `str.translate`: all else is a space."""
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 """For `str.translate`: ASCII punctuation goes."""
 _UNSPACED = re.compile(
@@ -28,13 +30,17 @@ _UNSPACED = re.compile(
     "]"
 )
 """A character of a script that is written without spaces between words."""
+_MOST_STEMS = 2**16
+"""That are remembered."""
 
 
 def rouge_tokens(text: str, *, stem: bool = False) -> list[str]:
     """rouge-score's tokens: runs of a-z and 0-9 in the lower-cased text; stemmed when longer than 3 characters."""
-    tokens = _ROUGE_TOKEN.findall(text.lower())
+    lower = text.lower()
+    # of ASCII both ways give the same, and this one takes a third of the time
+    tokens = lower.translate(_ASCII_TOKENS).split() if lower.isascii() else _ROUGE_TOKEN.findall(lower)
     if stem:
-        return [stemmed for token in tokens if (stemmed := _stem(token) if len(token) > 3 else token)]
+        return [stemmed for stemmed in map(_STEMS.__getitem__, tokens) if stemmed]
     return tokens
 
 
@@ -68,7 +74,7 @@ def word_tokens(text: str, *, stem: bool = False) -> list[str]:
         if alone:
             tokens.append(character)
     if stem:
-        return [_stem(token) if len(token) > 3 and token.isascii() else token for token in tokens]
+        return [_STEMS[token] if token.isascii() else token for token in tokens]
     return tokens
 
 
@@ -85,9 +91,17 @@ def _stemmer() -> Callable[[str], str]:
     return stem
 
 
-@lru_cache(maxsize=2**16)
-def _stem(token: str) -> str:
-    return _stemmer()(token)
+class _Stems(dict[str, str]):
+    """Tokens with their stems; those of up to three characters stay as they are. A look-up is all that most need."""
+
+    def __missing__(self, token: str) -> str:
+        if len(self) >= _MOST_STEMS:
+            self.clear()
+        self[token] = stem = _stemmer()(token) if len(token) > 3 else token
+        return stem
+
+
+_STEMS = _Stems()
 
 
 def f1_from_lcs(lcs: int, target_length: int, prediction_length: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -26,6 +26,11 @@ _UNITS = 4096
 """Parts of a weight. Weights are whole numbers: so sums of them are the same in any order of the words."""
 _LONG_ENOUGH = 10
 """Words from which on an output has two halves to compare."""
+_MOST_WORDS = 2**16
+"""Whose weights are remembered."""
+
+Shares = tuple[tuple[float, ...], ...]
+"""A share for each pair of outputs of a row, 0 on the diagonal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,29 @@ class Content:
     """What one output says: its words, stemmed, without function words."""
 
     words: frozenset[str]
-    first: frozenset[str] = frozenset()
-    """Those of its first half and of the task."""
-    second: frozenset[str] = frozenset()
-    """Those of its second half; empty where the output is too short to have one."""
+    tokens: Sequence[str] = ()
+    """All of its words, in their order."""
+
+    def halves(self, task: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """The words of its first half and of the task, and those of its second half: none where it is short."""
+        if len(self.tokens) < _LONG_ENOUGH:
+            return task, frozenset()
+        half = len(self.tokens) // 2
+        return content_words(self.tokens[:half]) | task, content_words(self.tokens[half:])
+
+
+class _Weights(dict[str, int]):
+    """What each word weighs, worked out when it is first asked for: most words of a run never are."""
+
+    def __init__(self, rows: int, frequency: Mapping[str, int]) -> None:
+        self._rows, self._frequency = rows, frequency
+
+    def __missing__(self, word: str) -> int:
+        number = self._frequency.get(word, 0)
+        weight = round(_UNITS * (math.log((1 + self._rows) / (1 + number)) + 0.5))
+        if len(self) < _MOST_WORDS:  # the words of a million rows are too many
+            self[word] = weight
+        return weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +70,23 @@ class WordWeights:
     rows: int = 0
     frequency: Mapping[str, int] = field(default_factory=dict)
     """In how many of the rows a word is. Without rows all words weigh the same."""
+    _weights: _Weights = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_weights", _Weights(self.rows, self.frequency))
 
     def weight(self, word: str) -> int:
         """What a word weighs, in units of 1/4096."""
-        return round(_UNITS * (math.log((1 + self.rows) / (1 + self.frequency.get(word, 0))) + 0.5))
+        return self._weights[word]
+
+    def total(self, words: frozenset[str], task: frozenset[str]) -> float:
+        """What some words weigh together in a row whose task has those words.
+
+        Exact, as weights are whole numbers: the order of the words makes no difference.
+        """
+        weight = self._weights.__getitem__
+        of_task = words & task
+        return sum(map(weight, words)) - (1 - _OF_THE_TASK) * sum(map(weight, of_task))
 
     def chance(self, word: str) -> float:
         """How likely another row has a word that this one has."""
@@ -66,39 +103,18 @@ class WordWeights:
         return cls(number, frequency)
 
 
-@dataclass(frozen=True, slots=True)
-class SharedWords:
-    """How much the outputs of one row say, and say together.
+def shared_words(contents: Sequence[Content], task: frozenset[str], weights: WordWeights) -> Shares:
+    """For each output of a row and each other one the share of what the other says that the first says too.
 
-    `weights` has for each set of places (as bits: 1 the first output, 2 the second, 3 both, …) the weight of the words
-    that just those outputs have.
+    By weight; words of the task count for a quarter. An output that says nothing has nothing to share.
     """
-
-    weights: Mapping[int, float]
-
-    def of(self, place: int) -> float:
-        """The weight of all that an output says."""
-        return sum(weight for places, weight in self.weights.items() if places >> place & 1)
-
-    def vouched(self, place: int, others: int) -> float:
-        """The weight of what an output says and at least one of the others, whose places are bits, says too."""
-        others &= ~(1 << place)
-        return sum(weight for places, weight in self.weights.items() if places >> place & 1 and places & others)
-
-    def share(self, place: int, other: int) -> float:
-        """The share of what the other output says that this one says too; 0 where it says nothing."""
-        both = 1 << place | 1 << other
-        shared = sum(weight for places, weight in self.weights.items() if places & both == both)
-        return shared / self.of(other) if shared else 0.0
-
-
-def shared_words(contents: Sequence[Content], task: Collection[str], weights: WordWeights) -> SharedWords:
-    """What the outputs of a row say together; words of the task count for a quarter."""
-    by_places: dict[int, float] = {}
-    for word, places in places_of_words(contents).items():
-        weight = weights.weight(word)
-        by_places[places] = by_places.get(places, 0) + weight_in_task(weight, is_of_task=word in task)
-    return SharedWords(by_places)
+    own = [weights.total(content.words, task) for content in contents]
+    matrix = [[0.0] * len(contents) for _ in contents]
+    for i, one in enumerate(contents):
+        for j, other in enumerate(contents[:i]):
+            if shared := weights.total(one.words & other.words, task):
+                matrix[i][j], matrix[j][i] = shared / own[j], shared / own[i]
+    return tuple(map(tuple, matrix))
 
 
 def weight_in_task(weight: float, *, is_of_task: bool) -> float:
@@ -115,13 +131,9 @@ def places_of_words(contents: Sequence[Content]) -> dict[str, int]:
     return places
 
 
-def content_of(tokens: Sequence[str], task: frozenset[str]) -> Content:
-    """What an output with these tokens (`word_tokens`, stemmed) says; `task` has the content words of the task."""
-    words = content_words(tokens)
-    if len(tokens) < _LONG_ENOUGH:
-        return Content(words)
-    half = len(tokens) // 2
-    return Content(words, content_words(tokens[:half]) | task, content_words(tokens[half:]))
+def content_of(tokens: Sequence[str]) -> Content:
+    """What an output with these tokens (`word_tokens`, stemmed) says."""
+    return Content(content_words(tokens), tokens)
 
 
 def content_words(tokens: Sequence[str]) -> frozenset[str]:

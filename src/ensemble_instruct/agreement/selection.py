@@ -286,15 +286,15 @@ def decide(
     ratings: Ratings = (),
 ) -> Example | Rejected:
     """The example that an instance becomes, or its drop; `keep` is applied later, with all rows in view."""
-    instance, voices = row.instance, voices_of(row)
+    instance = row.instance
     if filters.are_on:
         if hit := filters.task_hit(instance):
-            return rejected_row(instance, hit.reason, hit.detail, voices)
+            return rejected_row(instance, hit.reason, hit.detail, voices_of(row))
         ballot = replace(ballot, barred=filters.output_hits(instance, ballot.outputs, ballot.repetition))
     question = Question(ballot, voter_names(row), instance.id, view or View(), selection.threshold, ratings)
     choice = decided(question, selection, instance.kind)
     if choice.place is None:
-        return rejected_row(instance, choice.reason, choice.detail, voices)
+        return rejected_row(instance, choice.reason, choice.detail, voices_of(row))
     barred = tuple(hit.reason if hit else "" for hit in ballot.barred)
     example = chosen_example(row, ballot.outputs[choice.place], choice.confidence, ballot.matrix, barred, ratings)
     return replace(example, basis=ballot.basis, ranks=choice.ranks)

@@ -38,7 +38,7 @@ def ballot_with_contents(instance: Instance, outputs: Sequence[str], matrix: Mat
     tokens = [word_tokens(text, stem=True) for text in outputs]
     task = content_words(word_tokens(_text(instance), stem=True))
     plain = ballot_of_tokens(outputs, tokens, source_of(instance.instruction, instance.input), matrix)
-    return replace(plain, contents=tuple(content_of(each, task) for each in tokens), task=task)
+    return replace(plain, contents=tuple(map(content_of, tokens)), task=task)
 
 
 def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = True) -> Ballot:

@@ -8,7 +8,7 @@ chosen which agrees most with the others, has most of what they say, and comes f
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ensemble_instruct.agreement.choices import REPETITION, SHORTNESS, Choice, Question, highest, nothing, shortness
@@ -81,13 +81,13 @@ def _marks(question: Question, electors: Sequence[int]) -> list[_Marks]:
     shared = shared_words(ballot.contents, ballot.task, voters.words)
     marks = []
     for place, (words, repetition) in enumerate(zip(ballot.words, ballot.repetition, strict=True)):
-        votes = {other: _vote(question, place, other) for other in electors if other != place}
+        votes = [(other, _vote(question, place, other)) for other in electors if other != place]
         agreement = _mean(votes, ballot.matrix[place])
         marks.append(
             _Marks(
                 agreement=agreement,
                 likeness=_mean(votes, ballot.alike[place]) if ballot.alike else agreement,
-                coverage=_mean(votes, {other: shared.share(place, other) for other in votes}),
+                coverage=_mean(votes, shared[place]),
                 repetition=repetition,
                 shortness=shortness(words),
                 strength=_strength(voters, question.voters[place]),
@@ -104,9 +104,9 @@ def _vote(question: Question, place: int, other: int) -> float:
     return voters.kinship.get((name, elector), 1.0) * (standing.weight if standing else 1.0)
 
 
-def _mean(votes: Mapping[int, float], values: Sequence[float] | Mapping[int, float]) -> float:
-    total = math.fsum(votes.values())
-    return math.fsum(vote * values[other] for other, vote in votes.items()) / total if total else 0.0
+def _mean(votes: Sequence[tuple[int, float]], values: Sequence[float]) -> float:
+    total = math.fsum([vote for _, vote in votes])
+    return math.fsum([vote * values[other] for other, vote in votes]) / total if total else 0.0
 
 
 def _strength(voters: Voters, name: str) -> float:

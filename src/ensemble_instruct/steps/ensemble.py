@@ -39,7 +39,7 @@ from ensemble_instruct.agreement.selection import (
     voices_of,
     voter_names,
 )
-from ensemble_instruct.agreement.utilities import PURE, ROUGE_L
+from ensemble_instruct.agreement.utilities import PURE, ROUGE_L, is_pure
 from ensemble_instruct.agreement.voters.learned import MOST_ROWS, Voters, learn_voters
 from ensemble_instruct.agreement.voters.standing import Standing, View
 from ensemble_instruct.agreement.voters.tallies import VotedRow
@@ -56,7 +56,9 @@ from ensemble_instruct.records import (
 
 _BASES: tuple[Basis, ...] = get_args(Basis)
 _TOGETHER = 64
-"""Rows that are compared at once."""
+"""Rows that are compared at once by a model."""
+_FEW = 4
+"""The same without a model: ballots that live for many rows would be looked through by the garbage collector."""
 
 
 class _AllBallots:
@@ -97,8 +99,8 @@ class _AllBallots:
 def _with_ballots(
     rows: Iterable[Answered], selection: Selection, comparers: Comparers
 ) -> Iterator[tuple[Answered, Ballot]]:
-    source = iter(rows)
-    while some := list(islice(source, _TOGETHER)):
+    source, together = iter(rows), _FEW if all(map(is_pure, selection.weights)) else _TOGETHER
+    while some := list(islice(source, together)):
         yield from zip(some, ballots_of(some, selection, comparers), strict=True)
 
 

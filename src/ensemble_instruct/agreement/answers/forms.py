@@ -32,7 +32,7 @@ _MARKS = _WIDE | str.maketrans(
 """The marks of other scripts as those of ASCII; what quotes a word, or begins a question in Spanish, goes."""
 _THOUSANDS = re.compile(r"[\u00a0\u2009\u202f](?<=\d.)(?=\d{3}(?!\d))")
 """A space that does not break, between thousands."""
-_HEAD = 200
+_HEAD = 80
 """Characters by which most texts are told apart."""
 _NO_LETTERS = dict.fromkeys(
     [
@@ -50,17 +50,30 @@ class Answers:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = texts
-        # a necessary condition that one `translate` tests: most texts of a pair differ in it, and need no form
-        self._letters = list(map(_letters, texts))
+        # necessary conditions that `translate` tests: most texts of a pair differ in how they begin, and need no form
+        self._heads = [_letters(_head(text)) for text in texts]
+        self._letters: dict[int, str] = {}
         self._forms: dict[int, str] = {}
 
     def same(self, i: int, j: int) -> bool:
         """Whether two texts are the same answer, and say anything."""
-        return self._letters[i] == self._letters[j] and self._form(i) == self._form(j) != ""
+        one, other = self._heads[i], self._heads[j]
+        if not one.startswith(other) and not other.startswith(one):
+            return False
+        return self._all_letters(i) == self._all_letters(j) and self._form(i) == self._form(j) != ""
 
     def numbers(self, i: int, j: int) -> bool:
         """Whether both are numbers."""
-        return self._letters[i] == self._letters[j] == "" and all(_VALUE.fullmatch(self._form(at)) for at in (i, j))
+        if self._heads[i] or self._heads[j]:
+            return False
+        return self._all_letters(i) == self._all_letters(j) == "" and all(
+            _VALUE.fullmatch(self._form(at)) for at in (i, j)
+        )
+
+    def _all_letters(self, place: int) -> str:
+        if place not in self._letters:
+            self._letters[place] = _letters(self._texts[place])
+        return self._letters[place]
 
     def _form(self, place: int) -> str:
         if place not in self._forms:
@@ -87,8 +100,7 @@ def is_same_answer(one: str, other: str) -> bool:
     What makes no difference is that of `answer_form`, by which agreement is measured, and the like of it elsewhere:
     東京。 is 東京, „Oslo“ is Oslo. False for two texts of white space alone.
     """
-    # up to a space, where nothing that follows changes what a character is composed to
-    heads = [_letters(_with_ascii_marks(text[:_HEAD].rpartition(" ")[0])) for text in (one, other)]
+    heads = [_letters(_with_ascii_marks(_head(text))) for text in (one, other)]
     if not heads[0].startswith(heads[1]) and not heads[1].startswith(heads[0]):
         return False
     return Answers([_with_ascii_marks(one), _with_ascii_marks(other)]).same(0, 1)
@@ -98,6 +110,11 @@ def _with_ascii_marks(text: str) -> str:
     if text.isascii():
         return text
     return _THOUSANDS.sub("", unicodedata.normalize("NFC", text).translate(_MARKS))
+
+
+def _head(text: str) -> str:
+    """How a text begins, up to a space: nothing that follows one changes how a character is composed or lower-cased."""
+    return text if len(text) <= _HEAD else text[:_HEAD].rpartition(" ")[0]
 
 
 def _letters(text: str) -> str:

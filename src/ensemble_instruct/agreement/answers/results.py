@@ -29,6 +29,8 @@ _RESULT_IS = re.compile(
     rf"({_VALUE}|(?-i:{_LETTER}))(?=[.!?,;]?(?:\s|$))",
     re.IGNORECASE,
 )
+_STATING = ("answer", "result", "solution")
+"""Of which the two have one: most texts have none, and that is cheap to see."""
 _LABEL = (
     "answer|ans|result|solution|total|sum|antwort|lösung|ergebnis|summe|réponse|résultat|somme|respuesta|resultado|"
     "solución|suma|risposta|risultato|soluzione|somma|resposta|solução|soma|antwoord|svar|odpowiedź|wynik|odpověď|"
@@ -43,6 +45,9 @@ _LABELLED = re.compile(
     re.IGNORECASE,
 )
 """A last line that says in some language that the number or the letter at its end is the answer."""
+_END_OF_LINE = 16
+_AT_END = re.compile(r"\d|(?<![a-z])[a-j](?![a-z])", re.IGNORECASE)
+"""What a line that ends in a number or a letter has among its last characters: most lines have none of it."""
 _NO_RESULT = re.compile(
     r"(?:not|that|to|in|on|at|by|because|it|there|we|you|they|i|he|she|if|when|very|quite|so|as|more|less|always|"
     r"blowing|simple|simply|complex|complicated|clear|unclear|obvious|different|found|hidden|given|up|yours)\b(?!$)",
@@ -60,6 +65,8 @@ _DECORATION = re.compile(
     r"\\(?:text|mathrm|mathbf)\{([^{}]*)\}"
 )
 """Marks around a result."""
+_MARKS = "*_`\\$"
+"""Of which each of them has one."""
 _TEX = (
     (re.compile(r"\\[!,; ]|\{,\}(?=\d{3})"), ""),
     (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"\1/\2"),
@@ -99,9 +106,9 @@ def result_of(text: str) -> str:
     In this order: `\boxed{…}`, `#### …`, "The answer is …", a last line that is a number or a letter after other lines.
     """
     tail = text.rstrip()[-_TAIL:]
-    hashes = _LAST_HASHES.findall(tail) or _HASHES.findall(tail)
-    found = _boxed(text) or _last(hashes) or _stated(tail) or _last_line(tail)
-    form = _plain(found)
+    plain = _undecorated(tail)
+    found = _boxed(text) or _hashed(tail) or _stated(plain) or _last_line(plain)
+    form = _plain(found) if found else ""
     return form if len(form.split()) <= _MOST_WORDS else ""
 
 
@@ -117,13 +124,19 @@ def _boxed(text: str) -> str:
     return ""
 
 
+def _hashed(tail: str) -> str:
+    return _last(_LAST_HASHES.findall(tail) or _HASHES.findall(tail)) if "####" in tail else ""
+
+
 def _last(found: Sequence[str]) -> str:
     return found[-1] if found else ""
 
 
-def _stated(tail: str) -> str:
+def _stated(plain: str) -> str:
     """What the last sentence that states an answer says it is."""
-    plain = _DECORATION.sub(r"\1", tail)
+    lower = plain.lower()
+    if not any(word in lower for word in _STATING):
+        return ""
     found = _last(_ANSWER_IS.findall(plain))
     if not found or _NO_RESULT.match(found):
         return _last(_RESULT_IS.findall(plain))
@@ -131,8 +144,10 @@ def _stated(tail: str) -> str:
     return sentence if len(_REASON.sub("", sentence).split()) <= _MOST_WORDS else ""
 
 
-def _last_line(tail: str) -> str:
-    lines = ["", *(line.strip() for line in _DECORATION.sub(r"\1", tail).splitlines() if line.strip())]
+def _last_line(plain: str) -> str:
+    lines = ["", *(line.strip() for line in plain.splitlines() if line.strip())]
+    if not _AT_END.search(lines[-1][-_END_OF_LINE:]):
+        return ""
     if (labelled := _LABELLED.fullmatch(lines[-1])) and not _NUMBERED.fullmatch(lines[-2]):
         return labelled[1]
     # a list of numbers has no result: its last one is like the one before
@@ -145,9 +160,13 @@ def _whole(text: str) -> str:
     return "" if is_long else _plain(text)
 
 
+def _undecorated(text: str) -> str:
+    return _DECORATION.sub(r"\1", text) if any(mark in text for mark in _MARKS) else text
+
+
 def _plain(text: str) -> str:
     """A result without what makes no difference: marks around it, a unit of money, an article, a reason after it."""
-    plain = _REASON.sub("", _DECORATION.sub(r"\1", text).strip())
+    plain = _REASON.sub("", _undecorated(text).strip())
     for put, plainly in _TEX:
         plain = put.sub(plainly, plain)
     plain = _OPTION.sub(r"\1\2", re.sub(r"^(?:[a-zA-Z]\s*=\s*|(?:the|a|an)\s+)", "", plain, flags=re.IGNORECASE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import permutations
 from statistics import fmean, median
 from typing import Literal
@@ -58,7 +59,7 @@ class VoterStanding:
     """How much the user trusts it, compared with the others."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Voters:
     """What was learned of the voters of a run; empty below 30 rows."""
 
@@ -69,7 +70,7 @@ class Voters:
     kinship: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """How much two voters vouch for each other, 0 to 1, for those that are related; 1 for all others."""
 
-    @property
+    @cached_property
     def best(self) -> float:
         """The strength of the strongest voter that is kept, by the weights of the user."""
         return max(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from ensemble_instruct.agreement.ballots import Ballot
-from ensemble_instruct.agreement.content import Content, WordWeights, places_of_words, weight_in_task
+from ensemble_instruct.agreement.content import WordWeights, places_of_words, weight_in_task
 
 _LONG_ENOUGH = 10
 """Words from which on two outputs can be a copy of each other: shorter right answers are often the same."""
@@ -21,6 +21,8 @@ _FEWEST_HALVES = 5
 Pair = tuple[int, int]
 Weights = defaultdict[int, float]
 """The weight of words by who has them, as bits."""
+Halves = tuple[frozenset[str], frozenset[str]]
+"""The words of an output's first half and of its task, and of its second half."""
 Pattern = tuple[int, int]
 """Who has an output in a row, and who of them a long one, as bits."""
 
@@ -141,29 +143,26 @@ def _moved(places: int, bits: Sequence[int]) -> int:
     return sum(bit for place, bit in enumerate(bits) if places >> place & 1)
 
 
-def coherence_of(contents: Sequence[Content]) -> float | None:
+def coherence_of(halves: Sequence[Halves]) -> float | None:
     """How much the second halves of a voter's outputs speak of what their first halves and tasks do, less by chance.
 
     The mean over the outputs that are long enough; None where they are too few. By chance: what the second half of one
     shares with the first half of another.
     """
-    frequency = Counter(word for content in contents for word in content.first)
-    others = max(1, len(contents) - 1)
+    frequency = Counter(word for first, _ in halves for word in first)
+    others = max(1, len(halves) - 1)
     shares = [
-        math.fsum(
-            (word in content.first) - (frequency[word] - (word in content.first)) / others for word in content.second
-        )
-        / len(content.second)
-        for content in contents
-        if content.second
+        math.fsum((word in first) - (frequency[word] - (word in first)) / others for word in second) / len(second)
+        for first, second in halves
+        if second
     ]
     return fmean(shares) if len(shares) >= _FEWEST_HALVES else None
 
 
 def coherence_of_voters(rows: Sequence[VotedRow]) -> dict[str, float | None]:
     """The same for each voter of some rows."""
-    contents: dict[str, list[Content]] = {}
+    halves: dict[str, list[Halves]] = {}
     for row in rows:
         for name, content in zip(row.voters, row.ballot.contents, strict=True):
-            contents.setdefault(name, []).append(content)
-    return {name: coherence_of(own) for name, own in contents.items()}
+            halves.setdefault(name, []).append(content.halves(row.ballot.task))
+    return {name: coherence_of(own) for name, own in halves.items()}
