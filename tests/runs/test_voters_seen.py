@@ -15,9 +15,9 @@ from ensemble_instruct.report.page import write_report
 from ensemble_instruct.report.report import read_report, report_json
 from ensemble_instruct.runs.status import read_status
 from ensemble_instruct.store.reading import reading
-from ensemble_instruct.viewer.queries import example_detail, overview
+from ensemble_instruct.viewer.queries import dropped_detail, example_detail, overview
 from tests.conftest import Cli, rows
-from tests.support.finished import change
+from tests.support.finished import change, stored
 from tests.support.forks import Forks, on_path
 from tests.support.unlike_voters import config
 
@@ -139,3 +139,22 @@ def test_a_run_that_does_not_know_shows_nothing_of_it(run: Path, cli: Cli, state
     with reading(run / "run.db") as connection:
         assert overview(connection)["standings"] is None
     assert LONG not in dataset_card(read_facts(run))
+
+
+def test_rows_whose_short_outputs_all_differ_are_seen_wherever_drops_are(
+    demo_run: Path, cli: Cli, tmp_path: Path
+) -> None:
+    run = shutil.copytree(demo_run, tmp_path / "demo")
+    counts = stored(run, "SELECT COUNT(*), MIN(id) FROM rejected WHERE reason = 'all_differ'")
+    ((count, number),) = counts
+    assert count
+    assert "all_differ" in cli("status", run).stdout
+    page = write_report(run).read_text()
+    assert f"{count} of them" in page
+    assert "whatever the confidence" in page
+    assert sum(drop.count for drop in read_report(run).totals.drops if drop.reason == "all_differ") == count
+    with reading(run / "run.db") as connection:
+        assert sum(row["count"] for row in overview(connection)["dropped"] if row["reason"] == "all_differ") == count
+        detail = dropped_detail(connection, number)
+    assert detail is not None
+    assert {candidate["score"] for candidate in detail["candidates"]} == {0.0}  # as step 5 saw them

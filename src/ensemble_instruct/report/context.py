@@ -92,6 +92,8 @@ class AgreementSection:
     plot: Plot | None
     """None before step 5 has looked at a row."""
     heat_maps: tuple[HeatMap, ...]
+    all_differ: int
+    """Rows that were dropped whatever their confidence, since no two of their short outputs are the same answer."""
     wins: tuple[Cells, ...]
     voter_head: Cells
     """Of the columns of the voters' numbers."""
@@ -220,6 +222,7 @@ def _agreement(report: Report) -> AgreementSection:
         wins=tuple(
             (visible(win.voter), f"{win.answered:,}", f"{win.won:,}", f"{win.alone:,}") for win in report.votes.wins
         ),
+        all_differ=sum(drop.count for drop in report.totals.drops if drop.reason == "all_differ"),
         voter_head=_VOTER_HEAD + (_WEIGHT_HEAD if _has_weights(report.votes) else ()),
         voters=_voters(report.votes),
         lengths=tuple(

@@ -11,16 +11,17 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ensemble_instruct.agreement.ballots import ballot, original_ballot
+from ensemble_instruct.agreement.selection import Selection, ballots_of, voices_of
 from ensemble_instruct.agreement.voters.seen import seen_voters
 from ensemble_instruct.config.schema import voters_for
 from ensemble_instruct.records import (
+    DEFAULT_STRATEGY,
     FUSION_VOTER,
     INSTANCE_VOTER,
     KINDS,
-    OF_THREE,
     STEPS,
-    Candidate,
+    Answered,
+    Instance,
     Kind,
     Response,
     Step,
@@ -234,18 +235,24 @@ def dropped_detail(connection: sqlite3.Connection, number: int) -> ApiObject | N
 
 
 def _voices(connection: sqlite3.Connection, instance_id: str) -> ApiObject:
-    """An instance that gave no example: its texts and its candidates with their scores (ROUGE-L's)."""
+    """An instance that gave no example: its texts and its candidates with their scores.
+
+    They are those of step 5, of ROUGE-L where the utility is another.
+    """
     record = connection.execute(
-        "SELECT instruction, input, output FROM instance WHERE id = ? LIMIT 1", (instance_id,)
+        "SELECT kind, instruction, input, output FROM instance WHERE id = ? LIMIT 1", (instance_id,)
     ).fetchone()
     if record is None:
         return {}
-    instruction, task_input, own = record
-    voices = [Candidate(instance_id, INSTANCE_VOTER, own), *read_candidates(connection, instance_id)]
+    kind, instruction, task_input, own = record
+    instance = Instance(kind=kind, instruction=instruction, input=task_input, output=own)
+    row = Answered(instance, tuple(read_candidates(connection, instance_id)))
     config = settings_of(read_meta(connection))
-    make_ballot = original_ballot if config.get("ensemble.strategy") in OF_THREE else ballot
-    scores = make_ballot([voice.text for voice in voices]).scores
-    candidates = [candidate_row(voice, score) for voice, score in zip(voices, scores, strict=True)]
+    selection = Selection(
+        strategy=config.get("ensemble.strategy", DEFAULT_STRATEGY), results=config.get("ensemble.results", True)
+    )
+    (ballot,) = ballots_of([row], selection)
+    candidates = [candidate_row(voice, score) for voice, score in zip(voices_of(row), ballot.scores, strict=True)]
     aside = _set_aside(connection)
     return {"instruction": instruction, "input": task_input, "candidates": candidates, "set_aside": aside}
 
