@@ -43,9 +43,9 @@ class Ballot:
     """The content words of the task, for the same."""
 
     @property
-    def is_agreed_on(self) -> tuple[bool, ...]:
-        """For each output whether another one says the same at all; of texts that is not asked."""
-        return tuple(self.basis != "answer" or any(row) for row in self.matrix)
+    def has_same_answers(self) -> bool:
+        """Whether any two outputs agree at all."""
+        return any(map(any, self.matrix))
 
     def bar(self, place: int) -> Hit | None:
         """What a quality filter has against an output."""

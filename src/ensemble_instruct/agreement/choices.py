@@ -31,6 +31,8 @@ class Choice:
     """What the reason rests on, if a quality filter gave it."""
     ranks: tuple[float, ...] = ()
     """The number by which each output was ranked, where it is more than agreement."""
+    is_agreed_on: bool = True
+    """False where outputs are a few words long and nobody else gives this answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,8 @@ class Selection:
     """Whether outputs that end in a result agree by it (`vouched`)."""
     trust: tuple[tuple[str, float], ...] = ()
     """Voters whom the user trusts more or less than others, with how much (`vouched`)."""
+    twins: tuple[tuple[str, str], ...] = ()
+    """Voters that are another one under a second name, with that one: they vote once (`vouched`)."""
 
     def __post_init__(self) -> None:
         if self.min_confidence is not None and self.keep is not None:
@@ -115,6 +117,7 @@ class Selection:
             weights=(first, second),
             results=section.results,
             trust=tuple(sorted(config.trust.items())),
+            twins=tuple(sorted(config.twins.items())),
         )
 
     @property
@@ -305,9 +308,8 @@ def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
     choice = choose(question, selection.strategy)
     if choice.place is None:
         return replace(choice, detail=choice.detail or f"confidence {choice.confidence:.3f}")
-    is_agreed_on = question.ballot.is_agreed_on
-    if not is_agreed_on[choice.place] and selection.min_confidence != 0:
-        reason = "low_confidence" if any(is_agreed_on) else "all_differ"
+    if not choice.is_agreed_on and selection.min_confidence != 0:
+        reason = "low_confidence" if question.ballot.has_same_answers else "all_differ"
         return replace(choice, place=None, reason=reason, detail=f"no other is the same, {choice.confidence:.3f}")
     if choice.confidence < (least := selection.least(kind)):
         return replace(choice, place=None, reason="low_confidence", detail=f"{choice.confidence:.3f} < {least:g}")

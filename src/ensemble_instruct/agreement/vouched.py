@@ -63,17 +63,25 @@ def vouched(question: Question) -> Choice:
     counting = [place for place, counts in enumerate(ballot.counts) if counts]
     if not counting:
         return nothing(ballot)
-    heard = [place for place, name in enumerate(question.voters) if not _is_aside(voters, name)]
+    heard = [place for place, name in enumerate(question.voters) if not voters.is_aside(name)]
     marks = _marks(question, heard if len(heard) > 1 else range(len(question.voters)))
     places = [place for place in counting if place in heard]
     choice = highest(ballot, [each.rank for each in marks], places or counting)
     confidence = marks[choice.place].confidence if places and choice.place is not None else 0.0
-    return replace(choice, confidence=confidence, ranks=tuple(round(each.rank, _DECIMALS) for each in marks))
+    return replace(
+        choice,
+        confidence=confidence,
+        ranks=tuple(round(each.rank, _DECIMALS) for each in marks),
+        is_agreed_on=choice.place is None or _is_agreed_on(question, choice.place),
+    )
 
 
-def _is_aside(voters: Voters, name: str) -> bool:
-    standing = voters.standings.get(name)
-    return standing is not None and bool(standing.set_aside)
+def _is_agreed_on(question: Question, place: int) -> bool:
+    """Whether anybody gives the same answer as an output, where outputs are a few words long; copies do not count."""
+    if question.ballot.basis != "answer":
+        return True
+    same = [name for name, agreement in zip(question.voters, question.ballot.matrix[place], strict=True) if agreement]
+    return any(not question.view.voters.is_copy(name) for name in same)
 
 
 def _marks(question: Question, electors: Sequence[int]) -> list[_Marks]:

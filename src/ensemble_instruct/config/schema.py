@@ -91,6 +91,13 @@ class Config(Section):
         return DEFAULT_STRATEGY if self.ensemble.utility.names == {"rouge-l"} else DEFAULT_STRATEGY_ELSE
 
     @property
+    def twins(self) -> dict[str, str]:
+        """Voters that are another one under a second name, which is asked the same: each with that one."""
+        first: dict[tuple[object, ...], str] = {}
+        own = {voter.name: (self.models[voter.model].identity, voter.sample, voter.of) for voter in self.voters}
+        return {name: first[asked] for name, asked in own.items() if first.setdefault(asked, name) != name}
+
+    @property
     def trust(self) -> dict[str, float]:
         """How much the user trusts each voter, for those whose model has another `weight` than 1."""
         models = {voter.name: voter.model for voter in self.voters} | {INSTANCE_VOTER: self.roles.instances}

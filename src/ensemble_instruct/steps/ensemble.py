@@ -109,7 +109,7 @@ def _learned(rows: Iterable[Answered], selection: Selection) -> Voters:
     looked_at = nsmallest(MOST_ROWS, rows, key=lambda row: row.instance.id)
     ballots = ballots_of(looked_at, replace(selection, weights=(ROUGE_L, ROUGE_L)))
     voted = [VotedRow(voter_names(row), ballot) for row, ballot in zip(looked_at, ballots, strict=True)]
-    return learn_voters(voted, dict(selection.trust))
+    return learn_voters(voted, dict(selection.trust), twins=dict(selection.twins))
 
 
 def _with_ratings(

@@ -69,6 +69,16 @@ class Voters:
     words: WordWeights = field(default_factory=WordWeights)
     kinship: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """How much two voters vouch for each other, 0 to 1, for those that are related; 1 for all others."""
+    twins: Mapping[str, str] = field(default_factory=dict)
+    """Voters that are another one under a second name, with that one; known also where nothing is learned."""
+
+    def is_aside(self, name: str) -> bool:
+        """Whether the outputs of a voter are neither chosen nor heard."""
+        return name in self.twins or (name in self.standings and bool(self.standings[name].set_aside))
+
+    def is_copy(self, name: str) -> bool:
+        """Whether a voter is set aside because another one says what it does."""
+        return name in self.twins or (name in self.standings and self.standings[name].set_aside == "copies")
 
     @cached_property
     def best(self) -> float:
@@ -83,18 +93,20 @@ def learn_voters(
     rows: Sequence[VotedRow],
     weights: Mapping[str, float] | None = None,
     coherence: Mapping[str, float | None] | None = None,
+    twins: Mapping[str, str] | None = None,
 ) -> Voters:
     """What some rows of a run say of its voters; nothing where there are fewer than 30.
 
     `weights` are the user's, 1 for a voter that it lacks; `coherence` is that of `coherence_of_voters`, if it is known.
+    `twins` are voters that are known to be another one, each with that one.
     """
     if len(rows) < LEAST_ROWS:
-        return Voters(len(rows))
+        return Voters(len(rows), twins=twins or {})
     tallies = tallies_of(rows)
     if coherence is None:
         coherence = coherence_of_voters(rows)
     repetition, agreement, number = _means(rows)
-    hearing = _Hearing(tallies, repetition, coherence)
+    hearing = _Hearing(tallies, repetition, coherence, twins or {})
     kept, reasons, likes = hearing.kept()
     kinship = hearing.kinship(kept)
     strengths = tallies.strengths(kept, kinship)
@@ -111,7 +123,7 @@ def learn_voters(
         for place, name in enumerate(tallies.names)
     }
     related = {(tallies.names[a], tallies.names[b]): share for (a, b), share in kinship.items()}
-    return Voters(len(rows), standings, tallies.words, related)
+    return Voters(len(rows), standings, tallies.words, related, twins or {})
 
 
 def _relative(voter: int, names: Sequence[str], kinship: Mapping[Pair, float]) -> str:
@@ -142,12 +154,13 @@ class _Hearing:
     tallies: Tallies
     repetition: Mapping[str, float]
     coherence: Mapping[str, float | None]
+    twins: Mapping[str, str]
 
     def kept(self) -> tuple[list[int], dict[int, SetAside], dict[int, str]]:
         """Who is left, why the others are not, and whom those are like that are set aside for that."""
-        kept = list(range(len(self.tallies.names)))
-        reasons: dict[int, SetAside] = {}
-        likes: dict[int, str] = {}
+        likes = {place: self.twins[name] for place, name in enumerate(self.tallies.names) if name in self.twins}
+        reasons: dict[int, SetAside] = dict.fromkeys(likes, "copies")
+        kept = [place for place in range(len(self.tallies.names)) if place not in likes]
         tests: tuple[tuple[SetAside, Callable[[list[int]], dict[int, float]]], ...] = (
             ("repeats", self._repeating),
             ("copies", lambda those: {voter: worth for voter, (worth, _) in self._copies(those).items()}),

@@ -90,6 +90,7 @@ def run(
     note_voters(status.voters.notes if status.voters else ())
     _print_licence_notes(config)
     _print_simulated(config)
+    _print_twins(config)
     if is_demo(config):
         with reading(out / "run.db") as connection:
             click.echo("\n".join(demo_lines(connection, config)))
@@ -110,6 +111,13 @@ def _print_simulated(config: Config) -> None:
     simulated = [name for name in config.used_models if config.models[name].provider == "scripted"]
     if simulated:
         click.echo(f"note: {', '.join(simulated)} are scripted: simulated models, not real ones", err=True)
+
+
+def _print_twins(config: Config) -> None:
+    """Which voters are the same model under another name."""
+    votes = "votes once" if config.strategy == "vouched" else "votes twice"
+    for name, first in config.twins.items():
+        click.echo(f"note: {name} is the same model as {first} and is asked the same: it {votes}", err=True)
 
 
 def warn_if_short(config: Config, kind: Kind, count: int) -> None:
@@ -176,6 +184,7 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     failed = list(dict.fromkeys(word.model for word in words if isinstance(word.reply, EnsembleInstructError)))
     if failed:
         raise ConfigError(f"{config_path}: no answer from {', '.join(failed)}; see above, mend it and check again")
+    _print_twins(config)
     for misplaced in driven(misplaced_models(config)):
         click.echo(f"warning: {misplaced}", err=True)
 
