@@ -17,10 +17,10 @@ from collections.abc import Callable
 from itertools import combinations
 
 from ensemble_instruct.agreement.selection import Selection
-from ensemble_instruct.records import Answered, Candidate, Example, Instance, Strategy
+from ensemble_instruct.records import OF_THREE, Answered, Candidate, Example, Instance, Strategy
 from ensemble_instruct.steps.ensemble import select
 
-STRATEGIES: tuple[Strategy, ...] = ("balanced", "consensus", "released", "algorithm1")
+STRATEGIES: tuple[Strategy, ...] = ("vouched", "balanced", "consensus", "released", "algorithm1")
 _VOCABULARY = 20_000
 
 
@@ -85,7 +85,7 @@ def main() -> None:
     print(f"{'way':<14}{'rows':>9}{'seconds':>9}{'us/row':>9}{'times':>8}{'kept':>9}")
     print(f"{'rouge-score':<14}{len(sample):>9,}{took:>9.2f}{1e6 * took / len(sample):>9.0f}{1:>8.1f}{'-':>9}")
     for strategy in STRATEGIES:
-        if options.voters != 2 and strategy not in ("balanced", "consensus"):
+        if options.voters != 2 and strategy in OF_THREE:
             continue
         before, _ = seconds(lambda: with_rouge_score(sample))
         took, kept = seconds(
