@@ -30,12 +30,12 @@ LONG = "confidence was found to rank hardly at all"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> tuple[Path, str]:
-    """A folder with the run `run` of unlike voters, and what the command said on stderr."""
+    """A folder with the run `run` of unlike voters, and what the command said."""
     folder = tmp_path_factory.mktemp("unlike")
     config(folder)
     done = forks.run(folder, ["run", "config.yaml", "--out", "run"], on_path(folder))
     assert done.returncode == 0, done.stderr
-    return folder, done.stderr
+    return folder, done.stdout
 
 
 @pytest.fixture
@@ -96,14 +96,15 @@ def test_the_card_says_where_confidence_does_not_rank(run: Path, finished_run: P
 def test_selecting_anew_says_the_notes_and_another_strategy_has_none(run: Path, cli: Cli, tmp_path: Path) -> None:
     env = on_path(tmp_path)
     beside = cli("select", run, "--to", "second.jsonl", "--min-confidence", "0", env=env)
-    assert beside.stderr.splitlines().count(COPY) == 1, beside.stderr
+    assert beside.stdout.splitlines().count(COPY) == 1, beside.stderr
     other = cli("select", run, "--strategy", "consensus", env=env)
     assert (other.returncode, other.stderr) == (0, "")
+    assert "note:" not in other.stdout
     status = read_status(run)
     assert status.voters is None
     assert status.selected is not None
     back = cli("select", run, "--strategy", "vouched", "--min-confidence", "0", env=env)
-    assert back.stderr.splitlines().count(COPY) == 1
+    assert back.stdout.splitlines().count(COPY) == 1
     assert read_status(run).voters is not None
 
 
@@ -111,12 +112,12 @@ def test_a_merged_run_has_learned_from_all_of_its_rows(run: Path, cli: Cli, tmp_
     config(tmp_path, 20, seed=7)
     env = on_path(tmp_path)
     small = cli("run", "config.yaml", "--out", "small", env=env)
-    assert small.stderr.splitlines().count(FEW) == 1
+    assert small.stdout.splitlines().count(FEW) == 1
     assert FEW in cli("status", "small").stdout
     assert "fewer than 30 rows" in (tmp_path / "small" / "report.html").read_text()
     merged = cli("merge", "small", "run", "--to", "both", env=env)
     assert merged.returncode == 0, merged.stderr
-    assert merged.stderr.splitlines().count(COPY) == 1
+    assert merged.stdout.splitlines().count(COPY) == 1
     seen, part = read_status(tmp_path / "both").voters, read_status(run).voters
     assert seen is not None
     assert part is not None

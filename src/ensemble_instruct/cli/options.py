@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -144,12 +144,6 @@ def note_missing(missing: str) -> None:
     """The last line of a command that made nothing, or nothing of a kind; `missing` is empty where it did."""
     if missing:
         click.echo(f"warning: {missing}", err=True)
-
-
-def note_voters(notes: Iterable[str]) -> None:
-    """What is to be known of the voters, at the end of a command that has chosen among their outputs."""
-    for note in notes:
-        click.echo(f"note: {note}", err=True)
 
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ensemble_instruct.cli.options import PATH, note_missing, note_voters
+from ensemble_instruct.cli.commands.status import note_lines
+from ensemble_instruct.cli.options import PATH, note_missing
 
 
 @click.command()
@@ -29,5 +30,6 @@ def merge(run_folders: tuple[Path, ...], to: Path) -> None:
         click.echo(summary.words)
     dropped = sum(summary.counts.values()) - summary.examples
     click.echo(f"{summary.examples} examples in {to / 'examples.jsonl'}; {dropped} rows dropped by step 5")
-    note_voters(read_voter_notes(to))
+    for line in note_lines(read_voter_notes(to)):
+        click.echo(line)
     note_missing(summary.missing)

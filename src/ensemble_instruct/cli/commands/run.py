@@ -18,7 +18,6 @@ from ensemble_instruct.cli.options import (
     config_argument,
     decontaminate_option,
     note_missing,
-    note_voters,
     preset_option,
     retry_option,
     set_option,
@@ -87,7 +86,6 @@ def run(
     _print_failures(status.failures)
     for kind in KINDS:
         warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
-    note_voters(status.voters.notes if status.voters else ())
     _print_licence_notes(config)
     _print_simulated(config)
     _print_twins(config)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ensemble_instruct.cli.options import PATH, note_missing, note_voters, selecting
+from ensemble_instruct.cli.commands.status import note_lines
+from ensemble_instruct.cli.options import PATH, note_missing, selecting
 
 if TYPE_CHECKING:
     from ensemble_instruct.agreement.selection import Selection
@@ -66,7 +67,8 @@ def select(
     click.echo(f"{summary.written} examples in {to}; the run's own files stay as they are")
     if summary.dropped:
         click.echo(f"{summary.dropped.total()} rows dropped by step 5, each in {to}.rejected.jsonl")
-    note_voters(summary.voter_notes)
+    for line in note_lines(summary.voter_notes):
+        click.echo(line)
     note_missing(summary.missing)
 
 
@@ -103,7 +105,8 @@ def replace_selection(
     click.echo(f"{summary.examples} examples in {examples}; {dropped} rows dropped by step 5")
     click.echo(f"{examples} was replaced: it has {summary.examples} rows, and had {selected.rows_before}")
     click.echo(f"the run keeps these settings, for `run` and `select`: {', '.join(_settings(selected.config))}")
-    note_voters(read_voter_notes(run_folder))
+    for line in note_lines(read_voter_notes(run_folder)):
+        click.echo(line)
     note_missing(summary.missing)
 
 

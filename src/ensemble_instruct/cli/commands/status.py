@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,17 +38,16 @@ def status(run_folder: Path) -> None:
     """Show where a run stands; works while it runs."""
     from ensemble_instruct.runs.status import read_status
 
-    stands = read_status(run_folder)
-    *lines, end = status_lines(stands)
-    notes = stands.voters.notes if stands.voters else ()
-    click.echo("\n".join([*lines, *(f"note: {note}" for note in notes), end]))
+    click.echo("\n".join(status_lines(read_status(run_folder))))
+
+
+def note_lines(notes: Iterable[str]) -> list[str]:
+    """What is to be known of the voters, as lines."""
+    return [f"note: {note}" for note in notes]
 
 
 def status_lines(status: Status) -> list[str]:
-    """The status in words: a line for each step and kind, then for each model and server, each voter, then the whole.
-
-    The notes on the voters are not among them.
-    """
+    """The status in words: a line for each step and kind, for each model and server, for each voter, then the whole."""
     from ensemble_instruct.agreement.voters.kept import words_line
 
     lines = [line for kind in KINDS for step in STEPS if (line := _step_line(status, step, kind))]
@@ -65,7 +64,8 @@ def status_lines(status: Status) -> list[str]:
         lines.append(f"outputs passed over in the rows that were kept: {passed_over}")
     lines += [*_voters(status.voters), *_selected(status.selected)]
     lines += [f"merged from {', '.join(status.merged)}"] if status.merged else []
-    return [*lines, *_costs(status), _whole(status)]
+    notes = note_lines(status.voters.notes if status.voters else ())
+    return [*lines, *_costs(status), *notes, _whole(status)]
 
 
 def _step_line(status: Status, step: Step, kind: Kind) -> str:
