@@ -135,10 +135,11 @@ class Maker:
                 self._keep(decide(row, self._selection, ballot), kind, wanted)
 
     def _keep(self, record: Example | Rejected, kind: Kind, wanted: int) -> None:
-        self.kept.add(record)
         if isinstance(record, Rejected):
+            self.kept.add(record)
             self._reject(record)
         elif self._positions["example"] < wanted:
+            self.kept.add(record)
             values = (kind, self._next("example"), record.instance.id, json.dumps(example_row(record)))
             self._insert("example", values)
 
@@ -189,7 +190,7 @@ class Maker:
             key = self._request("outputs", instance.kind, voter, text=text, tokens=tokens, prompt=prompt)
             candidates.append(Candidate(instance.id, voter, text, "stop", key.hex()))
             self._connection.execute(
-                "INSERT OR REPLACE INTO candidate VALUES (?, ?, ?, 'stop', ?)", (instance.id, voter, text, key)
+                "INSERT OR REPLACE INTO candidate VALUES (?, ?, ?, 'stop', ?, '[]')", (instance.id, voter, text, key)
             )
         return instance, tuple(candidates)
 
@@ -249,6 +250,7 @@ class Maker:
         self._insert("request", (
             key, step, kind, model, 1, packed, 1, None, 0, text, "stop", tokens, len(text) // 4 + 1, None,
             round(self.random.gammavariate(2, 0.4), 3), round(at + self.random.uniform(0, 20), 1), 0, 1,
+            0, "", "",
         ))  # fmt: skip
         return key
 
