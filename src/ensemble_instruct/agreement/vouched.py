@@ -98,7 +98,7 @@ def _marks(question: Question, electors: Sequence[int]) -> list[_Marks]:
                 coverage=_mean(votes, shared[place]),
                 repetition=repetition,
                 shortness=shortness(words),
-                strength=_strength(voters, question.voters[place]),
+                strength=_strength(question, question.voters[place]),
             )
         )
     return marks
@@ -108,8 +108,7 @@ def _vote(question: Question, place: int, other: int) -> float:
     """What the vote of another output counts for one: less from a relative, more where the user trusts its voter."""
     name, elector = question.voters[place], question.voters[other]
     voters = question.view.voters
-    standing = voters.standings.get(elector)
-    return voters.kinship.get((name, elector), 1.0) * (standing.weight if standing else 1.0)
+    return voters.kinship.get((name, elector), 1.0) * voters.weights.get(elector, 1.0)
 
 
 def _mean(votes: Sequence[tuple[int, float]], values: Sequence[float]) -> float:
@@ -117,10 +116,14 @@ def _mean(votes: Sequence[tuple[int, float]], values: Sequence[float]) -> float:
     return math.fsum([vote * values[other] for other, vote in votes]) / total if total else 0.0
 
 
-def _strength(voters: Voters, name: str) -> float:
-    """The logarithm of a voter's share of the strongest one's strength, 0 at most."""
+def _strength(question: Question, name: str) -> float:
+    """The logarithm of a voter's share of the strongest one's strength, 0 at most; of its weight if none is known."""
+    voters = question.view.voters
     standing = voters.standings.get(name)
-    if standing is None or not voters.best:
+    if not voters.standings:
+        share = voters.weights.get(name, 1.0) / max(voters.weights.get(each, 1.0) for each in question.voters)
+    elif standing is None or not voters.best:
         return 0.0
-    share = standing.strength * standing.weight / voters.best
+    else:
+        share = standing.strength * standing.weight / voters.best
     return max(_LEAST_STRENGTH, math.log(share)) if share > 0 else _LEAST_STRENGTH

@@ -71,6 +71,8 @@ class Voters:
     """How much two voters vouch for each other, 0 to 1, for those that are related; 1 for all others."""
     twins: Mapping[str, str] = field(default_factory=dict)
     """Voters that are another one under a second name, with that one; known also where nothing is learned."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """How much the user trusts each voter, 1 for one that is not there; the user may know that before anything else."""
 
     def is_aside(self, name: str) -> bool:
         """Whether the outputs of a voter are neither chosen nor heard."""
@@ -100,8 +102,9 @@ def learn_voters(
     `weights` are the user's, 1 for a voter that it lacks; `coherence` is that of `coherence_of_voters`, if it is known.
     `twins` are voters that are known to be another one, each with that one.
     """
+    weights = weights or {}
     if len(rows) < LEAST_ROWS:
-        return Voters(len(rows), twins=twins or {})
+        return Voters(len(rows), twins=twins or {}, weights=weights)
     tallies = tallies_of(rows)
     if coherence is None:
         coherence = coherence_of_voters(rows)
@@ -110,6 +113,8 @@ def learn_voters(
     kept, reasons, likes = hearing.kept()
     kinship = hearing.kinship(kept)
     strengths = tallies.strengths(kept, kinship)
+    for place, twin in reversed(likes.items()):  # a copy is as strong as what it is a copy of, which vouches for it
+        strengths[place] = strengths[tallies.names.index(twin)]
     standings = {
         name: VoterStanding(
             name=name,
@@ -118,12 +123,12 @@ def learn_voters(
             agreement=agreement[name],
             set_aside=reasons.get(place, ""),
             like=likes.get(place, _relative(place, tallies.names, kinship)),
-            weight=(weights or {}).get(name, 1.0),
+            weight=weights.get(name, 1.0),
         )
         for place, name in enumerate(tallies.names)
     }
     related = {(tallies.names[a], tallies.names[b]): share for (a, b), share in kinship.items()}
-    return Voters(len(rows), standings, tallies.words, related, twins or {})
+    return Voters(len(rows), standings, tallies.words, related, twins or {}, weights)
 
 
 def _relative(voter: int, names: Sequence[str], kinship: Mapping[Pair, float]) -> str:
@@ -164,8 +169,8 @@ class _Hearing:
         tests: tuple[tuple[SetAside, Callable[[list[int]], dict[int, float]]], ...] = (
             ("repeats", self._repeating),
             ("copies", lambda those: {voter: worth for voter, (worth, _) in self._copies(those).items()}),
-            ("runs_on", self._running_on),
             ("off_topic", self._off_topic),
+            ("runs_on", self._running_on),
             ("weak", self._weak),
         )
         while True:
@@ -239,13 +244,21 @@ class _Hearing:
         }
 
     def _off_topic(self, kept: list[int]) -> dict[int, float]:
-        chance, kinship = self.tallies.by_chance(kept), self.kinship(kept)
-        shared = self.tallies.vouched(kept, kinship)
-        return {
-            voter: shared[voter] / chance[voter] if chance[voter] else 0.0
-            for voter in kept
-            if shared[voter] < _OFF_TOPIC * chance[voter] or not self.tallies.own(voter)
-        }
+        """Who shares little with others; by relatives too where else nobody would share anything.
+
+        Beside one that is off topic two that are not look like relatives.
+        """
+        chance, hit = self.tallies.by_chance(kept), dict[int, float]()
+        for kinship in (self.kinship(kept), {}):
+            shared = self.tallies.vouched(kept, kinship)
+            hit = {
+                voter: shared[voter] / chance[voter] if chance[voter] else 0.0
+                for voter in kept
+                if shared[voter] < _OFF_TOPIC * chance[voter] or not self.tallies.own(voter)
+            }
+            if len(hit) < len(kept):
+                break
+        return hit
 
     def _weak(self, kept: list[int]) -> dict[int, float]:
         every = self.tallies.strengths(kept, self.kinship(kept))

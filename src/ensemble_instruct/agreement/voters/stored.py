@@ -23,6 +23,7 @@ def noted(voters: Voters) -> dict[str, str]:
         "voters": [asdict(standing) for _, standing in sorted(voters.standings.items())],
         "twins": dict(sorted(voters.twins.items())),
         "relatives": [[*pair, share] for pair, share in sorted(voters.kinship.items())],
+        "weights": dict(sorted(voters.weights.items())),
     }
     frequent = {word: rows for word, rows in sorted(voters.words.frequency.items()) if rows > _ONCE}
     once = [word for word, rows in sorted(voters.words.frequency.items()) if rows == _ONCE]
@@ -40,5 +41,6 @@ def voters_of(notes: dict[str, str]) -> Voters | None:
         {values["name"]: VoterStanding(**values) for values in known["voters"]},
         WordWeights(words["rows"], words["of"] | dict.fromkeys(words["once"], _ONCE)),
         {(one, other): share for one, other, share in known["relatives"]},
-        known["twins"],
+        known.get("twins", {}),
+        known.get("weights", {}),
     )
