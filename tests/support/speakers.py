@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
-from ensemble_instruct.records import INSTANCE_VOTER, Answered, Candidate, Instance
+from ensemble_instruct.records import Answered, Candidate, Instance, Kind
 
 Row = dict[str, str]
 Speaker = Callable[[int, Row], str]
@@ -34,10 +34,11 @@ def speech(name: str, number: int, share: float) -> str:
     own = ["".join(drawing.choices(_SYLLABLES, k=4)) for _ in range(5)]
     points = [*known, *own]
     drawing.shuffle(points)
-    return " ".join(f"{point} is a {drawing.choice(known)} of {words[place % 3]}." for place, point in enumerate(points))
+    sentences = (f"{point} is a {drawing.choice(known)} of {words[place % 3]}." for place, point in enumerate(points))
+    return " ".join(sentences)
 
 
-def spoken(shares: Mapping[str, float], rows: int = 40, **others: Speaker) -> list[Row]:
+def spoken(shares: Mapping[str, float], rows: int = 40, /, **others: Speaker) -> list[Row]:
     """The outputs of some voters by what share they know, and of others by what they make of that."""
     made = []
     for number in range(rows):
@@ -51,10 +52,7 @@ def answered(rows: list[Row], instructions: list[str] | None = None) -> list[Ans
     made = []
     for number, (row, task) in enumerate(zip(rows, instructions or tasks(len(rows)), strict=True)):
         (_, own), *rest = row.items()
-        kind = "output_only" if number % 2 else "input_output"
+        kind: Kind = "output_only" if number % 2 else "input_output"
         instance = Instance(kind=kind, instruction=task, input="" if number % 2 else "x", output=own)
         made.append(Answered(instance, tuple(Candidate(instance.id, name, text) for name, text in rest)))
     return made
-
-
-INSTANCE = INSTANCE_VOTER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ensemble_instruct.agreement.ballots import Ballot
@@ -57,8 +57,12 @@ def shortness(words: int) -> float:
     return math.log1p(_LONG) - math.log1p(min(words, _LONG))
 
 
-def highest(ballot: Ballot, ranked: Sequence[float], places: Sequence[int]) -> Choice:
-    """The output that ranks highest among those in these places; its number is the confidence."""
+def highest(ballot: Ballot, ranked: Sequence[float], places: Sequence[int], form: Callable[[str], str] = str) -> Choice:
+    """The output that ranks highest among those in these places; its number is the confidence.
+
+    Of equal ones their forms decide before the texts do.
+    """
+    forms = {place: form(ballot.outputs[place]) for place in places}
     if not places:
         return nothing(ballot)
     # the whole key, down to the text itself, so that the order of the voters never matters
@@ -69,6 +73,8 @@ def highest(ballot: Ballot, ranked: Sequence[float], places: Sequence[int]) -> C
             -ranked[place],
             ballot.repetition[place],
             -ballot.words[place],
+            len(forms[place]),
+            forms[place],
             len(ballot.outputs[place]),
             ballot.outputs[place],
         ),

@@ -108,7 +108,10 @@ def ensemble(
     texts = [(row.instance, list(row.outputs.values())) for row in table]
     ballots = ballots_for(texts, selection, comparers)
     ratings: Sequence[Ratings] = [()] * len(table) if rater is None else rater(texts)
-    choices = _choices(table, ballots, ratings, selection)
+    view = _view(table, ballots, strategy) if strategy in WITH_A_VIEW else View()
+    if any(map(view.voters.is_aside, view.voters.standings)):
+        ballots = ballots_for(texts, selection, comparers, [view.voters.heard(tuple(row.outputs)) for row in table])
+    choices = _choices(table, ballots, ratings, selection, view)
     if keep is not None:
         choices = _shared(choices, [row.key for row in table], keep)
     return [_selected(choice, row.outputs, ballot) for choice, row, ballot in zip(choices, table, ballots, strict=True)]
@@ -141,10 +144,9 @@ def _table(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None, *, is_stri
 
 
 def _choices(
-    table: Sequence[_Row], ballots: Sequence[Ballot], ratings: Sequence[Ratings], selection: Selection
+    table: Sequence[_Row], ballots: Sequence[Ballot], ratings: Sequence[Ratings], selection: Selection, view: View
 ) -> list[Choice]:
     """What the strategy chooses in each row, with all rows in view."""
-    view = _view(table, ballots, selection.strategy) if selection.strategy in WITH_A_VIEW else View()
     return [
         decided(
             Question(ballot, tuple(row.outputs), row.key, view, selection.threshold, rated),

@@ -34,10 +34,11 @@ from ensemble_instruct.agreement.figures import (
     words_of,
 )
 from ensemble_instruct.agreement.labelled import Label, LabelledTasks, read_labelled_tasks
+from ensemble_instruct.agreement.selection import NOTHING_LEARNED
 from ensemble_instruct.agreement.strategies import choose
 from ensemble_instruct.agreement.task_ballots import as_task_asks
 from ensemble_instruct.agreement.utilities import utility_weights
-from ensemble_instruct.agreement.voters.learned import learn_voters
+from ensemble_instruct.agreement.voters.learned import Voters, learn_voters
 from ensemble_instruct.agreement.voters.standing import Standing, View
 from ensemble_instruct.agreement.voters.tallies import VotedRow, coherence_of_voters
 from ensemble_instruct.errors import UsageError
@@ -241,6 +242,8 @@ def picks_of(
         by_task = _as_tasks_ask(benchmark, rows) if benchmark.is_by_rouge_l else rows
         view = _view(rows, by_task, coherence)
         strengths.append(view.strength)
+        if benchmark.is_by_rouge_l and any(map(view.voters.is_aside, view.voters.standings)):
+            by_task = _as_tasks_ask(benchmark, rows, view.voters)
         ballots_of: dict[Strategy, list[_Row]] = {"vouched": by_task, **dict.fromkeys(OF_THREE, by_original)}
         for name in strategies:
             cells[name].append([_cell(row, view, name) for row in ballots_of.get(name, rows)])
@@ -268,10 +271,10 @@ def _rows(benchmark: LabelledTasks, ballots: Sequence[Ballot], places: Sequence[
     return rows
 
 
-def _as_tasks_ask(benchmark: LabelledTasks, rows: Sequence[_Row]) -> list[_Row]:
+def _as_tasks_ask(benchmark: LabelledTasks, rows: Sequence[_Row], voters: Voters = NOTHING_LEARNED) -> list[_Row]:
     """The same rows with the ballots of the strategy `vouched`."""
     return [
-        replace(row, ballot=as_task_asks(row.ballot, task.instance))
+        replace(row, ballot=as_task_asks(row.ballot, task.instance, heard=voters.heard(row.voters)))
         for row, task in zip(rows, benchmark.tasks, strict=True)
     ]
 

@@ -25,6 +25,7 @@ from ensemble_instruct.agreement.utilities import (
     mixed,
     normalised_weights,
 )
+from ensemble_instruct.agreement.voters.learned import Voters
 from ensemble_instruct.agreement.voters.standing import View
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config
@@ -65,6 +66,8 @@ LEAST_RATING = 0.5
 """The default of `min_confidence` for the strategy `judged`: a mean rating of 3 of 5."""
 _WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "reward", "single")
 """Strategies of which an example needs no confidence by default."""
+NOTHING_LEARNED = Voters()
+"""Of any voter."""
 _ANY = 1e-9
 """A confidence above none."""
 BOUNDS = ("min_confidence", "keep")
@@ -253,13 +256,21 @@ def voices_of(row: Answered) -> tuple[Candidate, ...]:
     return (Candidate(instance.id, INSTANCE_VOTER, instance.output, request_key=instance.request_key), *row.candidates)
 
 
-def ballots_of(rows: Sequence[Answered], selection: Selection, comparers: Comparers = PURE) -> list[Ballot]:
+def ballots_of(
+    rows: Sequence[Answered], selection: Selection, comparers: Comparers = PURE, voters: Voters = NOTHING_LEARNED
+) -> list[Ballot]:
     """The ballot of each row; no output must only repeat its input (or its instruction)."""
-    return ballots_for([(row.instance, outputs_of(row)) for row in rows], selection, comparers)
+    heard = [voters.heard(voter_names(row)) for row in rows]
+    return ballots_for([(row.instance, outputs_of(row)) for row in rows], selection, comparers, heard)
 
 
-def ballots_for(texts: Sequence[Texts], selection: Selection, comparers: Comparers = PURE) -> list[Ballot]:
-    """The same for outputs of which it makes no difference who gave them."""
+def ballots_for(
+    texts: Sequence[Texts],
+    selection: Selection,
+    comparers: Comparers = PURE,
+    heard: Sequence[tuple[int, ...]] | None = None,
+) -> list[Ballot]:
+    """The same for outputs of which it makes no difference who gave them, but for the places that are heard in each."""
     if selection.strategy in OF_THREE:
         return [original_ballot(outputs, _echoed(instance)) for instance, outputs in texts]
     ballots: dict[int, Ballot] = {}
@@ -270,7 +281,9 @@ def ballots_for(texts: Sequence[Texts], selection: Selection, comparers: Compare
         matrices = [None] * len(places) if weights == ROUGE_L else mixed(weights, comparers, of_kind)
         for place, (instance, outputs), matrix in zip(places, of_kind, matrices, strict=True):
             if selection.strategy == "vouched":
-                ballots[place] = task_ballot(instance, outputs, matrix, with_results=selection.results)
+                ballots[place] = task_ballot(
+                    instance, outputs, matrix, with_results=selection.results, heard=heard[place] if heard else ()
+                )
             else:
                 ballots[place] = ballot(outputs, _echoed(instance), matrix)
     return [ballots[place] for place in range(len(texts))]

@@ -23,14 +23,19 @@ _RESULT = 0.8
 
 
 def task_ballot(
-    instance: Instance, outputs: Sequence[str], matrix: Matrix | None = None, *, with_results: bool = True
+    instance: Instance,
+    outputs: Sequence[str],
+    matrix: Matrix | None = None,
+    *,
+    with_results: bool = True,
+    heard: Sequence[int] = (),
 ) -> Ballot:
     """The ballot of the outputs for an instance; `with_results`: whether the results of long outputs count.
 
-    A `matrix` is that of another utility, and stands as it is.
+    A `matrix` is that of another utility, and stands as it is. `heard`: see `as_task_asks`.
     """
-    with_contents = ballot_with_contents(instance, outputs, matrix)
-    return with_contents if matrix is not None else as_task_asks(with_contents, instance, with_results=with_results)
+    plain = ballot_with_contents(instance, outputs, matrix)
+    return plain if matrix is not None else as_task_asks(plain, instance, with_results=with_results, heard=heard)
 
 
 def ballot_with_contents(instance: Instance, outputs: Sequence[str], matrix: Matrix | None = None) -> Ballot:
@@ -41,13 +46,17 @@ def ballot_with_contents(instance: Instance, outputs: Sequence[str], matrix: Mat
     return replace(plain, contents=tuple(map(content_of, tokens)), task=task)
 
 
-def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = True) -> Ballot:
-    """A ballot by how alike texts are, with the agreement that is asked for where outputs are short or have results."""
+def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = True, heard: Sequence[int] = ()) -> Ballot:
+    """A ballot by how alike texts are, with the agreement that is asked for where outputs are short or have results.
+
+    Which it is, only the outputs in the places `heard` tell, or all: a voter that is set aside has no say in it.
+    """
     outputs, alike = ballot.outputs, ballot.matrix
-    filled = [length for length, text in zip(ballot.words, outputs, strict=True) if text.strip()]
+    heard = heard or range(len(outputs))
+    filled = [ballot.words[place] for place in heard if outputs[place].strip()]
     if not filled:
         return ballot
-    results = results_of(outputs) if with_results and max(filled) > FEW_WORDS else ()
+    results = results_of(outputs, heard) if with_results and max(filled) > FEW_WORDS else ()
 
     def by_result(i: int, j: int) -> float:
         if not (results[i] and results[j]):

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from ensemble_instruct.agreement.choices import REPETITION, SHORTNESS, Choice, Question, highest, nothing, shortness
 from ensemble_instruct.agreement.content import shared_words
-from ensemble_instruct.agreement.voters.learned import Voters
 
 _COVERAGE = 0.35
 """What it weighs that an output has all that the others say."""
@@ -63,10 +62,9 @@ def vouched(question: Question) -> Choice:
     counting = [place for place, counts in enumerate(ballot.counts) if counts]
     if not counting:
         return nothing(ballot)
-    heard = [place for place, name in enumerate(question.voters) if not voters.is_aside(name)]
-    marks = _marks(question, heard if len(heard) > 1 else range(len(question.voters)))
-    places = [place for place in counting if place in heard]
-    choice = highest(ballot, [each.rank for each in marks], places or counting)
+    marks = _marks(question, voters.heard(question.voters))
+    places = [place for place in counting if not voters.is_aside(question.voters[place])]
+    choice = highest(ballot, [each.rank for each in marks], places or counting, _spaced)
     confidence = marks[choice.place].confidence if places and choice.place is not None else 0.0
     return replace(
         choice,
@@ -82,6 +80,11 @@ def _is_agreed_on(question: Question, place: int) -> bool:
         return True
     same = [name for name, agreement in zip(question.voters, question.ballot.matrix[place], strict=True) if agreement]
     return any(not question.view.voters.is_copy(name) for name in same)
+
+
+def _spaced(text: str) -> str:
+    """By which of two equal outputs one is chosen: a copy in other white space makes no difference."""
+    return " ".join(text.split())
 
 
 def _marks(question: Question, electors: Sequence[int]) -> list[_Marks]:

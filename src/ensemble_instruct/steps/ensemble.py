@@ -26,6 +26,7 @@ from ensemble_instruct.agreement.ballots import (
 )
 from ensemble_instruct.agreement.ratings import Rater, Ratings
 from ensemble_instruct.agreement.selection import (
+    NOTHING_LEARNED,
     WITH_A_VIEW,
     Comparers,
     Selection,
@@ -97,11 +98,11 @@ class _AllBallots:
 
 
 def _with_ballots(
-    rows: Iterable[Answered], selection: Selection, comparers: Comparers
+    rows: Iterable[Answered], selection: Selection, comparers: Comparers, voters: Voters = NOTHING_LEARNED
 ) -> Iterator[tuple[Answered, Ballot]]:
     source, together = iter(rows), _FEW if all(map(is_pure, selection.weights)) else _TOGETHER
     while some := list(islice(source, together)):
-        yield from zip(some, ballots_of(some, selection, comparers), strict=True)
+        yield from zip(some, ballots_of(some, selection, comparers, voters), strict=True)
 
 
 def _learned(rows: Iterable[Answered], selection: Selection) -> Voters:
@@ -227,7 +228,7 @@ def select(
     if selection.strategy == "vouched":
         view = View(voters=_learned(read(), selection))
         learned(view.voters)
-        ballots = _with_ballots(read(), selection, comparers)
+        ballots = _with_ballots(read(), selection, comparers, view.voters)
         decided = (decide(row, selection, ballot, view, filters) for row, ballot in ballots)
     elif selection.strategy in WITH_A_VIEW:
         every = _AllBallots(read(), selection, comparers)

@@ -77,15 +77,15 @@ _AMOUNT = re.compile(r"-?\d+(?:\.\d+)?")
 _UNIT = re.compile(r" [^\W\d_]+(?: [^\W\d_]+)*|%|\u00b0[cf]?")
 
 
-def results_of(outputs: Sequence[str]) -> tuple[str, ...]:
+def results_of(outputs: Sequence[str], heard: Sequence[int] = ()) -> tuple[str, ...]:
     """For each output the form of its result, empty where it has none; nothing at all unless most outputs have one.
 
-    An output that is a result and nothing else counts as having one where others end in one.
+    An output that is a result and nothing else counts as having one where others end in one. Of which it must be most:
+    of those in the places `heard`, or of all.
     """
     found = [result_of(text) for text in outputs]
-    reasoned = sum(map(bool, found))
-    filled = [place for place, text in enumerate(outputs) if text.strip()]
-    if not reasoned:
+    filled = [place for place in heard or range(len(outputs)) if outputs[place].strip()]
+    if not any(found[place] for place in filled):
         return ()
     found = [result or _whole(text) for result, text in zip(found, outputs, strict=True)]
     known = sum(1 for place in filled if found[place])

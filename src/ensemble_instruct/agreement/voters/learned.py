@@ -74,6 +74,11 @@ class Voters:
     weights: Mapping[str, float] = field(default_factory=dict)
     """How much the user trusts each voter, 1 for one that is not there; the user may know that before anything else."""
 
+    def heard(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The places of the voters that are not set aside; all of them where these are not even two."""
+        heard = [place for place, name in enumerate(names) if not self.is_aside(name)]
+        return tuple(heard if len(heard) > 1 else range(len(names)))
+
     def is_aside(self, name: str) -> bool:
         """Whether the outputs of a voter are neither chosen nor heard."""
         return name in self.twins or (name in self.standings and bool(self.standings[name].set_aside))
