@@ -1,6 +1,7 @@
 """How well `vouched` chooses, beside `balanced`: against labels, with bad voters, and with constants chosen elsewhere.
 
     .venv/bin/python benchmarks/voters.py choosing FILE ... [--like] [--sizes 3 5 8] [--subsets 60] [--seed 0]
+    .venv/bin/python benchmarks/voters.py confidence FILE ... [--like] [--sizes 3 5] [--subsets 20]
     .venv/bin/python benchmarks/voters.py bad-voters FILE ... [--like] [--sizes 3 5] [--subsets 3]
     .venv/bin/python benchmarks/voters.py cross-validation FILE ... [--sizes 3 5] [--subsets 12]
     .venv/bin/python benchmarks/voters.py languages FILE ... [--sizes 3 5] [--subsets 20]
@@ -13,6 +14,8 @@ models (always the same for a seed); `--like` takes only those whose models' mea
                       has, and for preferences the same without what length is worth; for references what is kept
     bad-voters        one bad voter more (`bad_voters` says which): points lost, mean of all sets and the worst set
     cross-validation  the constants of `vouched` picked on other tasks and other models than they are tested on
+    confidence        how well that of `vouched` ranks rows whose chosen output is short or has over 50 words, how many
+                      of them are below the threshold, and what these score, beside the others
     languages         the same texts without stop words, in other letters, and written without spaces
 
 Prints tables and keeps nothing.
@@ -42,9 +45,11 @@ from ensemble_instruct.agreement.figures import (
     length_slope,
     mean,
     score_of,
+    spearman,
     without_length,
 )
 from ensemble_instruct.agreement.labelled import LabelledTasks, read_labelled_tasks
+from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.agreement.voters import learned
 from ensemble_instruct.records import Strategy
 
@@ -61,6 +66,10 @@ GRID = [
 """Constants to pick from: share of the strongest below which a voter is set aside; weights of coverage and strength."""
 OURS = (0.4, 0.35, 0.7)
 """Those of the package."""
+LONG = 50
+"""Words up to which an output is short."""
+FEWEST = 20
+"""Rows of a subset that are ranked."""
 FOLDS = 3
 """Of the tasks, and of the models: a fold is tested, the others are for picking."""
 
@@ -109,6 +118,28 @@ def choosing(benchmark: LabelledTasks, size: int, places: Sequence[tuple[int, ..
         elif score.kept_score is not None and score.kept_interval is not None:
             line += f"; kept {_with_interval(score.kept_score, score.kept_interval)}"
         print(line, flush=True)
+
+
+def confidence(benchmark: LabelledTasks, size: int, places: Sequence[tuple[int, ...]]) -> None:
+    """Print how well the confidence of `vouched` ranks, and what the default threshold drops."""
+    scores, words = tables(benchmark)
+    least = Selection("vouched").least("output_only")
+    picked = picks([subset_of(benchmark, each) for each in places], "vouched")
+    values, lengths = picked.of(scores), picked.of(words)
+    for name, rows in ((f"up to {LONG} words", lengths <= LONG), (f"over {LONG} words", lengths > LONG)):
+        low = rows & (picked.confidence < least)
+        ranks = [
+            spearman(*(numbers[at][own] for numbers in (picked.confidence, values)))
+            for at, own in enumerate(rows)
+            if own.sum() >= FEWEST
+        ]
+        print(
+            f"  K = {size}, {name:<15} {100 * rows.mean():5.1f} % of the rows; Spearman "
+            f"{float(mean(np.array(ranks))):+.2f}; below {least:g}: {100 * low.sum() / max(1, rows.sum()):.1f} %, "
+            f"which score {float(values[low].mean()) if low.any() else 0:.1f}, "
+            f"the others {values[rows & ~low].mean():.1f}",
+            flush=True,
+        )
 
 
 def _with_interval(value: float, interval: tuple[float, float]) -> str:
@@ -220,7 +251,7 @@ def languages(rows: Rows, sizes: Sequence[int], subsets: int, seed: int) -> None
 def main(arguments: Iterable[str] | None = None) -> None:
     """Read the arguments and run."""
     parser: Any = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("question", choices=["choosing", "bad-voters", "cross-validation", "languages"])
+    parser.add_argument("question", choices=["choosing", "confidence", "bad-voters", "cross-validation", "languages"])
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="rows with a reference or preferences")
     parser.add_argument("--like", action="store_true", help="only models of like strength")
     parser.add_argument("--sizes", type=int, nargs="+", default=[3, 5], metavar="K", help="models of a subset (3 5)")
@@ -238,9 +269,9 @@ def main(arguments: Iterable[str] | None = None) -> None:
         elif options.question == "languages":
             languages(rows_of(benchmark), options.sizes, options.subsets, options.seed)
         for size in options.sizes:
-            if options.question == "choosing":
+            if options.question in ("choosing", "confidence"):
                 places = drawn(tables(benchmark)[0], size, options.subsets, options.seed, like=options.like)
-                choosing(benchmark, size, places)
+                (choosing if options.question == "choosing" else confidence)(benchmark, size, places)
             elif options.question == "cross-validation":
                 cross_validation(benchmark, size, options.subsets, options.seed)
 

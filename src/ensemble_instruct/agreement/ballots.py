@@ -67,9 +67,15 @@ def ballot(outputs: Sequence[str], source: str = "", matrix: Matrix | None = Non
 
 
 def ballot_of_tokens(
-    outputs: Sequence[str], tokens: Sequence[Sequence[str]], source: str, matrix: Matrix | None = None
+    outputs: Sequence[str],
+    tokens: Sequence[Sequence[str]],
+    source: str,
+    matrix: Matrix | None = None,
+    *,
+    contents: tuple[Content, ...] = (),
+    task: frozenset[str] = frozenset(),
 ) -> Ballot:
-    """The same, for outputs whose tokens (`word_tokens`, stemmed) are there already."""
+    """The same, for outputs whose tokens (`word_tokens`, stemmed) are there already, and what they say, if it is."""
     answers = Answers((*outputs, source))
     return Ballot(
         outputs=tuple(outputs),
@@ -79,6 +85,8 @@ def ballot_of_tokens(
         counts=tuple(
             bool(text.strip()) and not answers.same(place, len(outputs)) for place, text in enumerate(outputs)
         ),
+        contents=contents,
+        task=task,
     )
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import filterfalse
 
 from ensemble_instruct.rouge import word_tokens
 
@@ -138,8 +139,7 @@ def content_of(tokens: Sequence[str]) -> Content:
 
 def content_words(tokens: Sequence[str]) -> frozenset[str]:
     """The distinct tokens without function words; all of them where nothing else is left."""
-    words = frozenset(tokens)
-    return (words - function_words()) or words
+    return frozenset(filterfalse(function_words().__contains__, tokens)) or frozenset(tokens)
 
 
 @cache

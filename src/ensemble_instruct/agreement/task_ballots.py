@@ -42,8 +42,8 @@ def ballot_with_contents(instance: Instance, outputs: Sequence[str], matrix: Mat
     """The same as `ballot` gives, and what each output says."""
     tokens = [word_tokens(text, stem=True) for text in outputs]
     task = content_words(word_tokens(_text(instance), stem=True))
-    plain = ballot_of_tokens(outputs, tokens, source_of(instance.instruction, instance.input), matrix)
-    return replace(plain, contents=tuple(map(content_of, tokens)), task=task)
+    source, contents = source_of(instance.instruction, instance.input), tuple(map(content_of, tokens))
+    return ballot_of_tokens(outputs, tokens, source, matrix, contents=contents, task=task)
 
 
 def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = True, heard: Sequence[int] = ()) -> Ballot:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from ensemble_instruct.agreement.choices import REPETITION, SHORTNESS, Choice, Question, highest, nothing, shortness
 from ensemble_instruct.agreement.content import shared_words
@@ -24,8 +25,7 @@ _LEAST_STRENGTH = -2.0
 """Logarithm of a voter's share of the strongest one's strength, below which there is no difference."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Marks:
+class _Marks(NamedTuple):
     """What speaks for one output."""
 
     agreement: float

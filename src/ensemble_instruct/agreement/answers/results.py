@@ -29,8 +29,6 @@ _RESULT_IS = re.compile(
     rf"({_VALUE}|(?-i:{_LETTER}))(?=[.!?,;]?(?:\s|$))",
     re.IGNORECASE,
 )
-_STATING = ("answer", "result", "solution")
-"""Of which the two have one: most texts have none, and that is cheap to see."""
 _LABEL = (
     "answer|ans|result|solution|total|sum|antwort|lösung|ergebnis|summe|réponse|résultat|somme|respuesta|resultado|"
     "solución|suma|risposta|risultato|soluzione|somma|resposta|solução|soma|antwoord|svar|odpowiedź|wynik|odpověď|"
@@ -65,8 +63,6 @@ _DECORATION = re.compile(
     r"\\(?:text|mathrm|mathbf)\{([^{}]*)\}"
 )
 """Marks around a result."""
-_MARKS = "*_`\\$"
-"""Of which each of them has one."""
 _TEX = (
     (re.compile(r"\\[!,; ]|\{,\}(?=\d{3})"), ""),
     (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"\1/\2"),
@@ -135,7 +131,7 @@ def _last(found: Sequence[str]) -> str:
 def _stated(plain: str) -> str:
     """What the last sentence that states an answer says it is."""
     lower = plain.lower()
-    if not any(word in lower for word in _STATING):
+    if "answer" not in lower and "result" not in lower and "solution" not in lower:
         return ""
     found = _last(_ANSWER_IS.findall(plain))
     if not found or _NO_RESULT.match(found):
@@ -160,8 +156,13 @@ def _whole(text: str) -> str:
     return "" if is_long else _plain(text)
 
 
+def _is_marked(text: str) -> bool:
+    """Whether a text may have marks around a result; most have none of their characters, which is cheap to see."""
+    return "*" in text or "_" in text or "`" in text or "\\" in text or "$" in text
+
+
 def _undecorated(text: str) -> str:
-    return _DECORATION.sub(r"\1", text) if any(mark in text for mark in _MARKS) else text
+    return _DECORATION.sub(r"\1", text) if _is_marked(text) else text
 
 
 def _plain(text: str) -> str:
