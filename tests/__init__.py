@@ -1,6 +1,8 @@
 """The tests, a room for each package that they test, and what the rooms share.
 
 agreement   ballots, utilities and strategies; step 5 over many rows; evaluation
+    answers     when short answers are the same; what is a result
+    voters      what a run teaches of its voters
 cli         what the commands say and refuse, logs, what a start loads
 config      a config is read, completed, or refused by line and key
 demo        the toy tasks, the tiny models, the simulated ones

@@ -161,6 +161,7 @@ print(json.dumps([noted(found[0]), made]))
 """
 
 
+@pytest.mark.slow
 def test_another_process_learns_and_chooses_the_same_to_the_byte() -> None:
     outputs = {
         subprocess.run(
@@ -173,6 +174,7 @@ def test_another_process_learns_and_chooses_the_same_to_the_byte() -> None:
     assert json.loads(notes["voters"])["relatives"]
 
 
+@pytest.mark.slow
 @needs_shared
 @pytest.mark.parametrize("again", GOLDEN)
 @pytest.mark.parametrize("name", ["aaa", "zzz"])
