@@ -67,6 +67,13 @@ def test_a_voter_that_is_of_no_use_is_set_aside_with_the_reason(what: str, share
     assert choices(rows, tasks(40)) == choices(spoken(shares), tasks(40))
 
 
+def test_a_voter_that_says_most_of_what_terse_ones_do_and_more_is_the_strongest() -> None:
+    rows = spoken({INSTANCE_VOTER: 0.3, "bob": 0.35, "eve": 0.3, "far": 0.85}, 60)
+    voters = learned(rows)
+    assert not any(standing.set_aside for standing in voters.standings.values())
+    assert voters.standings["far"].strength == max(standing.strength for standing in voters.standings.values())
+
+
 def test_a_copy_is_as_strong_as_what_it_copies_and_names_it() -> None:
     voters = learned(spoken(THREE, copy=lambda number, row: row["bob"])).standings
     assert (voters["copy"].like, voters["copy"].strength) == ("bob", voters["bob"].strength)

@@ -24,8 +24,9 @@ LEAST_ROWS = 30
 """Below these, what a run says of its voters means little, and nothing is learned."""
 _REPETITION = 0.3
 """Mean repetition above which a voter is set aside."""
-_COPY = 0.25
-"""A voter has all that another says where it lacks less than this share of what voters lack of each other usually."""
+_COPY, _WHOLE = 0.25, 0.1
+"""Shares of what voters lack of each other usually: two are copies that lack less than the first of each other; one
+that lacks less than the second of another has it whole. A strong voter says most of what terse ones do, not all."""
 _RELATIVE, _STRANGER = 0.5, 0.75
 """Of what voters lack of each other usually: up to where two vouch not at all for each other, from where on wholly."""
 _PAIRS = 6
@@ -196,7 +197,7 @@ class _Hearing:
         lacking, usual = self._lacking(kept)
         kinship = {}
         for (a, b), lacks in lacking.items():
-            near = min(lacks, lacking.get((b, a), lacks)) / usual
+            near = (lacks + lacking[b, a]) / 2 / usual  # of both: a strong voter lacks little of a terse one
             if near < _STRANGER:
                 kinship[a, b] = max(0.0, (near - _RELATIVE) / (_STRANGER - _RELATIVE))
         return kinship
@@ -216,16 +217,19 @@ class _Hearing:
         return {voter: -mean for voter, mean in means.items() if mean > _REPETITION}
 
     def _copies(self, kept: list[int]) -> dict[int, tuple[float, int]]:
-        """Who has nearly all that another says, with how much it lacks, and the other.
+        """Who says nearly what another says, or all of that and more, with how much it lacks, and the other.
 
-        Of two that have all of each other it is the one of whose content the others vouch for a lower share.
+        Of two that say nearly the same it is the one of whose content the others vouch for a lower share.
         """
         lacking, usual = self._lacking(kept)
         copies: dict[int, tuple[float, int]] = {}
         for (a, b), lacks in sorted(lacking.items()):
-            if lacks >= _COPY * usual:
+            if max(lacks, lacking[b, a]) < _COPY * usual:
+                one, other = self._worse_first(a, b, kept)
+            elif lacks < _WHOLE * usual:
+                one, other = a, b
+            else:
                 continue
-            one, other = (a, b) if lacking[b, a] >= _COPY * usual else self._worse_first(a, b, kept)
             copies[one] = min(copies.get(one, (lacks, other)), (lacks, other))
         return copies
 
