@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -169,3 +170,22 @@ def test_two_of_three_are_enough_and_words_of_the_task_are_none() -> None:
     assert chosen.output in ("bear, lion, tiger", "bear\nlion\ntiger")
     assert chosen.agreement == pytest.approx(0.5)
     assert list(chosen.scores.values()) == [0.5, 0.5, 0.0]
+
+
+@pytest.mark.parametrize(
+    "part", [" ", "\n", ", ", "a, ", "- ", "1. ", "and ", "is ", "the ", "-", "猫、", "'", "yes,", "(", "1,000 "]
+)
+def test_a_huge_output_or_task_takes_time_in_proportion_to_its_length(part: str) -> None:
+    def seconds(size: int) -> float:
+        huge = "x" + part * (size // len(part)) + "x"
+        best = float("inf")
+        for _ in range(3):
+            began = time.process_time()
+            for task, outputs in ((CAPITAL, [huge, "Oslo", "x"]), (huge, ["a, x", "x, a", "Oslo"])):
+                answers = ShortAnswers(task, outputs)
+                assert not answers.same(0, 2)
+            best = min(best, time.process_time() - began)
+        return best
+
+    small = seconds(20_000)
+    assert seconds(320_000) < 16 * 4 * (small + 0.001)

@@ -10,6 +10,8 @@ from ensemble_instruct.agreement.content import function_words
 
 FEW_WORDS = 5
 """Words up to which an output is short."""
+_LONGEST = 1000
+"""Characters beyond which an output is no short answer; it is the same only as a whole."""
 _MEANT = frozenset(
     "yes no not nor cannot don never none only before after more most few over under off on up down".split()  # noqa: SIM905
 )
@@ -59,8 +61,8 @@ class ShortAnswers:
         self._task = f" {' '.join(filter(None, map(_bare, _BETWEEN_WORDS.split(answer_form(task)))))} "
         self._is_ordered = bool(_OF_ORDER.search(task))
         self._texts = [_ANSWER_IS.sub("", _without_marks(text)) for text in outputs]
-        self._words = [_words(text) for text in self._texts]
-        self._items = [self._list(text) for text in self._texts]
+        self._words = [_words(text) if len(text) <= _LONGEST else [] for text in self._texts]
+        self._items = [self._list(text) if len(text) <= _LONGEST else () for text in self._texts]
 
     def same(self, i: int, j: int) -> bool:
         """Whether two outputs are the same answer.
@@ -130,9 +132,11 @@ def _is_nested(one: Sequence[str], other: Sequence[str]) -> bool:
 
 def _without_marks(text: str) -> str:
     """A text without what its lines begin with as items of a list; the sign of a number alone stays."""
-    plain = text.strip()
-    lines = plain.splitlines()
-    return plain if _SIGNED.fullmatch(plain) else "\n".join(_MARK.sub("", line) for line in lines)
+    if _SIGNED.fullmatch(plain := text.strip()):
+        return plain
+    # one blank between words, so that no pattern looks at a run of them again and again
+    lines = (" ".join(line.split()) for line in plain.splitlines())
+    return "\n".join(_MARK.sub("", line) for line in lines if line)
 
 
 def _words(text: str) -> list[str]:
