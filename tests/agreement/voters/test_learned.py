@@ -89,6 +89,15 @@ def test_one_model_under_many_names_is_one_voter(copies: int) -> None:
     assert choices(rows, tasks(40)) == choices(spoken(TWO), tasks(40))
 
 
+def test_of_two_that_are_the_same_the_one_stays_that_answers() -> None:
+    rows = spoken(THREE, aaa=lambda number, row: row["bob"])
+    for number, row in enumerate(rows):
+        if number % 3:
+            del row["aaa"]
+    assert set_aside(rows) == {"aaa": "copies"}
+    assert choices(rows, tasks(40)) == choices(spoken(THREE), tasks(40))
+
+
 def test_two_that_give_the_same_short_right_answers_are_no_copies() -> None:
     rows = [
         {INSTANCE_VOTER: f"{n} cats", "bob": f"{n} cats", "eve": f"{n} cats" if n % 5 else f"{n + 1} cats"}

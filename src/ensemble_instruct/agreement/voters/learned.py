@@ -219,7 +219,8 @@ class _Hearing:
     def _copies(self, kept: list[int]) -> dict[int, tuple[float, int]]:
         """Who says nearly what another says, or all of that and more, with how much it lacks, and the other.
 
-        Of two that say nearly the same it is the one of whose content the others vouch for a lower share.
+        Of two that say nearly the same it is the one with less than half as many outputs, else the one of whose
+        content the others vouch for a lower share.
         """
         lacking, usual = self._lacking(kept)
         copies: dict[int, tuple[float, int]] = {}
@@ -239,8 +240,13 @@ class _Hearing:
             own = self.tallies.own(voter)
             return round(self.tallies.vouched(others, {})[voter] / own, 9) if own else 0.0
 
-        # of equal ones the later name: both are the same, but the choice must not depend on their order
-        ranked = sorted((a, b), key=lambda voter: (-worth(voter, b if voter == a else a), self.tallies.names[voter]))
+        def key(voter: int) -> tuple[bool, float, str]:
+            twin = b if voter == a else a
+            is_seldom = 2 * self.tallies.outputs(voter) < self.tallies.outputs(twin)
+            # of equal ones the later name: both are the same, but the choice must not depend on their order
+            return is_seldom, -worth(voter, twin), self.tallies.names[voter]
+
+        ranked = sorted((a, b), key=key)
         return ranked[1], ranked[0]
 
     def _running_on(self, kept: list[int]) -> dict[int, float]:

@@ -73,6 +73,10 @@ class Tallies:
             for voter, each in terms.items()
         }
 
+    def outputs(self, voter: int) -> int:
+        """In how many rows a voter has an output."""
+        return sum(number for (present, _), number in self.rows.items() if present >> voter & 1)
+
     def own(self, voter: int) -> float:
         """The weight of all that a voter says."""
         return sum(
