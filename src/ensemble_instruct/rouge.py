@@ -78,6 +78,11 @@ def word_tokens(text: str, *, stem: bool = False) -> list[str]:
     return tokens
 
 
+def is_unspaced(token: str) -> bool:
+    """Whether a token is a character of a script that is written without spaces."""
+    return len(token) == 1 and _UNSPACED.match(token) is not None
+
+
 def word_count(text: str) -> int:
     """How many words a text has: parts between white space, or `word_tokens` where not all of it is ASCII."""
     return len(text.split()) if text.isascii() else len(word_tokens(text))

@@ -8,7 +8,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble_instruct.agreement.content import Content, WordWeights, content_of, shared_words
+from ensemble_instruct.agreement.content import Content, WordWeights, content_of, content_words, shared_words
 from ensemble_instruct.rouge import rouge_tokens, word_tokens
 
 PROPERTY = settings(deadline=None)
@@ -55,3 +55,13 @@ def test_the_tokens_of_a_text_are_the_runs_of_letters_and_digits(text: str) -> N
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
 def test_tokens_of_ascii_are_the_same_for_words_of_every_script(text: str) -> None:
     assert word_tokens(text, stem=True) == rouge_tokens(text, stem=True)
+
+
+def test_characters_of_a_script_without_spaces_count_in_pairs() -> None:
+    assert content_words(word_tokens("中国人 speak 好 English", stem=True)) == {
+        "中国",
+        "国人",
+        "speak",
+        "好",
+        "english",
+    }

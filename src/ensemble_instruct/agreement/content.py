@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import filterfalse
+from itertools import filterfalse, groupby, pairwise
 
-from ensemble_instruct.rouge import word_tokens
+from ensemble_instruct.rouge import is_unspaced, word_tokens
 
 _FUNCTION_WORDS = """
     a about above after again against all also am an and any are as at be because been before being below between both
@@ -138,8 +138,22 @@ def content_of(tokens: Sequence[str]) -> Content:
 
 
 def content_words(tokens: Sequence[str]) -> frozenset[str]:
-    """The distinct tokens without function words; all of them where nothing else is left."""
+    """The distinct tokens without function words; all of them where nothing else is left.
+
+    Of a script without spaces, whose characters are tokens, each two in a row are a word: one alone says little, and
+    long texts on whatever topic share most of them.
+    """
+    if not "".join(tokens).isascii():
+        tokens = _in_pairs(tokens)
     return frozenset(filterfalse(function_words().__contains__, tokens)) or frozenset(tokens)
+
+
+def _in_pairs(tokens: Sequence[str]) -> list[str]:
+    words: list[str] = []
+    for is_character, group in groupby(tokens, is_unspaced):
+        run = list(group)
+        words += map("".join, pairwise(run)) if is_character and len(run) > 1 else run
+    return words
 
 
 @cache
