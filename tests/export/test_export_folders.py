@@ -29,15 +29,8 @@ KILLS, MOST_KILLS = 3, 100
 """So many kills shall meet an export at work; some come when it is done."""
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 _TEXT = pa.string()
-_NUMBER = pa.float64()
-_CANDIDATE = {
-    "voter": _TEXT,
-    "output": _TEXT,
-    "score": _NUMBER,
-    "rating": _NUMBER,
-    "barred": _TEXT,
-    "removed": pa.list_(_TEXT),
-}
+_NUMBERS = dict.fromkeys(("score", "rank", "rating"), pa.float64())
+_CANDIDATE = {"voter": _TEXT, "output": _TEXT, **_NUMBERS, "barred": _TEXT, "removed": pa.list_(_TEXT)}
 CANDIDATES = pa.list_(pa.struct(list(_CANDIDATE.items())))
 
 
@@ -123,7 +116,7 @@ def test_parquet_has_the_layout_of_the_hub(
     columns = ("id", "kind", "instruction", "input", "output", "winners", "agreement", "confidence", "basis")
     assert table(out / "data", "train") == [{name: row[name] for name in columns} for row in all_examples]
     wide = (*columns, "candidates", "matrix")
-    more = {"rating": None, "barred": None, "removed": None}
+    more = {"rank": None, "rating": None, "barred": None, "removed": None}
     all_candidates = [[candidate | more for candidate in row["candidates"]] for row in all_examples]
     assert table(out / "candidates", "train") == [
         {**{name: row[name] for name in wide}, "candidates": candidates}

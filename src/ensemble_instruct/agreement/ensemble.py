@@ -15,6 +15,7 @@ from ensemble_instruct.agreement.ratings import Ratings
 from ensemble_instruct.agreement.rewards import rater_for
 from ensemble_instruct.agreement.selection import (
     WITH_A_VIEW,
+    Comparers,
     Selection,
     ballots_for,
     below_share,
@@ -22,7 +23,7 @@ from ensemble_instruct.agreement.selection import (
     least_confidence,
     surest,
 )
-from ensemble_instruct.agreement.utilities import ROUGE_L, utility_weights
+from ensemble_instruct.agreement.utilities import ROUGE_L, Texts, utility_weights
 from ensemble_instruct.agreement.voters.learned import MOST_ROWS, learn_voters
 from ensemble_instruct.agreement.voters.standing import Standing, View
 from ensemble_instruct.agreement.voters.tallies import VotedRow
@@ -106,11 +107,8 @@ def ensemble(
     rater = rater_for(strategy, None if reward_model is None else Path(reward_model))
     table = _table(rows, tasks, is_stripped=strategy in OF_THREE)
     texts = [(row.instance, list(row.outputs.values())) for row in table]
-    ballots = ballots_for(texts, selection, comparers)
+    ballots, view = _in_view(table, texts, selection, comparers)
     ratings: Sequence[Ratings] = [()] * len(table) if rater is None else rater(texts)
-    view = _view(table, ballots, strategy) if strategy in WITH_A_VIEW else View()
-    if any(map(view.voters.is_aside, view.voters.standings)):
-        ballots = ballots_for(texts, selection, comparers, [view.voters.heard(tuple(row.outputs)) for row in table])
     choices = _choices(table, ballots, ratings, selection, view)
     if keep is not None:
         choices = _shared(choices, [row.key for row in table], keep)
@@ -141,6 +139,19 @@ def _table(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None, *, is_stri
     if len(instances) != len(outputs):
         raise UsageError(f"tasks: there are {len(instances)} for {len(outputs)} rows; each row needs its own")
     return [_Row(instance, by_voter, instance.id) for instance, by_voter in zip(instances, outputs, strict=True)]
+
+
+def _in_view(
+    table: Sequence[_Row], texts: Sequence[Texts], selection: Selection, comparers: Comparers
+) -> tuple[list[Ballot], View]:
+    """The ballots, in which who is set aside has no say, and how the voters do over all rows."""
+    ballots = ballots_for(texts, selection, comparers)
+    if selection.strategy not in WITH_A_VIEW:
+        return ballots, View()
+    view = _view(table, ballots, selection.strategy)
+    if any(map(view.voters.is_aside, view.voters.standings)):
+        ballots = ballots_for(texts, selection, comparers, [view.voters.heard(tuple(row.outputs)) for row in table])
+    return ballots, view
 
 
 def _choices(

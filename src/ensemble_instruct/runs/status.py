@@ -148,9 +148,7 @@ def read_status(folder: Path) -> Status:
     state = state_of(meta, path)
     rate = recent[0] / max(1.0, time.time() - recent[1]) if recent[0] else 0.0
     left = _seconds_left(kept, targets, sum(use.answers for use in uses), rate) if state == "running" else None
-    servers = _servers(meta.get("servers"))
     merged = tuple(f"{run.name} ({run.instances} instances)" for run in merged_runs_of(meta))
-    words, barred = mean_words_of(meta), barred_counts_of(meta)
     return Status(
         state=state,
         kept=kept,
@@ -160,14 +158,14 @@ def read_status(folder: Path) -> Status:
         candidates=candidates,
         targets=targets,
         uses=uses,
-        servers=servers,
+        servers=_servers(meta.get("servers")),
         failures=failures,
         requests_per_second=rate,
         active_seconds=active_seconds,
-        words=words,
+        words=mean_words_of(meta),
         seconds_left=left,
         merged=merged,
-        barred=barred,
+        barred=barred_counts_of(meta),
         voters=seen_voters(meta),
         selected=kept_of(meta),
     )
