@@ -156,7 +156,7 @@ def test_datasets_loads_the_config_of_candidates(place: Path, made: list[dict[st
     assert len(by_id) == SIZE
     for row in made[::97]:
         assert by_id[row["id"]]["candidates"] == [
-            {**each, "rating": None, "barred": None, "removed": None} for each in row["candidates"]
+            {"rank": None, "rating": None, "barred": None, "removed": None} | each for each in row["candidates"]
         ]
         assert by_id[row["id"]]["matrix"] == [list(scores) for scores in row["matrix"]]
 
