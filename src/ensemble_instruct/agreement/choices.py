@@ -62,24 +62,22 @@ def highest(ballot: Ballot, ranked: Sequence[float], places: Sequence[int], form
 
     Of equal ones their forms decide before the texts do.
     """
-    forms = {place: form(ballot.outputs[place]) for place in places}
     if not places:
         return nothing(ballot)
-    # the whole key, down to the text itself, so that the order of the voters never matters
-    best = min(
-        places,
-        key=lambda place: (
-            ballot.bar(place) is not None,
-            -ranked[place],
-            ballot.repetition[place],
-            -ballot.words[place],
-            len(forms[place]),
-            forms[place],
-            len(ballot.outputs[place]),
-            ballot.outputs[place],
-        ),
-    )
+    keys = {
+        place: (ballot.bar(place) is not None, -ranked[place], ballot.repetition[place], -ballot.words[place])
+        for place in places
+    }
+    first = min(keys.values())
+    equal = [place for place in places if keys[place] == first]
+    best = equal[0] if len(equal) == 1 else min(equal, key=lambda place: _text_key(ballot.outputs[place], form))
     return unless_barred(ballot, Choice(best, ranked[best], ballot.scores))
+
+
+def _text_key(text: str, form: Callable[[str], str]) -> tuple[int, str, int, str]:
+    """Down to the text itself, so that the order of the voters never matters."""
+    plain = form(text)
+    return len(plain), plain, len(text), text
 
 
 def unless_barred(ballot: Ballot, choice: Choice) -> Choice:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ensemble_instruct.agreement.answers import source_of
 from ensemble_instruct.agreement.ballots import Ballot, Matrix, agreement_of, ballot, mean_agreements, original_ballot
@@ -39,6 +39,7 @@ from ensemble_instruct.records import (
     OF_THREE,
     RATED,
     Answered,
+    Basis,
     Candidate,
     Example,
     Instance,
@@ -312,8 +313,8 @@ def decide(
     if choice.place is None:
         return rejected_row(instance, choice.reason, choice.detail, voices_of(row))
     barred = tuple(hit.reason if hit else "" for hit in ballot.barred)
-    example = chosen_example(row, ballot.outputs[choice.place], choice.confidence, ballot.matrix, barred, ratings)
-    return replace(example, basis=ballot.basis, ranks=choice.ranks)
+    output, marks = ballot.outputs[choice.place], Marks(choice.confidence, ballot.basis, choice.ranks, ratings)
+    return chosen_example(row, output, ballot.matrix, barred, marks)
 
 
 def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
@@ -348,9 +349,16 @@ def below_share(confidence: float, share: float) -> str:
     return f"confidence {confidence:.3f}, not in {share:g}"
 
 
-def chosen_example(
-    row: Answered, output: str, confidence: float, matrix: Matrix, barred: tuple[str, ...], ratings: Ratings = ()
-) -> Example:
+class Marks(NamedTuple):
+    """What an example keeps of how its output was chosen."""
+
+    confidence: float
+    basis: Basis
+    ranks: tuple[float, ...]
+    ratings: Ratings
+
+
+def chosen_example(row: Answered, output: str, matrix: Matrix, barred: tuple[str, ...], marks: Marks) -> Example:
     """The example that a row becomes with the output that was chosen."""
     voices = voices_of(row)
     texts = [voice.text for voice in voices]
@@ -360,12 +368,14 @@ def chosen_example(
         output=output,
         winners=winners,
         agreement=agreement_of(texts, texts.index(output), matrix),
-        confidence=confidence,
+        confidence=marks.confidence,
+        basis=marks.basis,
         candidates=voices,
         scores=mean_agreements(matrix),
         matrix=matrix,
         barred=barred,
-        ratings=ratings,
+        ranks=marks.ranks,
+        ratings=marks.ratings,
     )
 
 

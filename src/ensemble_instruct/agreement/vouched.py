@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
+from ensemble_instruct.agreement.ballots import Ballot
 from ensemble_instruct.agreement.choices import REPETITION, SHORTNESS, Choice, Question, highest, nothing, shortness
-from ensemble_instruct.agreement.content import shared_words
+from ensemble_instruct.agreement.content import WordWeights, shared_words
+from ensemble_instruct.agreement.voters.learned import Panel
 
 _COVERAGE = 0.35
 """What it weighs that an output has all that the others say."""
@@ -21,8 +22,6 @@ _STRENGTH = 0.7
 """What it weighs that a voter is stronger than another, for each factor e."""
 _DECIMALS = 4
 """Of a rank that is shown."""
-_LEAST_STRENGTH = -2.0
-"""Logarithm of a voter's share of the strongest one's strength, below which there is no difference."""
 
 
 class _Marks(NamedTuple):
@@ -62,13 +61,16 @@ def vouched(question: Question) -> Choice:
     counting = [place for place, counts in enumerate(ballot.counts) if counts]
     if not counting:
         return nothing(ballot)
-    marks = _marks(question, voters.heard(question.voters))
-    places = [place for place in counting if not voters.is_aside(question.voters[place])]
+    panel = voters.panel(question.voters)
+    marks = _marks(ballot, panel, voters.words)
+    places = [place for place in counting if not panel.aside[place]]
     choice = highest(ballot, [each.rank for each in marks], places or counting, _spaced)
-    confidence = marks[choice.place].confidence if places and choice.place is not None else 0.0
-    return replace(
-        choice,
-        confidence=confidence,
+    return Choice(
+        place=choice.place,
+        confidence=marks[choice.place].confidence if places and choice.place is not None else 0.0,
+        scores=choice.scores,
+        reason=choice.reason,
+        detail=choice.detail,
         ranks=tuple(round(each.rank, _DECIMALS) for each in marks),
         is_agreed_on=choice.place is None or _is_agreed_on(question, choice.place),
     )
@@ -87,46 +89,24 @@ def _spaced(text: str) -> str:
     return " ".join(text.split())
 
 
-def _marks(question: Question, electors: Sequence[int]) -> list[_Marks]:
-    ballot, voters = question.ballot, question.view.voters
-    shared = shared_words(ballot.contents, ballot.task, voters.words)
+def _marks(ballot: Ballot, panel: Panel, weights: WordWeights) -> list[_Marks]:
+    shared = shared_words(ballot.contents, ballot.task, weights)
     marks = []
-    for place, (words, repetition) in enumerate(zip(ballot.words, ballot.repetition, strict=True)):
-        votes = [(other, _vote(question, place, other)) for other in electors if other != place]
-        agreement = _mean(votes, ballot.matrix[place])
+    for place, votes in enumerate(panel.votes):
+        total = math.fsum([vote for _, vote in votes])
+        agreement = _mean(votes, ballot.matrix[place], total)
         marks.append(
             _Marks(
                 agreement=agreement,
-                likeness=_mean(votes, ballot.alike[place]) if ballot.alike else agreement,
-                coverage=_mean(votes, shared[place]),
-                repetition=repetition,
-                shortness=shortness(words),
-                strength=_strength(question, question.voters[place]),
+                likeness=_mean(votes, ballot.alike[place], total) if ballot.alike else agreement,
+                coverage=_mean(votes, shared[place], total),
+                repetition=ballot.repetition[place],
+                shortness=shortness(ballot.words[place]),
+                strength=panel.strengths[place],
             )
         )
     return marks
 
 
-def _vote(question: Question, place: int, other: int) -> float:
-    """What the vote of another output counts for one: less from a relative, more where the user trusts its voter."""
-    name, elector = question.voters[place], question.voters[other]
-    voters = question.view.voters
-    return voters.kinship.get((name, elector), 1.0) * voters.weights.get(elector, 1.0)
-
-
-def _mean(votes: Sequence[tuple[int, float]], values: Sequence[float]) -> float:
-    total = math.fsum([vote for _, vote in votes])
+def _mean(votes: Sequence[tuple[int, float]], values: Sequence[float], total: float) -> float:
     return math.fsum([vote * values[other] for other, vote in votes]) / total if total else 0.0
-
-
-def _strength(question: Question, name: str) -> float:
-    """The logarithm of a voter's share of the strongest one's strength, 0 at most; of its weight if none is known."""
-    voters = question.view.voters
-    standing = voters.standings.get(name)
-    if not voters.standings:
-        share = voters.weights.get(name, 1.0) / max(voters.weights.get(each, 1.0) for each in question.voters)
-    elif standing is None or not voters.best:
-        return 0.0
-    else:
-        share = standing.strength * standing.weight / voters.best
-    return max(_LEAST_STRENGTH, math.log(share)) if share > 0 else _LEAST_STRENGTH

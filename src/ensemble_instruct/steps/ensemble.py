@@ -29,6 +29,7 @@ from ensemble_instruct.agreement.selection import (
     NOTHING_LEARNED,
     WITH_A_VIEW,
     Comparers,
+    Marks,
     Selection,
     ballots_of,
     below_share,
@@ -150,10 +151,9 @@ class _DecidedRows:
             matrix = from_triangle(size, self._numbers[at : at + _pairs(size)])
             confidence, output = self._confidences[number], outputs_of(row)[self._places[number]]
             if stays[number]:
-                known = self._barred.get(number, ()), self._ratings.get(number, ())
-                example = chosen_example(row, output, confidence, matrix, *known)
                 ranks = tuple(self._ranks[ranked : ranked + size])
-                yield replace(example, basis=_BASES[self._bases[number]], ranks=ranks)
+                marks = Marks(confidence, _BASES[self._bases[number]], ranks, self._ratings.get(number, ()))
+                yield chosen_example(row, output, matrix, self._barred.get(number, ()), marks)
             else:
                 yield rejected_row(row.instance, "below_share", below_share(confidence, share), voices_of(row))
             number, at, ranked = number + 1, at + _pairs(size), ranked + size

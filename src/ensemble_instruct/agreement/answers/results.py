@@ -141,9 +141,9 @@ def _stated(plain: str) -> str:
 
 
 def _last_line(plain: str) -> str:
-    lines = ["", *(line.strip() for line in plain.splitlines() if line.strip())]
-    if not _AT_END.search(lines[-1][-_END_OF_LINE:]):
+    if not _AT_END.search(plain.rstrip()[-_END_OF_LINE:]):
         return ""
+    lines = ["", *(line.strip() for line in plain.splitlines() if line.strip())]
     if (labelled := _LABELLED.fullmatch(lines[-1])) and not _NUMBERED.fullmatch(lines[-2]):
         return labelled[1]
     # a list of numbers has no result: its last one is like the one before

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import permutations
 from statistics import fmean, median
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ensemble_instruct.agreement.content import WordWeights
 from ensemble_instruct.agreement.voters.tallies import (
@@ -38,6 +39,9 @@ _RUNS_ON, _RUNS_ON_FAR, _INCOHERENT = 0.6, 0.5, 0.2
 _WEAK = 0.4
 """Share of the strongest voter's strength below which one is set aside."""
 
+_LEAST_STRENGTH = -2.0
+"""Logarithm of a voter's share of the strongest one's strength, below which there is no difference."""
+
 SetAside = Literal["", "repeats", "copies", "runs_on", "off_topic", "weak"]
 """Why the outputs of a voter are neither chosen nor heard; empty: they are."""
 
@@ -60,6 +64,19 @@ class VoterStanding:
     """How much the user trusts it, compared with the others."""
 
 
+class Panel(NamedTuple):
+    """The voters of a row."""
+
+    heard: tuple[int, ...]
+    """The places of those that are not set aside; all of them where these are not even two."""
+    aside: tuple[bool, ...]
+    """For each whether it is set aside."""
+    votes: tuple[tuple[tuple[int, float], ...], ...]
+    """For each the places of the others that are heard, with what their vote counts for it."""
+    strengths: tuple[float, ...]
+    """For each the logarithm of its share of the strongest one's strength, from -2 to 0."""
+
+
 @dataclass(frozen=True)
 class Voters:
     """What was learned of the voters of a run; empty below 30 rows."""
@@ -75,10 +92,40 @@ class Voters:
     weights: Mapping[str, float] = field(default_factory=dict)
     """How much the user trusts each voter, 1 for one that is not there; the user may know that before anything else."""
 
+    _panels: dict[tuple[str, ...], Panel] = field(default_factory=dict, init=False, repr=False, compare=False)
+
     def heard(self, names: Sequence[str]) -> tuple[int, ...]:
         """The places of the voters that are not set aside; all of them where these are not even two."""
-        heard = [place for place, name in enumerate(names) if not self.is_aside(name)]
-        return tuple(heard if len(heard) > 1 else range(len(names)))
+        return self.panel(tuple(names)).heard
+
+    def panel(self, names: tuple[str, ...]) -> Panel:
+        """What there is to know of the voters of a row; remembered, as most rows have the same ones."""
+        if names not in self._panels:
+            aside = tuple(map(self.is_aside, names))
+            kept = [place for place in range(len(names)) if not aside[place]]
+            heard = tuple(kept if len(kept) > 1 else range(len(names)))
+            votes = tuple(
+                tuple((other, self._vote(name, names[other])) for other in heard if other != place)
+                for place, name in enumerate(names)
+            )
+            strengths = tuple(self._log_strength(name, names) for name in names)
+            self._panels[names] = Panel(heard, aside, votes, strengths)
+        return self._panels[names]
+
+    def _vote(self, name: str, elector: str) -> float:
+        """What the vote of another one counts: less from a relative, more where the user trusts it."""
+        return self.kinship.get((name, elector), 1.0) * self.weights.get(elector, 1.0)
+
+    def _log_strength(self, name: str, names: Sequence[str]) -> float:
+        """The logarithm of a voter's share of the strongest one's strength, or of its weight if none is known."""
+        standing = self.standings.get(name)
+        if not self.standings:
+            share = self.weights.get(name, 1.0) / max(self.weights.get(each, 1.0) for each in names)
+        elif standing is None or not self.best:
+            return 0.0
+        else:
+            share = standing.strength * standing.weight / self.best
+        return max(_LEAST_STRENGTH, math.log(share)) if share > 0 else _LEAST_STRENGTH
 
     def is_aside(self, name: str) -> bool:
         """Whether the outputs of a voter are neither chosen nor heard."""
