@@ -148,6 +148,11 @@ def content_words(tokens: Sequence[str]) -> frozenset[str]:
     return frozenset(filterfalse(function_words().__contains__, tokens)) or frozenset(tokens)
 
 
+def length_of(tokens: Sequence[str]) -> float:
+    """How many words some tokens are; two characters of a script without spaces are about one."""
+    return sum(0.5 if is_unspaced(token) else 1.0 for token in tokens)
+
+
 def _in_pairs(tokens: Sequence[str]) -> list[str]:
     words: list[str] = []
     for is_character, group in groupby(tokens, is_unspaced):

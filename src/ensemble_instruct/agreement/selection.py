@@ -69,8 +69,6 @@ _WITHOUT_LEAST: tuple[Strategy, ...] = (*OF_THREE, "random", "reward", "single")
 """Strategies of which an example needs no confidence by default."""
 NOTHING_LEARNED = Voters()
 """Of any voter."""
-_ANY = 1e-9
-"""A confidence above none."""
 BOUNDS = ("min_confidence", "keep")
 """Settings of which a selection has one at most: what an example must reach, or what share stays."""
 OLD_BOUND = "min_agreement"
@@ -182,8 +180,6 @@ class Selection:
         """The confidence that an example of a kind needs, unless `keep` decides."""
         if self.min_confidence is not None:
             return self.min_confidence
-        if self.keep is not None and self.strategy == "vouched":
-            return _ANY  # a row that nobody vouches for is in no share
         if self.keep is not None or self.strategy in _WITHOUT_LEAST:
             return 0.0
         if self.strategy == "judged":
@@ -325,6 +321,8 @@ def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
     if not choice.is_agreed_on and selection.min_confidence != 0:
         reason = "low_confidence" if question.ballot.has_same_answers else "all_differ"
         return replace(choice, place=None, reason=reason, detail=f"no other is the same, {choice.confidence:.3f}")
+    if selection.keep is not None and selection.strategy == "vouched" and not choice.confidence:
+        return replace(choice, place=None, reason="low_confidence", detail="0.000, nobody vouches for it")
     if choice.confidence < (least := selection.least(kind)):
         return replace(choice, place=None, reason="low_confidence", detail=f"{choice.confidence:.3f} < {least:g}")
     return choice

@@ -14,10 +14,12 @@ from ensemble_instruct.agreement.answers import source_of
 from ensemble_instruct.agreement.answers.results import is_same_result, results_of
 from ensemble_instruct.agreement.answers.short import FEW_WORDS, ShortAnswers
 from ensemble_instruct.agreement.ballots import Ballot, Matrix, ballot_of_tokens, pairwise
-from ensemble_instruct.agreement.content import content_of, content_words
+from ensemble_instruct.agreement.content import Content, content_of, content_words, function_words, length_of
 from ensemble_instruct.records import Instance
 from ensemble_instruct.rouge import word_tokens
 
+_SHORT_WITH_TASK, _FEW = 12, 2
+"""An output of up to so many words is short too, if it has up to so many that the task does not have."""
 _RESULT = 0.8
 """What the result of a long output weighs, against the reasoning before it."""
 
@@ -65,12 +67,22 @@ def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = Tru
 
     if results:
         return replace(ballot, matrix=pairwise(len(outputs), by_result), basis="result")
-    if median(filled) > FEW_WORDS:
+    if not _is_short([ballot.contents[place] for place in heard if outputs[place].strip()], ballot.task):
         return ballot
     short = ShortAnswers(_text(instance), outputs)
-    return replace(
-        ballot, matrix=pairwise(len(outputs), lambda i, j: float(short.same(i, j))), basis="answer", alike=alike
-    )
+    same = pairwise(len(outputs), lambda i, j: float(short.same(i, j)))
+    return replace(ballot, matrix=same, basis="answer", alike=alike)
+
+
+def _is_short(contents: Sequence[Content], task: frozenset[str]) -> bool:
+    """Whether outputs are a few words long, or not much longer and nearly all out of the task."""
+    lengths = [length_of(content.tokens) for content in contents]
+    if (usual := median(lengths)) > _SHORT_WITH_TASK:
+        return False
+    if usual <= FEW_WORDS:
+        return True
+    dull = task | function_words()
+    return median(length_of([token for token in content.tokens if token not in dull]) for content in contents) <= _FEW
 
 
 def _text(instance: Instance) -> str:

@@ -34,15 +34,16 @@ class _Marks(NamedTuple):
     coverage: float
     """The share of what they say that it says too."""
     repetition: float
-    shortness: float
+    wording: float
+    """Of a text less the shorter it is; of a short answer more the more usual its wording is."""
     strength: float
     """The logarithm of its voter's share of the strongest one's strength, 0 at most."""
 
     @property
     def rank(self) -> float:
         """By which it is chosen."""
-        against = REPETITION * self.repetition + SHORTNESS * self.shortness
-        return self.agreement + _COVERAGE * self.coverage + _STRENGTH * self.strength - against
+        said = self.agreement + _COVERAGE * self.coverage - REPETITION * self.repetition
+        return said + _STRENGTH * self.strength + SHORTNESS * self.wording
 
     @property
     def confidence(self) -> float:
@@ -91,20 +92,19 @@ def _spaced(text: str) -> str:
 
 def _marks(ballot: Ballot, panel: Panel, weights: WordWeights) -> list[_Marks]:
     shared = shared_words(ballot.contents, ballot.task, weights)
+    is_short = ballot.basis == "answer"
     marks = []
     for place, votes in enumerate(panel.votes):
         total = math.fsum([vote for _, vote in votes])
-        agreement = _mean(votes, ballot.matrix[place], total)
-        marks.append(
-            _Marks(
-                agreement=agreement,
-                likeness=_mean(votes, ballot.alike[place], total) if ballot.alike else agreement,
-                coverage=_mean(votes, shared[place], total),
-                repetition=ballot.repetition[place],
-                shortness=shortness(ballot.words[place]),
-                strength=panel.strengths[place],
-            )
-        )
+        agreements, coverages = ballot.matrix[place], shared[place]
+        agreement = likeness = _mean(votes, agreements, total)
+        wording = -shortness(ballot.words[place])
+        if is_short:  # the same answer in other words is as like, and says as much
+            wording = _mean(votes, ballot.alike[place], total)
+            likeness = _mean(votes, list(map(max, ballot.alike[place], agreements)), total)
+            coverages = tuple(map(max, coverages, agreements))
+        coverage, repetition = _mean(votes, coverages, total), ballot.repetition[place]
+        marks.append(_Marks(agreement, likeness, coverage, repetition, wording, panel.strengths[place]))
     return marks
 
 

@@ -24,6 +24,8 @@ _TASK: dict[str, ColumnType] = {"instruction": "text", "input": "text", "output"
 """The columns of an example as the original has them."""
 Reasoning = Literal["field", "tags"]
 """Where the thought before an output stands: in a field of its own (`messages` alone have one), or in the text."""
+_SAME = 0.8
+"""Agreement from which on two short answers, or outputs that end in a result, say the same."""
 _TAG = re.compile("</?think>")
 _PREFERENCE: dict[str, ColumnType] = {
     "prompt": "text", "chosen": "text", "rejected": "text", "margin": "number", "chosen_voters": "texts",
@@ -84,12 +86,14 @@ def preference_row(example: JsonRow) -> JsonRow | None:
     chosen, candidates = example["output"], example["candidates"]
     winner = next(candidate for candidate in candidates if candidate["output"] == chosen)
     measure = next(name for name in ("rating", "rank", "score") if name in winner)
+    same = _same_as(candidates.index(winner), example)
     others = (
         candidate
-        for candidate in candidates
+        for place, candidate in enumerate(candidates)
         if candidate["output"].strip() not in ("", chosen.strip())
         and measure in candidate
         and "barred" not in candidate
+        and place not in same
     )
     ranked = sorted(others, key=lambda other: (other[measure], -len(other["output"]), other["output"]))
     worst = next((other for other in ranked if not is_same_answer(chosen, other["output"])), None)
@@ -104,6 +108,13 @@ def preference_row(example: JsonRow) -> JsonRow | None:
         "rejected_voters": _voters(candidates, worst["output"]),
         "id": example["id"],
     }
+
+
+def _same_as(place: int, example: JsonRow) -> set[int]:
+    """The places of what step 5 took for the same answer or result as the text in a place."""
+    if example.get("basis", "text") == "text":
+        return set()
+    return {at for at, agreement in enumerate(example["matrix"][place]) if agreement >= _SAME}
 
 
 def _voters(candidates: Sequence[JsonRow], text: str) -> list[str]:

@@ -70,7 +70,11 @@ _TEX = (
 )
 """How a number is put in TeX, and in plain text."""
 _AMOUNT = re.compile(r"-?\d+(?:\.\d+)?")
-_UNIT = re.compile(r" [^\W\d_]+(?: [^\W\d_]+)*|%|\u00b0[cf]?")
+_UNIT = re.compile(
+    r" (?!(?:hundred|thousand|million|billion|trillion|dozen|percent|per|or|and|to|plus|minus|times|more|less|over)\b)"
+    r"[^\W\d_]+(?: [^\W\d_]+)?|\u00b0[cf]?"
+)
+"""What a number counts; not what makes another number of it."""
 
 
 def results_of(outputs: Sequence[str], heard: Sequence[int] = ()) -> tuple[str, ...]:

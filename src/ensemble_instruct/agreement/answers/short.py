@@ -12,10 +12,16 @@ FEW_WORDS = 5
 """Words up to which an output is short."""
 _LONGEST = 1000
 """Characters beyond which an output is no short answer; it is the same only as a whole."""
-_MEANT = frozenset(
-    "yes no not nor cannot don never none only before after more most few over under off on up down".split()  # noqa: SIM905
+_TURNING = """
+    yes no not nor cannot don never none only before after more most less least few over under above below off on in out
+    up down with without for against from to until since by near at am pm and or all any each
+"""
+_MEANT = frozenset(_TURNING.split())
+"""Small words that an answer can turn on, also where the task has them."""
+_DULL = frozenset(
+    "a an the is are was were be been being it its this that these those there has have had do does did will".split()  # noqa: SIM905
 )
-"""Function words that an answer can turn on."""
+"""Words without which an answer is the same."""
 _SAY_NOTHING = frozenset({"a", "an", "the", "it", "its", "this"})
 """Words that stand before an answer."""
 _OF_ORDER = re.compile(
@@ -87,7 +93,7 @@ class ShortAnswers:
         """Whether an output is what another says of something in the task: "The sentiment is …"."""
         words = self._words[j]
         at = next((place for place, word in enumerate(words) if word in _ARE), 0)
-        return at > 0 and all(map(self._is_of_task, words[:at])) and words[at + 1 :] == self._words[i] != []
+        return at > 0 and all(map(self._is_subject, words[:at])) and words[at + 1 :] == self._words[i] != []
 
     def _is_same_without(self, says_little: Callable[[str], bool], i: int, j: int) -> bool:
         """Whether two outputs have the same words but for some, of which one has all that the other has."""
@@ -102,6 +108,10 @@ class ShortAnswers:
 
     def _is_of_task(self, word: str) -> bool:
         return word == "=" or _is_function_word(word) or (word not in _MEANT and f" {word} " in self._task)
+
+    def _is_subject(self, word: str) -> bool:
+        """Whether a word can stand before what is said of something in the task."""
+        return self._is_of_task(word) or word in function_words() or f" {word} " in self._task
 
     def _list(self, text: str) -> tuple[str, ...]:
         """The items of a list, sorted unless their order counts; empty where there are not two."""
@@ -120,7 +130,7 @@ class ShortAnswers:
 
 
 def _is_function_word(word: str) -> bool:
-    return word in function_words() and word not in _MEANT
+    return word in _DULL
 
 
 def _is_nested(one: Sequence[str], other: Sequence[str]) -> bool:

@@ -36,6 +36,8 @@ _OFF_TOPIC = 2.0
 """A voter is off topic whose content others share less than so many times as often as by chance."""
 _RUNS_ON, _RUNS_ON_FAR, _INCOHERENT = 0.6, 0.5, 0.2
 """Shares of the median coherence below which a voter runs on: the first, if its own is also below 0.2; the second."""
+_LEAST_COHERENCE = 0.1
+"""Of the median voter, below which coherence says nothing: words of other languages and short outputs seldom recur."""
 _WEAK = 0.4
 """Share of the strongest voter's strength below which one is set aside."""
 
@@ -156,7 +158,7 @@ def learn_voters(
     `twins` are voters that are known to be another one, each with that one.
     """
     weights = weights or {}
-    if len(rows) < LEAST_ROWS:
+    if len(rows) < LEAST_ROWS or not any(row.voters for row in rows):
         return Voters(len(rows), twins=twins or {}, weights=weights)
     tallies = tallies_of(rows)
     if coherence is None:
@@ -165,7 +167,7 @@ def learn_voters(
     hearing = _Hearing(tallies, repetition, coherence, twins or {})
     kept, reasons, likes = hearing.kept()
     kinship = hearing.kinship(kept)
-    strengths = tallies.strengths(kept, kinship)
+    strengths = tallies.strengths(kept, kinship) if len(kept) > 1 else tallies.strengths(range(len(number)), {})
     for place, twin in reversed(likes.items()):  # a copy is as strong as what it is a copy of, which vouches for it
         strengths[place] = strengths[tallies.names.index(twin)]
     standings = {
@@ -299,6 +301,8 @@ class _Hearing:
     def _running_on(self, kept: list[int]) -> dict[int, float]:
         known = {voter: own for voter in kept if (own := self.coherence[self.tallies.names[voter]]) is not None}
         usual = median(known.values()) if known else 0.0
+        if usual < _LEAST_COHERENCE:
+            return {}
         return {
             voter: own
             for voter, own in known.items()

@@ -11,8 +11,11 @@ from statistics import fmean
 from ensemble_instruct.agreement.ballots import Ballot
 from ensemble_instruct.agreement.content import WordWeights, places_of_words, weight_in_task
 
-_LONG_ENOUGH = 10
-"""Words from which on two outputs can be a copy of each other: shorter right answers are often the same."""
+_LONG_ENOUGH = 8
+"""Distinct words, that the task does not have, from which on two outputs can be a copy of each other.
+
+Right answers that are shorter, or that put words of the task in order, are often the same.
+"""
 _FEWEST_PAIRS = 10
 """Rows with two such outputs, below which nobody is told to be a copy."""
 _FEWEST_HALVES = 5
@@ -127,7 +130,8 @@ def tallies_of(rows: Sequence[VotedRow]) -> Tallies:
     tallies = Tallies(names, words)
     for row in rows:
         bits = [1 << places[name] for name in row.voters]
-        long = sum(bit for bit, length in zip(bits, row.ballot.words, strict=True) if length >= _LONG_ENOUGH)
+        own = (len(content.words - row.ballot.task) for content in row.ballot.contents)
+        long = sum(bit for bit, number in zip(bits, own, strict=True) if number >= _LONG_ENOUGH)
         pattern = sum(bits), long
         weights = tallies.by_pattern.setdefault(pattern, defaultdict(float))
         spoken = {word: _moved(who, bits) for word, who in places_of_words(row.ballot.contents).items()}
