@@ -90,7 +90,7 @@ def test_many_relatives_are_some_lines() -> None:
 
 def test_below_30_rows_nothing_is_known_of_them() -> None:
     assert notes_on(Voters(29), kept(29, ada=29)) == (
-        "fewer than 30 rows: the strength of the voters is not known; every voter counts the same",
+        "fewer than 30 rows: their strength is not known; each voter counts by its weight alone",
     )
     assert notes_on(Voters(), kept(0)) == ()
 

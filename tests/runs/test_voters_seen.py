@@ -24,7 +24,7 @@ from tests.support.unlike_voters import config
 AHEAD = "note: nearly all rows are strong's: the others serve as a check"
 COPY = "note: copy says all that strong does: it is set aside"
 RAMBLING = "note: rambling is set aside: it runs on into further tasks"
-FEW = "note: fewer than 30 rows: the strength of the voters is not known; every voter counts the same"
+FEW = "note: fewer than 30 rows: their strength is not known; each voter counts by its weight alone"
 LONG = "confidence was found to rank hardly at all"
 
 

@@ -101,10 +101,11 @@ def require_reward_model(folder: Path) -> None:
         config = None
     if not isinstance(config, dict):
         raise _error(folder, "has no config.json that can be read; name a folder that transformers has saved")
-    architectures = config.get("architectures") or [_HEAD]
+    named, labels = config.get("architectures") or [_HEAD], config.get("id2label")
+    architectures = named if isinstance(named, list) else [named]
     if not any(str(name).endswith(_HEAD) for name in architectures):
         raise _error(folder, f"holds a {architectures[0]}, and no sequence classifier ({_HEAD}); name another folder")
-    _require_labels(folder, len(config["id2label"]) if config.get("id2label") else config.get("num_labels", 2))
+    _require_labels(folder, len(labels) if labels and isinstance(labels, dict) else config.get("num_labels", 2))
     if find_spec("torch") is None or find_spec("transformers") is None:
         raise ConfigError(
             "ensemble.strategy: reward needs torch and transformers; pip install 'ensemble-instruct[reward]'"

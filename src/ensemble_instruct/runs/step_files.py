@@ -240,10 +240,10 @@ async def ensemble_files(
                 there = (Candidate(instance.id, name, texts[place]) for name, texts in outputs_of if place < len(texts))
                 yield Answered(instance, tuple(there))
 
-        kept = KeptCounts()
+        kept, learned = KeptCounts(), [Voters()]
 
         def counted() -> Iterator[Example | Rejected]:
-            for record in select(answered, selection, comparers, filters, rater):
+            for record in select(answered, selection, comparers, filters, rater, learned.append):
                 kept.add(record)
                 yield record
 
@@ -254,6 +254,7 @@ async def ensemble_files(
     unmatched = [(name, sum(len(rows[places[at] :]) for at, rows in texts.items())) for name, texts in voters]
     notes = [f"{name}: {count} rows belong to no instance" for name, count in unmatched if count]
     summary.note = "; ".join([*notes, *filter(None, [str(kept)])])
+    summary.voter_notes = notes_on(learned[-1], kept.kept)
     return summary
 
 

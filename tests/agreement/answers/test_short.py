@@ -189,3 +189,31 @@ def test_a_huge_output_or_task_takes_time_in_proportion_to_its_length(part: str)
 
     small = seconds(20_000)
     assert seconds(320_000) < 16 * 4 * (small + 0.001)
+
+
+DIFFERENT = [
+    (
+        CAPITAL,
+        ["The capital of Norway is Oslo.", "The capital of Norway is Bergen.", "The capital of Norway is Bo."],
+    ),
+    ("Sort: pear fig apple kiwi plum lime", ["apple fig kiwi lime pear plum", "fig apple kiwi lime pear plum"]),
+    ("Wann war das?", ["2020年5月3日", "2021年6月4日", "2019年5月3日"]),
+    ("一共多少钱?", ["一共是三十五元", "一共是四十二元", "一共是二十七元"]),
+    ("How do you take your coffee?", ["with milk", "without milk", "milk"]),
+    ("When does it open?", ["until Monday", "from Monday", "Monday"]),
+    ("When does it open?", ["3 am", "3 pm", "3"]),
+    ("How many?", ["above 5", "below 5", "5"]),
+]
+
+
+@pytest.mark.parametrize(("task", "outputs"), DIFFERENT, ids=[outputs[0] for _, outputs in DIFFERENT])
+def test_short_outputs_that_turn_on_one_word_all_differ(task: str, outputs: list[str]) -> None:
+    (selected,) = ensemble([outputs], tasks=[task])
+    assert (selected.output, selected.reason) == (None, "all_differ")
+
+
+def test_of_the_same_answers_the_usual_wording_is_chosen() -> None:
+    rows = [["Oslo", "Oslo", "The capital is Oslo"], ["The capital is Oslo", "Oslo", "Oslo", "Oslo"]]
+    assert [selected.output for selected in ensemble(rows, tasks=[CAPITAL] * 2)] == ["Oslo", "Oslo"]
+    (selected,) = ensemble([["Yes", "Yes, it is very cold today", "No"]], tasks=["Is it cold?"])
+    assert selected.output is not None

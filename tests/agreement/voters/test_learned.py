@@ -21,7 +21,7 @@ from ensemble_instruct.records import INSTANCE_VOTER, Example, Rejected
 from ensemble_instruct.steps.ensemble import select
 from tests.conftest import SHARED, needs_shared
 from tests.conftest import rows as rows_of
-from tests.support.speakers import Row, Speaker, answered, speech, spoken, tasks
+from tests.support.speakers import Row, Speaker, answered, speech, spoken, tasks, topic
 
 THREE = {INSTANCE_VOTER: 0.7, "bob": 0.6, "eve": 0.5}
 TWO = {INSTANCE_VOTER: 0.7, "bob": 0.6}
@@ -244,3 +244,21 @@ def test_the_user_can_trust_a_voter_more_or_less_with_few_rows_and_with_many(cou
     assert winners(eve=50.0) == {("eve",)}
     assert ("eve",) not in winners(eve=0.02)
     assert winners(instance=0.02, bob=0.02) == {("eve",)}
+
+
+def test_right_answers_out_of_the_task_are_no_copies() -> None:
+    drawing = random.Random(3)
+    rows, instructions = [], []
+    for number in range(40):
+        words = topic(number)[:12]
+        right = " ".join(sorted(words))
+        wrong = " ".join(drawing.sample(words, len(words)))
+        rows.append({INSTANCE_VOTER: right, "bob": right, "eve": wrong, "zoe": right if number % 2 else wrong})
+        instructions.append(f"Sort these: {' '.join(words)}")
+    found: list[Voters] = []
+    list(select(lambda: answered(rows, instructions), Selection("vouched"), learned=found.append))
+    assert not any(standing.set_aside == "copies" for standing in found[0].standings.values())
+
+
+def test_rows_without_any_output_teach_nothing() -> None:
+    assert [selected.reason for selected in ensemble([{}] * 40)] == ["empty_outputs"] * 40

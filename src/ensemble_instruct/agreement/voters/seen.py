@@ -97,7 +97,7 @@ def notes_on(voters: Voters, kept: Kept) -> tuple[str, ...]:
     if not voters.rows:
         return ()
     if voters.rows < LEAST_ROWS:
-        return (f"fewer than {LEAST_ROWS} rows: the strength of the voters is not known; every voter counts the same",)
+        return (f"fewer than {LEAST_ROWS} rows: their strength is not known; each voter counts by its weight alone",)
     if not voters.standings:
         return ()
     return (*_ahead(voters, kept), *_set_aside(voters), *_relatives(voters))

@@ -58,7 +58,15 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         f"Kept are {100 * evaluation.keep:g} % of the tasks, unless a strategy decides it. 95 %: bootstrap over tasks.",
         f"Best single and oracle know the {evaluation.label}s. * is what a config uses that names no strategy.",
         *_slope_lines(evaluation.adjusted),
+        *_few_lines(evaluation.tasks),
     ]
+
+
+def _few_lines(tasks: int) -> list[str]:
+    """What a reader should know where tasks are few."""
+    from ensemble_instruct.agreement.voters.learned import LEAST_ROWS
+
+    return [f"Below {LEAST_ROWS} tasks vouched learns nothing of the voters."] if tasks < LEAST_ROWS else []
 
 
 def _strategy_lines(evaluation: Evaluation) -> list[str]:

@@ -10,6 +10,7 @@ import click
 
 from ensemble_instruct.cli.commands.run import warn_if_short
 from ensemble_instruct.cli.commands.select import replace_selection
+from ensemble_instruct.cli.commands.status import note_lines
 from ensemble_instruct.cli.logs import LogFormat
 from ensemble_instruct.cli.options import (
     PATH,
@@ -253,3 +254,5 @@ def _report(to: Path, summary: FileSummary) -> None:
     if summary.dropped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in summary.dropped.most_common())
         click.echo(f"{summary.dropped.total()} dropped ({reasons}), each in {to}.rejected.jsonl")
+    for line in note_lines(summary.voter_notes):
+        click.echo(line)
