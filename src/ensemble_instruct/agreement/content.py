@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import filterfalse, groupby, pairwise
+from itertools import groupby, pairwise
 
 from ensemble_instruct.rouge import is_unspaced, word_tokens
 
@@ -143,9 +143,10 @@ def content_words(tokens: Sequence[str]) -> frozenset[str]:
     Of a script without spaces, whose characters are tokens, each two in a row are a word: one alone says little, and
     long texts on whatever topic share most of them.
     """
-    if not "".join(tokens).isascii():
-        tokens = _in_pairs(tokens)
-    return frozenset(filterfalse(function_words().__contains__, tokens)) or frozenset(tokens)
+    words = frozenset(tokens)
+    if not "".join(words).isascii():
+        words = frozenset(_in_pairs(tokens))
+    return (words - function_words()) or words
 
 
 def length_of(tokens: Sequence[str]) -> float:

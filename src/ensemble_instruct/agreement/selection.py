@@ -309,8 +309,11 @@ def decide(
     if choice.place is None:
         return rejected_row(instance, choice.reason, choice.detail, voices_of(row))
     barred = tuple(hit.reason if hit else "" for hit in ballot.barred)
-    output, marks = ballot.outputs[choice.place], Marks(choice.confidence, ballot.basis, choice.ranks, ratings)
-    return chosen_example(row, output, ballot.matrix, barred, marks)
+    # ROUGE-L's matrix has 1 where two say the same, so nothing needs to be compared once more
+    is_seen = selection.strategy not in OF_THREE and selection.weights_of(instance.kind) == ROUGE_L
+    agreement = choice.scores[choice.place] if is_seen else None
+    marks = Marks(choice.confidence, ballot.basis, choice.ranks, ratings, agreement)
+    return chosen_example(row, ballot.outputs[choice.place], ballot.matrix, barred, marks)
 
 
 def decided(question: Question, selection: Selection, kind: Kind) -> Choice:
@@ -354,6 +357,8 @@ class Marks(NamedTuple):
     basis: Basis
     ranks: tuple[float, ...]
     ratings: Ratings
+    agreement: float | None = None
+    """Where it is known."""
 
 
 def chosen_example(row: Answered, output: str, matrix: Matrix, barred: tuple[str, ...], marks: Marks) -> Example:
@@ -365,7 +370,7 @@ def chosen_example(row: Answered, output: str, matrix: Matrix, barred: tuple[str
         instance=row.instance,
         output=output,
         winners=winners,
-        agreement=agreement_of(texts, texts.index(output), matrix),
+        agreement=agreement_of(texts, texts.index(output), matrix) if marks.agreement is None else marks.agreement,
         confidence=marks.confidence,
         basis=marks.basis,
         candidates=voices,

@@ -67,6 +67,8 @@ def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = Tru
 
     if results:
         return replace(ballot, matrix=pairwise(len(outputs), by_result), basis="result")
+    if median(filled) > 2 * _SHORT_WITH_TASK:  # at a glance: no word counts less than half
+        return ballot
     if not _is_short([ballot.contents[place] for place in heard if outputs[place].strip()], ballot.task):
         return ballot
     short = ShortAnswers(_text(instance), outputs)

@@ -106,10 +106,20 @@ def result_of(text: str) -> str:
     In this order: `\boxed{…}`, `#### …`, "The answer is …", a last line that is a number or a letter after other lines.
     """
     tail = text.rstrip()[-_TAIL:]
+    if not _may_have_one(text, tail):
+        return ""
     plain = _undecorated(tail)
     found = _boxed(text) or _hashed(tail) or _stated(plain) or _last_line(plain)
     form = _plain(found) if found else ""
     return form if len(form.split()) <= _MOST_WORDS else ""
+
+
+def _may_have_one(text: str, tail: str) -> bool:
+    """Whether there may be a result: most texts have nothing of what would say so, which is cheap to see."""
+    if _AT_END.search(tail[-2 * _END_OF_LINE :]) or "####" in tail or _BOXED in text:
+        return True
+    lower = tail.lower()
+    return "answer" in lower or "result" in lower or "solution" in lower
 
 
 def _boxed(text: str) -> str:
