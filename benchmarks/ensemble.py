@@ -11,6 +11,7 @@ rouge-score's rate that is; keeps nothing. Needs rouge-score (`pip install -e '.
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import time
 from collections.abc import Callable
@@ -77,6 +78,7 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.rows, options.words, options.voters, options.sample) < 1:
         parser.error("all numbers must be at least 1")
+    gc.set_threshold(50_000, 50, 50)  # as the command has it
     rows = made_rows(options.rows, options.words, options.voters)
     sample = rows[: options.sample]
     with_rouge_score(sample[:1])  # imports

@@ -86,8 +86,10 @@ class WordWeights:
         Exact, as weights are whole numbers: the order of the words makes no difference.
         """
         weight = self._weights.__getitem__
-        of_task = words & task
-        return sum(map(weight, words)) - (1 - _OF_THE_TASK) * sum(map(weight, of_task))
+        total: float = sum(map(weight, words))
+        if of_task := words & task:
+            total -= (1 - _OF_THE_TASK) * sum(map(weight, of_task))
+        return total
 
     def chance(self, word: str) -> float:
         """How likely another row has a word that this one has."""
