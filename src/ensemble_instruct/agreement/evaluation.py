@@ -124,7 +124,7 @@ def evaluate(
     a row does not vote there. `size` is how many models vote at a time, by default 3; `keep` the share of the tasks at
     which strategies are cut. `utility` says what agreement means; the strategies of the original have their own.
     `embedding_model` is the folder of a sentence encoder, for the utility `embedding`. Where there are more than
-    `subsets` subsets of the models, so many are drawn at random, always the same for the same `seed`.
+    `subsets` subsets of the models, that number is drawn at random, always the same for the same `seed`.
 
     Raises `InputFileError`, with the file and the line or the number of the row, for rows that are not like this, and
     `UsageError` for a size that is not between 2 and the number of models, or a share that is less than one task.
@@ -146,7 +146,7 @@ def evaluate(
 def evaluate_tasks(
     benchmark: LabelledTasks, size: int, keep: float | None = None, *, subsets: int = DEFAULT_SUBSETS, seed: int = 0
 ) -> Evaluation:
-    """How every strategy defined for `size` outputs does, over the subsets of that size or so many as are drawn.
+    """How every strategy defined for `size` outputs does, over the subsets of that size, or those that are drawn.
 
     Of each subset the tasks with the highest confidence are kept up to the share `keep` of all tasks (rounded half up;
     of equal confidences the earlier task). Where it is not given the share is 0.529, and the strategies of the original
@@ -177,7 +177,7 @@ def evaluate_tasks(
 
 
 def subsets_of(count: int, size: int, most: int, seed: int) -> list[tuple[int, ...]]:
-    """The subsets of `size` of so many models: all of them, or where they are more than `most`, so many at random."""
+    """The subsets of `size` of `count` models: all of them, or `most` of them at random where there are more."""
     if math.comb(count, size) <= most:
         return list(combinations(range(count), size))
     drawing = random.Random(seed)  # noqa: S311 - draws subsets

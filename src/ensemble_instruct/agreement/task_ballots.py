@@ -19,7 +19,7 @@ from ensemble_instruct.records import Instance
 from ensemble_instruct.rouge import word_tokens
 
 _SHORT_WITH_TASK, _FEW = 12, 2
-"""An output of up to so many words is short too, if it has up to so many that the task does not have."""
+"""Words up to which an output is short too, if no more than the second number of them are not in the task."""
 _RESULT = 0.8
 """What the result of a long output weighs, against the reasoning before it."""
 

@@ -86,7 +86,7 @@ class ModelSection(Section):
     price: Price = Field(default_factory=Price)
     """US dollars per million tokens, for the estimate, `status` and `--budget`."""
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """How much you trust this model compared with the others: its strength and its vote count so many times.
+    """How much you trust this model compared with the others: its strength and its vote count by this factor.
 
     For the strategy `vouched`; it changes no answer of the model.
     """

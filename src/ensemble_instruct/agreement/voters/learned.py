@@ -33,7 +33,7 @@ _RELATIVE, _STRANGER = 0.5, 0.75
 _PAIRS = 6
 """Ordered pairs of voters, of three, below which there is nothing usual."""
 _OFF_TOPIC = 2.0
-"""A voter is off topic whose content others share less than so many times as often as by chance."""
+"""A voter is off topic whose content others share less than this many times as often as by chance."""
 _RUNS_ON, _RUNS_ON_FAR, _INCOHERENT = 0.6, 0.5, 0.2
 """Shares of the median coherence below which a voter runs on: the first, if its own is also below 0.2; the second."""
 _LEAST_COHERENCE = 0.1

@@ -13,7 +13,7 @@ VOTERS = "voters"
 WORDS = "word_frequency"
 """The name under which a run notes in how many rows each word is."""
 _ONCE = 1
-"""In so many rows most words are: they are noted in a list."""
+"""The number of rows in which most words are: these words are noted in a list."""
 
 
 def noted(voters: Voters) -> dict[str, str]:
