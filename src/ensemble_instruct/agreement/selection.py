@@ -197,9 +197,8 @@ class Selection:
         """The same without utilities and ratings that need a model: what the first look goes by."""
         first, second = (weights if is_pure(weights) else ROUGE_L for weights in self.weights)
         if self.strategy in RATED:
-            return Selection(
-                DEFAULT_STRATEGY_ELSE, weights=(first, second)
-            )  # a threshold for ratings is none for agreement
+            # a threshold for ratings is none for agreement
+            return Selection(DEFAULT_STRATEGY_ELSE, weights=(first, second))
         return replace(self, weights=(first, second))
 
 

@@ -164,7 +164,9 @@ def learn_voters(
     if coherence is None:
         coherence = coherence_of_voters(rows)
     repetition, agreement, number = _means(rows)
-    hearing = _Hearing(tallies, repetition, coherence, twins or {})
+    pairs = permutations(range(len(tallies.names)), 2)
+    lacking = {(a, b): lacks for a, b in pairs if (lacks := tallies.lacking(a, b)) is not None}
+    hearing = _Hearing(tallies, lacking, repetition, coherence, twins or {})
     kept, reasons, likes = hearing.kept()
     kinship = hearing.kinship(kept)
     strengths = tallies.strengths(kept, kinship) if len(kept) > 1 else tallies.strengths(range(len(number)), {})
@@ -212,6 +214,8 @@ class _Hearing:
     """Sets voters aside, one after the other: each test looks only at who is left, and from the first again then."""
 
     tallies: Tallies
+    lacking: Mapping[Pair, float]
+    """What each voter lacks of each other one, where it is known."""
     repetition: Mapping[str, float]
     coherence: Mapping[str, float | None]
     twins: Mapping[str, str]
@@ -256,8 +260,7 @@ class _Hearing:
 
         Those that lack nothing do not make that usual: one model under four names is still one.
         """
-        pairs = {(a, b): self.tallies.lacking(a, b) for a, b in permutations(kept, 2)}
-        known = {pair: lacks for pair, lacks in pairs.items() if lacks is not None}
+        known = {pair: self.lacking[pair] for pair in permutations(kept, 2) if pair in self.lacking}
         usual = median([lacks for lacks in known.values() if lacks] or [0.0]) if len(known) >= _PAIRS else 0.0
         return (known, usual) if usual else ({}, 1.0)
 

@@ -41,6 +41,6 @@ def voters_of(notes: dict[str, str]) -> Voters | None:
         {values["name"]: VoterStanding(**values) for values in known["voters"]},
         WordWeights(words["rows"], words["of"] | dict.fromkeys(words["once"], _ONCE)),
         {(one, other): share for one, other, share in known["relatives"]},
-        known.get("twins", {}),
-        known.get("weights", {}),
+        known["twins"],
+        known["weights"],
     )
