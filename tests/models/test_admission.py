@@ -17,7 +17,7 @@ from aiohttp import web
 from ensemble_instruct.concurrency import map_in_order
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RunError, TransientError
-from ensemble_instruct.models.admission import Gate
+from ensemble_instruct.models.admission.gate import Gate
 from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.model import Model

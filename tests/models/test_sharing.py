@@ -12,11 +12,11 @@ import pytest
 
 from ensemble_instruct.config.load import load_config
 from ensemble_instruct.config.models import ModelSection
-from ensemble_instruct.models.admission import Gate
+from ensemble_instruct.models.admission.dispatcher import Dispatcher
+from ensemble_instruct.models.admission.gate import Gate
+from ensemble_instruct.models.admission.rates import Rates
 from ensemble_instruct.models.clients import make_clients
-from ensemble_instruct.models.dispatcher import Dispatcher
 from ensemble_instruct.models.model import Model
-from ensemble_instruct.models.rates import Rates
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.plans import prepare
 from ensemble_instruct.store.store import opened_store

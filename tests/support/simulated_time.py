@@ -17,8 +17,8 @@ _TIME_OF_DAY = 1.8e9
 _REAL_WAIT = 0.005
 """Seconds of real time for what was sent over a socket of this process; most often it is there at once."""
 _MODULES = (
-    "admission",
-    "dispatcher",
+    "admission.gate",
+    "admission.dispatcher",
     "model",
     "retries",
     "servers",

@@ -8,12 +8,9 @@ A request goes down this list, and its answer comes back up; no module knows of 
     known        what a model has answered already, looked up and read; nothing is asked
     structured   whether a server holds a chat model to JSON, found out once for a run
     model        replay from the store, or ask: admit, try again, commit, read
-    dispatcher   which server of a model a request goes to, and when
     servers      the servers of a model: opened, left out while they are away, closed
-    admission    the gate before one server: how many requests it gets at a time
-    limit        how that number rises and falls (AIMD)
+    admission/   which server a request goes to, and how many each gets at a time
     retries      what a failed try means: try again, a failure, or the end of the run
-    rates        ceilings of requests and tokens a minute
     budget       what a run may spend
     telemetry    OpenTelemetry spans and metrics of every try
     clients/     the backends

@@ -13,10 +13,10 @@ from hashlib import blake2b
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
-from ensemble_instruct.models.admission import Gate, GateStatus
+from ensemble_instruct.models.admission.dispatcher import Dispatcher
+from ensemble_instruct.models.admission.gate import Gate, GateStatus
 from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients.base import Client
-from ensemble_instruct.models.dispatcher import Dispatcher
 from ensemble_instruct.models.retries import Retries, Tries
 from ensemble_instruct.models.servers import Servers
 from ensemble_instruct.models.telemetry import Telemetry

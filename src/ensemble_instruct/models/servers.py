@@ -13,9 +13,9 @@ from contextlib import suppress
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RunError, ServerUnreachableError, TransientError
-from ensemble_instruct.models.admission import Gate
+from ensemble_instruct.models.admission.gate import Gate
+from ensemble_instruct.models.admission.rates import Rates
 from ensemble_instruct.models.clients.base import Client
-from ensemble_instruct.models.rates import Rates
 
 _GRACE = 0.5
 """Seconds for which the servers of a model that have not answered yet are waited for, once one has."""

@@ -17,7 +17,7 @@ import yaml
 from ensemble_instruct.agreement.voters.kept import Kept, kept_of
 from ensemble_instruct.agreement.voters.seen import SeenVoters, seen_voters
 from ensemble_instruct.config.models import Price
-from ensemble_instruct.models.admission import GateStatus
+from ensemble_instruct.models.admission.gate import GateStatus
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 from ensemble_instruct.store.database import schema_version
 from ensemble_instruct.store.reading import (

@@ -15,7 +15,7 @@ from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 if TYPE_CHECKING:
     from ensemble_instruct.agreement.voters.kept import Kept
     from ensemble_instruct.agreement.voters.seen import SeenVoters
-    from ensemble_instruct.models.admission import GateStatus
+    from ensemble_instruct.models.admission.gate import GateStatus
     from ensemble_instruct.runs.status import Status, Use
 
 _UNITS: Mapping[Step, tuple[str, str]] = {

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ensemble_instruct.models.admission import Gate
+from ensemble_instruct.models.admission.gate import Gate
 
 _SET_ASIDE = 2 / 3
 """The share of all places that may be set aside for step 1."""

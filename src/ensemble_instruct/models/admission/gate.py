@@ -13,8 +13,8 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from ensemble_instruct.errors import TransientError
-from ensemble_instruct.models.limit import FIRST_LIMIT, Cuts, Ramp, Round
-from ensemble_instruct.models.rates import Rates
+from ensemble_instruct.models.admission.limit import FIRST_LIMIT, Cuts, Ramp, Round
+from ensemble_instruct.models.admission.rates import Rates
 
 _OVERLOADING = ("429", "503", "504", "529", "timeout")
 """Causes of a failure that say that the server has too much to do."""

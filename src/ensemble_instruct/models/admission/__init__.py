@@ -1,0 +1,7 @@
+"""How many requests a server gets at a time, and which goes next.
+
+dispatcher   which server of a model a request goes to, and when
+gate         in front of one server: how many requests it gets at a time
+limit        how that number rises and falls (AIMD)
+rates        ceilings of requests and tokens a minute
+"""
