@@ -150,6 +150,16 @@ class Response:
     """The thought before the text, where the protocol sends it apart or a reader of replies has parted it."""
     refusal: str = ""
     """Why the model would not answer, where the protocol says so in a field of its own."""
+    model: str = ""
+    """The name under which the server says that it answered."""
+    upstream: str = ""
+    """The provider behind a gateway that answered, where the gateway says which."""
+    cost: float | None = None
+    """What the server says that it costs, in US dollars; None where it does not."""
+    cached_tokens: int | None = None
+    """Of the tokens of the prompt, those that the server had read before."""
+    reasoning_tokens: int | None = None
+    """Of the tokens of the reply, those of the thought, shown or not."""
 
     def used_tokens(self, asked: str) -> tuple[int, int]:
         """Tokens of what was asked and of the reply, estimated where the server gave none."""

@@ -5,6 +5,7 @@ Tables
                 stored compressed against one, so that 10 kB of template cost a request some hundred bytes
     sampling    the distinct sampling settings, as JSON without the seed
     request     one row for each answered request, under its key: what was asked, what came back or the failure
+    attempt     one row for each try of a request that was paid, or may have been, and is not its answer
     instruction, instance, candidate, example, rejected
                 the records, rewritten by each start of the run (answers are replayed, records follow from them)
     origin      the run from which an instruction or an instance (by id) comes, where several were merged
@@ -88,15 +89,36 @@ MIGRATIONS = (
     ALTER TABLE request ADD COLUMN refusal TEXT NOT NULL DEFAULT '';
     ALTER TABLE candidate ADD COLUMN removed TEXT NOT NULL DEFAULT '[]';
     """,
+    # 7: who answered, what the server says of the cost, and the tries that were paid for nothing
+    """
+    ALTER TABLE request ADD COLUMN served_model TEXT NOT NULL DEFAULT '';
+    ALTER TABLE request ADD COLUMN upstream TEXT NOT NULL DEFAULT '';
+    ALTER TABLE request ADD COLUMN cost REAL;
+    ALTER TABLE request ADD COLUMN cached_tokens INTEGER;
+    ALTER TABLE request ADD COLUMN reasoning_tokens INTEGER;
+    CREATE TABLE attempt (
+        key BLOB NOT NULL, step TEXT NOT NULL, kind TEXT NOT NULL, model TEXT NOT NULL, cause TEXT NOT NULL,
+        prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cached_tokens INTEGER,
+        reasoning_tokens INTEGER, cost REAL, estimated INTEGER NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL
+    );
+    """,
 )
 """What brings a database from each version to the next. One that was released is never changed."""
 _NEWER_COLUMNS = {
     "request": {
         "rowid": "rowid", "estimated": "0", "seed_honoured": "1", "turns": "0", "reasoning": "''", "refusal": "''",
+        "served_model": "''", "upstream": "''", "cost": "NULL", "cached_tokens": "NULL", "reasoning_tokens": "NULL",
     },
     "candidate": {"removed": "'[]'"},
 }  # fmt: skip
 """Columns that came with a migration, and what an older database says in their place."""
+_NEWER_TABLES = {
+    "attempt": (
+        "key", "step", "kind", "model", "cause", "prompt_tokens", "completion_tokens", "cached_tokens",
+        "reasoning_tokens", "cost", "estimated", "seconds", "at",
+    ),
+}  # fmt: skip
+"""Tables that came with a migration and are read of every run: in an older database they have no row."""
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -169,9 +191,13 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
 
 
 def _show_newer_columns(connection: sqlite3.Connection) -> None:
-    """Let an older database, which is only read, be asked for the columns of the newest."""
+    """Let an older database, which is only read, be asked for the columns and tables of the newest."""
     if schema_version(connection) == len(MIGRATIONS):
         return
+    known_tables = {name for (name,) in connection.execute("SELECT name FROM main.sqlite_master")}
+    for table in _NEWER_TABLES.keys() - known_tables:
+        nothing = ", ".join(f"NULL AS {name}" for name in _NEWER_TABLES[table])
+        connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {nothing} WHERE 0")
     for table, defaults in _NEWER_COLUMNS.items():
         known = {row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")}
         missing = [f"{value} AS {name}" for name, value in defaults.items() if name not in known]

@@ -24,12 +24,12 @@ class Insert(NamedTuple):
 INTO_REQUEST = (
     "INSERT OR REPLACE INTO request (key, step, kind, model, shared, prompt, sampling, seed, repeat, seconds,"
     " answered_at, turns, text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured,"
-    " reasoning, refusal)"
+    " reasoning, refusal, served_model, upstream, cost, cached_tokens, reasoning_tokens)"
 )
-"""The last nine are those of `outcome_values`."""
+"""The last fourteen are those of `outcome_values`."""
 SELECT_OUTCOMES = (
     "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured, reasoning,"
-    " refusal FROM request"
+    " refusal, served_model, upstream, cost, cached_tokens, reasoning_tokens FROM request"
 )
 """Rows for `outcome_of`."""
 SELECT_INSTRUCTIONS = "SELECT kind, text, request, round, most_similar, mean_similarity FROM instruction"
@@ -222,12 +222,12 @@ def turns_of(text: str) -> tuple[Message, ...]:
 def outcome_values(outcome: Response | Failure, asked: str) -> tuple[Any, ...]:
     """What came back for what was asked, as the last values of `INTO_REQUEST`."""
     if isinstance(outcome, Failure):
-        return outcome.message, None, None, None, outcome.type, False, True, "", ""
+        return outcome.message, None, None, None, outcome.type, False, True, "", "", "", "", None, None, None
     is_estimated = outcome.prompt_tokens is None or outcome.completion_tokens is None
     tokens = outcome.used_tokens(asked)
     return (
         outcome.text, outcome.finish_reason, *tokens, None, is_estimated, outcome.seed_honoured, outcome.reasoning,
-        outcome.refusal,
+        outcome.refusal, outcome.model, outcome.upstream, outcome.cost, outcome.cached_tokens, outcome.reasoning_tokens,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ _LOCK_PATIENCE = 30.0
 _LOOK_AGAIN = 0.02
 """Seconds between two looks whether it still is."""
 _ROWS = 32
-"""Rows of one statement at most: SQLite takes at least 999 values, and a row of `request` has 21."""
+"""Rows of one statement at most: SQLite takes at least 999 values, and a row of `request` has 26."""
 
 
 Statement = Insert | str

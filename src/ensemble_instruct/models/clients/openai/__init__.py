@@ -4,6 +4,7 @@
     http            connections to one server, and replies of bounded size
     parts           text, thought and refusal of a reply, apart
     rate_headers    what the headers of a reply say of rate limits
+    usage           what a reply says of who answered, of its tokens and of its cost
 
 Public: `OpenAIClient` (in `client`).
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import logging
 import re
 from typing import Any
 
@@ -22,6 +23,7 @@ from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.clients.openai.http import Connections, HttpReply
 from ensemble_instruct.models.clients.openai.parts import Parts, parts_of
 from ensemble_instruct.models.clients.openai.rate_headers import rate_limits, retry_after
+from ensemble_instruct.models.clients.openai.usage import ReplyUsage, reply_usage
 from ensemble_instruct.records import END_MARKER, Request, Response, Sampling
 
 OPTIONAL = ("top_k", "min_tokens", "seed")
@@ -50,8 +52,8 @@ _WRONG_MODEL = re.compile(
     re.IGNORECASE,
 )
 """How some say with status 400 that they do not serve the model."""
-_MAX_INT = 2**62
-"""Counts of tokens from here on make no sense, and SQLite's integers of 64 bits could not hold their sums."""
+
+log = logging.getLogger(__name__)
 
 
 class OpenAIClient(Client):
@@ -62,6 +64,7 @@ class OpenAIClient(Client):
         self._base_url = section.base_urls[0]
         self._left_out: set[str] = set()
         self._max_tokens_name = "max_tokens"
+        self._has_doubted = False
         path = "chat/completions" if section.endpoint == "chat" else "completions"
         self._url = URL(f"{self._base_url}/{path}")
         self._connections = Connections(self._base_url, api_key, min(section.timeout, section.give_up_after))
@@ -152,8 +155,8 @@ class OpenAIClient(Client):
             choice = content["choices"][0]
             parts = Parts(*map(_valid, parts_of(choice, is_chat=is_chat)))
             finish_reason = choice.get("finish_reason") or "stop"
-            usage = content["usage"] if isinstance(content.get("usage"), dict) else {}
-            prompt_tokens, length = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+            usage = self._usage(content, reply, request)
+            length = usage.completion_tokens
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise self._broken(reply, request) from error
         if finish_reason == "content_filter":
@@ -168,7 +171,32 @@ class OpenAIClient(Client):
             raise TransientError(f"the text is empty, though {length} tokens were made", cause="empty")
         kept, is_cut = _before_stop(parts.text, request.sampling)
         reason = "stop" if is_cut else _reason(finish_reason)
-        return Response(kept, reason, prompt_tokens, length, reasoning=parts.reasoning, refusal=parts.refusal)
+        return Response(
+            kept,
+            reason,
+            usage.prompt_tokens,
+            length,
+            reasoning=parts.reasoning,
+            refusal=parts.refusal,
+            model=usage.model,
+            upstream=usage.upstream,
+            cost=usage.cost,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+        )
+
+    def _usage(self, content: object, reply: HttpReply, request: Request) -> ReplyUsage:
+        usage = reply_usage(content, reply.headers, request, size=len(reply.body))
+        if usage.doubts and not self._has_doubted:
+            self._has_doubted = True
+            log.warning(
+                "model %s at %s states what cannot be (%s): such numbers are not believed, but estimated",
+                self._name,
+                self._base_url,
+                ", ".join(usage.doubts),
+                extra={"model": self._name, "server": self._base_url},
+            )
+        return usage
 
     def _broken(self, reply: HttpReply, request: Request) -> Exception:
         """The error for a success that holds no completion: an error of its own, or something else."""
@@ -272,10 +300,6 @@ def _reason(finish_reason: object) -> str:
     """Why a reply ended, by the protocol's name for it."""
     name = str(finish_reason)
     return {"stop_sequence": "stop", "eos_token": "stop", "eos": "stop"}.get(name, _valid(name))
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and 0 <= value < _MAX_INT else None
 
 
 def _valid(text: str) -> str:
