@@ -128,6 +128,11 @@ class ModelSection(Section):
     """Most tokens of a prompt and its reply together; null: as the model's folder says."""
     unload: bool = False
     """Whether its memory is freed when its last role is over; no model of a later step begins before that."""
+    exclusive: str | None = Field(default=None, min_length=1)
+    """A name that models share of which one fits at a time on their server (Ollama, llama-swap) or card.
+
+    They are asked one after the other, in passes; one that is run in this process is freed after its pass.
+    """
 
     @field_validator("api_key_env")
     @classmethod
@@ -179,6 +184,8 @@ class ModelSection(Section):
             )
         elif self.provider in _OF_THE_HUB and bool(self.path) == bool(self.model):
             raise ValueError(f"provider: {self.provider} needs either 'model', a name on the Hub, or 'path', a folder")
+        if self.unload and self.exclusive is not None:
+            raise ValueError("give either 'exclusive' or 'unload': both say that it does not fit beside others")
         self._require_own_keys()
         return self
 

@@ -5,6 +5,7 @@ A request goes down this list, and its answer comes back up; no module knows of 
     opening      the models of a run, opened together and closed at the end
     probes       what `check` asks of servers: one word, and which settings they follow
     misplaced    which models follow instructions, but are asked over completions
+    turns        questions to several models at once, or one after the other where only one fits
     known        what a model has answered already, looked up and read; nothing is asked
     structured   whether a server holds a chat model to JSON, found out once for a run
     model        replay from the store, or ask: admit, try again, commit, read

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ModelError, RequestError
 from ensemble_instruct.models.clients import make_clients
+from ensemble_instruct.models.turns import in_turns
 from ensemble_instruct.records import Request, Response, Sampling
 from ensemble_instruct.replies.reader import read_reply
 
@@ -59,7 +60,9 @@ async def misplaced_models(config: Config) -> list[Misplaced]:
     if config.profile == "published":
         return []
     asked = [(name, config.models[name]) for name in config.used_models]
-    found = await asyncio.gather(*(_misplaced(name, section) for name, section in asked if _may_be(section)))
+    found = await in_turns(
+        [(section, partial(_misplaced, name, section)) for name, section in asked if _may_be(section)]
+    )
     return [each for each in found if each is not None]
 
 

@@ -37,7 +37,7 @@ async def open_models(
 ) -> AsyncIterator[dict[str, Model]]:
     """The models by name, closed at the end. With `check`, each is opened now, else when it is first asked.
 
-    Where one says `unload: true`, those that run in this process are opened when they are first asked, all the same.
+    Where one says `unload: true` or `exclusive`, those that run in this process are opened when they are first asked.
 
     Replies are read as the profile says. `budget` is what all starts together may spend, in US dollars. Raises
     `ConfigError` for a missing key or script, `ModelError` for a server that cannot be reached.
@@ -52,7 +52,7 @@ async def open_models(
     keeper = asyncio.ensure_future(_keep_status(models, store))
     try:
         if check:
-            shares = any(section.unload for section in sections.values())
+            shares = any(section.unload or section.exclusive for section in sections.values())
             now = [name for name, section in sections.items() if not (shares and section.is_local)]
             await gather(models[name].open() for name in now)
         yield models

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import EnsembleInstructError, ModelError, RequestError
 from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.clients.openai.client import OpenAIClient
+from ensemble_instruct.models.turns import in_turns
 from ensemble_instruct.records import Request, Response, Sampling
 
 _PROMPT = "Continue the list of words, one after the other: apple, river, seven, blue,"
@@ -81,15 +83,18 @@ class OneWord:
 
 
 async def ask_one_word(config: Config) -> list[OneWord]:
-    """Ask each server of each model that has a role for one word; one model after the other where they run here.
+    """Ask each server of each model that has a role for one word, one after the other where one fits at a time.
 
     A server that answers is asked a few times more, to find out which settings it follows.
     """
-    clients = [(name, *each) for name in config.used_models for each in make_clients(name, config.models[name])]
-    remote = [(name, server, client) for name, server, client in clients if not config.models[name].is_local]
-    words = list(await asyncio.gather(*(_one_word(*each) for each in remote)))
-    words += [await _one_word(*each) for each in clients if config.models[each[0]].is_local]
-    return sorted(words, key=lambda word: config.used_models.index(word.model))
+    sections = [(name, config.models[name]) for name in config.used_models]
+    return await in_turns(
+        [
+            (section, partial(_one_word, name, server, client))
+            for name, section in sections
+            for server, client in make_clients(name, section)
+        ]
+    )
 
 
 async def _one_word(name: str, server: str, client: Client) -> OneWord:

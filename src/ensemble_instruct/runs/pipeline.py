@@ -9,7 +9,7 @@ which hands it to the store and counts it; only records that were not dropped go
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterator, Mapping
 from contextlib import aclosing
 
 from ensemble_instruct.agreement.selection import Selection
@@ -19,7 +19,7 @@ from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import Answered, Instance, Instruction, Kind, Rejected
 from ensemble_instruct.replies.reader import READING
-from ensemble_instruct.runs.passes import Phase, phases_of
+from ensemble_instruct.runs.passes import Pass, last_pass, passes_of
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary, ToldOnce
 from ensemble_instruct.runs.selecting import select_all
 from ensemble_instruct.steps.ensemble import examples_so_far
@@ -52,16 +52,17 @@ async def run_steps(
     told_once = ToldOnce(monitor)
     recorder = Recorder(store, told_once)
     told_once.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
-    for phase in phases_of(config):  # each pass makes the records anew, out of the answers that are there by then
-        await gather(_stream(config, plan, models, recorder, earlier[kind], only=phase) for kind, plan in plans.items())
-        for name in phase.unloaded:
+    for one in passes_of(config):  # each pass makes the records anew, out of the answers that are there by then
+        await gather(_stream(config, plan, models, recorder, earlier[kind], one) for kind, plan in plans.items())
+        for name in one.freed:
             await models[name].unload()
         await store.flush()
         earlier = {kind: store.instructions(kind) for kind in plans}
         store.forget_records()
         told_once.next_pass()
         recorder = Recorder(store, told_once)
-    await gather(_stream(config, plan, models, recorder, earlier[kind]) for kind, plan in plans.items())
+    last = last_pass(config)
+    await gather(_stream(config, plan, models, recorder, earlier[kind], last) for kind, plan in plans.items())
     if not Selection.of(config).is_final_at_once(config.quality):
         await select_all(config, store, recorder)
     return await recorder.summary(began)
@@ -81,9 +82,9 @@ async def _stream(
     models: Mapping[str, Model],
     recorder: Recorder,
     earlier: Iterator[Instruction],
-    only: Phase | None = None,
+    at: Pass,
 ) -> None:
-    """The five steps for one kind; with `only`, those before step 4, and then nobody but who is asked in that pass."""
+    """The five steps for one kind, as far as a pass comes with them."""
     roles, selection = config.roles, Selection.of(config)
     generator, writer = models[roles.instructions], models[roles.instances]
     threshold = config.instructions.novelty_threshold
@@ -96,55 +97,36 @@ async def _stream(
     written = make_instances(instructions, writer, plan.instances, writer.window)
     completions = recorder.kept(noting_drops(written, first))
     instances = recorder.kept(parse_completions(completions, parser, first))
-    if only is not None:
-        await drain(_part_of_step_4(config, models, instances, only))
-        return
-    answered = recorder.kept(_answered(config, kind, models, instances))
-    note = recorder.note if selection.is_final_at_once(config.quality) else recorder.store_only
-    async with aclosing(examples_so_far(answered, selection)) as examples:
-        async for example in examples:
-            note(example)
+    if at.until == "instructions":
+        await drain(instructions)
+    elif at.until == "instances":
+        await drain(instances)
+    elif not at.is_last:
+        await drain(_answered(config, kind, models, instances, at))
+    else:
+        answered = recorder.kept(_answered(config, kind, models, instances, at))
+        note = recorder.note if selection.is_final_at_once(config.quality) else recorder.store_only
+        async with aclosing(examples_so_far(answered, selection)) as examples:
+            async for example in examples:
+                note(example)
 
 
 def _answered(
-    config: Config, kind: Kind, models: Mapping[str, Model], instances: AsyncIterable[Instance]
+    config: Config, kind: Kind, models: Mapping[str, Model], instances: AsyncIterable[Instance], at: Pass
 ) -> AsyncIterable[Answered | Rejected]:
     """Step 4, and what models say of its outputs: fusion, ratings, verdicts, toxicity, where the config wants them."""
-    answered = _rated(config, models, instances, config.judges)
-    if "judge" in config.ensemble.utility.of(kind) and config.roles.judge is not None:
-        judge = models[config.roles.judge]
-        answered = make_verdicts(answered, judge)
-    if config.quality.toxicity is not None:
-        model = models[config.quality.toxicity.model]
-        answered = make_toxicity_verdicts(answered, model)
-    return answered
-
-
-def _rated(
-    config: Config, models: Mapping[str, Model], instances: AsyncIterable[Instance], judges: Sequence[str]
-) -> AsyncIterable[Answered | Rejected]:
-    """The outputs of all voters, and that of fusion, once these judges have rated them."""
-    answered = _voted(config, models, instances, config.roles.outputs)
-    if config.ensemble.fusion and config.roles.fusion is not None:
-        fuser = models[config.roles.fusion]
-        answered = make_fusions(answered, fuser, config.outputs.sampling, fuser.window)
-    for name in judges:
+    asked, roles, toxicity = at.of("outputs", config.roles.outputs), config.roles, config.quality.toxicity
+    voters = [(voter, models[voter.model]) for voter in config.voters if voter.model in asked]
+    answered = make_outputs(instances, voters, outputs_plan(config), max(model.window for _, model in voters))
+    if config.ensemble.fusion:
+        for name in at.of("fusion", [roles.fusion]):
+            answered = make_fusions(answered, models[name], config.outputs.sampling, models[name].window)
+    for name in at.of("opinions", config.judges):
         answered = make_ratings(answered, models[name], config.voters_of(name))
+    if "judge" in config.ensemble.utility.of(kind):
+        for name in at.of("opinions", [roles.judge]):
+            answered = make_verdicts(answered, models[name])
+    if toxicity is not None:
+        for name in at.of("opinions", [toxicity.model]):
+            answered = make_toxicity_verdicts(answered, models[name])
     return answered
-
-
-def _voted(
-    config: Config, models: Mapping[str, Model], instances: AsyncIterable[Instance], names: Sequence[str]
-) -> AsyncIterable[Answered | Rejected]:
-    """The outputs of these models."""
-    voters = [(voter, models[voter.model]) for voter in config.voters if voter.model in names]
-    return make_outputs(instances, voters, outputs_plan(config), max(model.window for _, model in voters))
-
-
-def _part_of_step_4(
-    config: Config, models: Mapping[str, Model], instances: AsyncIterable[Instance], phase: Phase
-) -> AsyncIterable[object]:
-    """What a pass before the last one goes up to."""
-    if phase.judges:
-        return _rated(config, models, instances, phase.judges)
-    return _voted(config, models, instances, phase.voters) if phase.voters else instances
