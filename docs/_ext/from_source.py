@@ -91,7 +91,12 @@ def meaning_of(key: Key) -> str:
 
 
 def meanings(section: type[Section]) -> dict[str, str]:
-    """The docstring of each key of a section that has one."""
+    """The docstring of each key of a section that has one, those of the section that it extends among them."""
+    base = section.__base__
+    return {**(meanings(base) if base and issubclass(base, Section) else {}), **_own_meanings(section)}
+
+
+def _own_meanings(section: type[Section]) -> dict[str, str]:
     source = Path(inspect.getfile(section)).read_text(encoding="utf-8")
     tree = ast.parse(source)
     (body,) = (node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == section.__name__)

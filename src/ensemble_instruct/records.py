@@ -37,6 +37,8 @@ OF_THREE: tuple[Strategy, ...] = ("released", "published", "algorithm1")
 """Strategies that are defined for exactly three outputs: the instance's own and two voters'."""
 RATED: tuple[Strategy, ...] = ("judged", "reward")
 """Strategies by which the output is chosen that models rate highest, whatever the others say."""
+FURTHER_SETTINGS = ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "reasoning_effort")
+"""Settings of sampling that only the section of a model sets."""
 END_MARKER = "|EoS|"
 """What the original's prompts end each item with, and its models stop at."""
 BYTES_PER_TOKEN = 4
@@ -108,6 +110,17 @@ class Sampling:
     seed: int | None = None
     json_schema: str = ""
     """JSON Schema, as text, that the reply must follow; empty: any text."""
+    min_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repetition_penalty: float | None = None
+    reasoning_effort: str = ""
+
+    @property
+    def further(self) -> dict[str, float | str]:
+        """Those of the last five that are set: no step sets one, only the section of a model."""
+        values = {name: getattr(self, name) for name in FURTHER_SETTINGS}
+        return {name: value for name, value in values.items() if value not in (None, "")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

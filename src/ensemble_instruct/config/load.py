@@ -166,7 +166,7 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
     holders: list[tuple[Any, str]] = [(values, "seed_tasks"), (files_of, "input_output"), (files_of, "output_only")]
     holders += [(values.get("ensemble"), key) for key in ("embedding_model", "reward_model")]
     sections = models.values() if isinstance(models, dict) else ()
-    holders += [(model, key) for model in sections for key in ("replies", "path")]
+    holders += [(model, key) for model in sections for key in ("replies", "path", "ca_file")]
     for holder, key in holders:
         if isinstance(holder, dict) and isinstance(holder.get(key), str) and not holder[key].startswith(BUNDLED):
             holder[key] = _anchored(holder[key], key, folder)
@@ -244,7 +244,9 @@ def _one_line(error: ValidationError, source: str, lines: dict[tuple[str, ...], 
     location = [str(part) for part in first["loc"]]
     if location[-1:] in (["str"], ["list[str]"]) and tuple(location) not in lines:
         location.pop()  # pydantic names which branch of a union it tried: no key of the user's
-    if "key" in context:
+    if "keys" in context:  # those that a user has chosen
+        location += [key if key.isprintable() else repr(key)[1:-1] for key in map(str, context["keys"])]
+    elif "key" in context:
         location = [*location, *str(context["key"]).split(".")] if first["type"] == "unknown_key" else str(
             context["key"]
         ).split(".")  # fmt: skip

@@ -8,26 +8,25 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from ensemble_instruct.config.additions import checked_body, checked_headers, checked_query, is_unicode
+from ensemble_instruct.config.addresses import OPENAI_URL, require_plain_url
 from ensemble_instruct.config.bundled import BUNDLED, bundled_path
-from ensemble_instruct.config.section import Section
-from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.config.section import ModelSampling, Section
 from ensemble_instruct.files.digest import model_digest, replies_digest
 
-DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
-"""The environment variable that holds the API key where `api_key_env` names no other."""
-OPENAI_URL = "https://api.openai.com/v1"
-"""The address of a server where neither `base_url` nor `OPENAI_BASE_URL` names one."""
 _OF_THE_HUB: tuple[str, ...] = ("transformers", "vllm")
 """Providers that load a model from the Hub by its name."""
 LOCAL_PROVIDERS = ("ctranslate2", *_OF_THE_HUB)
 """Providers that run the model in this process."""
 
 _KEYS_OF: Mapping[str, tuple[str, ...]] = {
-    "openai": ("base_url", "revision", "structured"),
+    "openai": (
+        "base_url", "known_as", "revision", "structured", "system", "sampling", "extra_body", "headers", "query",
+        "ca_file",
+    ),
     "scripted": ("function", "replies"),
     "ctranslate2": (
         "path", "device", "compute_type", "threads", "batch_size", "batch_tokens", "context_length", "unload",
@@ -70,6 +69,11 @@ class ModelSection(Section):
 
     Null: `OPENAI_BASE_URL` from the environment, else https://api.openai.com/v1.
     """
+    known_as: str | None = None
+    """`openai`: the address that a server had before it moved to `base_url`: its answers are known by that one still.
+
+    Request keys, by which answers are known, keep the old address: a run that is resumed asks nothing again.
+    """
     model: str = ""
     """The model's name on the server; for a model that is run in this process, its name on the Hub."""
     endpoint: Literal["completions", "chat"] = "completions"
@@ -79,8 +83,27 @@ class ModelSection(Section):
 
     What `auto` comes to is found out by one request before the first of a run, and kept when it is resumed.
     """
+    system: str = ""
+    """`openai` over chat: a system message that each conversation with the model begins with."""
+    sampling: ModelSampling = Field(default_factory=ModelSampling)
+    """`openai`: how this model samples, in all that it is asked; what is left out stays as each step has it."""
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    """`openai`: further keys of each request's body, any JSON: `{chat_template_kwargs: {enable_thinking: false}}`."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """`openai`: further headers of each request; `${NAME}` in one is the value of that environment variable.
+
+    A key must be named so: what stands in a config is written to files.
+    """
+    query: dict[str, str] = Field(default_factory=dict)
+    """`openai`: the query of each request's address, such as `{api-version: "2024-10-21"}`; `${NAME}` as in `headers`.
+    """
+    ca_file: Path | None = Field(default=None, strict=False)
+    """`openai`: a file with certificates (PEM) that the server's is signed by, beside those that the system trusts."""
     api_key_env: str | None = None
-    """The environment variable that holds the API key; null: `OPENAI_API_KEY`, if it is set."""
+    """The environment variable that holds the API key; null: `OPENAI_API_KEY`, if it is set.
+
+    Where `headers` or `query` hand a key over, null is none.
+    """
     license: str | None = None
     """SPDX id of the model's licence; null: that under which a model of its name was published, if it is known."""
     price: Price = Field(default_factory=Price)
@@ -145,12 +168,30 @@ class ModelSection(Section):
     @classmethod
     def _plain_url(cls, value: str | list[str] | None) -> str | list[str] | None:
         for url in [value] if isinstance(value, str) else value or []:
-            _require_plain_url(url)
+            require_plain_url(url)
         if isinstance(value, list) and not value:
             raise ValueError("name at least one address")
         if isinstance(value, list) and len({url.rstrip("/") for url in value}) < len(value):
             raise ValueError("names the same address twice; each replica has one of its own")
         return value
+
+    @field_validator("known_as")
+    @classmethod
+    def _plain_old_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            require_plain_url(value)
+        return value
+
+    @field_validator("system")
+    @classmethod
+    def _text_to_send(cls, value: str) -> str:
+        if not is_unicode(value):
+            raise ValueError("holds half of a surrogate pair, which is no text")
+        return value
+
+    _headers = field_validator("headers", mode="before")(checked_headers)
+    _query = field_validator("query", mode="before")(checked_query)
+    _body = field_validator("extra_body", mode="before")(checked_body)
 
     @field_validator("device")
     @classmethod
@@ -173,7 +214,11 @@ class ModelSection(Section):
             if not self.model:
                 raise ValueError("'model' is missing: the name under which the server serves it")
             if self.base_url is None:
-                _require_plain_url(self.base_urls[0], "OPENAI_BASE_URL")
+                require_plain_url(self.base_urls[0], "OPENAI_BASE_URL")
+            if self.system and self.endpoint == "completions":
+                raise ValueError("'system' needs endpoint: chat; over completions a model gets the prompt alone")
+            if self.api_key_env is not None and any(name.lower() == "authorization" for name in self.headers):
+                raise ValueError("give either 'api_key_env' or the header 'Authorization'; both are the same header")
             if self.function or self.replies:
                 raise ValueError("'function' and 'replies' belong to provider: scripted")
         elif self.provider == "scripted" and bool(self.function) == bool(self.replies):
@@ -209,6 +254,11 @@ class ModelSection(Section):
         return tuple(url.rstrip("/") for url in ([urls] if isinstance(urls, str) else urls))
 
     @property
+    def known_url(self) -> str:
+        """The address by which the answers of a server are known: that from before it moved, if it did."""
+        return (self.known_as or self.base_urls[0]).rstrip("/")
+
+    @property
     def public_name(self) -> str:
         """The name of the model that a reader can look up: that of its last folder, where it is the path of one."""
         name = self.model or self.function or str(self.replies or self.path or "")
@@ -226,53 +276,30 @@ class ModelSection(Section):
         return self.path is not None and str(self.path).startswith(BUNDLED)
 
     @property
+    def voice(self) -> tuple[str, ...]:
+        """All by which two models answer differently: the identity, and the model's own `system` and `sampling`."""
+        own = {"system": self.system, **self.sampling.model_dump()}
+        set_ones = {key: value for key, value in own.items() if value not in (None, "")}
+        return (*self.identity, *([json.dumps(set_ones, sort_keys=True)] if set_ones else []))
+
+    @property
     def identity(self) -> tuple[str, ...]:
         """What of the model goes into the key of a request: all that can change an answer, and nothing else.
 
-        For a server: where it answers, its name there, the endpoint, and the revision if one is declared. A model that
-        runs here is known by the content of its folder up to 64 MB, beyond by its path; or by its name and revision on
-        the Hub.
+        For a server: where it answers, its name there, the endpoint, the revision if one is declared, and what is added
+        to the body and the query, as it is written. A model that runs here is known by the content of its folder up to
+        64 MB, beyond by its path; or by its name and revision on the Hub.
         """
         if self.provider == "scripted":
             script = self.function or f"replies {replies_digest(self.replies)}"
             return (f"scripted: {script}", self.model, self.endpoint)
         if not self.is_local:
-            return (self.base_urls[0], self.model, self.endpoint, *([self.revision] if self.revision else []))
+            added = {key: value for key, value in (("body", self.extra_body), ("query", self.query)) if value}
+            more = [json.dumps(added, sort_keys=True)] if added else []
+            return (self.known_url, self.model, self.endpoint, *([self.revision] if self.revision else []), *more)
         which = self.model if self.folder is None else model_digest(self.folder)
         how = {"revision": self.revision, "compute_type": self.compute_type, "dtype": self.dtype}
         options = {key: value for key, value in self.options.items() if key not in _WITHOUT_EFFECT}
         settings = {"context_length": self.context_length, **how, **({"options": options} if options else {})}
         set_ones = {key: value for key, value in settings.items() if value is not None}
         return (f"{self.provider}: {which}", json.dumps(set_ones, sort_keys=True, default=str), self.endpoint)
-
-
-def api_key(name: str, model: ModelSection) -> str | None:
-    """The key of a model from the environment, or None where none is needed.
-
-    Raises `ConfigError` when a variable other than OPENAI_API_KEY is named and not set.
-    """
-    variable = model.api_key_env or DEFAULT_KEY_VARIABLE
-    key = os.environ.get(variable, "").strip()
-    if not key and variable != DEFAULT_KEY_VARIABLE:
-        raise ConfigError(f"models.{name}.api_key_env: environment variable {variable} is not set; export it first")
-    if not key.isprintable() or not key.isascii():
-        raise ConfigError(
-            f"models.{name}.api_key_env: environment variable {variable} holds no key: it has characters "
-            f"that no HTTP header can hold; export it again"
-        )
-    return key or None
-
-
-def _require_plain_url(url: str, source: str = "an address") -> None:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"{source} must begin with http:// or https://")
-    try:
-        parts = urlsplit(url)
-        known = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\s?#]", url)
-        (parts.hostname or "").encode("idna")
-    except ValueError:
-        known = False
-    if not known:
-        raise ValueError(f"{source} needs a host, and a port below 65536 if any, such as http://127.0.0.1:8000/v1")
-    if "@" in parts.netloc:
-        raise ValueError(f"{source} must not hold a password; name a variable with api_key_env")

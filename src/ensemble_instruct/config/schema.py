@@ -28,6 +28,7 @@ from ensemble_instruct.records import (
     INSTANCE_VOTER,
     OF_THREE,
     Profile,
+    Sampling,
     Strategy,
     Voter,
 )
@@ -94,7 +95,12 @@ class Config(Section):
     def twins(self) -> dict[str, str]:
         """Voters that are another one under a second name, which is asked the same: each with that one."""
         first: dict[tuple[object, ...], str] = {}
-        own = {voter.name: (self.models[voter.model].identity, voter.sample, voter.of) for voter in self.voters}
+        step = self.outputs.sampling.applied_to(Sampling(max_tokens=0))  # 0: what the step has, whatever it is
+        own = {
+            voter.name: (model.identity, model.system, model.sampling.applied_to(step), voter.sample, voter.of)
+            for voter in self.voters
+            for model in [self.models[voter.model]]
+        }
         return {name: first[asked] for name, asked in own.items() if first.setdefault(asked, name) != name}
 
     @property
@@ -224,10 +230,18 @@ class Config(Section):
             problem = f"'{unknown[0]}' is none of roles.outputs"
         elif len(self.voters) > MOST_VOTERS:
             problem = f"{len(self.voters)} voters in all; at most {MOST_VOTERS} can vote"
-        elif self.outputs.sampling.temperature == 0 and any(voter.of > 1 for voter in self.voters):
-            problem = "samples at temperature 0 are all the same; set outputs.sampling.temperature above 0"
+        elif greedy := self._greedy_samples():
+            problem = f"samples at temperature 0 are all the same; set {greedy}.sampling.temperature above 0"
         if problem:
             raise PydanticCustomError("samples", "{problem}", {"key": "outputs.samples", "problem": problem})
+
+    def _greedy_samples(self) -> str:
+        """The section by which a model gives samples at temperature 0, or nothing."""
+        for voter in self.voters:
+            own, step = self.models[voter.model].sampling.temperature, self.outputs.sampling.temperature
+            if voter.of > 1 and (step if own is None else own) == 0:
+                return "outputs" if own is None else f"models.{voter.model}"
+        return ""
 
     def _named(self, *, unused: bool = False) -> Iterator[tuple[str, str]]:
         """Roles and models, with `unused` also those that the settings of step 5 have no use for."""

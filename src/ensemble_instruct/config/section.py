@@ -61,3 +61,18 @@ class SamplingOverrides(Section):
     def applied_to(self, sampling: Sampling) -> Sampling:
         """The sampling with the settings of this section that are not null."""
         return replace(sampling, **{name: value for name, value in self if value is not None})
+
+
+class ModelSampling(SamplingOverrides):
+    """Sampling settings of one model, laid over those of each step; what is null stays as the step has it."""
+
+    min_p: float | None = Field(default=None, ge=0, le=1)
+    """A token is not drawn whose probability is below this share of the likeliest one's."""
+    presence_penalty: float | None = Field(default=None, allow_inf_nan=False)
+    """How much less likely a token gets once it is in the reply; below 0, more likely."""
+    frequency_penalty: float | None = Field(default=None, allow_inf_nan=False)
+    """How much less likely a token gets with each time that it is in the reply; below 0, more likely."""
+    repetition_penalty: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """By what factor a token gets less likely that is in the prompt or in the reply; 1 changes nothing."""
+    reasoning_effort: str | None = Field(default=None, min_length=1)
+    """How much the model shall think, in a word that its server knows, such as `low` or `none`."""

@@ -9,6 +9,7 @@ A request goes down this list, and its answer comes back up; no module knows of 
     known        what a model has answered already, looked up and read; nothing is asked
     structured   whether a server holds a chat model to JSON, found out once for a run
     model        replay from the store, or ask: admit, try again, commit, read
+    asking       a request with the model's own settings, and its key
     servers      the servers of a model: opened, left out while they are away, closed
     admission/   which server a request goes to, and how many each gets at a time
     retries      what a failed try means: try again, a failure, or the end of the run

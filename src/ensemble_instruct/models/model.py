@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
 from ensemble_instruct.models.admission.dispatcher import Dispatcher
 from ensemble_instruct.models.admission.gate import Gate, GateStatus
+from ensemble_instruct.models.asking import as_asked, request_key
 from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.retries import Retries, Tries
@@ -77,18 +76,6 @@ class _Sent:
         return time.monotonic() - self.began
 
 
-def request_key(identity: Sequence[str], request: Request) -> str:
-    """32 hexadecimal digits over everything that can change the answer of a model, and nothing else."""
-    sampling = request.sampling
-    # this order is for ever: the keys of the answers in all stores were made with it
-    parts = [
-        *identity, request.messages if request.earlier else request.prompt, sampling.max_tokens, sampling.min_tokens,
-        sampling.temperature, sampling.top_k, sampling.top_p, sampling.stop, sampling.seed, request.repeat,
-        *([sampling.json_schema] if sampling.json_schema else []),
-    ]  # fmt: skip
-    return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
-
-
 class Model:
     """One model of the config, on one server or several replicas: asks for what the store does not know yet.
 
@@ -138,10 +125,6 @@ class Model:
         """The state of each server at this moment."""
         return [gate.status() for gate in self._servers.gates]
 
-    def key(self, request: Request) -> str:
-        """See `request_key`."""
-        return request_key(self._identity, request)
-
     async def open(self) -> None:
         """Open the servers, once; raises `ModelError` when the model cannot be reached at all."""
         await self._servers.open()
@@ -167,10 +150,10 @@ class Model:
 
         Raises `RunError` when the run cannot go on.
         """
-        return read_answer(await self._committed(request), self.profile)
+        return read_answer(await self._committed(as_asked(self.section, request)), self.profile)
 
     async def _committed(self, request: Request) -> Answer:
-        key = self.key(request)
+        key = request_key(self._identity, request)
         # request coalescing ("single flight"): of equal requests one is asked, the others wait for its answer
         while (earlier := self._on_the_way.get(key)) is not None:
             await asyncio.wait([earlier])

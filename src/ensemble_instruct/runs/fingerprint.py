@@ -14,8 +14,9 @@ from ensemble_instruct.records import KINDS, Kind
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, seed_tasks_digest
 
 _WITHOUT_EFFECT = (
-    "api_key_env", "batch_size", "batch_tokens", "device", "exclusive", "give_up_after", "license", "max_in_flight",
-    "max_tries", "price", "requests_per_minute", "threads", "timeout", "tokens_per_minute", "unload", "weight",
+    "api_key_env", "batch_size", "batch_tokens", "ca_file", "device", "exclusive", "give_up_after", "headers", "known_as",
+    "license", "max_in_flight", "max_tries", "price", "requests_per_minute", "threads", "timeout", "tokens_per_minute", "unload",
+    "weight",
 )  # fmt: skip
 """Settings of a model that change no answer."""
 _HELPERS = {
@@ -82,7 +83,8 @@ def _model(config: Config, name: str) -> dict[str, Any]:
     for setting in _WITHOUT_EFFECT:
         del values[setting]
     if section.provider == "openai":
-        values["base_url"] = section.base_urls[0]
+        values["base_url"] = section.known_url
+    values["system"] = section.system or None  # not set, as it was before there was the key
     values["replies"] = short_file_digest(section.replies)
     if section.endpoint == "chat" and config.profile == "default":
         values["form"] = CHAT_FORM
@@ -130,7 +132,7 @@ def changes(old: dict[str, Any], new: dict[str, Any], answered: dict[str, int]) 
     """The settings that differ; `answered` counts the answers that the run has, by model."""
     keys = sorted(old.keys() | new.keys())
     return [
-        Change(key, old.get(key), new.get(key), _effect(key, answered, new))
+        Change(key, old.get(key), new.get(key), _effect(key, answered, new) + _way_out(key, old))
         for key in keys
         if old.get(key) != new.get(key) and not _only_added(key, old)
     ]
@@ -165,6 +167,14 @@ def _effect(key: str, answered: dict[str, int], new: dict[str, Any]) -> str:
     return f"asks every step again: {total} answers"
 
 
+def _way_out(key: str, old: dict[str, Any]) -> str:
+    """What keeps the answers of a server that is the same one at another address."""
+    section, _, setting = key.rpartition(".")
+    if setting != "base_url" or not section.startswith("models.") or not isinstance(old.get(key), str):
+        return ""
+    return f", unless it is the same server at a new address: then set {section}.known_as={old[key]}"
+
+
 def _effect_of_model(name_and_setting: str, answered: dict[str, int], new: dict[str, Any]) -> str:
     """Who is asked again when a model answers otherwise: itself, and all whose prompts hold what it wrote."""
     names = (name for name in answered if name_and_setting.startswith(f"{name}."))  # a name may have dots in it
@@ -185,7 +195,7 @@ def _kinds(config: Config) -> list[Kind]:
 def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
     flat: list[tuple[str, Any]] = []
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and (value or ".extra_body." not in prefix):
             flat += _flat(value, f"{prefix}{key}.")
         else:
             flat.append((f"{prefix}{key}", value))

@@ -22,7 +22,7 @@ from functools import lru_cache
 from typing import Any
 
 from ensemble_instruct.errors import StoreError
-from ensemble_instruct.records import Failure, Request, Response, Sampling
+from ensemble_instruct.records import FURTHER_SETTINGS, Failure, Request, Response, Sampling
 from ensemble_instruct.store.database import pack_prompt
 from ensemble_instruct.store.rows import INTO_REQUEST, Insert, outcome_values, turns_text
 
@@ -310,5 +310,6 @@ def _settings(sampling: Sampling) -> str:
 
 @lru_cache(64)
 def _settings_without_seed(sampling: Sampling) -> str:
-    optional = {"seed", *([] if sampling.json_schema else ["json_schema"])}  # settings as older versions wrote them
-    return json.dumps({name: value for name, value in asdict(sampling).items() if name not in optional})
+    # without what is not set of the newer ones, as older versions wrote them
+    left_out = {"seed", *([] if sampling.json_schema else ["json_schema"]), *FURTHER_SETTINGS} - sampling.further.keys()
+    return json.dumps({name: value for name, value in asdict(sampling).items() if name not in left_out})

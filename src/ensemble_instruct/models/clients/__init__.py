@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from ensemble_instruct.config.models import ModelSection, api_key
+from ensemble_instruct.config.access import api_key
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.models.clients.base import Client
 
 CLIENTS = {

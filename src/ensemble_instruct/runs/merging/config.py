@@ -193,8 +193,8 @@ def _of_one(source: Source) -> Fingerprint:
         "roles.fusion": config.roles.fusion if config.ensemble.fusion else None,
         "quality.toxicity.model": config.quality.toxicity.model if config.quality.toxicity else None,
     }
-    named = {key: list(config.models[name].identity) for key, name in helpers.items() if name is not None}
-    judges = sorted(list(config.models[name].identity) for name in config.judges)
+    named = {key: list(config.models[name].voice) for key, name in helpers.items() if name is not None}
+    judges = sorted(list(config.models[name].voice) for name in config.judges)
     rated = {"roles.judges": judges, **_own_of_judges(config)} if judges else {}
     return {**settings, **named, **rated, "profile": config.profile}
 
@@ -212,7 +212,7 @@ def _names(sources: Sequence[Source]) -> tuple[dict[str, str], ...]:
     known: dict[str, tuple[str, ...]] = {}
     names: list[dict[str, str]] = []
     for source in sources:
-        models = {name: source.config.models[name].identity for name in source.config.used_models}
+        models = {name: source.config.models[name].voice for name in source.config.used_models}
         renamed = {name: name for name, model in models.items() if known.get(name) == model}
         for name, model in models.items():
             if name not in renamed:

@@ -3,6 +3,7 @@
     client          requests and replies as the protocol has them, and what servers make of it
     http            connections to one server, and replies of bounded size
     parts           text, thought and refusal of a reply, apart
+    secrets         keys taken out of what servers say
     rate_headers    what the headers of a reply say of rate limits
     usage           what a reply says of who answered, of its tokens and of its cost
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from yarl import URL
 
+from ensemble_instruct.config.access import access_of
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import (
     AuthenticationError,
@@ -23,6 +24,7 @@ from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.clients.openai.http import Connections, HttpReply
 from ensemble_instruct.models.clients.openai.parts import Parts, parts_of
 from ensemble_instruct.models.clients.openai.rate_headers import rate_limits, retry_after
+from ensemble_instruct.models.clients.openai.secrets import without_secrets
 from ensemble_instruct.models.clients.openai.usage import ReplyUsage, reply_usage
 from ensemble_instruct.records import END_MARKER, Request, Response, Sampling
 
@@ -66,8 +68,11 @@ class OpenAIClient(Client):
         self._max_tokens_name = "max_tokens"
         self._has_doubted = False
         path = "chat/completions" if section.endpoint == "chat" else "completions"
-        self._url = URL(f"{self._base_url}/{path}")
-        self._connections = Connections(self._base_url, api_key, min(section.timeout, section.give_up_after))
+        self._access = access_of(name, section, api_key)
+        self._url = URL(f"{self._base_url}/{path}").with_query(self._access.query)
+        self._connections = Connections(
+            self._base_url, self._access.headers, min(section.timeout, section.give_up_after)
+        )
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -80,7 +85,7 @@ class OpenAIClient(Client):
         Raises `ServerUnreachableError` when no connection can be made, `AuthenticationError` on 401 and 403.
         """
         try:
-            status = await self._connections.status_of(f"{self._base_url}/models")
+            status = await self._connections.status_of(URL(f"{self._base_url}/models").with_query(self._access.query))
         except TransientError as error:
             if error.server_down:
                 raise ServerUnreachableError(
@@ -132,7 +137,8 @@ class OpenAIClient(Client):
         if sampling.json_schema:
             schema = {"name": "reply", "strict": True, "schema": json.loads(sampling.json_schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return {name: value for name, value in body.items() if name not in self._left_out}
+        body |= sampling.further
+        return {name: value for name, value in body.items() if name not in self._left_out} | self._section.extra_body
 
     def _adapt(self, error: RequestRefusedError, sent: dict[str, Any]) -> bool:
         """Whether the server named a setting that was sent and can be left out or renamed; it is, from now on."""
@@ -248,8 +254,7 @@ class OpenAIClient(Client):
         return _valid(" ".join(self._redacted(text, request).split())[:300]) or "no message"
 
     def _redacted(self, text: str, request: Request) -> str:
-        if self._key:
-            text = text.replace(self._key, "***")
+        text = without_secrets(text, self._access.secrets)
         for message in request.messages:
             text = _without(text, message.content)
         return text

@@ -80,12 +80,12 @@ class _Connector(aiohttp.TCPConnector):
 class Connections:
     """What is open to one server. Redirects are not followed, so that the key goes nowhere else."""
 
-    def __init__(self, base_url: str, key: str | None, timeout: float) -> None:
-        self._base_url, self._key, self._timeout = base_url, key, timeout
+    def __init__(self, base_url: str, headers: Mapping[str, str], timeout: float) -> None:
+        self._base_url, self._headers, self._timeout = base_url, headers, timeout
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def status_of(self, url: str) -> int:
+    async def status_of(self, url: URL) -> int:
         """The status of a GET; raises `TransientError`, with `server_down` when no connection can be made."""
         timeout = aiohttp.ClientTimeout(total=min(_STATUS_TIMEOUT, self._timeout), sock_connect=_STATUS_CONNECT_TIMEOUT)
         try:
@@ -135,9 +135,7 @@ class Connections:
         if self._closed:
             raise TransientError("the client is closed", cause="connection")
         if self._session is None:
-            headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key}"
+            headers = {**self._headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
             self._session = aiohttp.ClientSession(
                 headers=headers,
                 connector=_Connector(),
