@@ -211,16 +211,7 @@ class ModelSection(Section):
     @model_validator(mode="after")
     def _complete(self) -> ModelSection:
         if self.provider == "openai":
-            if not self.model:
-                raise ValueError("'model' is missing: the name under which the server serves it")
-            if self.base_url is None:
-                require_plain_url(self.base_urls[0], "OPENAI_BASE_URL")
-            if self.system and self.endpoint == "completions":
-                raise ValueError("'system' needs endpoint: chat; over completions a model gets the prompt alone")
-            if self.api_key_env is not None and any(name.lower() == "authorization" for name in self.headers):
-                raise ValueError("give either 'api_key_env' or the header 'Authorization'; both are the same header")
-            if self.function or self.replies:
-                raise ValueError("'function' and 'replies' belong to provider: scripted")
+            self._require_server()
         elif self.provider == "scripted" and bool(self.function) == bool(self.replies):
             raise ValueError("provider: scripted needs either 'function' or 'replies'")
         elif self.provider == "ctranslate2" and self.path is None:
@@ -233,6 +224,18 @@ class ModelSection(Section):
             raise ValueError("give either 'exclusive' or 'unload': both say that it does not fit beside others")
         self._require_own_keys()
         return self
+
+    def _require_server(self) -> None:
+        if not self.model:
+            raise ValueError("'model' is missing: the name under which the server serves it")
+        if self.base_url is None:
+            require_plain_url(self.base_urls[0], "OPENAI_BASE_URL")
+        if self.system and self.endpoint == "completions":
+            raise ValueError("'system' needs endpoint: chat; over completions a model gets the prompt alone")
+        if self.api_key_env is not None and any(name.lower() == "authorization" for name in self.headers):
+            raise ValueError("give either 'api_key_env' or the header 'Authorization'; both are the same header")
+        if self.function or self.replies:
+            raise ValueError("'function' and 'replies' belong to provider: scripted")
 
     def _require_own_keys(self) -> None:
         own = _KEYS_OF[self.provider]

@@ -14,9 +14,9 @@ from ensemble_instruct.records import KINDS, Kind
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, seed_tasks_digest
 
 _WITHOUT_EFFECT = (
-    "api_key_env", "batch_size", "batch_tokens", "ca_file", "device", "exclusive", "give_up_after", "headers", "known_as",
-    "license", "max_in_flight", "max_tries", "price", "requests_per_minute", "threads", "timeout", "tokens_per_minute", "unload",
-    "weight",
+    "api_key_env", "batch_size", "batch_tokens", "ca_file", "device", "exclusive", "give_up_after", "headers",
+    "known_as", "license", "max_in_flight", "max_tries", "price", "requests_per_minute", "threads", "timeout",
+    "tokens_per_minute", "unload", "weight",
 )  # fmt: skip
 """Settings of a model that change no answer."""
 _HELPERS = {
