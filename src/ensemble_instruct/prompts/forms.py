@@ -9,23 +9,18 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ensemble_instruct.prompts.completions import (
-    fusion_prompt,
+    instances_prompt,
     instances_sampling,
-    instances_template,
     instructions_prompt,
     instructions_sampling,
-    outputs_prompt,
     outputs_sampling,
-    task_text,
-    toxicity_prompt,
-    verdict_prompt,
 )
-from ensemble_instruct.prompts.templates import rendered
+from ensemble_instruct.prompts.folder import FormName, Prompts, bundled_prompts
 from ensemble_instruct.records import Demonstration, Instance, Kind, Message, Profile, Request, Sampling
 from ensemble_instruct.replies.end_marker import squeezed
 
@@ -46,16 +41,15 @@ class InstancesQuestion:
 
     kind: Kind
     sampling: Sampling
-    before: str = ""
-    after: str = ""
-    """What stands around the instruction in the prompt."""
+    prompt: Callable[[str], str]
+    """The prompt for an instruction."""
     earlier: tuple[Message, ...] = ()
     shared: str = ""
 
     def request(self, instruction: str, seed: int) -> Request:
         """The request that asks for a worked example of an instruction."""
         return Request(
-            prompt=f"{self.before}{instruction}{self.after}",
+            prompt=self.prompt(instruction),
             sampling=replace(self.sampling, seed=seed),
             step="instances",
             kind=self.kind,
@@ -67,12 +61,16 @@ class InstancesQuestion:
 class Form(ABC):
     """The requests of all steps; how a reply to them is read follows from it."""
 
+    name: FormName
+    """By which its templates are called."""
     continues_list: bool
     """Whether a reply of step 1 goes on with an item that the prompt has begun."""
     cleans_answers: bool
     """Whether what a chat model says around its answer is taken away."""
     tasks_asked: int
     """How many tasks a request of step 1 asks for."""
+    prompts: Prompts
+    """The wording of all that is asked."""
 
     @abstractmethod
     def instructions(self, kind: Kind, demonstrations: Sequence[str], seed: int, shared: str) -> Request:
@@ -90,51 +88,60 @@ class Form(ABC):
     def outputs(self, instance: Instance, *, is_sampled: bool = False) -> Request:
         """Step 4: the answer to an instance; greedy, or one of several samples."""
 
-    @abstractmethod
     def fusion(self, instance: Instance, outputs: Sequence[str]) -> Request:
         """After step 4: one best answer out of several."""
+        prompt = self._asked("fusion", instance, outputs=[output.strip() for output in outputs])
+        return Request(prompt=prompt, sampling=outputs_sampling("default"), step="outputs", kind=instance.kind)
 
-    @abstractmethod
     def verdict(self, instance: Instance, one: str, other: str) -> Request:
         """After step 4: whether two answers say the same."""
+        return self._for_a_word(instance, self._asked("verdict", instance, one=one.strip(), other=other.strip()))
 
-    @abstractmethod
     def toxicity(self, instance: Instance, output: str) -> Request:
         """After step 4: whether an answer is harmful."""
+        return self._for_a_word(instance, self._asked("toxicity", instance, output=output.strip()))
 
     def rating(self, instance: Instance, output: str, reference: str, *, reference_first: bool) -> Request:
         """After step 4: how good an answer is, from 1 to 5, beside another one; either may stand first."""
-        answers = [("Answer to rate", output.strip()), ("Reference", reference.strip())]
-        prompt = rendered(
-            "rating",
-            task=task_text(instance.instruction, instance.input),
-            answers=answers[::-1] if reference_first else answers,
-            is_continued=self.continues_list,
-        )
+        texts = {"output": output.strip(), "reference": reference.strip()}
+        return self._for_a_word(instance, self._asked("rating", instance, **texts, reference_first=reference_first))
+
+    def _for_a_word(self, instance: Instance, prompt: str) -> Request:
         sampling = _WORD if self.continues_list else _WORD_AFTER_THOUGHT
         return Request(prompt=prompt, sampling=sampling, step="ensemble", kind=instance.kind)
 
+    def _asked(self, template: str, instance: Instance, **values: object) -> str:
+        task = {"kind": instance.kind, "instruction": instance.instruction.strip(), "input": instance.input.strip()}
+        return self._written(template, **task, **values)
 
-def form_of(endpoint: Literal["completions", "chat"], profile: Profile) -> Form:
-    """The form of a model."""
-    return ChatForm() if endpoint == "chat" and profile == "default" else CompletionsForm(profile)
+    def _written(self, template: str, **values: object) -> str:
+        return self.prompts.rendered(self.name, template, **values)
+
+
+def form_of(endpoint: FormName, profile: Profile, prompts: Prompts | None = None) -> Form:
+    """The form of a model; `prompts` None: the bundled ones."""
+    if endpoint == "chat" and profile == "default":
+        return ChatForm(prompts=prompts or bundled_prompts())
+    return CompletionsForm(profile, prompts)
 
 
 class CompletionsForm(Form):
     """The paper's prompts: a text that the model goes on with. The bytes are those that older versions sent."""
 
+    name: FormName = "completions"
     continues_list = True
     cleans_answers = False
     tasks_asked = 1
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, prompts: Prompts | None = None) -> None:
         self._profile: Profile = profile
+        self.prompts = prompts or bundled_prompts()
 
     def instructions(self, kind: Kind, demonstrations: Sequence[str], seed: int, shared: str) -> Request:
         """See `Form.instructions`."""
         return Request(
-            prompt=instructions_prompt(demonstrations, self._profile),
-            sampling=instructions_sampling(len(demonstrations), self._profile, seed),
+            prompt=instructions_prompt(demonstrations, self._profile, kind=kind, prompts=self.prompts),
+            sampling=instructions_sampling(len(demonstrations), self._profile, seed, self.prompts),
             step="instructions",
             kind=kind,
             shared=shared,
@@ -142,30 +149,18 @@ class CompletionsForm(Form):
 
     def instances(self, kind: Kind, demonstrations: Sequence[Demonstration]) -> InstancesQuestion:
         """See `Form.instances`."""
-        template = instances_template(kind, demonstrations, self._profile).text
-        sampling = instances_sampling(self._profile, 0)
-        return InstancesQuestion(kind=kind, sampling=sampling, before=f"{template} ", after="\n", shared=template)
+
+        def prompt(instruction: str) -> str:
+            return instances_prompt(kind, demonstrations, self._profile, instruction, self.prompts)
+
+        sampling = instances_sampling(self._profile, 0, self.prompts)
+        shared = _same_beginning(prompt("1"), prompt("2")).rstrip()
+        return InstancesQuestion(kind=kind, sampling=sampling, prompt=prompt, shared=shared)
 
     def outputs(self, instance: Instance, *, is_sampled: bool = False) -> Request:
         """See `Form.outputs`."""
-        prompt = outputs_prompt(instance.instruction, instance.input)
         sampling = outputs_sampling(self._profile, sampled=is_sampled)
-        return Request(prompt=prompt, sampling=sampling, step="outputs", kind=instance.kind)
-
-    def fusion(self, instance: Instance, outputs: Sequence[str]) -> Request:
-        """See `Form.fusion`."""
-        prompt = fusion_prompt(instance.instruction, instance.input, outputs)
-        return Request(prompt=prompt, sampling=outputs_sampling("default"), step="outputs", kind=instance.kind)
-
-    def verdict(self, instance: Instance, one: str, other: str) -> Request:
-        """See `Form.verdict`."""
-        prompt = verdict_prompt(instance.instruction, instance.input, one, other)
-        return Request(prompt=prompt, sampling=_WORD, step="ensemble", kind=instance.kind)
-
-    def toxicity(self, instance: Instance, output: str) -> Request:
-        """See `Form.toxicity`."""
-        prompt = toxicity_prompt(instance.instruction, instance.input, output)
-        return Request(prompt=prompt, sampling=_WORD, step="ensemble", kind=instance.kind)
+        return Request(prompt=self._asked("outputs", instance), sampling=sampling, step="outputs", kind=instance.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +169,8 @@ class ChatForm(Form):
 
     is_structured: bool = False
     """Whether steps 1 and 2 ask for JSON of a schema, which the server then holds the model to."""
+    prompts: Prompts = field(default_factory=bundled_prompts)
+    name = "chat"
     continues_list = False
     cleans_answers = True
     tasks_asked = TASKS_ASKED
@@ -181,9 +178,8 @@ class ChatForm(Form):
     def instructions(self, kind: Kind, demonstrations: Sequence[str], seed: int, shared: str) -> Request:
         """See `Form.instructions`."""
         shown = [squeezed(text).rstrip(":") for text in demonstrations]
-        prompt = rendered(
-            "instructions", kind=kind, demonstrations=shown, more=TASKS_ASKED, structured=self.is_structured
-        )
+        values = {"demonstrations": shown, "number": len(shown) + 1, "more": TASKS_ASKED}
+        prompt = self._written("instructions", kind=kind, structured=self.is_structured, **values)
         schema = _schema(tasks={"type": "array", "items": _TEXT}) if self.is_structured else ""
         sampling = Sampling(max_tokens=1024, temperature=0.7, top_k=50, seed=seed, json_schema=schema)
         return Request(prompt=prompt, sampling=sampling, step="instructions", kind=kind, shared=shared)
@@ -200,14 +196,14 @@ class ChatForm(Form):
         for demonstration in demonstrations:
             values = {part: str(getattr(demonstration, part)) for part in parts}
             turns += [Message("user", demonstration.instruction), Message("assistant", self._worked(values))]
-        before = rendered("instances", kind=kind, structured=self.is_structured) + "\n\n"
+        before = self._written("instances", kind=kind, structured=self.is_structured) + "\n\n"
         if turns:
             turns[0] = Message("user", before + turns[0].content)
         schema = _schema(**dict.fromkeys(parts, _TEXT)) if self.is_structured else ""
         return InstancesQuestion(
             kind=kind,
             sampling=Sampling(max_tokens=1024, temperature=0.7, top_k=50, json_schema=schema),
-            before="" if turns else before,
+            prompt=str if turns else before.__add__,
             earlier=tuple(turns),
         )
 
@@ -215,30 +211,19 @@ class ChatForm(Form):
         """A worked example as a reply shall be."""
         if self.is_structured:
             return json.dumps(values, ensure_ascii=False)
-        return "\n".join(f"{part.capitalize()}: {text}" for part, text in values.items())
+        return "\n".join(f"{self.prompts.labels.headings[part]} {text}" for part, text in values.items())
 
     def outputs(self, instance: Instance, *, is_sampled: bool = False) -> Request:
         """See `Form.outputs`."""
-        prompt = "\n\n".join(filter(None, (instance.instruction.strip(), instance.input.strip())))
         sampling = outputs_sampling("default", sampled=is_sampled)
-        return Request(prompt=prompt, sampling=sampling, step="outputs", kind=instance.kind)
+        return Request(prompt=self._asked("outputs", instance), sampling=sampling, step="outputs", kind=instance.kind)
 
-    def fusion(self, instance: Instance, outputs: Sequence[str]) -> Request:
-        """See `Form.fusion`."""
-        task = task_text(instance.instruction, instance.input)
-        prompt = rendered("fusion", task=task, outputs=[output.strip() for output in outputs])
-        return Request(prompt=prompt, sampling=outputs_sampling("default"), step="outputs", kind=instance.kind)
+    def _written(self, template: str, **values: object) -> str:
+        return self.prompts.rendered(self.name, template, **values).strip()
 
-    def verdict(self, instance: Instance, one: str, other: str) -> Request:
-        """See `Form.verdict`."""
-        task = task_text(instance.instruction, instance.input)
-        prompt = rendered("verdict", task=task, one=one.strip(), other=other.strip())
-        return Request(prompt=prompt, sampling=_WORD_AFTER_THOUGHT, step="ensemble", kind=instance.kind)
 
-    def toxicity(self, instance: Instance, output: str) -> Request:
-        """See `Form.toxicity`."""
-        prompt = rendered("toxicity", task=task_text(instance.instruction, instance.input), output=output.strip())
-        return Request(prompt=prompt, sampling=_WORD_AFTER_THOUGHT, step="ensemble", kind=instance.kind)
+def _same_beginning(one: str, other: str) -> str:
+    return one[: next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))]
 
 
 _TEXT = {"type": "string"}
