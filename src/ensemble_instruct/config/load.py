@@ -163,7 +163,12 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
     models = values.get("models")
     instances = values.get("instances")
     files_of = instances.get("demonstrations") if isinstance(instances, dict) else None
-    holders: list[tuple[Any, str]] = [(values, "seed_tasks"), (files_of, "input_output"), (files_of, "output_only")]
+    holders: list[tuple[Any, str]] = [
+        (values, "seed_tasks"),
+        (values, "prompts"),
+        (files_of, "input_output"),
+        (files_of, "output_only"),
+    ]
     holders += [(values.get("ensemble"), key) for key in ("embedding_model", "reward_model")]
     sections = models.values() if isinstance(models, dict) else ()
     holders += [(model, key) for model in sections for key in ("replies", "path", "ca_file")]

@@ -65,6 +65,8 @@ class Config(Section):
     """`default`, or `published`: the original program's rules to the byte."""
     seed_tasks: Path | None = Field(default=None, strict=False)
     """Your own seed tasks (JSONL, Self-Instruct's schema); null: the 175 bundled ones."""
+    prompts: Path | None = Field(default=None, strict=False)
+    """Folder of your own prompts, as `init --prompts FOLDER` writes it; the bundled ones for files that it lacks."""
     instructions: InstructionsSection = Field(default_factory=InstructionsSection)
     """Step 1: how many instructions are made, and how new each must be."""
     instances: InstancesSection = Field(default_factory=InstancesSection)
@@ -197,10 +199,11 @@ class Config(Section):
         extras = {
             "ensemble.fusion": self.ensemble.fusion,
             "instructions.filters": self.instructions.filters is not None,
+            "prompts": self.prompts is not None,
         }
         for key, is_set in extras.items():
             if is_set and self.profile == "published":
-                name = key.partition(".")[2]
+                name = "prompts of your own" if key == "prompts" else key.partition(".")[2]
                 raise PydanticCustomError(
                     "published", "the profile 'published' has no {name}; take the default profile, or leave it out",
                     {"key": key, "name": name},

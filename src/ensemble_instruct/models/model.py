@@ -19,6 +19,7 @@ from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.retries import Retries, Tries
 from ensemble_instruct.models.servers import Servers
 from ensemble_instruct.models.telemetry import Telemetry
+from ensemble_instruct.prompts.folder import Prompts
 from ensemble_instruct.prompts.forms import form_of
 from ensemble_instruct.records import Answer, Failure, Profile, Request, Response, estimated_tokens
 from ensemble_instruct.replies.reader import read_answer
@@ -91,9 +92,10 @@ class Model:
         budget: Budget | None = None,
         telemetry: Telemetry | None = None,
         profile: Profile = "default",
+        prompts: Prompts | None = None,
     ) -> None:
         self.name = name
-        self.form = form_of(section.endpoint, profile)
+        self.form = form_of(section.endpoint, profile, prompts)
         """How the steps ask it."""
         self.profile: Profile = profile
         self.usage = Usage()

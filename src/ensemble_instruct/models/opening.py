@@ -17,6 +17,7 @@ from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.models.telemetry import telemetry_from_environment
+from ensemble_instruct.prompts.folder import Prompts
 from ensemble_instruct.records import Profile
 from ensemble_instruct.store.store import Store
 
@@ -34,19 +35,23 @@ async def open_models(
     check: bool,
     budget: float | None = None,
     profile: Profile = "default",
+    prompts: Prompts | None = None,
 ) -> AsyncIterator[dict[str, Model]]:
     """The models by name, closed at the end. With `check`, each is opened now, else when it is first asked.
 
     Where one says `unload: true` or `exclusive`, those that run in this process are opened when they are first asked.
 
-    Replies are read as the profile says. `budget` is what all starts together may spend, in US dollars. Raises
-    `ConfigError` for a missing key or script, `ModelError` for a server that cannot be reached.
+    Replies are read as the profile says; `prompts` are how the models are asked, None the bundled ones. `budget` is
+    what all starts together may spend, in US dollars. Raises `ConfigError` for a missing key or script, `ModelError`
+    for a server that cannot be reached.
     """
     shared = None if budget is None else Budget(budget, _spent(sections, store))
     clients = {name: make_clients(name, section) for name, section in sections.items()}
     telemetry = telemetry_from_environment()
     models = {
-        name: Model(name, section, clients[name], store, budget=shared, telemetry=telemetry, profile=profile)
+        name: Model(
+            name, section, clients[name], store, budget=shared, telemetry=telemetry, profile=profile, prompts=prompts
+        )
         for name, section in sections.items()
     }
     keeper = asyncio.ensure_future(_keep_status(models, store))

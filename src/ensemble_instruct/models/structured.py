@@ -8,6 +8,7 @@ from typing import Any
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.models.model import Model
+from ensemble_instruct.prompts.folder import Prompts
 from ensemble_instruct.prompts.forms import ChatForm, Form, form_of
 from ensemble_instruct.records import Failure, Profile, Request, Sampling
 from ensemble_instruct.store.store import Store
@@ -43,16 +44,16 @@ async def settle_form(model: Model, store: Store) -> None:
         await store.flush()
         how = "is held to JSON" if note["is_structured"] else "writes text"
         log.info("model %s: %s in steps 1 and 2", model.name, how, extra={"model": model.name})
-    model.form = noted_form(model.name, section, model.profile, store)
+    model.form = noted_form(model.name, section, model.profile, store, model.form.prompts)
 
 
-def noted_form(name: str, section: ModelSection, profile: Profile, store: Store) -> Form:
+def noted_form(name: str, section: ModelSection, profile: Profile, store: Store, prompts: Prompts) -> Form:
     """The form of a model of steps 1 and 2, by what its config says and the run has noted."""
-    form = form_of(section.endpoint, profile)
+    form = form_of(section.endpoint, profile, prompts)
     if not isinstance(form, ChatForm) or section.provider != "openai":
         return form
     is_noted = section.structured == "auto" and bool(_noted(name, section, store))
-    return ChatForm(is_structured=section.structured == "always" or is_noted)
+    return ChatForm(is_structured=section.structured == "always" or is_noted, prompts=prompts)
 
 
 def _notes(store: Store) -> dict[str, Any]:

@@ -6,7 +6,7 @@ In the profile `published` their items carry the end marker, which the original'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ensemble_instruct.prompts.folder import Prompts, bundled_prompts
 from ensemble_instruct.records import END_MARKER, Demonstration, Kind, Profile, Sampling
@@ -61,7 +61,10 @@ def instances_prompt(
 ) -> str:
     """The demonstrations one after the other, then the instruction whose input and output are to come."""
     end = f"\n{END_MARKER}" if profile == "published" else ""
-    shown = [{**asdict(each), "output": f"{each.output}{end}"} for each in demonstrations]
+    shown = [
+        {"instruction": each.instruction, "input": each.input, "output": f"{each.output}{end}"}
+        for each in demonstrations
+    ]
     values = {"kind": kind, "demonstrations": shown, "instruction": instruction}
     return (prompts or bundled_prompts()).rendered("completions", "instances", **values)
 

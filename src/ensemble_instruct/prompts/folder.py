@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
 from itertools import product
@@ -16,7 +15,6 @@ from typing import Any, Literal
 
 from ensemble_instruct.errors import ConfigError, InputFileError
 from ensemble_instruct.files.atomic import whole_file
-from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.prompts.labels import Labels, labels_of
 from ensemble_instruct.prompts.templates import PromptTemplate
 from ensemble_instruct.records import KINDS
@@ -71,11 +69,6 @@ class Prompts:
         return self.templates[f"{form}/{name}"].rendered({"labels": labels, **values})
 
     @property
-    def as_json(self) -> str:
-        """The user's own files as a text that `prompts_in` reads."""
-        return json.dumps(self.own, ensure_ascii=False, sort_keys=True)
-
-    @property
     def digests(self) -> dict[str, str]:
         """What differs from the bundled prompts, by file name: a digest of it."""
         bundled = bundled_prompts()
@@ -106,11 +99,13 @@ def load_prompts(folder: Path | None) -> Prompts:
         return bundled_prompts()
     if not folder.is_dir():
         raise ConfigError(f"prompts: {folder}: is no folder; `ensemble-instruct init --prompts {folder}` writes one")
-    return prompts_in({name: _text(folder / name) for name in _files_of(folder)}, str(folder))
+    return _prompts_of(tuple((name, _text(folder / name)) for name in _files_of(folder)), str(folder))
 
 
-def prompts_in(own: Mapping[str, str], folder: str) -> Prompts:
+@lru_cache(maxsize=4)
+def _prompts_of(files_of_folder: tuple[tuple[str, str], ...], folder: str) -> Prompts:
     """The prompts with these files of a user's own, by name; `folder` names it in errors."""
+    own = dict(files_of_folder)
     bundled = bundled_prompts()
     templates = dict(bundled.templates)
     for name, text in own.items():
@@ -125,15 +120,35 @@ def prompts_in(own: Mapping[str, str], folder: str) -> Prompts:
     return prompts
 
 
-def write_prompts(folder: Path) -> None:
-    """Write the bundled prompts into a new folder; raises `InputFileError` where there is something already."""
+def write_prompts(folder: Path) -> list[str]:
+    """Write the bundled prompts into a new folder; returns the names of the files.
+
+    Raises `InputFileError` where there is something already.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputFileError(f"{folder}: exists already and is not an empty folder; name a new one")
-    for name, text in _bundled_texts():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        require_writable(path)
-        with whole_file(path) as file:
+    texts = dict(_bundled_texts())
+    _write(texts, folder)
+    return list(texts)
+
+
+def copy_prompts(prompts: Prompts, folder: Path) -> None:
+    """Write a user's own files into a folder, in place of those that lie there."""
+    for name in (*(f"{name}.j2" for name in template_names()), LABELS):
+        if name not in prompts.own:
+            (folder / name).unlink(missing_ok=True)
+    _write(prompts.own, folder)
+
+
+def _write(texts: Mapping[str, str], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in texts:
+            (folder / name).parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputFileError(f"{folder}: cannot be created: {error.strerror}; choose another place") from error
+    for name, text in texts.items():
+        with whole_file(folder / name) as file:
             file.write(text.encode())
 
 
@@ -174,9 +189,7 @@ def _files_of(folder: Path) -> Iterator[str]:
             continue  # of an editor, or of a version control
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-            raise ConfigError(
-                f"{path}: is no prompt; did you mean '{near}'? Files in the folder are {', '.join(known)}"
-            )
+            raise ConfigError(f"{path}: is no prompt; did you mean '{near}'? `init --prompts` writes all there are")
         yield name
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import yaml
 
 from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.replies.worked_tasks.labels import Name
 
 _COLONS = (":", "\uff1a")
 _LONGEST = 40
 """Letters of a label."""
-PARTS = ("instruction", "input", "output")
+PARTS: tuple[Name, ...] = ("instruction", "input", "output")
 """What there is a label for."""
 
 
@@ -41,9 +41,10 @@ class Labels:
         return {part: str(getattr(self, part)) for part in PARTS}
 
     @property
-    def names(self) -> dict[str, str]:
-        """What each label is for, by its word in small letters, as the reader of worked examples takes it."""
-        return {text[:-1].strip().lower(): part for part, text in self.as_written.items()}
+    def own_names(self) -> dict[str, Name]:
+        """What each label is for, by its word in small letters; empty where they are the English ones."""
+        names: dict[str, Name] = {self.as_written[part][:-1].strip().lower(): part for part in PARTS}
+        return {} if all(word == part for word, part in names.items()) else names
 
     def stops_of_list(self, number: int) -> tuple[str, ...]:
         """Where a reply of step 1 ends, if it writes the task before this number."""
@@ -68,7 +69,7 @@ def labels_of(text: str, place: str, base: Labels | None = None) -> Labels:
         _require_good(key, value, where)
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     labels = replace(base, **values) if base else Labels(**values)
-    if len(labels.names) < len(PARTS):
+    if len({label[:-1].strip().lower() for label in labels.as_written.values()}) < len(PARTS):
         raise ConfigError(f"{place}: two of instruction, input and output have the same label; choose another")
     return labels
 
@@ -97,8 +98,3 @@ def _require_good(key: str, value: Any, where: str) -> None:
             raise ConfigError(f'{where}: a label is a word with a colon at its end, in quotes, such as "input:"')
     elif not isinstance(value, list) or not value or not all(isinstance(stop, str) and stop for stop in value):
         raise ConfigError(f'{where}: expected a list of texts, such as ["\\n\\n"]')
-
-
-def changed_labels(labels: Labels, base: Labels) -> Mapping[str, str]:
-    """What the reader of worked examples must know beside the labels that it knows by itself."""
-    return {} if labels.names == base.names else labels.names

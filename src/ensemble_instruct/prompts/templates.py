@@ -38,11 +38,11 @@ _FILTERS = (
 )  # fmt: skip
 """Those of Jinja2 that a prompt may use, beside `join` and `tojson`: none makes more out of little."""
 _REFUSED = {
-    nodes.Call: "nothing can be called",
     nodes.Macro: "no macros", nodes.CallBlock: "no macros",
     nodes.Include: "nothing can be included", nodes.Import: "nothing can be included",
     nodes.FromImport: "nothing can be included", nodes.Extends: "nothing can be included",
     nodes.Block: "no blocks", nodes.Concat: "no ~ (write + or {{ one }}{{ other }})",
+    nodes.Call: "nothing can be called",
 }  # fmt: skip
 """What a template may not have, and why."""
 _COMMENT = re.compile(r"\{#.*?#\}\n?", re.DOTALL)
@@ -96,7 +96,8 @@ class PromptTemplate:
         known = {*self._names, "loop", *(name.name for name in found if name.ctx != "load")}
         for name in found:
             if name.name not in known:
-                raise ConfigError(f"{self._place}:{name.lineno}: '{name.name}' is no name here; names are {known}")
+                names = ", ".join(self._names)
+                raise ConfigError(f"{self._place}:{name.lineno}: '{name.name}' is no name here; names are {names}")
 
     def _line(self, error: BaseException) -> int:
         line, trace = 1, error.__traceback__

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ensemble_instruct.config.load import ConfigSource, config_of
 from ensemble_instruct.config.schema import Config
+from ensemble_instruct.prompts.folder import load_prompts
 from ensemble_instruct.prompts.forms import TASKS_ASKED, Form, form_of
 from ensemble_instruct.records import BYTES_PER_TOKEN, Kind, Step
 from ensemble_instruct.steps.plans import prepare
@@ -79,7 +80,7 @@ def estimate(source: ConfigSource) -> list[Estimate]:
 
 
 def _form(config: Config, model: str) -> Form:
-    return form_of(config.models[model].endpoint, config.profile)
+    return form_of(config.models[model].endpoint, config.profile, load_prompts(config.prompts))
 
 
 def _of_helpers(config: Config, kind: Kind, instances: int) -> list[Estimate]:

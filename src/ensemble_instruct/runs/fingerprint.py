@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.agreement.utilities import normalised_weights
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.files.digest import model_digest, short_file_digest, short_folder_digest, short_rows_digest
+from ensemble_instruct.prompts.folder import LABELS, load_prompts
 from ensemble_instruct.prompts.forms import CHAT_FORM
 from ensemble_instruct.records import KINDS, Kind
 from ensemble_instruct.steps.seed_tasks import load_demonstrations, load_seed_tasks, seed_tasks_digest
@@ -44,7 +47,8 @@ class Change:
 
 def fingerprint(config: Config) -> dict[str, Any]:
     """The settings that decide a run's records, by dotted key, with digests of the files they name."""
-    values = config.model_dump(mode="json", exclude={"quality", "licenses"})
+    values = config.model_dump(mode="json", exclude={"quality", "licenses", "prompts"})
+    values |= {"prompts": prompts} if (prompts := _prompts(config)) else {}
     del values["instructions"]["mean_similarity"]  # asks nothing again, and each start makes the records anew
     against = [short_file_digest(path) for path in config.instructions.against]
     del values["instructions"]["against"]
@@ -93,6 +97,25 @@ def _model(config: Config, name: str) -> dict[str, Any]:
     if section.folder is not None:
         values["path"] = model_digest(section.folder)
     return values
+
+
+def _prompts(config: Config) -> dict[str, str]:
+    """The prompts in use that are other ones than the bundled, as digests by file name."""
+    if config.prompts is None:
+        return {}
+    helpers, toxicity = _helpers(config), config.quality.toxicity
+    used: dict[str, Iterable[str | None]] = {
+        "instructions": [config.roles.instructions],
+        "instances": [config.roles.instances],
+        "outputs": config.roles.outputs,
+        "fusion": [helpers["fusion"]],
+        "verdict": [helpers["judge"]],
+        "rating": config.judges,
+        "toxicity": [toxicity.model if toxicity else None],
+    }
+    names = {f"{config.models[model].endpoint}/{name}.j2" for name, models in used.items() for model in models if model}
+    digests = load_prompts(config.prompts).digests
+    return {name: digest for name, digest in digests.items() if name in names or name == LABELS}
 
 
 def _helpers(config: Config) -> dict[str, Any]:
@@ -152,6 +175,8 @@ def _effect(key: str, answered: dict[str, int], new: dict[str, Any]) -> str:
     helper = next((who for beginning, who in _HELPERS.items() if key.startswith(beginning)), None)
     if helper is not None:
         return f"asks {helper}, if there is to be one; step 5 selects anew"
+    if section == "prompts":
+        return _effect_of_prompt(Path(rest).stem, total)
     if key.startswith(SELECTING):
         return "asks nothing again; step 5 selects anew"
     if key.startswith("instructions.target"):
@@ -173,6 +198,14 @@ def _way_out(key: str, old: dict[str, Any]) -> str:
     if setting != "base_url" or not section.startswith("models.") or not isinstance(old.get(key), str):
         return ""
     return f", unless it is the same server at a new address: then set {section}.known_as={old[key]}"
+
+
+def _effect_of_prompt(name: str, total: int) -> str:
+    if name == "instructions":
+        return f"asks every step again: {total} answers"
+    if name in ("instances", "labels"):
+        return "asks steps 2 and 4 again"
+    return "asks the voters again" if name == "outputs" else "asks those again who were asked with it"
 
 
 def _effect_of_model(name_and_setting: str, answered: dict[str, int], new: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from itertools import count
 from pathlib import Path
@@ -13,10 +14,13 @@ from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.atomic import whole_file, writing
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.jsonl import write_rows
+from ensemble_instruct.prompts.folder import copy_prompts, load_prompts
 from ensemble_instruct.store.reading import EXAMPLES_DIGEST, is_edited, read_examples
 from ensemble_instruct.store.store import Store
 
 log = logging.getLogger(__name__)
+PROMPTS = "prompts"
+"""The folder in which a run keeps prompts of the user's own."""
 _FILES = ("config.yaml", "run.db", "run.db-wal", "run.db-shm", "run.db.lock", "examples.jsonl", "report.html")
 """What a run writes."""
 
@@ -50,14 +54,19 @@ def make_folders(folder: Path) -> list[Path]:
 
 
 def write_config(config: Config, folder: Path) -> None:
-    """Write `config.yaml` of a run folder: complete, without keys."""
+    """Write `config.yaml` of a run folder: complete, without keys; prompts of the user's own are copied beside it."""
     values = config.model_dump(mode="json")
     values["ensemble"]["strategy"] = config.strategy
+    text = "# The config of this run, complete. Keys are not in it: they stay in the environment.\n"
+    if config.prompts is not None:
+        if config.prompts.resolve() != (folder / PROMPTS).resolve():
+            copy_prompts(load_prompts(config.prompts), folder / PROMPTS)
+            text += f"# Its prompts are a copy of those that were in {json.dumps(str(config.prompts))}.\n"
+        values["prompts"] = PROMPTS
     for name in config.used_models:
         model = config.models[name]
         if model.provider == "openai" and model.base_url is None:
             values["models"][name]["base_url"] = model.base_urls[0]
-    text = "# The config of this run, complete. Keys are not in it: they stay in the environment.\n"
     with whole_file(folder / "config.yaml") as file:
         file.write((text + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)).encode())
 

@@ -17,10 +17,18 @@ from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, 
 from ensemble_instruct.licences.policy import require_admitted
 from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.models.structured import settle_form
+from ensemble_instruct.prompts.folder import load_prompts
 from ensemble_instruct.report.page import write_report
 from ensemble_instruct.runs.empty_kinds import missing_examples
 from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint
-from ensemble_instruct.runs.folder import make_folders, require_run_place, set_aside_edits, write_config, write_examples
+from ensemble_instruct.runs.folder import (
+    PROMPTS,
+    make_folders,
+    require_run_place,
+    set_aside_edits,
+    write_config,
+    write_examples,
+)
 from ensemble_instruct.runs.pipeline import run_steps
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.replay import require_same_way
@@ -69,8 +77,13 @@ async def start_or_resume(
             if retry_failed:
                 store.forget_failures()
                 await store.flush()
-            async with open_models(sections, store, check=is_new, budget=budget, profile=config.profile) as models:
+            prompts = load_prompts(config.prompts)
+            async with open_models(
+                sections, store, check=is_new, budget=budget, profile=config.profile, prompts=prompts
+            ) as models:
                 write_config(config, folder)
+                if config.prompts is not None:
+                    config = config.model_copy(update={"prompts": folder / PROMPTS})
                 for name in dict.fromkeys((config.roles.instructions, config.roles.instances)):
                     await settle_form(models[name], store)
                 began = "started" if is_new else "resumed"
@@ -79,6 +92,7 @@ async def start_or_resume(
     except EnsembleInstructError:
         if is_new and not (folder / "run.db").exists():
             (folder / "config.yaml").unlink(missing_ok=True)
+            shutil.rmtree(folder / PROMPTS, ignore_errors=True)
             for path in new_folders:
                 shutil.rmtree(path, ignore_errors=True)
         raise

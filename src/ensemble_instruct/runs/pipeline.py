@@ -89,7 +89,8 @@ async def _stream(
     generator, writer = models[roles.instructions], models[roles.instances]
     threshold = config.instructions.novelty_threshold
     pool = NoveltyPool(plan.instructions.seeds, threshold, base=plan.instructions.known)
-    parser = Parser(config.profile, pool, threshold, InstructionFilters.of(config.instructions.filters))
+    filters = InstructionFilters.of(config.instructions.filters)
+    parser = Parser(config.profile, pool, threshold, filters, plan.labels)
     kind = plan.instructions.kind
     first_lists = FirstReplies("instructions", kind, generator, config.profile)
     instructions = recorder.kept(make_instructions(generator, plan.instructions, earlier, first_lists))

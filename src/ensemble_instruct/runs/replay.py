@@ -10,6 +10,7 @@ from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ConfigChangedError, RunError
 from ensemble_instruct.models.known import KnownAnswers
 from ensemble_instruct.models.structured import noted_form
+from ensemble_instruct.prompts.folder import load_prompts
 from ensemble_instruct.records import Answer, Instruction, Kind, Request
 from ensemble_instruct.replies.reader import READING
 from ensemble_instruct.steps.instructions import make_instructions
@@ -27,7 +28,7 @@ async def require_same_way(config: Config, plans: Mapping[Kind, KindPlan], store
         return
     name = config.roles.instructions
     section = config.models[name]
-    form = noted_form(name, section, config.profile, store)
+    form = noted_form(name, section, config.profile, store, load_prompts(config.prompts))
     replay = _Replay(KnownAnswers(store.answer, section, config.profile, form))
     again = 0
     for kind, plan in plans.items():

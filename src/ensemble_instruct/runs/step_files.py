@@ -31,6 +31,7 @@ from ensemble_instruct.models.model import Model
 from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.models.structured import settle_form
 from ensemble_instruct.novelty.pool import NoveltyPool
+from ensemble_instruct.prompts.folder import load_prompts
 from ensemble_instruct.quality.filters import Filters
 from ensemble_instruct.records import (
     INSTANCE_VOTER,
@@ -334,12 +335,13 @@ async def _opened(
     named = (config.seed_tasks, demonstrations.input_output, demonstrations.output_only, config.models[name].replies)
     require_writable(to, path, *config.instructions.against, *filter(None, named))
     require_writable(path)
-    new = not path.exists()
+    prompts, new = load_prompts(config.prompts), not path.exists()
     with opened_store(path) as store:
         if retry_failed:
             store.forget_failures()
             await store.flush()
-        async with open_models({name: config.models[name]}, store, check=new, profile=config.profile) as models:
+        sections = {name: config.models[name]}
+        async with open_models(sections, store, check=new, profile=config.profile, prompts=prompts) as models:
             yield store, models[name]
 
 

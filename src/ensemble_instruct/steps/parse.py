@@ -6,7 +6,7 @@ default profile keeps lines together and reads the further tasks that a completi
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping
 from dataclasses import replace
 
 from ensemble_instruct.concurrency import closing
@@ -15,6 +15,7 @@ from ensemble_instruct.records import END_MARKER, Completion, Failure, Instance,
 from ensemble_instruct.replies.end_marker import squeezed, without_marker
 from ensemble_instruct.replies.reader import REFUSAL, THOUGHT_ONLY, read_reply
 from ensemble_instruct.replies.worked_tasks import WorkedTask, read_worked_tasks
+from ensemble_instruct.replies.worked_tasks.labels import Name
 from ensemble_instruct.steps.first_replies import FirstReplies
 from ensemble_instruct.steps.usable import InstructionFilters
 
@@ -28,12 +29,19 @@ class Parser:
     """Reads completions in their order; remembers what was read, for novelty and duplicates.
 
     `pool` holds the instructions that a further task must differ from: the seeds to begin with; the
-    instructions of the completions join as these are read. `filters`: which further tasks are dropped at once.
+    instructions of the completions join as these are read. `filters`: which further tasks are dropped at once;
+    `labels`: words of the user's own before the parts of an example.
     """
 
     def __init__(
-        self, profile: Profile, pool: NoveltyPool, novelty_threshold: float, filters: InstructionFilters | None = None
+        self,
+        profile: Profile,
+        pool: NoveltyPool,
+        novelty_threshold: float,
+        filters: InstructionFilters | None = None,
+        labels: Mapping[str, Name] | None = None,
     ) -> None:
+        self._labels = labels
         self._filters = filters or InstructionFilters.of(None)
         self._profile = profile
         self._pool = pool
@@ -51,7 +59,7 @@ class Parser:
         instruction = without_marker(completion.instruction)
         self._pool.add(instruction)
         is_cut_off = completion.finish_reason == "length"
-        tasks = read_worked_tasks(completion.text, instruction=instruction, is_cut_off=is_cut_off)
+        tasks = read_worked_tasks(completion.text, instruction=instruction, is_cut_off=is_cut_off, own=self._labels)
         for number, task in enumerate(tasks):
             kind = completion.kind or ("output_only" if task.input is None else "input_output")
             reason, detail = self._reason(task, kind, number)

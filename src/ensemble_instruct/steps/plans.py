@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -13,11 +13,16 @@ from ensemble_instruct.agreement.rewards import RewardModel, require_reward_mode
 from ensemble_instruct.agreement.selection import Comparers
 from ensemble_instruct.agreement.utilities import PURE, require_chrf
 from ensemble_instruct.config.schema import Config
+from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.dataset import open_dataset
 from ensemble_instruct.models.known import AnswerOf, KnownAnswers
 from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
+from ensemble_instruct.prompts.folder import LABELS, load_prompts
+from ensemble_instruct.prompts.forms import form_of
+from ensemble_instruct.prompts.labels import Labels
 from ensemble_instruct.quality.filters import Filters, require_quality
-from ensemble_instruct.records import KINDS, Kind, Profile
+from ensemble_instruct.records import KINDS, Demonstration, Kind, Profile
+from ensemble_instruct.replies.worked_tasks.labels import Name
 from ensemble_instruct.steps.instances import InstancesPlan
 from ensemble_instruct.steps.instructions import InstructionsPlan
 from ensemble_instruct.steps.judge import Verdicts
@@ -34,6 +39,8 @@ class KindPlan:
 
     instructions: InstructionsPlan
     instances: InstancesPlan
+    labels: Mapping[str, Name] = field(default_factory=dict)
+    """Words of the user's own before the parts of a worked example, for the reader of completions."""
 
 
 def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPlan]:
@@ -48,6 +55,7 @@ def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPla
         require_encoder(config.ensemble.embedding_model)
     if config.strategy == "reward" and config.ensemble.reward_model is not None:
         require_reward_model(config.ensemble.reward_model)
+    labels = load_prompts(config.prompts).labels.own_names
     tasks = load_seed_tasks(config.seed_tasks)
     known = known_texts(config.instructions.against, config.profile, config.instructions.novelty_threshold)
     plans: dict[Kind, KindPlan] = {}
@@ -65,6 +73,7 @@ def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPla
                     known=known,
                 ),
                 instances_plan(config, kind),
+                labels,
             )
     return plans
 
@@ -80,7 +89,21 @@ def known_texts(paths: Sequence[Path], profile: Profile, threshold: float) -> No
 def instances_plan(config: Config, kind: Kind) -> InstancesPlan:
     """What step 2 needs for a kind; raises `InputFileError` for demonstrations."""
     demonstrations = load_demonstrations(kind, config.instances.demonstrations.of(kind))
+    labels = load_prompts(config.prompts).labels
+    if labels.own_names:
+        _require_unlike(demonstrations, labels, f"instances.demonstrations.{kind}")
     return InstancesPlan(kind, tuple(demonstrations), config.seed, config.instances.sampling)
+
+
+def _require_unlike(demonstrations: Sequence[Demonstration], labels: Labels, where: str) -> None:
+    """Raise `InputFileError` where a line of a worked example begins with a label, as which it would be read."""
+    words = {label.lower(): label for label in labels.as_written.values()}
+    for shown in demonstrations:
+        for line in f"{shown.instruction}\n{shown.input}\n{shown.output}".lower().splitlines():
+            if found := next(filter(line.lstrip().startswith, words), ""):
+                raise InputFileError(
+                    f"{where}: a line of a worked example begins with {words[found]!r}, a label in {LABELS}; change one"
+                )
 
 
 def outputs_plan(config: Config) -> OutputsPlan:
@@ -121,4 +144,6 @@ def filters_of(config: Config, answer_of: AnswerOf) -> Filters:
 
 def known_answers(config: Config, name: str, answer_of: AnswerOf) -> KnownAnswers:
     """What a model of the config has answered."""
-    return KnownAnswers(answer_of, config.models[name], config.profile)
+    section = config.models[name]
+    form = form_of(section.endpoint, config.profile, load_prompts(config.prompts))
+    return KnownAnswers(answer_of, section, config.profile, form)

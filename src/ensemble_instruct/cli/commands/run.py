@@ -142,10 +142,27 @@ def _config_for_run(config_path: Path | None, out: Path, preset: str | None, ove
 
 
 @click.command()
-@click.argument("file", type=PATH)
+@click.argument("file", metavar="[FILE]", type=PATH, required=False)
 @preset_option("Which config to start from", default="servers", show_default=True)
-def init(file: Path, preset: str) -> None:
+@click.option("--prompts", metavar="FOLDER", type=PATH, help="Write the prompts, with comments, to change them.")
+def init(file: Path | None, preset: str, prompts: Path | None) -> None:
     """Write a commented config to start from."""
+    if file is None and prompts is None:
+        raise UsageError("init: name the file to write, or a folder with --prompts")
+    if file is not None:
+        _init_config(file, preset)
+    if prompts is not None:
+        from ensemble_instruct.prompts.folder import write_prompts
+
+        names = write_prompts(prompts)
+        click.echo(
+            f"{len(names)} files in {prompts}; change what you like, remove the others, and set prompts: {prompts} in "
+            f"the config"
+        )
+
+
+def _init_config(file: Path, preset: str) -> None:
+    """Write the config of a preset to a new file."""
     from ensemble_instruct.config.bundled import preset_text
     from ensemble_instruct.files.atomic import whole_file
     from ensemble_instruct.files.places import require_writable

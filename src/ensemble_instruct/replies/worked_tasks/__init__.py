@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ensemble_instruct.replies.end_marker import before_marker, squeezed, without_marker
 from ensemble_instruct.replies.worked_tasks.json_examples import JsonExample, json_examples
-from ensemble_instruct.replies.worked_tasks.labels import Label, find_labels
+from ensemble_instruct.replies.worked_tasks.labels import Label, Name, find_labels
 from ensemble_instruct.replies.worked_tasks.surroundings import (
     without_closing_remarks,
     without_example_lines,
@@ -52,14 +52,17 @@ class WorkedTask:
     """Whether the text ends, at the token limit, before the task does."""
 
 
-def read_worked_tasks(text: str, *, instruction: str, is_cut_off: bool) -> Iterator[WorkedTask]:
+def read_worked_tasks(
+    text: str, *, instruction: str, is_cut_off: bool, own: Mapping[str, Name] | None = None
+) -> Iterator[WorkedTask]:
     """The task that was asked for, even where the text states nothing of it, then each further one.
 
     `is_cut_off` says that the token limit ended the text. Text before the first label, between an end marker and the
-    next label, and behind a fence around an example is part of no input or output; it stays readable in `raw`.
+    next label, and behind a fence around an example is part of no input or output; it stays readable in `raw`. `own`:
+    see `find_labels`.
     """
     text = text.replace("\r\n", "\n")
-    labels, fences = find_labels(text)
+    labels, fences = find_labels(text, own)
     stated = list(json_examples(text, labels[0].start if labels else len(text)))
     if stated:
         yield from _in_json(text, stated, instruction)

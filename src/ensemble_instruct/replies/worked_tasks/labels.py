@@ -75,14 +75,14 @@ class Label:
         return (*self.style, self.is_lower)
 
 
-def find_labels(text: str) -> tuple[list[Label], list[int]]:
+def find_labels(text: str, own: Mapping[str, Name] | None = None) -> tuple[list[Label], list[int]]:
     """(the labels that count, where the code fences end that stand around examples), in time linear in the text.
 
     None counts inside a line, in code, or set in further than the first one. The input of an example goes on to
     the first output that is labelled as the input is, if there is one; after an output, labels count that are written
-    as those before, and those of an instruction.
+    as those before, and those of an instruction. `own`: labels that a user has chosen, which go before all others.
     """
-    labels = list(_labels(text, _ENGLISH)) or list(_labels(text, _OTHERS))
+    labels = next((found for names in (own or {}, _ENGLISH, _OTHERS) if (found := list(_labels(text, names)))), [])
     tasks = {at for at, one in enumerate(labels) if one.name == "instruction" and one.written == labels[0].written}
     outside, fences = outside_fences(text, [(label.start, label.end) for label in labels], tasks)
     labels = [labels[at] for at in outside]
@@ -94,7 +94,9 @@ def find_labels(text: str) -> tuple[list[Label], list[int]]:
 
 def _labels(text: str, names: Mapping[str, Name]) -> Iterator[Label]:
     """All labels at the start of a line: with a colon, or a heading or emphasised on a line of its own."""
-    any_name, pattern = _patterns("|".join(names))
+    if not names:
+        return
+    any_name, pattern = _patterns("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
     for name in any_name.finditer(text):
         named = names.get(name[0].lower())  # where case does not count, a dotless i is an i, too
         start = line_start(text, name.start())
