@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise as pairs
 
 from ensemble_instruct.agreement.answers import Answers
 from ensemble_instruct.agreement.content import Content
@@ -159,6 +160,7 @@ def _rouge_l_or_equal(tokens: Sequence[Sequence[str]], answers: Answers) -> Matr
 
 def _repetition(tokens: Sequence[str]) -> float:
     number = len(tokens) - _PARTS + 1
-    if number <= 0:
+    # a part that is repeated repeats three pairs of words: most texts do not, and pairs are quicker to compare
+    if number <= 0 or len(set(pairs(tokens))) > number - 1:
         return 0.0
     return 1 - len(set(zip(*(tokens[first:] for first in range(_PARTS)), strict=False))) / number

@@ -43,7 +43,7 @@ class Question:
     voters: tuple[str, ...]
     """Who gave each output."""
     key: str = ""
-    """What `random` draws by: the id of the instance."""
+    """What `random` draws by: the id of the instance; the others do not look at it."""
     view: View = field(default_factory=View)
     threshold: float = 0.01
     """Of the original's strategies."""
@@ -64,6 +64,10 @@ def highest(ballot: Ballot, ranked: Sequence[float], places: Sequence[int], form
     """
     if not places:
         return nothing(ballot)
+    top = max([ranked[place] for place in places])
+    equal = [place for place in places if ranked[place] == top]
+    if len(equal) == 1 and not ballot.barred:  # as it is in nearly all rows
+        return Choice(equal[0], top, ballot.scores)
     keys = {
         place: (ballot.bar(place) is not None, -ranked[place], ballot.repetition[place], -ballot.words[place])
         for place in places

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import groupby, pairwise
+from itertools import filterfalse, groupby, pairwise
 
 from ensemble_instruct.rouge import is_unspaced, word_tokens
 
@@ -134,21 +134,19 @@ def places_of_words(contents: Sequence[Content]) -> dict[str, int]:
     return places
 
 
-def content_of(tokens: Sequence[str]) -> Content:
-    """What an output with these tokens (`word_tokens`, stemmed) says."""
-    return Content(content_words(tokens), tokens)
+def content_of(tokens: Sequence[str], *, is_ascii: bool = False) -> Content:
+    """What an output with these tokens (`word_tokens`, stemmed) says; see `content_words`."""
+    return Content(content_words(tokens, is_ascii=is_ascii), tokens)
 
 
-def content_words(tokens: Sequence[str]) -> frozenset[str]:
+def content_words(tokens: Sequence[str], *, is_ascii: bool = False) -> frozenset[str]:
     """The distinct tokens without function words; all of them where nothing else is left.
 
     Of a script without spaces, whose characters are tokens, each two in a row are a word: one alone says little, and
-    long texts on whatever topic share most of them.
+    long texts on whatever topic share most of them. `is_ascii`: whether it is known that there are none.
     """
-    words = frozenset(tokens)
-    if not "".join(words).isascii():
-        words = frozenset(_in_pairs(tokens))
-    return (words - function_words()) or words
+    words = tokens if is_ascii or "".join(tokens).isascii() else _in_pairs(tokens)
+    return frozenset(filterfalse(function_words().__contains__, words)) or frozenset(words)
 
 
 def length_of(tokens: Sequence[str]) -> float:

@@ -303,7 +303,8 @@ def decide(
         if hit := filters.task_hit(instance):
             return rejected_row(instance, hit.reason, hit.detail, voices_of(row))
         ballot = replace(ballot, barred=filters.output_hits(instance, ballot.outputs, ballot.repetition))
-    question = Question(ballot, voter_names(row), instance.id, view or View(), selection.threshold, ratings)
+    key = instance.id if selection.strategy == "random" else ""  # a hash: it takes longer than all else of a question
+    question = Question(ballot, voter_names(row), key, view or View(), selection.threshold, ratings)
     choice = decided(question, selection, instance.kind)
     if choice.place is None:
         return rejected_row(instance, choice.reason, choice.detail, voices_of(row))

@@ -43,8 +43,9 @@ def task_ballot(
 def ballot_with_contents(instance: Instance, outputs: Sequence[str], matrix: Matrix | None = None) -> Ballot:
     """The same as `ballot` gives, and what each output says."""
     tokens = [word_tokens(text, stem=True) for text in outputs]
+    contents = tuple(content_of(own, is_ascii=text.isascii()) for text, own in zip(outputs, tokens, strict=True))
     task = content_words(word_tokens(_text(instance), stem=True))
-    source, contents = source_of(instance.instruction, instance.input), tuple(map(content_of, tokens))
+    source = source_of(instance.instruction, instance.input)
     return ballot_of_tokens(outputs, tokens, source, matrix, contents=contents, task=task)
 
 

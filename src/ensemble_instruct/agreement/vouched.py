@@ -64,15 +64,16 @@ def vouched(question: Question) -> Choice:
         return nothing(ballot)
     panel = voters.panel(question.voters)
     marks = _marks(ballot, panel, voters.words)
+    ranks = [each.rank for each in marks]
     places = [place for place in counting if not panel.aside[place]]
-    choice = highest(ballot, [each.rank for each in marks], places or counting, _spaced)
+    choice = highest(ballot, ranks, places or counting, _spaced)
     return Choice(
         place=choice.place,
         confidence=marks[choice.place].confidence if places and choice.place is not None else 0.0,
         scores=choice.scores,
         reason=choice.reason,
         detail=choice.detail,
-        ranks=tuple(round(each.rank, _DECIMALS) for each in marks),
+        ranks=tuple([round(rank, _DECIMALS) for rank in ranks]),
         is_agreed_on=choice.place is None or _is_agreed_on(question, choice.place),
     )
 
@@ -95,8 +96,7 @@ def _marks(ballot: Ballot, panel: Panel, weights: WordWeights) -> list[_Marks]:
     is_short = ballot.basis == "answer"
     marks = []
     for place, votes in enumerate(panel.votes):
-        total = math.fsum([vote for _, vote in votes])
-        agreements, coverages = ballot.matrix[place], shared[place]
+        total, agreements, coverages = panel.totals[place], ballot.matrix[place], shared[place]
         agreement = likeness = _mean(votes, agreements, total)
         wording = -shortness(ballot.words[place])
         if is_short:  # the same answer in other words is as like, and says as much

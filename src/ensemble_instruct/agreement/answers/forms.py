@@ -32,7 +32,7 @@ _MARKS = _WIDE | str.maketrans(
 """The marks of other scripts as those of ASCII; what quotes a word, or begins a question in Spanish, goes."""
 _THOUSANDS = re.compile(r"[\u00a0\u2009\u202f](?<=\d.)(?=\d{3}(?!\d))")
 """A space that does not break, between thousands."""
-_HEAD = 80
+_HEAD = 48
 """Characters by which most texts are told apart."""
 _NO_LETTERS = dict.fromkeys(
     [

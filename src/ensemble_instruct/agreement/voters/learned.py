@@ -75,6 +75,8 @@ class Panel(NamedTuple):
     """For each whether it is set aside."""
     votes: tuple[tuple[tuple[int, float], ...], ...]
     """For each the places of the others that are heard, with what their vote counts for it."""
+    totals: tuple[float, ...]
+    """For each what these votes count together."""
     strengths: tuple[float, ...]
     """For each the logarithm of its share of the strongest one's strength, from -2 to 0."""
 
@@ -110,8 +112,9 @@ class Voters:
                 tuple((other, self._vote(name, names[other])) for other in heard if other != place)
                 for place, name in enumerate(names)
             )
+            totals = tuple(math.fsum(vote for _, vote in each) for each in votes)
             strengths = tuple(self._log_strength(name, names) for name in names)
-            self._panels[names] = Panel(heard, aside, votes, strengths)
+            self._panels[names] = Panel(heard, aside, votes, totals, strengths)
         return self._panels[names]
 
     def _vote(self, name: str, elector: str) -> float:

@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import fmean
 
 from ensemble_instruct.agreement.ballots import Ballot
@@ -129,7 +130,7 @@ def tallies_of(rows: Sequence[VotedRow]) -> Tallies:
     words = WordWeights.of(row.ballot.contents for row in rows)
     tallies = Tallies(names, words)
     for row in rows:
-        bits = [1 << places[name] for name in row.voters]
+        bits = tuple(1 << places[name] for name in row.voters)
         own = (len(content.words - row.ballot.task) for content in row.ballot.contents)
         long = sum(bit for bit, number in zip(bits, own, strict=True) if number >= _LONG_ENOUGH)
         pattern = sum(bits), long
@@ -146,8 +147,9 @@ def tallies_of(rows: Sequence[VotedRow]) -> Tallies:
     return tallies
 
 
-def _moved(places: int, bits: Sequence[int]) -> int:
-    """The places of a row as those of all voters."""
+@lru_cache(maxsize=2**12)
+def _moved(places: int, bits: tuple[int, ...]) -> int:
+    """The places of a row as those of all voters; remembered, as most rows have the same voters."""
     return sum(bit for place, bit in enumerate(bits) if places >> place & 1)
 
 
