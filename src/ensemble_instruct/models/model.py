@@ -33,7 +33,7 @@ _LARGEST_WINDOW = 2048
 """Requests that it has under way at most, unless twice the places are more; also where no ceiling is set."""
 _TEMPLATE_TOKENS = 64
 """What a chat template may add to each message."""
-_WITHOUT_REPLY = ("connection", "timeout", "unreachable")
+_WITHOUT_REPLY = ("connection", "timeout", "unreachable", "tls", "proxy")
 """Causes of a failure that came with no headers, so that the client's `limits` are those of an earlier reply."""
 
 log = logging.getLogger(__name__)

@@ -2,6 +2,9 @@
 
     client          requests and replies as the protocol has them, and what servers make of it
     http            connections to one server, and replies of bounded size
+    proxies         which proxy leads to a server
+    tls             which certificates are trusted, and what a failed handshake means
+    redirects       followed on the same server, to no other
     parts           text, thought and refusal of a reply, apart
     secrets         keys taken out of what servers say
     rate_headers    what the headers of a reply say of rate limits

@@ -8,8 +8,6 @@ import logging
 import re
 from typing import Any
 
-from yarl import URL
-
 from ensemble_instruct.config.access import access_of
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import (
@@ -67,12 +65,8 @@ class OpenAIClient(Client):
         self._left_out: set[str] = set()
         self._max_tokens_name = "max_tokens"
         self._has_doubted = False
-        path = "chat/completions" if section.endpoint == "chat" else "completions"
-        self._access = access_of(name, section, api_key)
-        self._url = URL(f"{self._base_url}/{path}").with_query(self._access.query)
-        self._connections = Connections(
-            self._base_url, self._access.headers, min(section.timeout, section.give_up_after)
-        )
+        self._path = "chat/completions" if section.endpoint == "chat" else "completions"
+        self._connections = Connections(name, section, access_of(name, section, api_key))
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -85,12 +79,10 @@ class OpenAIClient(Client):
         Raises `ServerUnreachableError` when no connection can be made, `AuthenticationError` on 401 and 403.
         """
         try:
-            status = await self._connections.status_of(URL(f"{self._base_url}/models").with_query(self._access.query))
+            status = await self._connections.status_of("models")
         except TransientError as error:
             if error.server_down:
-                raise ServerUnreachableError(
-                    f"model {self._name}: {error}; start the server, or set models.{self._name}.base_url"
-                ) from error
+                raise ServerUnreachableError(f"model {self._name}: {error}") from error
             return  # something answers there: whether it serves the model, the first request will tell
         if status in (401, 403):
             raise self._authentication(status)
@@ -106,7 +98,7 @@ class OpenAIClient(Client):
         """
         while True:
             sent = self._body(request)
-            reply = await self._connections.post(self._url, json.dumps(sent).encode())
+            reply = await self._connections.post(self._path, json.dumps(sent).encode())
             self.limits = rate_limits(reply.headers)
             if 200 <= reply.status < 300:
                 return self._response(reply, request)
@@ -254,7 +246,7 @@ class OpenAIClient(Client):
         return _valid(" ".join(self._redacted(text, request).split())[:300]) or "no message"
 
     def _redacted(self, text: str, request: Request) -> str:
-        text = without_secrets(text, self._access.secrets)
+        text = without_secrets(text, self._connections.secrets)
         for message in request.messages:
             text = _without(text, message.content)
         return text

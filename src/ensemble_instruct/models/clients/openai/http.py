@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -16,7 +18,12 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
-from ensemble_instruct.errors import TransientError
+from ensemble_instruct.config.access import Access
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.errors import AuthenticationError, TransientError
+from ensemble_instruct.models.clients.openai.proxies import proxy_for
+from ensemble_instruct.models.clients.openai.redirects import MOST_REDIRECTS, REDIRECTS, redirected
+from ensemble_instruct.models.clients.openai.tls import tls_problem, trusting
 
 _STATUS_TIMEOUT = 10.0
 """Seconds for the question whether a server is there."""
@@ -32,6 +39,9 @@ _AT_ONCE = 0.05
 """Seconds within which a kept connection is lost that the server had closed before the request came."""
 _NOT_THERE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """What is raised where no connection can be made."""
+_SEE_OTHER = 303
+"""Of the redirects, the one that is followed with a GET."""
+_PROXY_WANTS_PASSWORD = 407
 _must_be_new: ContextVar[bool] = ContextVar("must_be_new", default=False)
 """Whether the present request must go over a connection of its own."""
 _is_new: ContextVar[bool] = ContextVar("is_new", default=True)
@@ -53,8 +63,8 @@ class _Connector(aiohttp.TCPConnector):
     A kept connection on which something came that nobody had asked for is not used again.
     """
 
-    def __init__(self) -> None:
-        super().__init__(limit=0, ttl_dns_cache=300)  # how many are open, the gates decide
+    def __init__(self, tls: ssl.SSLContext | bool) -> None:
+        super().__init__(limit=0, ttl_dns_cache=300, ssl=tls)  # how many are open, the gates decide
         self._connecting = asyncio.Semaphore(_CONNECTING)
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
@@ -78,51 +88,91 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class Connections:
-    """What is open to one server. Redirects are not followed, so that the key goes nowhere else."""
+    """What is open to one server, which it may be a proxy that leads to. `model` names it in errors."""
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], timeout: float) -> None:
-        self._base_url, self._headers, self._timeout = base_url, headers, timeout
+    def __init__(self, model: str, section: ModelSection, access: Access) -> None:
+        self._model, self._base_url, self._access = model, section.base_urls[0], access
+        self._timeout = min(section.timeout, section.give_up_after)
+        self._limits = aiohttp.ClientTimeout(total=self._timeout, sock_connect=_CONNECT_TIMEOUT)
+        self._proxy = proxy_for(URL(self._base_url))
+        self._tls = trusting(section.ca_file, f"models.{model}.ca_file")
+        self.secrets = (*access.secrets, *(self._proxy.secrets if self._proxy else ()))
+        """What must not be seen of all that goes out."""
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def status_of(self, url: URL) -> int:
+    async def status_of(self, path: str) -> int:
         """The status of a GET; raises `TransientError`, with `server_down` when no connection can be made."""
-        timeout = aiohttp.ClientTimeout(total=min(_STATUS_TIMEOUT, self._timeout), sock_connect=_STATUS_CONNECT_TIMEOUT)
-        try:
-            async with self._opened().get(url, timeout=timeout, allow_redirects=False) as reply:
-                return reply.status
-        except _NOT_THERE as error:
-            raise self._unreachable(error) from error
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise TransientError(f"no reply ({type(error).__name__})", cause="connection") from error
+        limits = aiohttp.ClientTimeout(total=min(_STATUS_TIMEOUT, self._timeout), sock_connect=_STATUS_CONNECT_TIMEOUT)
+        async with self._asked("GET", self._url(path), None, limits) as reply:
+            return reply.status
 
-    async def post(self, url: URL, data: bytes) -> HttpReply:
+    async def post(self, path: str, data: bytes) -> HttpReply:
         """The reply to a POST of JSON; raises `TransientError` when no reply comes.
 
         A kept connection that is lost at once had been closed by the server: the request then goes over a new one.
         """
         began = time.monotonic()
         try:
-            return await self._post(url, data)
+            return await self._post(path, data)
         except TransientError as error:
             if error.cause != "connection" or _is_new.get() or time.monotonic() - began > _AT_ONCE:
                 raise
         shall_be_new = _must_be_new.set(True)
         try:
-            return await self._post(url, data)
+            return await self._post(path, data)
         finally:
             _must_be_new.reset(shall_be_new)
 
-    async def _post(self, url: URL, data: bytes) -> HttpReply:
+    async def _post(self, path: str, data: bytes) -> HttpReply:
+        """The reply in the end; a redirect on the same server is followed, with what was asked unless it says GET."""
+        method, url = "POST", self._url(path)
+        for _ in range(MOST_REDIRECTS + 1):
+            async with self._asked(method, url, data if method == "POST" else None, self._limits) as opened:
+                reply = HttpReply(opened.status, opened.headers, await _read(opened))
+            if reply.status not in REDIRECTS:
+                return reply
+            url = redirected(url, reply.status, reply.headers, self._model, self.secrets)
+            method = "GET" if reply.status == _SEE_OTHER else method
+        raise TransientError(f"more than {MOST_REDIRECTS} redirects", cause="redirect")
+
+    @asynccontextmanager
+    async def _asked(
+        self, method: str, url: URL, data: bytes | None, limits: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The reply, while it comes in; what goes wrong meanwhile is raised as an error of this package."""
+        proxy = self._proxy.url if self._proxy else None
         try:
-            async with self._opened().post(url, data=data, allow_redirects=False) as reply:
-                return HttpReply(reply.status, reply.headers, await _read(reply))
+            async with self._opened().request(
+                method, url, data=data, timeout=limits, proxy=proxy, allow_redirects=False
+            ) as reply:
+                if self._proxy is not None and reply.status == _PROXY_WANTS_PASSWORD:
+                    raise self._refused_by_proxy(reply.status)
+                yield reply
+        except aiohttp.ClientHttpProxyError as error:
+            raise self._refused_by_proxy(error.status) from error
         except _NOT_THERE as error:
             raise self._unreachable(error) from error
         except TimeoutError as error:
             raise TransientError(f"no answer within {self._timeout:g} s", cause="timeout") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise TransientError(f"connection lost ({type(error).__name__})", cause="connection") from error
+
+    def _url(self, path: str) -> URL:
+        return URL(f"{self._base_url}/{path}").with_query(self._access.query)
+
+    def _refused_by_proxy(self, status: int) -> Exception:
+        if status == _PROXY_WANTS_PASSWORD:
+            return AuthenticationError(
+                f"model {self._model}: {self._proxy} asks for a name and a password (HTTP {status}); write them there, "
+                f"as in http://USER:PASSWORD@HOST:PORT"
+            )
+        return TransientError(
+            f"{self._proxy} makes no connection to {self._base_url} (HTTP {status}); if no proxy is needed for it, "
+            f"name its host in NO_PROXY",
+            cause="proxy",
+            server_down=True,
+        )
 
     async def close(self) -> None:
         """Close all; what is sent afterwards fails."""
@@ -135,19 +185,30 @@ class Connections:
         if self._closed:
             raise TransientError("the client is closed", cause="connection")
         if self._session is None:
-            headers = {**self._headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
+            headers = {**self._access.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
             self._session = aiohttp.ClientSession(
                 headers=headers,
-                connector=_Connector(),
-                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=_CONNECT_TIMEOUT),
+                connector=_Connector(self._tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # `_read` unpacks: a small reply may unpack to gigabytes (a zip bomb)
             )
         return self._session
 
     def _unreachable(self, error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) -> TransientError:
+        if isinstance(error, aiohttp.ClientSSLError):
+            problem = tls_problem(error, self._model)
+            return TransientError(f"no TLS to {self._base_url}: {problem}", cause="tls", server_down=True)
+        if isinstance(error, aiohttp.ClientProxyConnectionError):
+            return TransientError(
+                f"{self._proxy} is not there ({_reason(error)}); start it, or name the host of {self._base_url} in "
+                f"NO_PROXY",
+                cause="proxy",
+                server_down=True,
+            )
         return TransientError(
-            f"no server at {self._base_url} ({_reason(error)})", cause="unreachable", server_down=True
+            f"no server at {self._base_url} ({_reason(error)}); start it, or set models.{self._model}.base_url",
+            cause="unreachable",
+            server_down=True,
         )
 
 
