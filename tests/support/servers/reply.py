@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 Reply = web.Response | None
 """What a server answers; None drops the connection."""
@@ -28,6 +30,9 @@ class Served:
     raw_bodies: list[bytes] = field(default_factory=list)
     """The same as they were sent."""
     paths: list[str] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
+    """The same with their queries, as they were sent."""
+    headers: list[CIMultiDictProxy[str]] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     connections: int = 0
 
@@ -47,13 +52,17 @@ def refused(message: str, status: int = 400) -> web.Response:
 
 
 @asynccontextmanager
-async def listening(answering: Answering, models: Reply = None) -> AsyncIterator[Served]:
+async def listening(
+    answering: Answering, models: Reply = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Served]:
     """A server of the OpenAI protocol in this event loop; `models` is its answer to GET, else an empty list."""
     served = Served()
     tries: Counter[str] = Counter()
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         served.paths.append(request.path)
+        served.targets.append(request.raw_path)
+        served.headers.append(request.headers)
         served.authorizations.append(request.headers.get("Authorization"))
         if request.method == "GET":
             if models is None:
@@ -78,8 +87,8 @@ async def listening(answering: Answering, models: Reply = None) -> AsyncIterator
         served.connections += 1
         return server()
 
-    listener = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
-    served.base_url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
+    listener = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0, ssl=tls)
+    served.base_url = f"http{'s' if tls else ''}://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
     try:
         yield served
     finally:
@@ -88,14 +97,14 @@ async def listening(answering: Answering, models: Reply = None) -> AsyncIterator
 
 
 @contextmanager
-def serving(answering: Answering, models: Reply = None) -> Iterator[Served]:
+def serving(answering: Answering, models: Reply = None, tls: ssl.SSLContext | None = None) -> Iterator[Served]:
     """The same in a thread of its own."""
     ready: Future[Served] = Future()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with listening(answering, models) as served:
+        async with listening(answering, models, tls) as served:
             ready.set_result(served)
             await stop.wait()
 

@@ -45,7 +45,7 @@ def proxy_for(server: URL) -> Proxy | None:
     except ValueError:
         is_known = False
     if not is_known:
-        scheme = re.match(r"([a-z0-9+.-]{1,20})://", text, re.IGNORECASE)
+        scheme = re.match(r"(?!https?:)([a-z0-9+.-]{1,20})://", text, re.IGNORECASE)
         what = f"a proxy of the sort {scheme[1]}" if scheme else "no address of a proxy"
         raise ConfigError(
             f"environment variable {variable}: holds {what}; write http://HOST:PORT, or name {server.host} in NO_PROXY"
