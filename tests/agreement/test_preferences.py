@@ -87,8 +87,11 @@ def test_a_packed_file_gives_the_figures_of_its_rows(cli: Cli, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"instruction": "Say"}\n', "t.jsonl.gz: cannot be read: Not a gzipped file"),
-        (gzip.compress(json.dumps(judged()[0]).encode(), mtime=0)[:-9], "t.jsonl.gz: is not whole"),
+        (b'{"instruction": "Say"}\n', "t.jsonl.gz:1: field 'input' is missing"),
+        (
+            gzip.compress(json.dumps(judged()[0]).encode(), mtime=0)[:-9],
+            "t.jsonl.gz:1: from here on it is damaged or not whole",
+        ),
         (gzip.compress(b"\xff\n", mtime=0), "t.jsonl.gz:1: not UTF-8"),
     ],
 )

@@ -69,7 +69,9 @@ def test_a_folder_in_place_of_a_file_is_named(forks: Forks, folder: Path) -> Non
     assert "rows: cannot be read: Is a directory" in forks.refused(folder, *command("parse --instances", "rows"))
 
 
-@pytest.mark.parametrize("line", [b"[" * 200_000, b'{"instruction": ' + b"1" * 5000 + b"}"], ids=["deep", "digits"])
+@pytest.mark.parametrize(
+    "line", [b'{"x": ' + b"[" * 200_000, b'{"instruction": ' + b"1" * 5000 + b"}"], ids=["deep", "digits"]
+)
 def test_json_that_breaks_a_parser_is_one_line(forks: Forks, folder: Path, line: bytes) -> None:
     (folder / "bad.jsonl").write_bytes(line)
     assert "bad.jsonl:1: not JSON" in forks.refused(folder, *command("parse --instances", "bad.jsonl"))
@@ -107,7 +109,7 @@ def peak_mebibytes(folder: Path, arguments: list[str]) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("reader", ["parse --instances", "outputs --instances", "run seed_tasks"])
 def test_a_line_of_50_mb_takes_little_memory(folder: Path, huge: Path, reader: str) -> None:
-    write(folder / "short.jsonl", [])
+    write(folder / "short.jsonl", 3)
     usual = peak_mebibytes(folder, command(reader, "short.jsonl"))
     assert peak_mebibytes(folder, command(reader, huge)) < usual + 45
 

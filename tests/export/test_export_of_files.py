@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import sqlite3
@@ -94,8 +95,8 @@ def test_a_system_message_is_kept_or_named(cli: Cli, tmp_path: Path, tasks: Path
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("x.parquet", "x.parquet: is Parquet, which is not read here; write its rows as JSON lines first"),
-        ("x.jsonl.gz", "x.jsonl.gz: is compressed; unpack it first, with gunzip"),
+        ("x.parquet.gz", "x.parquet.gz: is Parquet in a packed file; unpack it first"),
+        ("x.jsonl.bz2", "x.jsonl.bz2: is compressed; unpack it first, with bunzip2"),
         ("run.db", "run.db: is a database; where it is that of a run, name the folder of the run"),
     ],
 )
@@ -103,7 +104,8 @@ def test_what_is_no_text_is_named_with_what_to_do(
     cli: Cli, tmp_path: Path, tasks: Path, command: str, name: str, problem: str
 ) -> None:
     assert cli("export", tasks, "--format", "parquet", "--to", "x.parquet").returncode == 0
-    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(tasks.read_bytes()))
+    (tmp_path / "x.parquet.gz").write_bytes(gzip.compress((tmp_path / "x.parquet").read_bytes()))
+    (tmp_path / "x.jsonl.bz2").write_bytes(bz2.compress(tasks.read_bytes()))
     with closing(sqlite3.connect(tmp_path / "run.db")) as connection:
         connection.execute("CREATE TABLE meta (name)")
     done = cli(command, name, *(("--format", "alpaca", "--to", "y.json") if command == "export" else ()))

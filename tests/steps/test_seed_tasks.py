@@ -152,7 +152,7 @@ BAD_SEEDS: dict[str, tuple[str | bytes, str]] = {
     "an instance without output": (json.dumps(seed(3, instances=[{"input": "a"}])), "'output'"),
     "an instance that is a string": (json.dumps(seed(3, instances=["a"])), "'instances'"),
     "an empty output": (json.dumps(seed(3, instances=[{"input": "a", "output": " \n"}])), "empty 'output'"),
-    "an id given twice": (json.dumps(seed(3, id="mine1")), "line 1"),
+    "an id given twice": (json.dumps(seed(3, id="mine1")), "stands already in line 1"),
     "bytes that are not UTF-8": (b'{"id": "\xff"}', "UTF-8"),
 }
 

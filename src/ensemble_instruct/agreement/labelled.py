@@ -18,7 +18,9 @@ from ensemble_instruct.agreement.embeddings import comparers_for
 from ensemble_instruct.agreement.task_ballots import ballot_with_contents
 from ensemble_instruct.agreement.utilities import ROUGE_L, Weights, mixed
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.jsonl import JsonRow, NumberedRow, read_rows, require_fields, type_name
+from ensemble_instruct.files.conversations import asked_text, content_text
+from ensemble_instruct.files.jsonl import JsonRow, require_fields, type_name
+from ensemble_instruct.files.rows import NumberedRow, read_rows
 from ensemble_instruct.records import Instance, Kind
 from ensemble_instruct.rouge import lcs_f1, word_tokens
 
@@ -29,6 +31,8 @@ Label = Literal["reference", "preference"]
 
 _FIELDS: dict[str, type] = {"instruction": str, "input": str, "outputs": dict}
 """Of every row."""
+_PROMPTS = ("prompt", "messages", "conversations")
+"""Where a row may have its instruction, too."""
 _LABELS: dict[Label, type] = {"reference": str, "preference": dict}
 """Of which each row has one, the same in all rows."""
 _FORM = "instruction, input, reference, outputs on each line, or with preference in the place of reference"
@@ -70,7 +74,7 @@ class LabelledTasks:
 def read_labelled_tasks(
     source: Source, weights: Weights = ROUGE_L, embedding_model: Path | str | None = None
 ) -> LabelledTasks:
-    """The tasks of a file (which may be packed: `.gz`) or of rows.
+    """The tasks of a file or of rows.
 
     Raises `InputFileError`, with file and line, for what is not such a task.
     """
@@ -113,15 +117,16 @@ def _scores(row: JsonRow, models: tuple[str, ...]) -> tuple[float, ...]:
 def _read(source: Source) -> tuple[Label, list[JsonRow]]:
     """What the rows have in the place of a label, and the rows; an output that is null is as one that is not there."""
     name, line, numbered = (
-        (str(source), "line", read_rows(Path(source), _FIELDS, may_be_packed=True))
+        (str(source), "line", read_rows(Path(source), {}))
         if isinstance(source, str | Path)
-        else ("rows", "row", _checked(source))
+        else ("rows", "row", _numbered(source))
     )
     label: Label = "reference"
     first = 0
     rows: list[JsonRow] = []
-    for number, row in numbered:
-        where = f"{name}:{number}"
+    for number, row_there, where in numbered:
+        row = _with_texts(row_there)
+        require_fields(row, where, _FIELDS)
         has = _label_of(row, where)
         if not rows:
             label, first = has, number
@@ -136,13 +141,26 @@ def _read(source: Source) -> tuple[Label, list[JsonRow]]:
     return label, rows
 
 
-def _checked(rows: Iterable[Mapping[str, Any]]) -> Iterator[NumberedRow]:
+def _with_texts(row: JsonRow) -> JsonRow:
+    """A row with texts in the place of messages and their parts; a conversation is a task without an input."""
+    row = dict(row)
+    prompt = next((name for name in _PROMPTS if name in row), None)
+    if "instruction" not in row and prompt is not None and (asked := asked_text(row[prompt])) is not None:
+        row |= {"instruction": asked, "input": row.get("input", "")}
+    if isinstance(row.get("reference"), list):
+        row["reference"] = content_text(row["reference"]) or row["reference"]
+    if isinstance(row.get("outputs"), dict):
+        parts = {name: content_text(value) for name, value in row["outputs"].items() if isinstance(value, list)}
+        row["outputs"] = row["outputs"] | {name: text for name, text in parts.items() if text is not None}
+    return row
+
+
+def _numbered(rows: Iterable[Mapping[str, Any]]) -> Iterator[NumberedRow]:
     """Rows that are in memory already, numbered from 1."""
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, Mapping):
             raise InputFileError(f"rows:{number}: expected a mapping with {_FORM}, found {row!r}")
-        require_fields(dict(row), f"rows:{number}", _FIELDS)
-        yield number, dict(row)
+        yield NumberedRow(number, dict(row), f"rows:{number}")
 
 
 def _label_of(row: JsonRow, where: str) -> Label:

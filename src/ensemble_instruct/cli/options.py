@@ -25,14 +25,14 @@ to_option = click.option("--to", type=PATH, required=True, help="File to write."
 store_option = click.option("--store", type=PATH, help="Where the answers are kept (default: FILE.db).")
 retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what failed for good in earlier starts.")
 against_option = click.option(
-    "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSONL, Parquet) to differ from; repeat."
+    "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSON, Parquet) to differ from; repeat."
 )
 ignore_edits_option = click.option(
     "--ignore-edits", is_flag=True, help="Go on from the run's database although examples.jsonl was edited."
 )
 decontaminate_option = click.option(
     "--decontaminate", metavar="FILE", type=PATH, multiple=True,
-    help="Benchmark (JSONL, Parquet, a text a line) that no example may hold; repeat.",
+    help="Benchmark (JSON, Parquet, a text a line) that no example may hold; repeat.",
 )  # fmt: skip
 utility_option = click.option(
     "--utility",

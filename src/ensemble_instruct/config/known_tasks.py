@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ensemble_instruct.config.bundled import is_users
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.jsonl import JsonRow, read_rows
+from ensemble_instruct.errors import UsageError
+from ensemble_instruct.files.jsonl import JsonRow
+from ensemble_instruct.files.rows import read_rows
 
 LICENCE = "Apache-2.0"
 """Of the bundled seed tasks, and of Self-Instruct's: https://github.com/yizhongw/self-instruct/blob/main/LICENSE"""
@@ -38,11 +39,11 @@ def are_known(path: Path) -> bool:
         return False
     known, some = _known(), False
     try:
-        for _, row in read_rows(path, {}):
+        for _, row, _ in read_rows(path, {}):
             if task_fingerprint(row) not in known:
                 return False
             some = True
-    except InputFileError:
+    except UsageError:
         return False
     return some
 

@@ -10,10 +10,10 @@ from ensemble_instruct.errors import InputFileError
 PARQUET_MAGIC = b"PAR1"
 """The first four bytes of every Parquet file."""
 _FORMATS: Mapping[bytes, str] = {
-    PARQUET_MAGIC: "is Parquet, which is not read here; write its rows as JSON lines first, for example with pandas: "
-    "read_parquet('old.parquet').to_json('new.jsonl', orient='records', lines=True)",
-    b"\x1f\x8b": "is compressed; unpack it first, with gunzip",
-    b"\x28\xb5\x2f\xfd": "is compressed; unpack it first, with unzstd",
+    PARQUET_MAGIC: "is Parquet in a packed file; unpack it first",
+    b"ARROW1": "is an Arrow file; write its rows as Parquet or JSON lines first",
+    b"\x1f\x8b": "is packed twice; unpack it once, with gunzip",
+    b"\x28\xb5\x2f\xfd": "is packed twice; unpack it once, with unzstd",
     b"BZh": "is compressed; unpack it first, with bunzip2",
     b"\xfd7zXZ\0": "is compressed; unpack it first, with unxz",
     b"PK\x03\x04": "is an archive; unpack it first, with unzip",

@@ -2,56 +2,55 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.jsonl import MAX_LINE_BYTES, JsonRow, NumberedRow, has_lone_surrogate, type_name
+from ensemble_instruct.files.jsonl import MAX_LINE_BYTES, JsonRow, has_lone_surrogate, type_name
 
 _CHUNK = 2**16
-"""Characters that are read at a time, at least."""
+"""Bytes that are read at a time, at least."""
 _SPACE = " \t\r\n"
 """What JSON takes for white space; Python's `lstrip` knows more."""
 
 
-def is_array(path: Path) -> bool:
-    """Whether a file begins as a JSON array; raises `InputFileError` when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(_CHUNK).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
-    except OSError as error:
-        raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
-
-
-def read_array(path: Path) -> Iterator[NumberedRow]:
-    """Yield (place from 1, object) for each element.
+def array_objects(path: Path, file: IO[bytes]) -> Iterator[tuple[int, JsonRow]]:
+    """Yield (place from 1, object) for each element of the array that a stream begins with.
 
     Raises `InputFileError`, which names file and place, for an object longer than 16 MiB, bytes that are not UTF-8,
     and what is not an array of objects.
     """
+    for number, row, _ in array_texts(path, file):
+        yield number, row
+
+
+def array_texts(path: Path, file: IO[bytes]) -> Iterator[tuple[int, JsonRow, str]]:
+    """The same, each object also as the text that it is in the file."""
+    number = 0
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            yield from _objects(path, _Text(file))
+        for number, row, own in _objects(path, _Text(file)):
+            yield number, row, own
     except UnicodeDecodeError as error:
-        raise InputFileError(f"{path}: is not UTF-8; save the file as UTF-8") from error
-    except OSError as error:
-        raise InputFileError(f"{path}: cannot be read: {error.strerror}; check the path") from error
+        raise InputFileError(
+            f"{path}: object {number + 1}, or soon after: not UTF-8; save the file as UTF-8"
+        ) from error
 
 
 class _Text:
     """The text of a file from some place on, as far as it has been read."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._decoder = file, codecs.getincrementaldecoder("utf-8-sig")()
         self.rest = ""
 
     def more(self) -> bool:
         """Read on; False at the end of the file."""
         # Twice as much each time: an object longer than a chunk is not decoded once for every chunk of it
         read = self._file.read(max(_CHUNK, len(self.rest)))
-        self.rest += read
+        self.rest += self._decoder.decode(read, final=not read)
         return bool(read)
 
     def take(self) -> str:
@@ -64,8 +63,8 @@ class _Text:
         return text[0]
 
 
-def _objects(path: Path, text: _Text) -> Iterator[NumberedRow]:
-    text.take()  # the bracket that `is_array` has seen
+def _objects(path: Path, text: _Text) -> Iterator[tuple[int, JsonRow, str]]:
+    text.take()  # the bracket by which the array was known
     number, decoder = 0, json.JSONDecoder()
     while (sign := text.take()) != "]":
         number += 1
@@ -75,12 +74,12 @@ def _objects(path: Path, text: _Text) -> Iterator[NumberedRow]:
                 raise InputFileError(f"{where}: a comma or the end of the array is missing before it")
             sign = text.take()
         text.rest = sign + text.rest
-        yield number, _object(where, text, decoder)
+        yield number, *_object(where, text, decoder)
     if text.take():
         raise InputFileError(f"{path}: something follows the end of the array; put all objects into one array")
 
 
-def _object(where: str, text: _Text, decoder: json.JSONDecoder) -> JsonRow:
+def _object(where: str, text: _Text, decoder: json.JSONDecoder) -> tuple[JsonRow, str]:
     while True:
         try:
             row, end = decoder.raw_decode(text.rest)
@@ -95,5 +94,5 @@ def _object(where: str, text: _Text, decoder: json.JSONDecoder) -> JsonRow:
         raise InputFileError(f"{where}: expected a JSON object, found {type_name(row)}")
     if has_lone_surrogate(row):
         raise InputFileError(f"{where}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
-    text.rest = text.rest[end:]
-    return row
+    own, text.rest = text.rest[:end], text.rest[end:]
+    return row, own

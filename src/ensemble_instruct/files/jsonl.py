@@ -1,152 +1,49 @@
 """JSON Lines: strict reading with the line named in every error, and writing that is whole or not at all.
 
-Neither needs memory for more than one line: `checked_rows` reads a file twice, `RowSpool` keeps rows on disk.
+Neither needs memory for more than one line: `RowSpool` keeps rows on disk.
 """
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import json
-import os
 import shutil
-import stat
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.atomic import whole_file, writing
 from ensemble_instruct.files.binary import require_text
 
-_ROWS_BETWEEN_LOOKS = 32
-"""Rows after which it is looked again whether the file is as it was."""
 MAX_LINE_BYTES = 16 * 2**20
 """The longest line that is read: a file without line breaks must not fill the memory."""
 
 JsonRow = dict[str, Any]
 """One line: a JSON object."""
-NumberedRow = tuple[int, JsonRow]
-"""The number of a line, from 1, and its object."""
 
 
-def read_rows(path: Path, required: Mapping[str, type], *, may_be_packed: bool = False) -> Iterator[NumberedRow]:
+def json_lines(path: Path, lines: IO[bytes]) -> Iterator[tuple[int, JsonRow]]:
     """Yield (line number from 1, object) for each line that is not blank.
 
-    `required` maps a field to the type of its value. A file that `may_be_packed` is unpacked where its name ends in
-    `.gz`. Raises `InputFileError`, which names file and line, for a file that cannot be opened or is Parquet or
-    compressed, a line longer than 16 MiB, bytes that are not UTF-8, text that is not a JSON object, and a field that is
-    missing or of another type.
+    Raises `InputFileError`, which names file and line, for a line longer than 16 MiB and what is no JSON object in
+    UTF-8, and `OSError`.
     """
-    with _opened(path) as file:
-        if may_be_packed and path.suffix == ".gz":
-            yield from _unpacked_rows(path, file, required)
-        else:
-            yield from _rows(path, file, required, {})
-
-
-def _unpacked_rows(path: Path, file: IO[bytes], required: Mapping[str, type]) -> Iterator[NumberedRow]:
-    with gzip.open(file) as lines:
-        try:
-            yield from _rows(path, cast("IO[bytes]", lines), required, {})
-        except (EOFError, zlib.error) as error:
-            raise InputFileError(f"{path}: is not whole: {error}; copy it or pack it again") from error
-
-
-class CheckedRows:
-    """The rows of an open file, all of them checked; each iteration reads them again, one iteration at a time."""
-
-    def __init__(
-        self, path: Path, lines: IO[bytes], required: Mapping[str, type], optional: Mapping[str, type]
-    ) -> None:
-        self._path, self._lines, self._required, self._optional = path, lines, required, optional
-        self._checked = _state(lines)
-        self._kept: list[NumberedRow] | None = None
-        if stat.S_ISREG(os.fstat(lines.fileno()).st_mode):
-            self._count = sum(1 for _ in self)
-        else:
-            self._kept = list(_rows(path, lines, required, optional))
-            self._count = len(self._kept)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[NumberedRow]:
-        return self._read() if self._kept is None else iter(self._kept)
-
-    def _read(self) -> Iterator[NumberedRow]:
-        """The rows, as long as the file is as it was when it was checked."""
-        self._lines.seek(0)
-        try:
-            for row in _rows(self._path, self._lines, self._required, self._optional):
-                if row[0] % _ROWS_BETWEEN_LOOKS == 0 and _state(self._lines) != self._checked:
-                    break
-                yield row
-        except InputFileError:
-            if _state(self._lines) == self._checked:
-                raise
-        if _state(self._lines) != self._checked:
-            raise InputFileError(
-                f"{self._path}: was changed while it was read; leave it alone and run the same command again"
-            )
-
-
-@contextmanager
-def checked_rows(
-    path: Path, required: Mapping[str, type], optional: Mapping[str, type] | None = None
-) -> Iterator[CheckedRows]:
-    """All rows of a file, checked as `read_rows` does before the block begins, and in it read again, one at a time.
-
-    `optional` fields may be missing, but have their type. Where another file takes the name in between, the one that
-    was checked is read; where the file itself is changed, the next row raises `InputFileError`. What is no regular
-    file (a pipe) can be read only once, so its rows are kept in memory.
-    """
-    with _opened(path) as lines:
-        yield CheckedRows(path, lines, required, optional or {})
-
-
-def _opened(path: Path) -> IO[bytes]:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> InputFileError:
-    return InputFileError(f"{path}: cannot be read: {error.strerror or error}; check the path")
-
-
-def _state(file: IO[bytes]) -> tuple[int, int]:
-    """Size and time of the last change: another value after each change of a file."""
-    status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns
-
-
-def _rows(
-    path: Path, lines: IO[bytes], required: Mapping[str, type], optional: Mapping[str, type]
-) -> Iterator[NumberedRow]:
     number = 0
-    try:
-        while line := lines.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            if number == 1:
-                require_text(path, line)
-                line = line.removeprefix(codecs.BOM_UTF8)
-            if len(line) > MAX_LINE_BYTES:
-                raise InputFileError(f"{path}:{number}: line is longer than 16 MiB; put one JSON object on each line")
-            if line.strip():
-                yield number, _object(path, number, line, required, optional)
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    while line := lines.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if number == 1:
+            require_text(path, line)
+            line = line.removeprefix(codecs.BOM_UTF8)
+        if len(line) > MAX_LINE_BYTES:
+            raise InputFileError(f"{path}:{number}: line is longer than 16 MiB; put one JSON object on each line")
+        if line.strip():
+            yield number, _object(f"{path}:{number}", line)
 
 
-def _object(
-    path: Path, number: int, line: bytes, required: Mapping[str, type], optional: Mapping[str, type]
-) -> JsonRow:
-    where = f"{path}:{number}"
+def _object(where: str, line: bytes) -> JsonRow:
     try:
         row = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -161,7 +58,6 @@ def _object(
     # Only an escape can make a lone surrogate: UTF-8 cannot hold one, so most lines need no second look.
     if b"\\u" in line and has_lone_surrogate(row):
         raise InputFileError(f"{where}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
-    require_fields(row, where, required, optional)
     return row
 
 

@@ -7,9 +7,15 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import IO, Any
 
 from ensemble_instruct.errors import InputFileError, UsageError
 from ensemble_instruct.files.binary import PARQUET_MAGIC
+
+_BATCH = 1024
+"""Rows in memory at a time."""
+_TEXT_TYPES = ("string", "large_string", "string_view")
+"""Arrow's types of texts; older versions of pyarrow do not know the last one."""
 
 
 def is_parquet(path: Path) -> bool:
@@ -25,6 +31,42 @@ def require_pyarrow(path: Path) -> None:
     """Raise `UsageError`, which names the file, where the extra `parquet` is not installed."""
     if find_spec("pyarrow") is None:
         raise UsageError(f"{path}: Parquet needs pyarrow; pip install 'ensemble-instruct[parquet]', or use JSONL")
+
+
+def parquet_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (number from 1, row) of an open file; a column that is null in a row is none of that row's.
+
+    Raises `InputFileError` where it cannot be read, `UsageError` where the extra `parquet` is not installed.
+    """
+    require_pyarrow(path)
+    with arrow_errors(path):
+        import pyarrow.parquet as pq
+
+        number = 0
+        for batch in pq.ParquetFile(file).iter_batches(_BATCH):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, {name: value for name, value in row.items() if value is not None}
+
+
+def holds_text(kind: Any) -> bool:
+    """Whether values of a type of Arrow are texts, whichever way it keeps them, or hold some."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return holds_text(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return holds_text(kind.value_type)
+    inner = [kind.field(place).type for place in range(kind.num_fields)]
+    return str(kind) in _TEXT_TYPES or any(map(holds_text, inner))
+
+
+def writable_schema(schema: Any) -> Any:
+    """A schema of Arrow whose rows can be filtered and written: texts that are views become plain ones."""
+    import pyarrow as pa
+
+    fields = [field.with_type(pa.large_string()) if str(field.type) == "string_view" else field for field in schema]
+    return pa.schema(fields, schema.metadata)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Tasks with their answers in a file of a user, as objects with `instruction`, `input` and `output`.
 
-They come as steps 3 to 5 and `export` write them: `{instruction, input, output}` with any further fields, also in a
-JSON array; `{messages}` with one exchange; `{prompt, completion}`. What steps 1 and 2 write has no answers yet.
+They come as steps 3 to 5 and `export` write them, in any form that `rows` reads: `{instruction, input, output}` with
+any further fields; `{messages}` or `{conversations}` with one exchange; `{prompt, completion}`. What steps 1 and 2
+write has no answers yet.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.json_array import is_array, read_array
-from ensemble_instruct.files.jsonl import JsonRow, read_rows, type_name
+from ensemble_instruct.files.conversations import content_text, turns_of
+from ensemble_instruct.files.jsonl import JsonRow, type_name
+from ensemble_instruct.files.rows import read_rows
 
 _EXCHANGES = (["user", "assistant"], ["system", "user", "assistant"])
 """The roles in a conversation that is a task with its answer."""
@@ -32,7 +34,7 @@ def read_task_rows(path: Path) -> Iterator[JsonRow]:
     line, for a file that cannot be read and for a row that is not a task with its answer.
     """
     for where, row in _rows(path):
-        yield _task(where, row)
+        yield task_row(where, row)
 
 
 def read_task_or_step_rows(path: Path) -> Iterator[JsonRow]:
@@ -46,19 +48,15 @@ def read_task_or_step_rows(path: Path) -> Iterator[JsonRow]:
         return
     holds = _unanswered(first[1])
     for where, row in chain([first], rows):
-        yield _task(where, row) if holds is None else _step_row(where, row, holds)
+        yield task_row(where, row) if holds is None else _step_row(where, row, holds)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, JsonRow]]:
     """Each object with where it is."""
     if not path.is_file():
         raise InputFileError(f"{path}: is no regular file, and its format has to be looked at; save it to a file first")
-    if is_array(path):
-        for number, row in read_array(path):
-            yield f"{path}: object {number}", row
-    else:
-        for number, row in read_rows(path, {}):
-            yield f"{path}:{number}", row
+    for _, row, where in read_rows(path, {}):
+        yield where, row
 
 
 def _unanswered(row: JsonRow) -> _Unanswered | None:
@@ -75,9 +73,17 @@ def _step_row(where: str, row: JsonRow, holds: _Unanswered) -> JsonRow:
     return _texts(where, instruction=row["instruction"], **completion)
 
 
-def _task(where: str, row: JsonRow) -> JsonRow:
-    if "messages" in row:
-        return _exchange(where, row["messages"])
+def is_task_row(row: JsonRow) -> bool:
+    """Whether a row has the fields of a task with its answer."""
+    fields = [{"messages"}, {"conversations"}, {"prompt", "completion"}, {"instruction", "output"}]
+    return any(names <= row.keys() for names in fields)
+
+
+def task_row(where: str, row: JsonRow) -> JsonRow:
+    """The task of a row, which is `where`; raises `InputFileError` for one that is not a task with its answer."""
+    for name in ("messages", "conversations"):
+        if name in row:
+            return _exchange(where, name, row[name])
     if "prompt" in row and "completion" in row:
         return _texts(where, instruction=row["prompt"], input="", output=row["completion"])
     if "instruction" in row and "output" in row:
@@ -90,17 +96,24 @@ def _task(where: str, row: JsonRow) -> JsonRow:
     )
 
 
-def _exchange(where: str, messages: object) -> JsonRow:
-    turns = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
-    roles = [message.get("role") for message in turns]
-    if roles not in _EXCHANGES or not isinstance(messages, list) or len(messages) != len(turns):
+def _exchange(where: str, name: str, messages: object) -> JsonRow:
+    turns = turns_of(messages) or []
+    roles = [turn.role for turn in turns]
+    if roles not in _EXCHANGES or not isinstance(messages, list):
         raise InputFileError(
-            f"{where}: 'messages' must be one exchange: a message of the user and one of the assistant, after at most "
+            f"{where}: {name!r} must be one exchange: a message of the user and one of the assistant, after at most "
             f"one of the system"
         )
-    user, assistant = (message.get("content") for message in turns[-2:])
+    user, assistant = (_content(message) for message in messages[-2:])
     task = _texts(where, instruction=user, input="", output=assistant)
-    return task | _texts(where, system=turns[0].get("content")) if roles[0] == "system" else task
+    return task | _texts(where, system=_content(messages[0])) if roles[0] == "system" else task
+
+
+def _content(message: JsonRow) -> object:
+    """The text of a message; what it has in its place where it holds none."""
+    content = message.get("content", message.get("value"))
+    text = content_text(content)
+    return content if text is None else text
 
 
 def _texts(where: str, **values: object) -> JsonRow:

@@ -13,6 +13,7 @@ from pathlib import Path
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.files.dataset import Dataset, open_dataset
 from ensemble_instruct.files.jsonl import JsonRow, RowSpool
+from ensemble_instruct.files.opening import require_packing
 from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.novelty.pool import NoveltyPool
 
@@ -71,12 +72,14 @@ def dedup_file(
 ) -> DedupSummary:
     """Write the rows of `path` whose text scores no more than `threshold` to each earlier row kept and to `against`.
 
-    Scores are exact ROUGE-L F1; a text without words scores 0. Rows are written unchanged, in the same format.
+    Scores are exact ROUGE-L F1; a text without words scores 0. Rows are written unchanged, in the same form: see
+    `Dataset.save`.
     `report` gets a row for each that was dropped: its number, text and score, and the nearest text with file and row.
     Raises `InputFileError` for a file that cannot be read or written.
     """
     dataset, others = open_dataset(path, column), [open_dataset(other) for other in against]
     require_writable(to, path, *against)
+    require_packing(to)
     if report is not None:
         require_writable(report, path, to, *against)
     origins = _Origins([*others, dataset])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, groupby
@@ -14,24 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.binary import require_text
-from ensemble_instruct.files.jsonl import read_rows
-from ensemble_instruct.files.parquet import arrow_errors, is_parquet, require_pyarrow
+from ensemble_instruct.files.binary import PARQUET_MAGIC, require_text
+from ensemble_instruct.files.opening import opened, start_of, unpacked, unpacked_name
+from ensemble_instruct.files.rows import rows_of
 
 NumberedText = tuple[int, str]
 """The number of the row or line, from 1, and one of its texts."""
 
-_JSON_LINES = (".jsonl", ".ndjson")
-"""What the names of files of JSON Lines end in."""
-_BATCH = 1024
-"""Rows of Parquet in memory at a time."""
+_OF_ROWS = (".jsonl", ".ndjson", ".json", ".parquet")
+"""What the names of files end in that are no plain text, however they begin."""
+_SAYING = frozenset(("content", "text", "value"))
+"""What a message or a part of it has its text in."""
+_ABOUT_A_PART = frozenset(("role", "from", "type"))
+"""What says which part it is."""
+_LIST_OF_OBJECTS = re.compile(rb"\[\s*(\{|\]\s*\Z)")
+"""How an array of objects begins; a line of text may begin with a bracket, too."""
 
 
 def passages(path: Path) -> Iterator[Iterable[NumberedText]]:
     """The texts of a file, those together that belong together: the texts of a row, the lines of a paragraph.
 
-    JSON Lines, an array of JSON, and Parquet have rows; any other file is text. Each passage must be read before the
-    next. Raises `InputFileError`, which names file and row, for what cannot be read, and for a file without any text.
+    JSON lines, an array of JSON, and Parquet have rows; any other file is text. All but Parquet may be packed. Each
+    passage must be read before the next. Raises `InputFileError`, which names file and row, for what cannot be read,
+    and for a file without any text.
     """
     groups = _paragraphs(path) if _is_text(path) else _rows(path)
     first = next(groups, None)
@@ -41,12 +47,14 @@ def passages(path: Path) -> Iterator[Iterable[NumberedText]]:
 
 
 def _is_text(path: Path) -> bool:
-    if is_parquet(path) or path.suffix.lower() in (*_JSON_LINES, ".json"):
+    if Path(unpacked_name(path)).suffix.lower() in _OF_ROWS:
         return False
-    with path.open("rb") as file:
-        first = next((line for line in file if line.strip()), b"")
-    require_text(path, first)
-    return not first.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
+    with opened(path) as file:
+        begins = start_of(path, file)
+    if begins.startswith(PARQUET_MAGIC):
+        return False
+    require_text(path, begins)
+    return not begins.startswith(b"{") and _LIST_OF_OBJECTS.match(begins) is None
 
 
 def _paragraphs(path: Path) -> Iterator[Iterable[NumberedText]]:
@@ -56,8 +64,8 @@ def _paragraphs(path: Path) -> Iterator[Iterable[NumberedText]]:
 
 
 def _lines(path: Path) -> Iterator[NumberedText]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+    with opened(path) as file:
+        for number, line in enumerate(unpacked(path, file), start=1):
             try:
                 yield number, (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).decode("utf-8").strip()
             except UnicodeDecodeError as error:
@@ -65,46 +73,29 @@ def _lines(path: Path) -> Iterator[NumberedText]:
 
 
 def _rows(path: Path) -> Iterator[Iterable[NumberedText]]:
-    rows = _parquet_rows(path) if is_parquet(path) else _json_rows(path)
-    for number, row in rows:
+    for number, row in _values(path):
         if texts := [(number, text) for text in texts_in(row)]:
             yield texts
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """The objects of JSON Lines; or the values of the array that the whole file is."""
-    if path.suffix.lower() == ".json":
-        with suppress(ValueError, RecursionError):  # JSON Lines under another name, or what `read_rows` complains of
-            whole = json.loads(path.read_bytes())
-            return enumerate(whole if isinstance(whole, list) else [whole], start=1)
-    return read_rows(path, {})
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    require_pyarrow(path)
-    with arrow_errors(path):
-        import pyarrow.parquet as pq
-
-        number, file = 0, pq.ParquetFile(path)
-        names = [field.name for field in file.schema_arrow if _holds_text(field.type)]
-        for batch in file.iter_batches(_BATCH, columns=names) if names else ():
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-
-
-def _holds_text(kind: Any) -> bool:
-    """Whether values of a type of Arrow are texts, or hold some."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(kind):
-        return _holds_text(kind.value_type)
-    inner = [kind.field(place).type for place in range(kind.num_fields)]
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or any(map(_holds_text, inner))
+def _values(path: Path) -> Iterator[tuple[int, Any]]:
+    """The rows of a file; or what the one value of JSON holds that the whole file is."""
+    with opened(path) as file:
+        is_whole = unpacked_name(path).lower().endswith(".json") and not _LIST_OF_OBJECTS.match(start_of(path, file))
+        if is_whole:
+            with suppress(ValueError, RecursionError):  # JSON lines under another name, or what `rows_of` complains of
+                whole = json.loads(unpacked(path, file).read())
+                yield from enumerate(whole if isinstance(whole, list) else [whole], start=1)
+                return
+        for number, row, _ in rows_of(path, file, {}, {}):
+            yield number, row
 
 
 def texts_in(value: Any) -> list[str]:
-    """All strings in a value of JSON that are not blank, in their order; keys of objects do not count."""
+    """All strings in a value of JSON that are not blank, in their order; keys of objects do not count.
+
+    Nor do words that say what a part of a conversation is: a text may go on in the next part.
+    """
     texts: list[str] = []
     waiting = [value]  # a stack, not recursion: what a parser can nest, this can read
     while waiting:
@@ -113,7 +104,8 @@ def texts_in(value: Any) -> list[str]:
             if value.strip():
                 texts.append(value)
         elif isinstance(value, dict):
-            waiting += reversed(value.values())
+            is_part = not _SAYING.isdisjoint(value)
+            waiting += [inner for key, inner in reversed(value.items()) if not (is_part and key in _ABOUT_A_PART)]
         elif isinstance(value, list | tuple):
             waiting += reversed(value)
     return texts

@@ -24,8 +24,9 @@ from ensemble_instruct.concurrency import closing
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config, voters_for
 from ensemble_instruct.errors import ConfigError, UsageError
-from ensemble_instruct.files.jsonl import JsonRow, NumberedRow, RowSpool, checked_rows, read_rows
+from ensemble_instruct.files.jsonl import JsonRow, RowSpool
 from ensemble_instruct.files.places import require_writable
+from ensemble_instruct.files.rows import NumberedRow, checked_rows, read_rows
 from ensemble_instruct.licences.policy import require_declared_admitted
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.models.opening import open_models
@@ -125,7 +126,7 @@ async def instances_to_file(
                 return columns
 
             text_of = str if config.profile == "published" else without_marker
-            wanted = _each(Instruction(kind=kind, text=text_of(row["instruction"])) for _, row in rows)
+            wanted = _each(Instruction(kind=kind, text=text_of(row["instruction"])) for _, row, _ in rows)
             records = make_instances(wanted, model, plan, model.window)
             return await _write(records, row, to, monitor, "instances", asked=model)
 
@@ -152,7 +153,7 @@ async def parse_files(
         completions = (
             completion_in(row["raw_instances"], row["instruction"], kind, row.get("finish_reason", "stop"), profile)
             for rows in row_files
-            for _, row in rows
+            for _, row, _ in rows
         )
         tasks = load_seed_tasks(seed_tasks) if profile == "default" else ()
         seeds = [task.instruction for task in tasks if kind in (None, task.kind)]
@@ -297,7 +298,7 @@ async def select_to_file(
 
 
 def _instances(rows: Iterable[NumberedRow], is_stripped: bool = False) -> Iterator[Instance]:
-    for _, row in rows:
+    for _, row, _ in rows:
         instruction, task_input, output = (row[name].strip() if is_stripped else row[name] for name in _INSTANCE)
         kind: Kind = "input_output" if task_input.strip() else "output_only"
         yield Instance(kind=kind, instruction=instruction, input=task_input, output=output)

@@ -10,7 +10,9 @@ from typing import Any
 from ensemble_instruct.config.bundled import bundled_path
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.digest import short_rows_digest
-from ensemble_instruct.files.jsonl import read_rows
+from ensemble_instruct.files.jsonl import JsonRow, require_fields
+from ensemble_instruct.files.rows import read_rows
+from ensemble_instruct.files.task_rows import is_task_row, task_row
 from ensemble_instruct.records import Demonstration, Kind, SeedTask
 
 _SEED_FIELDS = {"id": str, "name": str, "instruction": str, "instances": list, "is_classification": bool}
@@ -21,7 +23,7 @@ _MARKERS = ("instruction:", "input:", "output:")
 
 
 def load_seed_tasks(path: Path | None = None) -> tuple[SeedTask, ...]:
-    """Seed tasks from a JSONL file in Self-Instruct's schema; None takes the bundled ones.
+    """Seed tasks from a file with the schema of Self-Instruct, or of tasks with their answers; None: the bundled ones.
 
     Raises `InputFileError` for a row that is not a seed task, and for an id that is there twice.
     """
@@ -30,19 +32,30 @@ def load_seed_tasks(path: Path | None = None) -> tuple[SeedTask, ...]:
             return load_seed_tasks(bundled)
     path = bundled_path(path)
     tasks: list[SeedTask] = []
-    ids: dict[str, int] = {}
-    for line, row in read_rows(path, _SEED_FIELDS):
-        where = f"{path}:{line}"
-        if row["id"] in ids:
-            raise InputFileError(f"{where}: id {row['id']!r} stands already in line {ids[row['id']]}")
-        if not row["instruction"].strip():
+    places: dict[str, str] = {}
+    for number, row, where in read_rows(path, {}):
+        task = _seed_task(row, where, number)
+        if task.id in places:
+            raise InputFileError(f"{where}: id {task.id!r} stands already in {places[task.id]}")
+        if not task.instruction.strip():
             raise InputFileError(f"{where}: field 'instruction' is empty")
-        ids[row["id"]] = line
-        pairs = _pairs(where, row["instances"])
-        tasks.append(SeedTask(row["id"], row["name"], row["instruction"], pairs, row["is_classification"]))
+        place = where.removeprefix(str(path)).lstrip(": ")
+        places[task.id] = f"line {place}" if place.isdigit() else place
+        tasks.append(task)
     if not tasks:
         raise InputFileError(f"{path}: holds no seed tasks")
     return tuple(tasks)
+
+
+def _seed_task(row: JsonRow, where: str, number: int) -> SeedTask:
+    """The seed task of a row; one that is a task with its answer has the number of its row for an id and no name."""
+    if "instances" in row or not is_task_row(row):
+        require_fields(row, where, _SEED_FIELDS)
+        pairs = _pairs(where, row["instances"])
+        return SeedTask(row["id"], row["name"], row["instruction"], pairs, row["is_classification"])
+    task = task_row(where, row)
+    pairs = _pairs(where, [{"input": task["input"], "output": task["output"]}])
+    return SeedTask(f"row_{number}", "", task["instruction"], pairs, is_classification=False)
 
 
 def _pairs(where: str, instances: list[Any]) -> tuple[tuple[str, str], ...]:
@@ -81,16 +94,14 @@ def load_demonstrations(kind: Kind, path: Path | None = None) -> tuple[Demonstra
     path = bundled_path(path)
     names = ("instruction", "input", "output") if kind == "input_output" else ("instruction", "output")
     demonstrations = []
-    for line, row in read_rows(path, dict.fromkeys(names, str)):
+    for _, row, where in read_rows(path, dict.fromkeys(names, str)):
         for name in names:
             if not row[name].strip():
-                raise InputFileError(f"{path}:{line}: field {name!r} is empty")
+                raise InputFileError(f"{where}: field {name!r} is empty")
             if any(part.lstrip().startswith(_MARKERS) for part in row[name].splitlines()):
-                raise InputFileError(
-                    f"{path}:{line}: a line of field {name!r} begins with one of {', '.join(_MARKERS)}"
-                )
+                raise InputFileError(f"{where}: a line of field {name!r} begins with one of {', '.join(_MARKERS)}")
         if kind == "output_only" and row.get("input"):
-            raise InputFileError(f"{path}:{line}: a demonstration of kind output_only has no 'input'")
+            raise InputFileError(f"{where}: a demonstration of kind output_only has no 'input'")
         task_input = row["input"] if kind == "input_output" else ""
         demonstrations.append(Demonstration(row["instruction"], task_input, row["output"]))
     if not demonstrations:

@@ -19,7 +19,7 @@ from ensemble_instruct.cli.options import PATH, ShareRange, against_option, to_o
 def dedup(
     file: Path, to: Path, threshold: float, column: str | None, against: tuple[Path, ...], report: Path | None
 ) -> None:
-    """Drop near-duplicates from a dataset (JSONL or Parquet), exactly; the first of them stays."""
+    """Drop near-duplicates from a dataset (JSON or Parquet, .gz, .zst too), exactly; the first of them stays."""
     from ensemble_instruct.novelty.dedup import dedup_file
     from ensemble_instruct.runs.progress import with_progress
 

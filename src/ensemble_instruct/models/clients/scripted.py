@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ConfigError, ModelError, RequestRefusedError
-from ensemble_instruct.files.jsonl import read_rows
+from ensemble_instruct.files.rows import read_rows
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.records import Request, Response
 
@@ -74,7 +74,7 @@ def _from_function(name: str, path: str) -> Script:
 
 
 def _from_file(path: Path) -> Script:
-    texts = {row["prompt"]: row["text"] for _, row in read_rows(path, {"prompt": str, "text": str})}
+    texts = {row["prompt"]: row["text"] for _, row, _ in read_rows(path, {"prompt": str, "text": str})}
 
     def reply(request: Request) -> str:
         if request.prompt not in texts:
