@@ -12,6 +12,7 @@
     │   ├── StoreError
     │   └── ModelError
     │       ├── AuthenticationError
+    │       ├── QuotaError
     │       ├── UnknownModelError
     │       └── ServerUnreachableError
     ├── RequestError                   one request got no answer; `Model` deals with it
@@ -72,6 +73,10 @@ class ModelError(RunError):
 
 class AuthenticationError(ModelError):
     """Raised when a server does not accept the API key (HTTP 401 or 403, or 400 that says so)."""
+
+
+class QuotaError(ModelError):
+    """Raised when the account at a server has nothing left: no waiting helps, other than with a rate limit."""
 
 
 class UnknownModelError(ModelError):

@@ -17,6 +17,7 @@ from ensemble_instruct.models.asking import as_asked, request_key
 from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.retries import Retries, Tries
+from ensemble_instruct.models.server_notes import ServerNotes
 from ensemble_instruct.models.servers import Servers
 from ensemble_instruct.models.telemetry import Telemetry
 from ensemble_instruct.prompts.folder import Prompts
@@ -102,6 +103,7 @@ class Model:
         self.section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
         self._identity = section.identity
         self._servers = Servers(name, section, clients)
+        self._notes = ServerNotes(name, section.identity, store)
         self._dispatcher = Dispatcher(self._servers.gates)
         self._retries = Retries(name, section)
         self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
@@ -242,6 +244,8 @@ class Model:
             outcome, hold = self._after_failure(sent, key, error, tries)
         else:
             self._after_success(sent, key, request, outcome, tokens)
+            self._notes.answered(gate.server, request, outcome)
+        self._notes.see(gate.server, client.notes)
         if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
             gate.rates.note(time.monotonic(), client.limits, sent.requests, sent.tokens)
         self._report(sent, request, outcome, problem)

@@ -18,6 +18,7 @@ from ensemble_instruct.agreement.voters.kept import Kept, kept_of
 from ensemble_instruct.agreement.voters.seen import SeenVoters, seen_voters
 from ensemble_instruct.config.models import Price
 from ensemble_instruct.models.admission.gate import GateStatus
+from ensemble_instruct.models.server_notes import notes_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
 from ensemble_instruct.store.database import schema_version
 from ensemble_instruct.store.reading import (
@@ -107,6 +108,8 @@ class Status:
     """How the voters do, and what is to be known of it; None until the run ends, and where it did not learn that."""
     selected: Kept | None = None
     """The examples in numbers, by the length of their outputs too; None until the run ends."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of what servers did to requests: settings left out, another model, prompts that were cut."""
 
     @property
     def answers(self) -> int:
@@ -168,6 +171,7 @@ def read_status(folder: Path) -> Status:
         barred=barred_counts_of(meta),
         voters=seen_voters(meta),
         selected=kept_of(meta),
+        notes=notes_of(meta),
     )
 
 

@@ -42,7 +42,7 @@ def status(run_folder: Path) -> None:
 
 
 def note_lines(notes: Iterable[str]) -> list[str]:
-    """What is to be known of the voters, as lines."""
+    """What is to be known of servers and voters, as lines."""
     return [f"note: {note}" for note in notes]
 
 
@@ -64,7 +64,7 @@ def status_lines(status: Status) -> list[str]:
         lines.append(f"outputs passed over in the rows that were kept: {passed_over}")
     lines += [*_voters(status.voters), *_selected(status.selected)]
     lines += [f"merged from {', '.join(status.merged)}"] if status.merged else []
-    notes = note_lines(status.voters.notes if status.voters else ())
+    notes = note_lines((*status.notes, *(status.voters.notes if status.voters else ())))
     return [*lines, *_costs(status), *notes, _whole(status)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ensemble_instruct.records import Request, Response
@@ -17,6 +18,11 @@ class Client(ABC):
 
     limits: RateLimits | None = None
     """What the backend said of its rate limits with the reply to the `answer` that has just ended, if anything."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What is to be known of how the backend treats requests, a line each, oldest first; more may come."""
+        return ()
 
     @property
     def traits(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+from ensemble_instruct.models.clients.openai.endings import ending_of
+
 _Part = Literal["text", "reasoning", "refusal"]
 _OF_TYPE: Mapping[str, _Part] = {
     "text": "text", "output_text": "text", "thinking": "reasoning", "reasoning": "reasoning",
@@ -40,7 +42,8 @@ def parts_of(choice: Mapping[str, Any], *, is_chat: bool) -> Parts:
         found = (message[name] for name in _REASONING_FIELDS if isinstance(message.get(name), str))
         texts["reasoning"] = next(filter(None, found), "")
     parts = Parts(**texts)
-    if not any(parts) and "content" not in message and choice.get("finish_reason") != "length":
+    is_final = ending_of(choice.get("finish_reason")) in ("length", "filter", "call")
+    if not any(parts) and "content" not in message and not is_final:
         raise KeyError("content")
     return parts
 

@@ -1,0 +1,45 @@
+"""What is wrong with an address at which a server has nothing: the path of its endpoint, an address without `/v1`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.errors import ModelError
+
+_ENDPOINTS = ("/chat/completions", "/completions", "/models", "/responses", "/embeddings", "/chat")
+"""Ends of an address that belong to a single endpoint."""
+_BEFORE = ("v1", "api/v1", "openai/v1", "v1beta/openai", "compatible-mode/v1")
+"""Where servers speak the protocol."""
+
+
+async def no_path(
+    name: str, section: ModelSection, said: str, status_of: Callable[[str], Awaitable[int | None]]
+) -> ModelError:
+    """The error for a model whose server has nothing at the path of its endpoint; it looks where there is something.
+
+    `said` is what the server said. `status_of` asks for a path below the address, and gives None where no answer comes.
+    """
+    url = section.base_urls[0]
+    path = "chat/completions" if section.endpoint == "chat" else "completions"
+    wrong = f"model {name}: there is nothing at {url}/{path} ({said})"
+    ending = next((end for end in _ENDPOINTS if url.endswith(end)), None)
+    if ending is not None:
+        return ModelError(f"{wrong}; set models.{name}.base_url to the address without {ending}")
+    if await _speaks("models", status_of):
+        other = "completions" if section.endpoint == "chat" else "chat"
+        return ModelError(
+            f"{wrong}, though {url}/models is there; set models.{name}.endpoint: {other}, or check models.{name}.model "
+            f"and models.{name}.base_url"
+        )
+    for before in _BEFORE:
+        if await _speaks(f"{before}/models", status_of):
+            return ModelError(f"{wrong}; {url}/{before}/models is there: set models.{name}.base_url: {url}/{before}")
+    return ModelError(
+        f"{wrong}; check models.{name}.base_url: it is the address before /{path}, and mostly ends in /v1"
+    )
+
+
+async def _speaks(path: str, status_of: Callable[[str], Awaitable[int | None]]) -> bool:
+    """Whether something is at a path, be it that it asks for a key."""
+    return await status_of(path) in (200, 401)
