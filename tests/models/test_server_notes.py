@@ -123,7 +123,7 @@ def counts(text: str, size: int) -> int:
     return 8 + sum(1 for _ in re.finditer(rf"\s?\w{{1,{size}}}|([^\w])\1*", text))
 
 
-@pytest.mark.parametrize("name", {**LONG, **UNCLEAR})
+@pytest.mark.parametrize("name", [*LONG, *UNCLEAR])
 def test_a_prompt_that_was_read_whole_is_not_taken_for_a_cut_one(tmp_path: Path, name: str) -> None:
     text = {**LONG, **UNCLEAR}[name]
     size = 6 if name in ("Chinese", "Thai") else 40
