@@ -9,6 +9,7 @@ from itertools import pairwise as pairs
 
 from ensemble_instruct.agreement.answers import Answers
 from ensemble_instruct.agreement.content import Content
+from ensemble_instruct.invisible import is_blank
 from ensemble_instruct.quality.hit import Hit
 from ensemble_instruct.records import Basis
 from ensemble_instruct.rouge import lcs_f1, normalised, rouge_tokens, word_tokens
@@ -84,7 +85,7 @@ def ballot_of_tokens(
         words=tuple(map(len, tokens)),
         repetition=tuple(map(_repetition, tokens)),
         counts=tuple(
-            bool(text.strip()) and not answers.same(place, len(outputs)) for place, text in enumerate(outputs)
+            not is_blank(text) and not answers.same(place, len(outputs)) for place, text in enumerate(outputs)
         ),
         contents=contents,
         task=task,

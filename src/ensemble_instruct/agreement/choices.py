@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from ensemble_instruct.agreement.ballots import Ballot
 from ensemble_instruct.agreement.ratings import Ratings
 from ensemble_instruct.agreement.voters.standing import View
+from ensemble_instruct.invisible import is_blank
 
 REPETITION = 0.2
 """What repeated parts weigh against an output."""
@@ -92,5 +93,5 @@ def unless_barred(ballot: Ballot, choice: Choice) -> Choice:
 
 def nothing(ballot: Ballot) -> Choice:
     """No choice, as no output may be chosen."""
-    reason = "echoes" if any(text.strip() for text in ballot.outputs) else "empty_outputs"
+    reason = "echoes" if any(not is_blank(text) for text in ballot.outputs) else "empty_outputs"
     return Choice(None, 0.0, ballot.scores, reason)

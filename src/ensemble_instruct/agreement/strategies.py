@@ -33,6 +33,7 @@ from ensemble_instruct.agreement.choices import (
     unless_barred,
 )
 from ensemble_instruct.agreement.vouched import vouched
+from ensemble_instruct.invisible import is_blank
 from ensemble_instruct.records import Strategy, content_id
 from ensemble_instruct.rouge import normalised
 
@@ -43,7 +44,7 @@ def consensus(ballot: Ballot) -> Choice:
     Of equal ones that which repeats itself less, then has more words, then fewer characters, then is the first in
     alphabetical order: the order of the voters never matters.
     """
-    filled = [place for place, text in enumerate(ballot.outputs) if text.strip()]
+    filled = [place for place, text in enumerate(ballot.outputs) if not is_blank(text)]
     return highest(ballot, ballot.scores, filled)
 
 

@@ -15,6 +15,7 @@ from ensemble_instruct.agreement.answers.results import is_same_result, results_
 from ensemble_instruct.agreement.answers.short import FEW_WORDS, ShortAnswers
 from ensemble_instruct.agreement.ballots import Ballot, Matrix, ballot_of_tokens, pairwise
 from ensemble_instruct.agreement.content import Content, content_of, content_words, function_words, length_of
+from ensemble_instruct.invisible import is_blank
 from ensemble_instruct.records import Instance
 from ensemble_instruct.rouge import word_tokens
 
@@ -56,7 +57,7 @@ def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = Tru
     """
     outputs, alike = ballot.outputs, ballot.matrix
     heard = heard or range(len(outputs))
-    filled = [ballot.words[place] for place in heard if outputs[place].strip()]
+    filled = [ballot.words[place] for place in heard if not is_blank(outputs[place])]
     if not filled:
         return ballot
     results = results_of(outputs, heard) if with_results and max(filled) > FEW_WORDS else ()
@@ -70,7 +71,7 @@ def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = Tru
         return replace(ballot, matrix=pairwise(len(outputs), by_result), basis="result")
     if median(filled) > 2 * _SHORT_WITH_TASK:  # at a glance: no word counts less than half
         return ballot
-    if not _is_short([ballot.contents[place] for place in heard if outputs[place].strip()], ballot.task):
+    if not _is_short([ballot.contents[place] for place in heard if not is_blank(outputs[place])], ballot.task):
         return ballot
     short = ShortAnswers(_text(instance), outputs)
     same = pairwise(len(outputs), lambda i, j: float(short.same(i, j)))

@@ -4,6 +4,7 @@
     filters           the filters that a config switches on, as step 5 asks them; code fences
     decontamination   texts of benchmarks, shared word for word or nearly
     benchmark_texts   the texts of a benchmark's file, in whichever format and column
+    plain_letters     the words of a text in plain letters, without ligatures, accents and what nobody sees
     ngrams            which texts share a run of words with a text
     personal_data     addresses, numbers and keys that may point to a person
     phone_numbers     telephone numbers, as they are written in many countries

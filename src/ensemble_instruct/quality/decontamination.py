@@ -1,6 +1,6 @@
 """Decontamination: which tasks and outputs hold a text of a benchmark, or are close to one.
 
-Two rules, both exact, on the words that the novelty filter compares (`word_tokens`):
+Two rules, both exact, on words in plain letters (`plain_letters`):
 
 * A run of 13 words in common is a hit. It may go on from one text of a benchmark's row into the next, and from one line
   of a paragraph into the next. A text of 8 to 12 words counts as one run of its own length; a shorter one has no run,
@@ -22,7 +22,7 @@ from pathlib import Path
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.quality.benchmark_texts import NumberedText, passages
 from ensemble_instruct.quality.hit import Hit
-from ensemble_instruct.rouge import word_tokens
+from ensemble_instruct.quality.plain_letters import comparable_words
 
 CONTAMINATED = "contaminated"
 """The reason of these drops."""
@@ -43,7 +43,7 @@ class Benchmarks:
         """Read the files; raises `InputFileError`, which names file and row, for what cannot be read."""
         from ensemble_instruct.quality.ngrams import NgramIndex  # NumPy takes a tenth of a second to import
 
-        self._tokens = lru_cache(maxsize=64)(word_tokens)  # run and pool ask for the same few texts in turn
+        self._tokens = lru_cache(maxsize=64)(comparable_words)  # run and pool ask for the same few texts in turn
         self._labels, self._starts = _labels(paths), [0]
         self._rows, self._places = array("Q"), array("Q")
         self._pool = NoveltyPool(tokens=self._tokens, threshold=THRESHOLD)

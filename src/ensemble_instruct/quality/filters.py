@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ensemble_instruct.config.quality import QualitySection
+from ensemble_instruct.invisible import is_blank
 from ensemble_instruct.quality.decontamination import CONTAMINATED, Benchmarks, require_benchmarks
 from ensemble_instruct.quality.hit import Hit
 from ensemble_instruct.quality.language import LANGUAGE, language_hit, require_languages
@@ -91,7 +92,7 @@ class Filters:
         for text, share in zip(outputs, repetition, strict=True):
             if text not in known:
                 hits = self._output_hits(instance, text, share)
-                known[text] = next(filter(None, hits), None) if text.strip() else None
+                known[text] = next(filter(None, hits), None) if not is_blank(text) else None
         return tuple(known[text] for text in outputs)
 
     def _task_hits(self, instance: Instance) -> Iterator[Hit | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ensemble_instruct.invisible import is_blank
 from ensemble_instruct.records import Answer, Candidate, Failure, Instance, Profile, Rejected
 from ensemble_instruct.replies.answers import CleanAnswer, clean_answer
 from ensemble_instruct.replies.end_marker import before_marker, squeezed
@@ -48,6 +49,6 @@ def _reason(instance: Instance, text: str, *, is_cut_off: bool) -> str:
     """Why the default profile does not let a candidate vote, or the empty string."""
     if is_cut_off:
         return "cut_off"
-    if not text:
+    if is_blank(text):
         return "empty_output"
     return "output_equals_input" if instance.input and squeezed(text) == squeezed(instance.input) else ""

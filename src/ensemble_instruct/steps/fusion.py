@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ensemble_instruct.concurrency import map_in_order
 from ensemble_instruct.config.section import SamplingOverrides
+from ensemble_instruct.invisible import is_blank
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
     FUSION_VOTER,
@@ -34,7 +35,7 @@ async def make_fusions(
         if isinstance(item, Rejected):
             return None
         instance, candidates = item
-        texts = sorted({text for text in (instance.output, *(each.text for each in candidates)) if text.strip()})
+        texts = sorted({text for text in (instance.output, *(each.text for each in candidates)) if not is_blank(text)})
         if len(texts) < 2:
             return None
         request = model.form.fusion(instance, texts)

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping
 from dataclasses import replace
 
 from ensemble_instruct.concurrency import closing
+from ensemble_instruct.invisible import is_blank
 from ensemble_instruct.novelty.pool import NoveltyPool
 from ensemble_instruct.records import END_MARKER, Completion, Failure, Instance, Kind, Profile, Rejected, Response
 from ensemble_instruct.replies.end_marker import squeezed, without_marker
@@ -75,7 +76,7 @@ class Parser:
 
     def _reason(self, task: WorkedTask, kind: Kind, number: int) -> tuple[str, str]:
         """(reason to drop a task or empty, detail); a kept one is remembered."""
-        if not task.instruction:
+        if is_blank(task.instruction):
             return "empty_instruction", ""
         if reason := _problem(task, kind):
             return reason, ""
@@ -132,11 +133,11 @@ def _problem(task: WorkedTask, kind: Kind) -> str:
         if task.is_cut_off:
             return "cut_off"
         return "no_output" if without_marker(task.raw) else "unreadable"
-    if not task.output:
+    if is_blank(task.output):
         return "empty_output"
     if task.is_cut_off:
         return "cut_off"
-    if kind == "input_output" and not task.input:
+    if kind == "input_output" and is_blank(task.input or ""):
         return "no_input"
     if kind == "output_only" and task.input:
         return "unexpected_input"

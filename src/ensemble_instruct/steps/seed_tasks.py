@@ -13,6 +13,7 @@ from ensemble_instruct.files.digest import short_rows_digest
 from ensemble_instruct.files.jsonl import JsonRow, require_fields
 from ensemble_instruct.files.rows import read_rows
 from ensemble_instruct.files.task_rows import is_task_row, task_row
+from ensemble_instruct.invisible import is_blank
 from ensemble_instruct.records import Demonstration, Kind, SeedTask
 
 _SEED_FIELDS = {"id": str, "name": str, "instruction": str, "instances": list, "is_classification": bool}
@@ -37,7 +38,7 @@ def load_seed_tasks(path: Path | None = None) -> tuple[SeedTask, ...]:
         task = _seed_task(row, where, number)
         if task.id in places:
             raise InputFileError(f"{where}: id {task.id!r} stands already in {places[task.id]}")
-        if not task.instruction.strip():
+        if is_blank(task.instruction):
             raise InputFileError(f"{where}: field 'instruction' is empty")
         place = where.removeprefix(str(path)).lstrip(": ")
         places[task.id] = f"line {place}" if place.isdigit() else place
@@ -66,7 +67,7 @@ def _pairs(where: str, instances: list[Any]) -> tuple[tuple[str, str], ...]:
             isinstance(instance.get(name), str) for name in ("input", "output")
         ):
             raise InputFileError(f"{where}: each of 'instances' must be an object with strings 'input' and 'output'")
-        if not instance["output"].strip():
+        if is_blank(instance["output"]):
             raise InputFileError(f"{where}: an instance has an empty 'output'")
     return tuple((instance["input"], instance["output"]) for instance in instances)
 
@@ -96,7 +97,7 @@ def load_demonstrations(kind: Kind, path: Path | None = None) -> tuple[Demonstra
     demonstrations = []
     for _, row, where in read_rows(path, dict.fromkeys(names, str)):
         for name in names:
-            if not row[name].strip():
+            if is_blank(row[name]):
                 raise InputFileError(f"{where}: field {name!r} is empty")
             if any(part.lstrip().startswith(_MARKERS) for part in row[name].splitlines()):
                 raise InputFileError(f"{where}: a line of field {name!r} begins with one of {', '.join(_MARKERS)}")

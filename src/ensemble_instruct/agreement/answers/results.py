@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ensemble_instruct.agreement.answers.forms import answer_form
+from ensemble_instruct.invisible import is_blank
 
 _MOST_WORDS = 8
 """Of a result; what is longer is an explanation."""
@@ -84,7 +85,7 @@ def results_of(outputs: Sequence[str], heard: Sequence[int] = ()) -> tuple[str, 
     of those in the places `heard`, or of all.
     """
     found = [result_of(text) for text in outputs]
-    filled = [place for place in heard or range(len(outputs)) if outputs[place].strip()]
+    filled = [place for place in heard or range(len(outputs)) if not is_blank(outputs[place])]
     if not any(found[place] for place in filled):
         return ()
     found = [result or _whole(text) for result, text in zip(found, outputs, strict=True)]

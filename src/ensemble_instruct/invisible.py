@@ -1,0 +1,27 @@
+"""Characters that show nothing: whether a text has anything to see."""
+
+from __future__ import annotations
+
+import re
+
+_INVISIBLE = (
+    "\\s\\x00-\\x1f\\x7f-\\xa0"  # white space, controls
+    "\\xad\u034f\u061c"  # soft hyphen, grapheme joiner, Arabic letter mark
+    "\u115f\u1160\u3164\uffa0"  # fillers of Hangul
+    "\u17b4\u17b5\u180b-\u180f"  # vowels of Khmer that are not written, separators of Mongolian
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"  # zero width, directions, joiners, byte order mark
+    "\u2800"  # the pattern of Braille without a dot
+    "\ufe00-\ufe0f\ufff0-\ufffb"  # variation selectors, marks of annotations
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # of shorthand and music
+    "\U000e0000-\U000e0fff"  # tags, more variation selectors
+)
+_VISIBLE = re.compile(f"[^{_INVISIBLE}]")
+
+
+def is_blank(text: str) -> bool:
+    r"""Whether a text shows nothing: it is empty, or has only white space and characters that nobody sees.
+
+    >>> is_blank("\u200b \u3164"), is_blank("a")
+    (True, False)
+    """
+    return _VISIBLE.search(text) is None
