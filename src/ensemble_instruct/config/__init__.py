@@ -12,6 +12,8 @@
     licenses      the section of licences
     section       what all sections have in common
     load          from YAML and `--set` to a config; every mistake with file, line and key
+    spelling      what a YAML text says, with how each value is spelled; YAML's traps are refused
+    mistakes      what is said of a config that cannot be, in one line
     bundled       what comes with the package: presets, and paths `bundled:NAME`
     known_tasks   seed tasks that are known by their content, with their licence
 

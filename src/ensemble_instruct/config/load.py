@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from pydantic import Field, ValidationError
 
 from ensemble_instruct.config.bundled import BUNDLED, preset_text
 from ensemble_instruct.config.known_tasks import with_known_licence
+from ensemble_instruct.config.mistakes import in_one_line
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.section import Section
+from ensemble_instruct.config.spelling import Place, Spelling, comment_in, read_yaml
 from ensemble_instruct.errors import ConfigError, UsageError
 
 log = logging.getLogger(__name__)
@@ -25,8 +27,6 @@ ConfigSource = Config | Path | str | Mapping[str, Any]
 """A config as who calls from Python names it."""
 _OLD_NAME = "min_agreement"
 """How `ensemble.min_confidence` was called."""
-_DEEPEST = 20
-"""Most keys below each other: YAML's aliases can make a value that holds itself."""
 
 
 def load_config(
@@ -70,22 +70,19 @@ def parse_config(text: str, source: str, folder: Path, overrides: Overrides = ()
 
     The overrides are put over it, and known seed tasks get their licence.
     """
-    lines: dict[tuple[str, ...], int] = {}
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        values, spelled = read_yaml(text, lambda line: f"{source}:{line}")
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{source}:{line}: not YAML: {error.problem}; check indentation and quotes") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}; check the values") from error
-    _note_lines(node, (), lines, source)
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: expected keys and values; `ensemble-instruct init` writes an example")
     _anchor_paths(values, folder)
     if (folder / "run.db").is_file():  # a run wrote it: an old name in it is nothing to tell its user about
         _rename(values.get("ensemble"))
-    return _completed(values, source, overrides, lines)
+    return _completed(values, source, overrides, spelled)
 
 
 def _rename(section: Any) -> None:
@@ -94,30 +91,28 @@ def _rename(section: Any) -> None:
         section.setdefault("min_confidence", value)
 
 
-def _completed(values: dict[str, Any], source: str, overrides: Overrides, lines: dict[tuple[str, ...], int]) -> Config:
+def _completed(values: dict[str, Any], source: str, overrides: Overrides, spelled: dict[Place, Spelling]) -> Config:
     if isinstance(overrides, Mapping):
+        where = "overrides" if spelled else source
         for key, value in overrides.items():
-            _put(values, str(key), value)
+            _put(values, str(key), value, spelled, where)
     else:
         for override in overrides:
-            _override(values, override)
+            _override(values, override, spelled)
     _anchor_paths(values, Path.cwd())
-    config = with_known_licence(validated(values, source, lines))
+    config = with_known_licence(validated(values, source, spelled))
     if (values.get("ensemble") or {}).get(_OLD_NAME) is not None:
-        line = lines.get(("ensemble", _OLD_NAME))
-        log.warning("%s: ensemble.%s is called min_confidence now", f"{source}:{line}" if line else source, _OLD_NAME)
+        place = spelled.get(("ensemble", _OLD_NAME))
+        log.warning("%s: ensemble.%s is called min_confidence now", place.where if place else source, _OLD_NAME)
     return config
 
 
-def validated(values: dict[str, Any], source: str, lines: dict[tuple[str, ...], int] | None = None) -> Config:
-    """The config with these values; raises `ConfigError`, which names the source and the line of the key, if known.
-
-    `lines` has for each key, as a path of names, the line in which it is.
-    """
+def validated(values: dict[str, Any], source: str, spelled: Mapping[Place, Spelling] | None = None) -> Config:
+    """The config with these values; raises `ConfigError`, which names where the value is spelled, else the source."""
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_one_line(error, source, lines or {})) from error
+        raise ConfigError(in_one_line(error, source, spelled or {})) from error
 
 
 class _QualityAlone(Section):
@@ -130,32 +125,19 @@ class _QualityAlone(Section):
 def quality_of(overrides: Sequence[str]) -> QualitySection:
     """The filters that `quality.key=value` overrides switch on, without a config. Raises `ConfigError`."""
     values: dict[str, Any] = {}
+    spelled: dict[Place, Spelling] = {}
     for override in overrides:
         if not override.strip().startswith(("quality.", "quality=")):
             raise ConfigError(f"--set {override}: step 5 of files takes filters alone, such as quality.refusals=true")
-        _override(values, override)
+        _override(values, override, spelled)
     _anchor_paths(values, Path.cwd())
     try:
         section = _QualityAlone.model_validate(values).quality
     except ValidationError as error:
-        raise ConfigError(_one_line(error, "--set", {})) from error
+        raise ConfigError(in_one_line(error, "--set", spelled)) from error
     if section.toxicity is not None:
         raise ConfigError("--set quality.toxicity: asks a model while step 4 goes on; switch it on in a run's config")
     return section
-
-
-def _note_lines(node: yaml.Node | None, at: tuple[str, ...], lines: dict[tuple[str, ...], int], source: str) -> None:
-    if len(at) > _DEEPEST:
-        raise ConfigError(f"{source}: {'.'.join(at[:3])}: goes on for ever; write it out without aliases")
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            path = (*at, str(key.value))
-            if path in lines:
-                raise ConfigError(
-                    f"{source}:{key.start_mark.line + 1}: {'.'.join(path)}: stands already in line {lines[path]}"
-                )
-            lines[path] = key.start_mark.line + 1
-            _note_lines(value, path, lines, source)
 
 
 def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
@@ -189,23 +171,57 @@ def _anchored(path: str, key: str, folder: Path) -> str:
     return str(folder / os.path.expanduser(path))  # noqa: PTH111 - leaves an unknown ~user
 
 
-def _override(values: dict[str, Any], override: str) -> None:
+def _override(values: dict[str, Any], override: str, spelled: dict[Place, Spelling]) -> None:
     dotted, equals, text = override.partition("=")
-    names = _split_key(dotted.strip(), values)
+    names = tuple(_split_key(dotted.strip(), values))
+    where = f"--set {' '.join(override.split())}"
     if not equals or not all(names):
-        raise ConfigError(f"--set {override}: write it as key=value, such as instructions.window=32")
+        raise ConfigError(f"{where}: write it as key=value, such as instructions.window=32")
+    value, found = _value_of(text, where, f"--set '{dotted}=\"…\"'", names)
+    _holder_of(values, names, where)[names[-1]] = value
+    _forget(spelled, names)
+    spelled.update(found)
+
+
+def _forget(spelled: dict[Place, Spelling], above: Place) -> None:
+    """Drop the spellings of a place and of all below it."""
+    for place in [place for place in spelled if place[: len(above)] == above]:
+        del spelled[place]
+
+
+def _value_of(text: str, where: str, quoted: str, names: Place) -> tuple[Any, dict[Place, Spelling]]:
+    """What a value of `--set` says, all of it; raises `ConfigError`."""
     try:
-        value = yaml.safe_load(text)
+        if comment := comment_in(text):
+            raise ConfigError(f"{where}: '{comment}' would be cut off: to YAML it is a comment; quote it: {quoted}")
+        value, found = read_yaml(text, lambda _: where, names)
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(f"{where}: the value is not YAML: {error.problem}; quote it: {quoted}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"--set {override}: the value is not YAML") from error
-    _holder_of(values, names, f"--set {override}")[names[-1]] = value
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"{where}: the value is not YAML: {problem}; check it") from error
+    if not found and text.strip():
+        raise ConfigError(f"{where}: the value says nothing in YAML; quote it: {quoted}")
+    return value, found or {names: Spelling(where, "", "null")}
 
 
-def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
+def _put(values: dict[str, Any], dotted: str, value: Any, spelled: dict[Place, Spelling], where: str) -> None:
     """Set a key to a value of Python; a mapping is put over what there is, key by key."""
-    names = _split_key(dotted, values)
+    names = tuple(_split_key(dotted, values))
     holder = _holder_of(values, names, f"overrides: {dotted}")
     holder[names[-1]] = _merged(holder.get(names[-1]), value)
+    for place, is_section in _places(names, value):
+        if not is_section:
+            _forget(spelled, place)
+        spelled.setdefault(place, Spelling(where))
+
+
+def _places(at: Place, value: Any) -> Iterator[tuple[Place, bool]]:
+    """The place of a value of Python and those below it, and whether each is that of a mapping."""
+    yield at, isinstance(value, Mapping)
+    inner = value if isinstance(value, Mapping) else dict(enumerate(value)) if isinstance(value, list | tuple) else {}
+    for key, each in inner.items():
+        yield from _places((*at, str(key)), each)
 
 
 def _merged(before: Any, value: Any) -> Any:
@@ -240,25 +256,3 @@ def _split_key(dotted: str, values: dict[str, Any]) -> list[str]:
             if rest.startswith(f"{name}."):
                 return ["models", name, *rest[len(name) + 1 :].split(".")]
     return dotted.split(".")
-
-
-def _one_line(error: ValidationError, source: str, lines: dict[tuple[str, ...], int]) -> str:
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    context = first.get("ctx") or {}
-    location = [str(part) for part in first["loc"]]
-    if location[-1:] in (["str"], ["list[str]"]) and tuple(location) not in lines:
-        location.pop()  # pydantic names which branch of a union it tried: no key of the user's
-    if "keys" in context:  # those that a user has chosen
-        location += [key if key.isprintable() else repr(key)[1:-1] for key in map(str, context["keys"])]
-    elif "key" in context:
-        location = [*location, *str(context["key"]).split(".")] if first["type"] == "unknown_key" else str(
-            context["key"]
-        ).split(".")  # fmt: skip
-    line = next((lines[key] for end in range(len(location), 0, -1) if (key := tuple(location[:end])) in lines), None)
-    where = f"{source}:{line}" if line else source
-    message = first["msg"].removeprefix("Value error, ")
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    if message[1:2].islower():
-        message = message[0].lower() + message[1:]
-    return f"{where}: {'.'.join(location) or 'config'}: {message}{more}"

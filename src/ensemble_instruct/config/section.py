@@ -15,7 +15,7 @@ from ensemble_instruct.records import Kind, Sampling
 class Section(BaseModel):
     """Keys and values; a key that is not known is refused, with the nearest one that is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
     """`defer_build`, and defaults by factories: pydantic compiles the whole config once, when one is read."""
 
     @model_validator(mode="before")

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from ensemble_instruct.config.schema import Config
+from ensemble_instruct.config.spelling import Dumper
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.atomic import whole_file, writing
 from ensemble_instruct.files.digest import file_digest
@@ -68,7 +69,7 @@ def write_config(config: Config, folder: Path) -> None:
         if model.provider == "openai" and model.base_url is None:
             values["models"][name]["base_url"] = model.base_urls[0]
     with whole_file(folder / "config.yaml") as file:
-        file.write((text + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)).encode())
+        file.write((text + yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True)).encode())
 
 
 def set_aside_edits(folder: Path) -> None:
