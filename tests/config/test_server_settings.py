@@ -104,7 +104,7 @@ def test_a_date_in_the_query_is_to_be_quoted() -> None:
     text = "roles: {instructions: a, instances: a, outputs: [a]}\nmodels:\n  a:\n    model: m\n    query:\n"
     with pytest.raises(ConfigError) as error:
         parse_config(f"{text}      api-version: 2024-06-01\n", "test", Path("/work"))
-    assert str(error.value).startswith("test:6: models.a.query.api-version: was read as a date; write it in quotes")
+    assert str(error.value).startswith("test:6: models.a.query.api-version: the value is read as a date; quote it")
 
 
 @pytest.mark.parametrize(("body", "problem"), [
@@ -119,17 +119,16 @@ def test_a_date_in_the_query_is_to_be_quoted() -> None:
     ({"response_format": {}}, "use models.NAME.structured"),
     ({"api_key": "whatever"}, "models.a.extra_body.api_key: holds a key itself"),
     ({"litellm": [{"token": "hf_abcdefghij"}]}, "models.a.extra_body.litellm.0.token: holds a key itself"),
-    ({"a": {"b": float("nan")}}, "models.a.extra_body.a.b: is no finite number"),
-    ({"a": [1, float("-inf")]}, "models.a.extra_body.a.1: is no finite number"),
+    ({"a": {"b": float("nan")}}, "models.a.extra_body.a.b: .nan is read as nan, no finite number"),
+    ({"a": [1, float("-inf")]}, "models.a.extra_body.a.1: -.inf is read as -inf, no finite number"),
 ])  # fmt: skip
 def test_a_body_that_cannot_be_sent_is_refused_with_its_key(body: Any, problem: str) -> None:
     assert problem in refusal(extra_body=body)
 
 
 @pytest.mark.parametrize(("body", "problem"), [
-    ("{day: 2024-06-01}", "extra_body.day: was read as a date, which JSON does not have"),
-    ("{logit_bias: {50256: -100}}", "extra_body.logit_bias.50256: was read as a number; write the name in quotes"),
-    ("{on: 1}", "extra_body.True: was read as true or false"),
+    ("{day: 2024-06-01}", 'extra_body.day: 2024-06-01 is read as a date; quote it where it is a text: "2024-06-01"'),
+    ("{on: 1}", 'extra_body.on: the key is read as true; quote it: "on"'),
     ("{a: !!binary aGk=}", "was read as a bytes"),
     ("{a: " + "[" * 40 + "]" * 40 + "}", "more than 32 values inside each other"),
 ])  # fmt: skip

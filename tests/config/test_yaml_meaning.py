@@ -59,8 +59,8 @@ def test_a_role_that_yaml_reads_as_another_thing_is_to_be_quoted(name: str) -> N
     [
         ("no", 'no is read as false: quote it: "no"'),
         ("1.5", '1.5 is read as the number 1.5: quote it: "1.5"'),
-        ("2024-01-01", '2024-01-01 is read as a date; quote it: "2024-01-01"'),
-        ("12:30", '12:30 is read as 750, a number of base 60; write a number without colons, or quote it'),
+        ("2024-01-01", '2024-01-01 is read as a date; quote it where it is a text: "2024-01-01"'),
+        ("12:30", '12:30 is read as 750, a number of base 60; write one without colons, or quote it'),
         ("12e4567", '12e4567 is read as inf, no finite number; write another, or quote it where it is a text: "12e4'),
         ("0012345", '0012345 begins with a zero, as octal numbers do; write 12345, or 5349 for the octal number, or '),
         ("", "nothing is there: write a value, or leave the key out"),
@@ -154,6 +154,14 @@ def test_what_set_cannot_read_is_said_with_its_own_text(override: str, problem: 
     message = refused("seed: 5\n", override)
     assert message.startswith(f"--set {override}: ")
     assert problem in message
+
+
+@pytest.mark.parametrize("written", ["0123456789", "12e4567", "2024-01-01", "12:30", "99", "'a' b", "k # 99"])
+def test_what_may_be_a_key_is_not_shown(written: str) -> None:
+    for override in (f"models.a.headers.x-api-key={written}", f"models.a.api_key_env={written}"):
+        message = refused("", override)
+        assert message.startswith(f"--set {override.partition('=')[0]}=…: ")
+        assert not any(part in message for part in ("0123", "12e4", "2024", "12:30", "99", "'a'"))
 
 
 def test_a_quoted_number_sign_is_kept() -> None:

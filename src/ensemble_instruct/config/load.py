@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from ensemble_instruct.config.bundled import BUNDLED, preset_text
+from ensemble_instruct.config.keys import is_like_key
 from ensemble_instruct.config.known_tasks import with_known_licence
 from ensemble_instruct.config.mistakes import in_one_line
 from ensemble_instruct.config.quality import QualitySection
@@ -25,6 +27,8 @@ Overrides = Mapping[str, Any] | Sequence[str]
 """Settings by key, or `key=value` texts as `--set` has them."""
 ConfigSource = Config | Path | str | Mapping[str, Any]
 """A config as who calls from Python names it."""
+_MAY_HOLD_A_KEY = re.compile(r"headers|query|api_?key|extra_body|base_url|authori|secret|passw", re.IGNORECASE)
+"""What is in a `--set` that no message shows whole."""
 _OLD_NAME = "min_agreement"
 """How `ensemble.min_confidence` was called."""
 
@@ -175,12 +179,21 @@ def _override(values: dict[str, Any], override: str, spelled: dict[Place, Spelli
     dotted, equals, text = override.partition("=")
     names = tuple(_split_key(dotted.strip(), values))
     where = f"--set {' '.join(override.split())}"
+    if _MAY_HOLD_A_KEY.search(dotted) or _MAY_HOLD_A_KEY.search(text) or is_like_key(text):
+        where = f"--set {dotted}=…"
     if not equals or not all(names):
         raise ConfigError(f"{where}: write it as key=value, such as instructions.window=32")
     value, found = _value_of(text, where, f"--set '{dotted}=\"…\"'", names)
     _holder_of(values, names, where)[names[-1]] = value
     _forget(spelled, names)
     spelled.update(found)
+    _spell_sections(spelled, names, where)
+
+
+def _spell_sections(spelled: dict[Place, Spelling], names: Place, where: str) -> None:
+    """Note where the sections come from that a key made."""
+    for end in range(1, len(names)):
+        spelled.setdefault(names[:end], Spelling(where))
 
 
 def _forget(spelled: dict[Place, Spelling], above: Place) -> None:
@@ -193,7 +206,8 @@ def _value_of(text: str, where: str, quoted: str, names: Place) -> tuple[Any, di
     """What a value of `--set` says, all of it; raises `ConfigError`."""
     try:
         if comment := comment_in(text):
-            raise ConfigError(f"{where}: '{comment}' would be cut off: to YAML it is a comment; quote it: {quoted}")
+            shown = "what begins with #" if where.endswith("…") else f"'{' '.join(comment.split())}'"
+            raise ConfigError(f"{where}: {shown} would be cut off: to YAML it is a comment; quote it: {quoted}")
         value, found = read_yaml(text, lambda _: where, names)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{where}: the value is not YAML: {error.problem}; quote it: {quoted}") from error
@@ -214,6 +228,7 @@ def _put(values: dict[str, Any], dotted: str, value: Any, spelled: dict[Place, S
         if not is_section:
             _forget(spelled, place)
         spelled.setdefault(place, Spelling(where))
+    _spell_sections(spelled, names, where)
 
 
 def _places(at: Place, value: Any) -> Iterator[tuple[Place, bool]]:

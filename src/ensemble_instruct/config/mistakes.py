@@ -60,6 +60,8 @@ def _what_was_read(spelling: Spelling, problem: str) -> str:
     text, read_as = spelling.text, spelling.read_as
     if text is None:
         return f"; {told('', read_as)} {'are' if read_as == 'map' else 'is'} there" if read_as in ("seq", "map") else ""
+    if spelling.is_secret:
+        return f"; it is read as {told('', read_as)}: quote it"
     if not text and read_as == "null":
         return "; nothing is there: write a value, or leave the key out"
     shown = f"{text[:40]}…" if len(text) > 40 else text

@@ -14,16 +14,19 @@ from typing import Any
 
 import yaml
 
+from ensemble_instruct.config.keys import is_name_of_key
 from ensemble_instruct.errors import ConfigError
 
 Place = tuple[str, ...]
 """A key and those above it; an item of a list is named by its number."""
-_DEEPEST = 40
+_DEEPEST = 60
 """Most keys below each other: YAML's aliases can make a value that holds itself."""
 _MOST = 20_000
 """Most values: aliases of aliases make millions out of a few lines."""
 _FREE = ("extra_body", "options")
 """Keys of a model whose value may be anything, so that nothing later says what is expected there."""
+_OF_SECRETS = ("headers", "query", "api_key_env")
+"""Keys of a model under which a user may write a key itself."""
 _TAG = "tag:yaml.org,2002:"
 _EXPONENT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)[eE][-+]?[0-9]+$")
 """A number that YAML 1.1 takes for a text, if there is no dot in it or no sign in its exponent."""
@@ -43,6 +46,8 @@ class Spelling:
     read_as: str = ""
     """What YAML takes it for: `bool`, `int`, `float`, `null`, `str`, `seq`, `map`."""
     is_quoted: bool = False
+    is_secret: bool = False
+    """Whether it may be a key, which no message shows."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -116,8 +121,10 @@ class _Walk:
             self._refuse(line, at[:3], "goes on for ever; write it out without aliases")
         read_as = node.tag.removeprefix(_TAG)
         if isinstance(node, yaml.ScalarNode):
-            self._found[at] = Spelling(self._where(line), node.value, read_as, is_quoted=node.style is not None)
-            if trap := _trap(node.value, read_as, is_free=len(at) > 3 and at[0] == "models" and at[2] in _FREE):
+            quoted, secret = node.style is not None, _is_secret(at)
+            self._found[at] = Spelling(self._where(line), node.value, read_as, is_quoted=quoted, is_secret=secret)
+            is_free = len(at) > 3 and at[0] == "models" and at[2] in _FREE
+            if trap := _trap(node.value, read_as, is_free=is_free, is_secret=secret):
                 self._refuse(line, at, trap)
             return
         self._found[at] = Spelling(self._where(line), None, read_as)
@@ -152,8 +159,12 @@ class _Walk:
         return name
 
     def _refuse(self, line: int, at: Place, problem: str) -> None:
-        where = self._where(line)
-        raise ConfigError(f"{where}: {'.'.join(at)}: {problem}" if at else f"{where}: {problem}")
+        keys = ".".join(part if part.isprintable() else repr(part)[1:-1] for part in at)
+        raise ConfigError(": ".join(filter(None, (self._where(line), keys, problem))))
+
+
+def _is_secret(at: Place) -> bool:
+    return at[0:1] == ("models",) and any(part in _OF_SECRETS or is_name_of_key(part) for part in at[2:])
 
 
 def told(text: str, read_as: str) -> str:
@@ -168,24 +179,27 @@ def told(text: str, read_as: str) -> str:
     return {"timestamp": "a date", "str": "a text", "seq": "a list", "map": "keys and values"}.get(read_as, read_as)
 
 
-def _trap(text: str, read_as: str, *, is_free: bool) -> str:
+def _trap(text: str, read_as: str, *, is_free: bool, is_secret: bool) -> str:
     """What is wrong with a single value as it is written, and what to write; empty where nothing is."""
-    quote = f'quote it where it is a text: "{text}"'
+    quote = "quote it where it is a text" + ("" if is_secret else f': "{text}"')
+    shown = "the value" if is_secret else text
     if read_as == "timestamp":
-        return f'{text} is read as a date; quote it: "{text}"'
+        return f"{shown} is read as a date; {quote}"
     if read_as == "bool" and is_free and text.lower() not in ("true", "false"):
-        return f"{text} is read as {told(text, read_as)}; write {told(text, read_as)}, or {quote}"
+        return f"{shown} is read as {told(text, read_as)}; write {told(text, read_as)}, or {quote}"
     if read_as not in ("int", "float"):
         return ""
     digits = text.replace("_", "").lower()
     if ":" in digits:
         sixties = [abs(float(part)) for part in digits.split(":")]
         value = sum(part * 60**power for power, part in enumerate(reversed(sixties)))
-        return f"{text} is read as {value:g}, a number of base 60; write a number without colons, or {quote}"
+        number = "a number" if is_secret else f"{value:g}, a number"
+        return f"{shown} is read as {number} of base 60; write one without colons, or {quote}"
     if read_as == "float" and not math.isfinite(value := float(re.sub(r"\.(?=inf|nan)", "", digits))):
-        return f"{text} is read as {value}, no finite number; write another, or {quote}"
+        return f"{shown} is read as {value}, no finite number; write another, or {quote}"
     if _ZERO_FIRST.match(text):
-        return f"{text} begins with a zero, as octal numbers do; write {_meant(digits)}, or {quote}"
+        meant = "" if is_secret else f"write {_meant(digits)}, or "
+        return f"{shown} begins with a zero, as octal numbers do; {meant}{quote}"
     return ""
 
 
