@@ -6,6 +6,7 @@
     proxies         which proxy leads to a server
     tls             which certificates are trusted, and what a failed handshake means
     redirects       followed on the same server, to no other
+    stream          a completion out of a stream of events
     parts           text, thought and refusal of a reply, apart
     secrets         keys taken out of what servers say
     endings         why a reply ended, in the names that servers have for it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ensemble_instruct.config.access import access_of
@@ -24,6 +25,7 @@ from ensemble_instruct.models.clients.openai.http import Connections, HttpReply
 from ensemble_instruct.models.clients.openai.messages import Hidden, ServerMessage, message_of, valid
 from ensemble_instruct.models.clients.openai.parts import Parts, parts_of
 from ensemble_instruct.models.clients.openai.rate_headers import rate_limits, retry_after
+from ensemble_instruct.models.clients.openai.stream import StreamError, completion_in, is_stream
 from ensemble_instruct.models.clients.openai.terms import Terms, is_of_use
 from ensemble_instruct.models.clients.openai.usage import ReplyUsage, reply_usage
 from ensemble_instruct.models.clients.openai.wrong_path import no_path
@@ -144,7 +146,7 @@ class OpenAIClient(Client):
     async def _response(self, reply: HttpReply, request: Request, hidden: Hidden) -> Response:
         is_chat = self._section.endpoint == "chat"
         try:
-            content = json.loads(reply.body)
+            content = completion_in(reply.body) if is_stream(reply.headers, reply.body) else json.loads(reply.body)
             choice = content["choices"][0]
             ending = ending_of(choice.get("finish_reason"))
             if ending == "broken":
@@ -153,7 +155,7 @@ class OpenAIClient(Client):
             usage = self._usage(content, reply, request, hidden)
             length = usage.completion_tokens
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-            raise await self._broken(reply, hidden) from error
+            raise await self._broken(reply, hidden, error) from error
         if ending == "filter":
             raise RequestRefusedError(
                 f"the server's content filter withheld the answer ({reason_of(choice['finish_reason'])})",
@@ -191,8 +193,17 @@ class OpenAIClient(Client):
             )
         return usage
 
-    async def _broken(self, reply: HttpReply, hidden: Hidden) -> Exception:
+    async def _broken(self, reply: HttpReply, hidden: Hidden, error: Exception) -> Exception:
         """The error for a success that holds no completion: an error of its own, or something else."""
+        if isinstance(error, StreamError):
+            if error.error is None:
+                return TransientError(str(error), cause="malformed")
+            if error.has_begun:
+                said = message_of(json.dumps(error.error).encode(), hidden)
+                return TransientError(f"the stream broke off: {said.shown}", cause="malformed")
+            reply = replace(reply, body=json.dumps(error.error).encode())
+        elif is_stream(reply.headers, reply.body):
+            return TransientError("the stream holds no completion", cause="malformed")
         said = message_of(reply.body, hidden)
         code = _code_in(reply.body)
         if code is not None:

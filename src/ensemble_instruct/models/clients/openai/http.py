@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -35,6 +36,12 @@ _CONNECTING = 4
 """Connections that are opened at the same time."""
 _REPLY_BYTES = 2 * 2**20
 """A reply that is longer is no completion: the longest that steps ask for has some kilobytes."""
+_STREAM_BYTES = 16 * _REPLY_BYTES
+"""The same of a stream, in which a token may take some hundred bytes."""
+_STREAM_ENDS = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
+"""The last event of a stream. Some servers leave the connection open after it."""
+_AFTER_END = 1.0
+"""Seconds that such a connection is waited for, so that it can be used again."""
 _AT_ONCE = 0.05
 """Seconds within which a kept connection is lost that the server had closed before the request came."""
 _NOT_THERE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
@@ -216,14 +223,21 @@ async def _read(reply: aiohttp.ClientResponse) -> bytes:
     """The body, unpacked; raises `TransientError` when it is too long for a completion."""
     packed = reply.headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None  # 32: gzip or zlib, as its header says
+    is_stream = reply.headers.get("Content-Type", "").lower().startswith("text/event-stream")
+    longest = _STREAM_BYTES if is_stream else _REPLY_BYTES
     body = bytearray()
     async for chunk in reply.content.iter_any():
+        begins = max(0, len(body) - len("data: [DONE]"))
         try:
-            body += unpacker.decompress(chunk, _REPLY_BYTES + 1) if unpacker else chunk
+            body += unpacker.decompress(chunk, longest + 1) if unpacker else chunk
         except zlib.error as error:
             raise TransientError("the reply is packed in a way that is not known", cause="malformed") from error
-        if len(body) > _REPLY_BYTES or (unpacker and unpacker.unconsumed_tail):
-            raise TransientError(f"the reply is longer than {_REPLY_BYTES:,} bytes", cause="malformed")
+        if len(body) > longest or (unpacker and unpacker.unconsumed_tail):
+            raise TransientError(f"the reply is longer than {longest:,} bytes", cause="malformed")
+        if is_stream and _STREAM_ENDS.search(body, begins):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reply.content.readany(), _AFTER_END)
+            break
     return bytes(body)
 
 
