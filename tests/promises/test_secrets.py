@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,46 @@ def test_a_server_that_repeats_the_key_in_an_error_does_not_give_it_away(
         assert done.stderr.count("\n") == 1, done.stderr
     if status == 400:
         assert tmp_path / "run" / "run.db" in places_with("Malformed header", tmp_path)
+
+
+VALUE, PART = "Tv5+never/shown=now", "Uw6&nor this"
+FORMS = (VALUE, PART, "Tv5%2Bnever", "Uw6%26nor", "Uw6&amp;nor")
+"""Values of variables, and how a URL or HTML would write them."""
+NAMED = [
+    f"--set=models.{name}.{setting}"
+    for name in ("base", "careful", "talkative")
+    for setting in ('headers={Authorization: "Key ${VALUE}"}', 'query={key: "${PART}", "api-version": "1"}')
+]
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (400, 0), (429, 0), (401, 1), (404, 1), (418, 1)])
+def test_the_values_of_variables_in_headers_and_query_are_sent_and_written_nowhere(
+    tmp_path: Path, cli: Cli, status: int, code: int
+) -> None:
+    def fault(number: int, sent: str) -> tuple[int, str] | None:
+        text = f"<b>what was sent is malformed</b>: {sent} or {html.escape(VALUE + PART)} or {VALUE!r}, {PART!r}"
+        return (status, text) if status != 200 and number in (3, 4) else None
+
+    environment = {"VALUE": VALUE, "PART": PART, "OPENAI_API_KEY": KEY}
+    with model_server(fault=fault) as server:
+        (tmp_path / "config.yaml").write_text(model_config(server.base_url), encoding="utf-8")
+        log = ("--log-file", "log.jsonl", "--log-format", "json")
+        done = cli("run", "config.yaml", "--out", "run", *NAMED, *log, env=environment)
+        assert {request.authorization for request in server.asked} == {f"Key {VALUE} key=Uw6%26nor+this&api-version=1"}
+    assert done.returncode == code, done.stderr
+    said = done.stdout + done.stderr
+    if status == 200:
+        for command in (
+            ("status", "run"),
+            ("report", "run"),
+            ("export", "run", "--to", "data"),
+            ("check", "run/config.yaml"),
+        ):
+            again = cli(*command, env=environment)
+            said += again.stdout + again.stderr
+    assert not [form for form in (*FORMS, KEY) if form in said or list(places_with(form, tmp_path))]
+    for written in ("Key ${VALUE}", "${PART}"):
+        assert tmp_path / "run" / "config.yaml" in places_with(written, tmp_path)
 
 
 def test_check_does_not_give_the_key_away(tmp_path: Path, cli: Cli) -> None:

@@ -19,7 +19,7 @@ from ensemble_instruct.export.front_matter import front_matter, plain_line, yaml
 from ensemble_instruct.licences.policy import Part
 from ensemble_instruct.licences.table import licences_named
 from ensemble_instruct.quality.decontamination import CONTAMINATED, THRESHOLD, WORDS
-from ensemble_instruct.records import OF_THREE, STEPS, Kind
+from ensemble_instruct.records import FURTHER_SETTINGS, OF_THREE, STEPS, Kind
 
 _SPECIAL = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 """What Markdown reads as its own; an underscore only where it is not inside a word."""
@@ -134,6 +134,11 @@ def _sampling(settings: Mapping[str, Any]) -> str:
         words.append(f"top-k {settings['top_k']}")
     if temperature and settings.get("top_p", 1.0) != 1.0:
         words.append(f"top-p {settings['top_p']:g}")
+    words += [
+        f"{name.replace('_', ' ')} {settings[name]}"
+        for name in FURTHER_SETTINGS
+        if settings.get(name) not in (None, "")
+    ]
     words.append(f"{settings.get('min_tokens', 0)} to {settings['max_tokens']} tokens")
     if settings.get("stop"):
         words.append(f"stops at {', '.join(json.dumps(stop) for stop in settings['stop'])}")

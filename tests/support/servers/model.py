@@ -28,7 +28,10 @@ MODELS = {"base": base, "voter_a": voter_a, "voter_b": voter_b}
 _PATIENCE = 120.0
 
 Fault = Callable[[int, str], tuple[int, str] | None]
-"""From the number of a request (from 0) and its Authorization header to an HTTP status and an error text, or None."""
+"""From a request's number (from 0) and its Authorization header to an HTTP status and an error text, or None.
+
+Where it has a query, that stands behind the header, as it was sent.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Asked:
     prompt: str
     seed: int | None
     authorization: str
+    body: dict[str, Any]
 
 
 class ModelServer:
@@ -105,10 +109,10 @@ class ModelServer:
         body = await http.json()
         chat = http.path.endswith("/chat/completions")
         prompt = body["messages"][-1]["content"] if chat else body["prompt"]
-        authorization = http.headers.get("Authorization", "")
+        authorization = " ".join(filter(None, (http.headers.get("Authorization", ""), http.rel_url.raw_query_string)))
         with self._changed:
             number = len(self.asked)
-            self.asked.append(Asked(body["model"], prompt, body.get("seed"), authorization))
+            self.asked.append(Asked(body["model"], prompt, body.get("seed"), authorization, body))
             self._changed.notify_all()
         if self._answer_until is not None and number >= self._answer_until:
             await self._going_on.wait()
