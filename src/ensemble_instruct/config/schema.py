@@ -106,6 +106,13 @@ class Config(Section):
         return {name: first[asked] for name, asked in own.items() if first.setdefault(asked, name) != name}
 
     @property
+    def twin_judges(self) -> dict[str, str]:
+        """Judges that are another one under a second name: each with that one."""
+        first: dict[tuple[str, ...], str] = {}
+        own = {name: self.models[name].voice for name in self.judges}
+        return {name: first[asked] for name, asked in own.items() if first.setdefault(asked, name) != name}
+
+    @property
     def trust(self) -> dict[str, float]:
         """How much the user trusts each voter, for those whose model has another `weight` than 1."""
         models = {voter.name: voter.model for voter in self.voters} | {INSTANCE_VOTER: self.roles.instances}

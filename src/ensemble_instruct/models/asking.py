@@ -14,6 +14,8 @@ from ensemble_instruct.records import Message, Request
 def as_asked(section: ModelSection, request: Request) -> Request:
     """The request with the model's own `system` before its turns and its own `sampling` over that of the step."""
     sampling = section.sampling.applied_to(request.sampling)
+    if section.sampling.max_tokens is not None and section.sampling.min_tokens is None:
+        sampling = replace(sampling, min_tokens=min(sampling.min_tokens, sampling.max_tokens))
     if section.system:
         request = replace(request, earlier=(Message("system", section.system), *request.earlier))
     return request if sampling == request.sampling else replace(request, sampling=sampling)

@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import EnsembleInstructError, ModelError, RequestError
+from ensemble_instruct.models.asking import as_asked
 from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.clients.openai.client import OpenAIClient
@@ -90,19 +92,18 @@ async def ask_one_word(config: Config) -> list[OneWord]:
     sections = [(name, config.models[name]) for name in config.used_models]
     return await in_turns(
         [
-            (section, partial(_one_word, name, server, client))
+            (section, partial(_one_word, section, name, server, client))
             for name, section in sections
             for server, client in make_clients(name, section)
         ]
     )
 
 
-async def _one_word(name: str, server: str, client: Client) -> OneWord:
+async def _one_word(section: ModelSection, name: str, server: str, client: Client) -> OneWord:
+    question = Request(prompt=_QUESTION, sampling=Sampling(max_tokens=8), step="outputs", kind="output_only")
     try:
         await client.open()
-        reply = await client.answer(
-            Request(prompt=_QUESTION, sampling=Sampling(max_tokens=8), step="outputs", kind="output_only")
-        )
+        reply = await client.answer(as_asked(section, question))
         traits = await settings_followed(client) if isinstance(client, OpenAIClient) else client.traits
         return OneWord(name, server, reply.text, traits)
     except (RequestError, ModelError) as error:

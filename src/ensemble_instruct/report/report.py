@@ -312,10 +312,15 @@ def _shown_settings(
             values += [] if value is None or value in values else [value]
     sampled = {key: values[0] if len(values) == 1 else values for key, values in drawn.items()}
     return {
-        key: _without_folders(value) if key.startswith("models.") else value
+        key: _without_folders(value) if key.startswith("models.") and not _is_sent(key) else value
         for key, value in {**settings, **sampled}.items()
         if value not in (None, "", []) and not key.endswith(_LEFT_OUT)
     }
+
+
+def _is_sent(key: str) -> bool:
+    """Whether what a setting of a model holds goes to its server as it is: no path, though it may begin as one."""
+    return key.endswith(".system") or ".extra_body." in key or ".query." in key
 
 
 def _without_folders(value: Any) -> Any:

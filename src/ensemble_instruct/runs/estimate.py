@@ -120,6 +120,7 @@ def _estimate(config: Config, step: Step, kind: Kind, model: str, *, requests: i
     asked = _form(config, config.roles.instructions).tasks_asked
     replies = {"instructions": INSTRUCTION_TOKENS * asked, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
     completion = replies.get(step, VERDICT_TOKENS)
+    prompt_tokens += len(config.models[model].system.encode()) // BYTES_PER_TOKEN
     cost = requests * config.models[model].price.cost(prompt_tokens, completion)
     return Estimate(
         step=step,

@@ -116,6 +116,8 @@ def _print_twins(config: Config) -> None:
     votes = "votes once" if config.strategy == "vouched" else "votes twice"
     for name, first in config.twins.items():
         click.echo(f"note: {name} is the same model as {first} and is asked the same: it {votes}", err=True)
+    for name, first in config.twin_judges.items():
+        click.echo(f"note: {name} is the same model as {first} and is asked the same: it rates twice", err=True)
 
 
 def warn_if_short(config: Config, kind: Kind, count: int) -> None:
