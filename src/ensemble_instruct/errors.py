@@ -27,6 +27,11 @@ the border where they arise (a client, the store, a file reader) and nowhere els
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ensemble_instruct.records import Response
+
 
 class EnsembleInstructError(Exception):
     """Root of the tree: who catches it catches everything. `exit_code` is what the command line ends with."""
@@ -89,6 +94,9 @@ class ServerUnreachableError(ModelError):
 
 class RequestError(EnsembleInstructError):
     """Raised by a client, as one of its subclasses, when a request got no answer; `Model` deals with it."""
+
+    paid: Response | None = None
+    """What the try took all the same, as a response without text; None where it is free for certain."""
 
 
 class TransientError(RequestError):

@@ -8,6 +8,7 @@
     keys          keys and passwords told by name and looks
     variables     `${NAME}` in a text: written as it is, sent as the environment has it
     access        the key of a server, and what its headers and query need of the environment
+    prices        what a model costs: given, looked up by its name, or nothing
     quality       the section of the quality filters
     licenses      the section of licences
     section       what all sections have in common

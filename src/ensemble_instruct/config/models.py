@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from ensemble_instruct.config.additions import checked_body, checked_headers, checked_query, is_unicode
 from ensemble_instruct.config.addresses import OPENAI_URL, require_plain_url
 from ensemble_instruct.config.bundled import BUNDLED, bundled_path
+from ensemble_instruct.config.prices import KnownPrice, Price, known_price
 from ensemble_instruct.config.section import ModelSampling, Section
 from ensemble_instruct.files.digest import model_digest, replies_digest
 
@@ -44,19 +45,6 @@ _WITHOUT_EFFECT = (
     "download_dir", "enforce_eager",
 )  # fmt: skip
 """Options that say where and how fast a model runs, not what it answers."""
-
-
-class Price(Section):
-    """US dollars per million tokens."""
-
-    input: float = Field(default=0.0, ge=0)
-    """US dollars for a million tokens of prompts."""
-    output: float = Field(default=0.0, ge=0)
-    """US dollars for a million tokens of replies."""
-
-    def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """US dollars for that many tokens of prompts and of replies."""
-        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
 
 
 class ModelSection(Section):
@@ -107,7 +95,7 @@ class ModelSection(Section):
     license: str | None = None
     """SPDX id of the model's licence; null: that under which a model of its name was published, if it is known."""
     price: Price = Field(default_factory=Price)
-    """US dollars per million tokens, for the estimate, `status` and `--budget`."""
+    """US dollars per million tokens, for the estimate, `status` and `--budget`; what is null is looked up."""
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """How much you trust this model compared with the others: its strength and its vote count by this factor.
 
@@ -260,6 +248,11 @@ class ModelSection(Section):
     def known_url(self) -> str:
         """The address by which the answers of a server are known: that from before it moved, if it did."""
         return (self.known_as or self.base_urls[0]).rstrip("/")
+
+    @property
+    def known_price(self) -> KnownPrice | None:
+        """What it costs; None where that is not known."""
+        return known_price(self.price, self.model, self.base_urls if self.provider == "openai" else ())
 
     @property
     def public_name(self) -> str:

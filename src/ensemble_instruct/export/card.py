@@ -90,7 +90,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": "{:,}".format, "sampling": _sampling, "code": _code}
+    environment.filters |= {"number": "{:,}".format, "usd": "{:,.4f}".format, "sampling": _sampling, "code": _code}
     return environment
 
 

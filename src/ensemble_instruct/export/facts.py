@@ -26,7 +26,7 @@ from ensemble_instruct.export.layout import Table, usual_tables
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.licences.policy import DerivedLicence, Part, derive, parts_of
 from ensemble_instruct.records import KINDS, RATED, STEPS, Kind, Step
-from ensemble_instruct.store.database import schema_version
+from ensemble_instruct.store.costs import RunCosts, prices_of_run, read_costs
 from ensemble_instruct.store.reading import (
     MergedRun,
     dropped_counts,
@@ -127,6 +127,7 @@ class Facts:
     kept: Mapping[tuple[Kind, Step], int]
     dropped: tuple[Dropped, ...]
     requests: tuple[RequestGroup, ...]
+    costs: RunCosts
     templates: tuple[Template, ...]
     agreement: tuple[Agreement, ...]
     wins: tuple[tuple[str, int], ...]
@@ -233,6 +234,7 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
             kept=kept,
             dropped=_dropped(connection),
             requests=requests,
+            costs=read_costs(connection, prices_of_run(folder, meta)),
             templates=templates,
             agreement=agreement,
             wins=wins,
@@ -333,14 +335,12 @@ def _group(step: Step, kind: Kind, model: str, settings: str, counts: Sequence[i
 
 def _request_counts(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
     """(step, kind, model, settings, shared text, then six counts), grouped by number before any text is looked up."""
-    version = schema_version(connection)
-    estimated = "SUM(estimated)" if version >= 2 else "0"
-    unseeded = "SUM(seed IS NOT NULL AND NOT seed_honoured)" if version >= 4 else "0"
     return connection.execute(
-        "SELECT step, kind, model, settings, shared.text, counts.requests, failures, prompt_tokens, completion_tokens,"  # noqa: S608
+        "SELECT step, kind, model, settings, shared.text, counts.requests, failures, prompt_tokens, completion_tokens,"
         " estimated, unseeded FROM (SELECT step, kind, model, sampling, shared, COUNT(*) AS requests,"
         " COUNT(failure) AS failures, SUM(COALESCE(prompt_tokens, 0)) AS prompt_tokens,"
-        f" SUM(COALESCE(completion_tokens, 0)) AS completion_tokens, {estimated} AS estimated, {unseeded} AS unseeded"
+        " SUM(COALESCE(completion_tokens, 0)) AS completion_tokens, SUM(estimated) AS estimated,"
+        " SUM(seed IS NOT NULL AND NOT seed_honoured) AS unseeded"
         " FROM request GROUP BY step, kind, model, sampling, shared) AS counts"
         " JOIN sampling ON sampling.id = counts.sampling JOIN shared ON shared.id = counts.shared"
     )

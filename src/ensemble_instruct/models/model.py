@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.config.prices import response_cost
 from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
 from ensemble_instruct.models.admission.dispatcher import Dispatcher
 from ensemble_instruct.models.admission.gate import Gate, GateStatus
@@ -24,6 +25,7 @@ from ensemble_instruct.prompts.folder import Prompts
 from ensemble_instruct.prompts.forms import form_of
 from ensemble_instruct.records import Answer, Failure, Profile, Request, Response, estimated_tokens
 from ensemble_instruct.replies.reader import read_answer
+from ensemble_instruct.store.rows import DROPPED, Attempt
 from ensemble_instruct.store.store import Store
 
 _WINDOW_FACTOR = 16
@@ -47,6 +49,8 @@ class Usage:
     asked: int = 0
     replayed: int = 0
     failed: int = 0
+    paid_for_nothing: int = 0
+    """Tries that were paid, or may have been, and gave no answer."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     retries: Counter[str] = field(default_factory=Counter)
@@ -101,7 +105,7 @@ class Model:
         self.profile: Profile = profile
         self.usage = Usage()
         self.section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
-        self._identity = section.identity
+        self._identity, self._price = section.identity, section.known_price
         self._servers = Servers(name, section, clients)
         self._notes = ServerNotes(name, section.identity, store)
         self._dispatcher = Dispatcher(self._servers.gates)
@@ -186,9 +190,7 @@ class Model:
                 most = self._most(request)
                 await self._budget.reserve(most)
             try:
-                outcome = await self._ask_once(key, request, tries, tokens)
-                if self._budget is not None and isinstance(outcome, Response):
-                    cost = self.section.price.cost(*outcome.used_tokens(request.text))
+                outcome, cost = await self._ask_once(key, request, tries, tokens)
             finally:
                 if self._budget is not None:
                     self._budget.settle(most, cost)
@@ -197,8 +199,10 @@ class Model:
             await self._sleep(tries)
             self._retries.require_hope(tries)
 
-    async def _ask_once(self, key: str, request: Request, tries: Tries, tokens: float) -> Response | Failure | None:
-        """One try; an outcome is committed before the place at the server is given back."""
+    async def _ask_once(
+        self, key: str, request: Request, tries: Tries, tokens: float
+    ) -> tuple[Response | Failure | None, float]:
+        """One try, and what it cost, where that is known: committed before the place at the server is given back."""
         first = request.step == "instructions"
         number = await self._dispatcher.enter(tokens, first=first, again=tries.made > 0, avoid=tries.server)
         hold = 0.0
@@ -207,11 +211,13 @@ class Model:
             if not self._servers.is_open:
                 await self._servers.open()
             began = time.monotonic()
-            outcome, hold = await self._try(number, key, request, tries, tokens)
+            outcome, hold, cost = await self._try(number, key, request, tries, tokens)
             if outcome is not None:
                 await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
                 self.usage.add(request.text, outcome)
-            return outcome
+            elif cost is not None:
+                await self._store.flush()
+            return outcome, cost or 0.0
         finally:
             self._dispatcher.leave(number, hold, first=first)
 
@@ -219,12 +225,21 @@ class Model:
         """The most that a request can cost, in US dollars: a token is a byte at least."""
         turns = len(request.earlier) + 1
         tokens = len(request.text.encode("utf-8", "surrogatepass")) + turns * _TEMPLATE_TOKENS
-        return self.section.price.cost(tokens, request.sampling.max_tokens)
+        return self._price.most(tokens, request.sampling.max_tokens) if self._price else 0.0
+
+    def _note_paid(self, sent: _Sent, key: str, request: Request, paid: Response | None, cause: str) -> float | None:
+        """Let the store know of a try that gave no answer; what it cost, 0 where that is not known, None if nothing."""
+        if paid is None:
+            return None
+        attempt = Attempt(key=key, model=self.name, request=request, cause=cause, paid=paid, seconds=sent.seconds)
+        self._store.note_attempt(attempt)
+        self.usage.paid_for_nothing += 1
+        return attempt.cost(self._price) or 0.0
 
     async def _try(
         self, number: int, key: str, request: Request, tries: Tries, tokens: float
-    ) -> tuple[Response | Failure | None, float]:
-        """One try at one server: the outcome, and for how many seconds more it shall keep its place there.
+    ) -> tuple[Response | Failure | None, float, float | None]:
+        """One try at one server: the outcome, for how many seconds more it shall keep its place there, what it cost.
 
         The outcome is None when the request shall be tried again after `tries.delay`. Raises `RunError` after
         `give_up_after` seconds without any success.
@@ -237,19 +252,25 @@ class Model:
         try:
             outcome = await client.answer(request)
         except RequestRefusedError as error:
+            cost = self._note_paid(sent, key, request, error.paid, error.type)
             gate.answered(sent.requests, sent.seconds, time.monotonic())
             problem, outcome = error, self._retries.refused(key, error)
         except TransientError as error:
-            problem = error
+            cost, problem = self._note_paid(sent, key, request, error.paid, error.cause), error
             outcome, hold = self._after_failure(sent, key, error, tries)
+        except asyncio.CancelledError:
+            if self.section.provider == "openai":  # the server may go on with it
+                self._note_paid(sent, key, request, Response(""), DROPPED)
+            raise
         else:
+            cost = response_cost(self._price, outcome, request.text)
             self._after_success(sent, key, request, outcome, tokens)
             self._notes.answered(gate.server, request, outcome)
         self._notes.see(gate.server, client.notes)
         if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
             gate.rates.note(time.monotonic(), client.limits, sent.requests, sent.tokens)
         self._report(sent, request, outcome, problem)
-        return outcome, hold
+        return outcome, hold, cost
 
     def _after_success(self, sent: _Sent, key: str, request: Request, response: Response, tokens: float) -> None:
         now = time.monotonic()

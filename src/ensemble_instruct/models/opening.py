@@ -19,6 +19,8 @@ from ensemble_instruct.models.model import Model
 from ensemble_instruct.models.telemetry import telemetry_from_environment
 from ensemble_instruct.prompts.folder import Prompts
 from ensemble_instruct.records import Profile
+from ensemble_instruct.store.costs import PRICES, noted_prices, prices_noted, read_costs
+from ensemble_instruct.store.reading import read_meta
 from ensemble_instruct.store.store import Store
 
 _STATUS_EVERY = 2.0
@@ -45,7 +47,9 @@ async def open_models(
     what all starts together may spend, in US dollars. Raises `ConfigError` for a missing key or script, `ModelError`
     for a server that cannot be reached.
     """
-    shared = None if budget is None else Budget(budget, _spent(sections, store))
+    prices = prices_noted(read_meta(store.reader)) | {name: section.known_price for name, section in sections.items()}
+    store.set_meta(**{PRICES: noted_prices(prices)})
+    shared = None if budget is None else Budget(budget, read_costs(store.reader, prices).known)
     clients = {name: make_clients(name, section) for name, section in sections.items()}
     telemetry = telemetry_from_environment()
     models = {
@@ -68,11 +72,6 @@ async def open_models(
         _log_totals(models)
         if telemetry is not None:
             await asyncio.to_thread(telemetry.close)
-
-
-def _spent(sections: Mapping[str, ModelSection], store: Store) -> float:
-    used = store.used_tokens()
-    return sum(section.price.cost(*used.get(name, (0, 0))) for name, section in sections.items())
 
 
 async def _keep_status(models: Mapping[str, Model], store: Store) -> None:

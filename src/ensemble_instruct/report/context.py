@@ -30,16 +30,19 @@ from ensemble_instruct.report.report import Report
 from ensemble_instruct.report.requests import ModelUse
 from ensemble_instruct.report.verbs import Verbs
 from ensemble_instruct.report.wording import NONE, dec, duration, share, usd
+from ensemble_instruct.store.costs import sum_of_costs
 
 Cells = tuple[str, ...]
 """A row of a table, as it is printed."""
-_SUMMED = ("answers", "failures", "prompt_tokens", "completion_tokens", "estimated", "seconds", "cost")
+_SUMMED = ("answers", "failures", "wasted", "prompt_tokens", "completion_tokens", "estimated", "seconds")
 """What the last line of the table of models adds up."""
 _SHADES = 10
 """Steps from the lowest to the highest value of a heat map."""
 _MODEL_HEAD = ("Answers", "Failed", "Mean time", "Tokens in", "Tokens out", "Tokens for an example")
 _PRICE_HEAD = ("USD", "USD for an example")
-"""Further columns where the config has prices."""
+"""Further columns where a model has a price, or one that is not known."""
+_WASTED_HEAD = ("Tries for nothing",)
+"""A further column where some tries were paid and gave no answer."""
 _VOTER_HEAD = ("Strength", "Agreement", "Won", "Of all")
 _WEIGHT_HEAD = ("Weight",)
 """A further column where the user trusts some voters more than others."""
@@ -309,10 +312,11 @@ def verb_cells(verbs: Verbs) -> tuple[Cells, ...]:
 
 def _cost(report: Report) -> CostSection:
     models, throughput = report.costs.models, report.costs.throughput
+    wasted = any(use.wasted for use in models)
     return CostSection(
         answers=sum(use.answers for use in models),
         longest=max((use.prompt_tokens + use.completion_tokens for use in models), default=1) or 1,
-        head=_MODEL_HEAD + (_PRICE_HEAD if report.costs.has_prices else ()),
+        head=_MODEL_HEAD + (_PRICE_HEAD if report.costs.are_shown else ()) + (_WASTED_HEAD if wasted else ()),
         models=tuple((use.name, _model_cells(use, report)) for use in models),
         total=_model_cells(_sum_of(models), report, is_total=True),
         throughput=throughput_plot(throughput) if throughput else None,
@@ -321,7 +325,8 @@ def _cost(report: Report) -> CostSection:
 
 def _sum_of(models: Sequence[ModelUse]) -> ModelUse:
     sums = {name: sum(getattr(use, name) for use in models) for name in _SUMMED}
-    return ModelUse(name="", model="", license=None, roles=(), **sums)
+    cost, wasted = sum_of_costs(use.cost for use in models), sum_of_costs(use.wasted_cost for use in models)
+    return ModelUse(name="", model="", license=None, roles=(), cost=cost, wasted_cost=wasted, **sums)
 
 
 def _model_cells(use: ModelUse, report: Report, *, is_total: bool = False) -> Cells:
@@ -335,8 +340,11 @@ def _model_cells(use: ModelUse, report: Report, *, is_total: bool = False) -> Ce
         f"{use.completion_tokens:,}",
         f"{tokens / examples:,.0f}" if examples else NONE,
     ]
-    if report.costs.has_prices:
-        cells += [usd(use.cost), usd(use.cost / examples) if examples else NONE]
+    if report.costs.are_shown:
+        each = use.cost / examples if examples and use.cost is not None else None
+        cells += [usd(use.cost), usd(each) if examples else NONE]
+    if any(model.wasted for model in report.costs.models):
+        cells.append(f"{use.wasted:,}" + (f" ({usd(use.wasted_cost)} USD)" if report.costs.are_shown else ""))
     return tuple(cells)
 
 

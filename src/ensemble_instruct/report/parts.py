@@ -135,7 +135,18 @@ class Costs:
 
     prompt_tokens: int
     completion_tokens: int
-    cost: float
+    cost: float | None
+    """US dollars for all tries; None where that is not known."""
     has_prices: bool
+    """Whether any model has a price above 0, or a server stated a cost."""
+    unpriced: tuple[str, ...]
+    """The models of which it is not known what they cost."""
+    looked_up: tuple[str, ...]
+    """Those whose price is not the config's."""
     models: tuple[ModelUse, ...]
     throughput: Throughput | None
+
+    @property
+    def are_shown(self) -> bool:
+        """Whether there is anything to say of what it cost."""
+        return self.has_prices or bool(self.unpriced)

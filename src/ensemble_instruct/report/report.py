@@ -49,9 +49,10 @@ from ensemble_instruct.report.records import (
     sample_rows,
     voters_in,
 )
-from ensemble_instruct.report.requests import Requests, read_requests
+from ensemble_instruct.report.requests import Prices, Requests, read_requests
 from ensemble_instruct.report.verbs import count_verbs
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks, seed_tasks_digest
+from ensemble_instruct.store.costs import prices_of_run, sum_of_costs
 from ensemble_instruct.store.reading import (
     barred_counts_of,
     kept_counts,
@@ -91,9 +92,9 @@ class Report:
 
 JSON_KEYS = (
     "run", "state", "version", "profile", "strategy", "examples", "kinds", "selected_from", "voters", "mean_words",
-    "prompt_tokens", "completion_tokens", "cost", "has_prices", "funnels", "drops", "confidence", "agreement", "wins",
-    "words", "nearest", "seeds_are_known", "novelty_threshold", "verbs", "models", "throughput", "looks", "settings",
-    "merged", "barred", "standings", "selected",
+    "prompt_tokens", "completion_tokens", "cost", "has_prices", "unpriced", "looked_up", "funnels", "drops",
+    "confidence", "agreement", "wins", "words", "nearest", "seeds_are_known", "novelty_threshold", "verbs", "models",
+    "throughput", "looks", "settings", "merged", "barred", "standings", "selected",
 )  # fmt: skip
 """The keys of `report --json` after `report_version`: those of all parts, in the order that programs know."""
 
@@ -114,6 +115,7 @@ class _Records:
     """Those that the run was started with, by their keys."""
     kept: Counter[tuple[Kind, Step]]
     requests: Requests
+    prices: Prices
     drops: Drops
     verdicts: Counter[tuple[Step, Kind | None, str]]
     """Of the drops, those for which no answer is missing."""
@@ -136,14 +138,15 @@ def read_report(folder: Path, parser: str | None = None) -> Report:
     config = run_config(folder) if (folder / "config.yaml").is_file() else None
     with reading(path) as connection:
         connection.execute("BEGIN")  # one state of a run that goes on
-        selection = Selection.of(config) if config else _selection_of(settings_of(read_meta(connection)))
-        records = _read_records(connection, config, selection)
+        meta = read_meta(connection)
+        selection = Selection.of(config) if config else _selection_of(settings_of(meta))
+        records = _read_records(connection, config, selection, prices_of_run(folder, meta))
     return Report(
         setup=_setup(records, folder.resolve().name, state_of(records.meta, path)),
         totals=_totals(records),
         votes=_votes(records, selection),
         texts=_texts(records, parser),
-        costs=_costs(records, config),
+        costs=_costs(records),
     )
 
 
@@ -156,7 +159,9 @@ def _selection_of(settings: Mapping[str, Any]) -> Selection:
     )
 
 
-def _read_records(connection: sqlite3.Connection, config: Config | None, selection: Selection) -> _Records:
+def _read_records(
+    connection: sqlite3.Connection, config: Config | None, selection: Selection, prices: Prices
+) -> _Records:
     meta = read_meta(connection)
     settings: dict[str, Any] = settings_of(meta)
     kept = Counter(kept_counts(connection))
@@ -167,7 +172,8 @@ def _read_records(connection: sqlite3.Connection, config: Config | None, selecti
         meta=meta,
         settings=settings,
         kept=kept,
-        requests=read_requests(connection, config),
+        requests=read_requests(connection, config, prices),
+        prices=prices,
         drops=read_drops(connection),
         verdicts=unread_verdicts(connection),
         examples=examples,
@@ -234,13 +240,15 @@ def _texts(records: _Records, parser: str | None) -> Texts:
     )
 
 
-def _costs(records: _Records, config: Config | None) -> Costs:
-    models = records.requests.models
+def _costs(records: _Records) -> Costs:
+    models, prices = records.requests.models, records.prices
     return Costs(
         prompt_tokens=sum(use.prompt_tokens for use in models),
         completion_tokens=sum(use.completion_tokens for use in models),
-        cost=sum(use.cost for use in models),
-        has_prices=_has_prices(config),
+        cost=sum_of_costs(use.cost for use in models),
+        has_prices=any(use.cost for use in models) or any(not price.is_free for price in prices.values() if price),
+        unpriced=tuple(use.name for use in models if use.cost is None),
+        looked_up=tuple(name for name, price in prices.items() if price and price.origin == "looked up"),
         models=models,
         throughput=records.requests.throughput,
     )
@@ -252,11 +260,6 @@ def _of(kept: Counter[tuple[Kind, Step]], step: Step) -> dict[Kind, int]:
 
 def _kinds(settings: Mapping[str, Any], kept: Counter[tuple[Kind, Step]]) -> list[Kind]:
     return [kind for kind in KINDS if settings.get(f"instructions.target.{kind}") or kept[kind, "instructions"]]
-
-
-def _has_prices(config: Config | None) -> bool:
-    sections = [config.models[name] for name in config.used_models] if config else []
-    return any(section.price.input or section.price.output for section in sections)
 
 
 def _funnel(kind: Kind, records: _Records) -> Funnel:

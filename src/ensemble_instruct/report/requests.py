@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import add
 from typing import Any
 
-from ensemble_instruct.config.models import ModelSection, Price
+from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.config.prices import KnownPrice
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.records import STEPS, Kind, Step
 from ensemble_instruct.report.histograms import round_seconds
-from ensemble_instruct.store.database import schema_version
+from ensemble_instruct.store.costs import COST_SUMS, Spent, Wasted, read_wasted, sum_of_costs
 
+Prices = Mapping[str, KnownPrice | None]
+"""What each model costs, by its name; None where that is not known."""
+_SUMS = 11
+"""Sums of a model that the one pass makes."""
 _BARS = 90
 """About how many bars the throughput has at most."""
 _ENDS = """
@@ -35,8 +40,8 @@ _NEXT_BUCKET = 0.001
 """The same for a time in buckets."""
 _REQUESTS = """
     SELECT model, step, kind, sampling, CAST((answered_at - :first) / :width + {next_bucket} AS INTEGER), COUNT(*),
-        COUNT(failure), SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM({estimated}),
-        SUM(seconds), MIN(answered_at), MAX(answered_at)
+        COUNT(failure), SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0)), SUM(estimated),
+        SUM(seconds), {costs}, MIN(answered_at), MAX(answered_at)
     FROM request GROUP BY 1, 2, 3, 4, 5
 """
 """The one pass: sums by model, step, kind, sampling and bucket of time."""
@@ -53,13 +58,19 @@ class ModelUse:
     roles: tuple[str, ...]
     answers: int
     failures: int
+    wasted: int
+    """Tries that were paid, or may have been, and gave no answer."""
     prompt_tokens: int
     completion_tokens: int
+    """Tokens of all tries."""
     estimated: int
-    """Answers whose tokens are estimated."""
+    """Tries whose tokens are estimated."""
     seconds: float
     """Mean time of an answer."""
-    cost: float
+    cost: float | None
+    """US dollars for all tries; None where that is not known."""
+    wasted_cost: float | None
+    """US dollars of it for the tries that gave no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +111,19 @@ class Requests:
     """How the answers of each step were drawn."""
 
 
-def read_requests(connection: sqlite3.Connection, config: Config | None) -> Requests:
-    """One pass over the requests."""
-    knows_estimates = schema_version(connection) >= 2
+def read_requests(connection: sqlite3.Connection, config: Config | None, prices: Prices) -> Requests:
+    """One pass over the requests, and one over the few tries that were paid for nothing."""
     first, last = connection.execute(_ENDS).fetchone()
     order = list(config.used_models) if config else []
     if first is None:
-        return Requests(tuple(_use(name, [0] * 6, config) for name in order), Counter(), None, {})
+        return Requests(_uses(connection, order, {}, config, prices), Counter(), None, {})
     width = round_seconds(max(_FINEST, (last - first) / _MOST_BUCKETS))
     sums: dict[str, list[float]] = {}
     replies: Counter[tuple[Kind, Step]] = Counter()
     buckets: Counter[tuple[str, int]] = Counter()
     sampled: set[tuple[Step, int]] = set()
     for model, step, kind, sampling, bucket, *numbers, earliest, latest in connection.execute(
-        _REQUESTS.format(estimated="estimated" if knows_estimates else "0", next_bucket=_NEXT_BUCKET),
+        _REQUESTS.format(next_bucket=_NEXT_BUCKET, costs=COST_SUMS),
         {"first": first, "width": width},
     ):
         first, last = min(first, earliest), max(last, latest)
@@ -121,8 +131,8 @@ def read_requests(connection: sqlite3.Connection, config: Config | None) -> Requ
         replies[kind, step] += numbers[0] - numbers[1]
         buckets[model, bucket] += numbers[0]
         sampled.add((step, sampling))
-    order = list(dict.fromkeys([*order, *sorted(sums)]))
-    models = tuple(_use(name, sums.get(name, [0] * 6), config) for name in order)
+    models = _uses(connection, dict.fromkeys([*order, *sorted(sums)]), sums, config, prices)
+    order = [use.name for use in models]
     throughput = _throughput([name for name in order if name in sums], buckets, width, first, last)
     return Requests(models, replies, throughput, _sampling(connection, sampled))
 
@@ -138,8 +148,24 @@ def _sampling(
     return {step: tuple(different.values()) for step, different in by_step.items()}
 
 
-def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
-    answers, failures, prompt_tokens, completion_tokens, estimated, seconds = sums
+def _uses(
+    connection: sqlite3.Connection,
+    order: Iterable[str],
+    sums: Mapping[str, list[float]],
+    config: Config | None,
+    prices: Prices,
+) -> tuple[ModelUse, ...]:
+    wasted = read_wasted(connection, prices)
+    names = dict.fromkeys([*order, *(one.model for one in wasted)])
+    return tuple(
+        _use(name, sums.get(name, [0] * _SUMS), [one for one in wasted if one.model == name], config, prices)
+        for name in names
+    )
+
+
+def _use(name: str, sums: Sequence[float], wasted: Sequence[Wasted], config: Config | None, prices: Prices) -> ModelUse:
+    answers, failures, prompt_tokens, completion_tokens, estimated, seconds, stated, *tokens = sums
+    wasted_cost = sum_of_costs(one.cost for one in wasted)
     section = config.models.get(name) if config else None
     return ModelUse(
         name=name,
@@ -148,11 +174,13 @@ def _use(name: str, sums: list[float], config: Config | None) -> ModelUse:
         roles=_roles(name, config) if config else (),
         answers=int(answers),
         failures=int(failures),
-        prompt_tokens=int(prompt_tokens),
-        completion_tokens=int(completion_tokens),
-        estimated=int(estimated),
+        wasted=sum(one.tries for one in wasted),
+        prompt_tokens=int(prompt_tokens) + sum(one.prompt_tokens for one in wasted),
+        completion_tokens=int(completion_tokens) + sum(one.completion_tokens for one in wasted),
+        estimated=int(estimated) + sum(one.estimated for one in wasted),
         seconds=seconds / answers if answers else 0.0,
-        cost=(section.price if section else Price()).cost(prompt_tokens, completion_tokens),
+        cost=sum_of_costs((Spent(stated, *map(int, tokens)).cost(prices.get(name)), wasted_cost)),
+        wasted_cost=wasted_cost,
     )
 
 

@@ -100,8 +100,10 @@ def share(part: float, whole: float = 1.0) -> str:
     return f"{percent:.1f}\u00a0%" if 0 < percent < 9.95 or 99 < percent < 100 else f"{percent:.0f}\u00a0%"
 
 
-def usd(amount: float) -> str:
+def usd(amount: float | None) -> str:
     """With two decimals, and with more where they would say less than three digits."""
+    if amount is None:
+        return "unknown"
     return f"{amount:,.{2 if amount <= 0 else max(2, min(9, 2 - math.floor(math.log10(amount))))}f}"
 
 

@@ -45,7 +45,8 @@ class Estimate:
     requests: int
     prompt_tokens: int
     completion_tokens: int
-    cost: float
+    cost: float | None
+    """US dollars; None where the price of the model is not known."""
 
 
 def estimate(source: ConfigSource) -> list[Estimate]:
@@ -121,7 +122,8 @@ def _estimate(config: Config, step: Step, kind: Kind, model: str, *, requests: i
     replies = {"instructions": INSTRUCTION_TOKENS * asked, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
     completion = replies.get(step, VERDICT_TOKENS)
     prompt_tokens += len(config.models[model].system.encode()) // BYTES_PER_TOKEN
-    cost = requests * config.models[model].price.cost(prompt_tokens, completion)
+    price = config.models[model].known_price
+    cost = None if price is None else requests * price.cost(prompt_tokens, completion)
     return Estimate(
         step=step,
         kind=kind,

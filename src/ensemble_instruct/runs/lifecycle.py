@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,7 +64,7 @@ async def start_or_resume(
     plans = prepare(config)
     require_admitted(config)
     sections = {name: config.models[name] for name in config.used_models}
-    _require_budget(budget, sections.values())
+    _require_budget(budget, sections)
     is_new = require_run_place(folder)
     new_folders = make_folders(folder)
     try:
@@ -109,13 +109,21 @@ async def _finished(summary: Summary, store: Store, folder: Path) -> Summary:
     return replace(summary, missing=missing)
 
 
-def _require_budget(budget: float | None, sections: Iterable[ModelSection]) -> None:
-    """Raise `UsageError` for a budget that is not a number, or that nothing is charged to."""
+def _require_budget(budget: float | None, sections: Mapping[str, ModelSection]) -> None:
+    """Raise `UsageError` for a budget that is not a number, that cannot be held, or that nothing is charged to."""
     if budget is None:
         return
     if not 0 < budget < math.inf:
         raise UsageError(f"--budget {budget}: is no sum of money; give a number of US dollars")
-    if not any(section.price.input or section.price.output for section in sections):
+    prices = {name: section.known_price for name, section in sections.items()}
+    for name, price in prices.items():
+        if price is None:
+            raise UsageError(
+                f"--budget: cannot be held, since the price of model {name} is not known; set models.{name}.price to "
+                f"its input and output in US dollars per million tokens (0 where it costs nothing), or "
+                f"pip install 'ensemble-instruct[prices]' to have those of hosted models looked up"
+            )
+    if all(price.is_free for price in prices.values() if price):
         raise UsageError("--budget: no model of the config has a price; set models.NAME.price")
 
 

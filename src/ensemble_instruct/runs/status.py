@@ -12,15 +12,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ensemble_instruct.agreement.voters.kept import Kept, kept_of
 from ensemble_instruct.agreement.voters.seen import SeenVoters, seen_voters
-from ensemble_instruct.config.models import Price
+from ensemble_instruct.config.prices import KnownPrice
 from ensemble_instruct.models.admission.gate import GateStatus
 from ensemble_instruct.models.server_notes import notes_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, Step
-from ensemble_instruct.store.database import schema_version
+from ensemble_instruct.store.costs import COST_SUMS, Spent, Wasted, prices_of_run, read_wasted, sum_of_costs
 from ensemble_instruct.store.reading import (
     barred_counts_of,
     dropped_counts,
@@ -47,11 +45,11 @@ _MINUTES = """
     SELECT MIN(answered_at), MAX(answered_at) FROM request
     GROUP BY CAST(answered_at / 60 AS INTEGER) ORDER BY MIN(answered_at)
 """
-_USES = """
+_USES = f"""
     SELECT model, step, kind, COUNT(*), COUNT(failure), SUM(COALESCE(prompt_tokens, 0)),
-        SUM(COALESCE(completion_tokens, 0)), SUM(estimated)
+        SUM(COALESCE(completion_tokens, 0)), SUM(estimated), {COST_SUMS}
     FROM request GROUP BY model, step, kind ORDER BY MIN(rowid)
-"""
+"""  # noqa: S608 - a constant text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +65,8 @@ class Use:
     completion_tokens: int
     estimated: int
     """Answers whose tokens are estimated, since the server did not say."""
-    cost: float
-    """US dollars, by the prices of the config."""
+    cost: float | None
+    """US dollars, as the server states them or by the price of the model; None where neither is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +86,10 @@ class Status:
     """Answers of step 4 that were kept: several for an instance."""
     targets: dict[Kind, int]
     uses: tuple[Use, ...]
+    wasted: tuple[Wasted, ...]
+    """Tries that were paid, or may have been, and gave no answer."""
+    prices: Mapping[str, KnownPrice | None]
+    """What each model costs; None where that is not known."""
     servers: dict[str, tuple[GateStatus, ...]]
     """For each model its servers, as they were in the last start."""
     failures: Counter[str]
@@ -117,6 +119,21 @@ class Status:
         return sum(use.answers for use in self.uses)
 
     @property
+    def spent(self) -> tuple[Use | Wasted, ...]:
+        """All tries of all starts: those that gave an answer, then the others."""
+        return (*self.uses, *self.wasted)
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars for all tries of all starts; None where that is not known of all."""
+        return sum_of_costs(one.cost for one in self.spent)
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """The models of which it is not known what they cost."""
+        return tuple(dict.fromkeys(one.model for one in self.spent if one.cost is None))
+
+    @property
     def examples(self) -> int:
         """Examples so far."""
         return sum(self.kept["ensemble", kind] for kind in KINDS)
@@ -132,7 +149,8 @@ def read_status(folder: Path) -> Status:
         recent = connection.execute(
             "SELECT COUNT(*), MIN(answered_at) FROM request WHERE answered_at > ?", (time.time() - _RECENT,)
         ).fetchone()
-        uses = _uses(connection, folder)
+        prices = prices_of_run(folder, meta)
+        uses, wasted = _uses(connection, prices), read_wasted(connection, prices)
         follow_on = _by_kind(connection, "SELECT kind, COUNT(*) FROM instance WHERE follow_on > 0 GROUP BY kind")
         candidates = _by_kind(connection, _CANDIDATES)
         active_seconds = _active_seconds(connection)
@@ -161,6 +179,8 @@ def read_status(folder: Path) -> Status:
         candidates=candidates,
         targets=targets,
         uses=uses,
+        wasted=wasted,
+        prices=prices,
         servers=_servers(meta.get("servers")),
         failures=failures,
         requests_per_second=rate,
@@ -193,14 +213,11 @@ def _active_seconds(connection: sqlite3.Connection) -> float:
     return minutes[-1][1] - minutes[0][0] - pauses if minutes else 0.0
 
 
-def _uses(connection: sqlite3.Connection, folder: Path) -> tuple[Use, ...]:
-    config_path = folder / "config.yaml"
-    config = yaml.safe_load(config_path.read_text(encoding="utf-8")) if config_path.is_file() else {}
-    prices = {name: Price(**(model.get("price") or {})) for name, model in (config.get("models") or {}).items()}
-    rows = connection.execute(_USES if schema_version(connection) >= 2 else _USES.replace("SUM(estimated)", "0"))
+def _uses(connection: sqlite3.Connection, prices: Mapping[str, KnownPrice | None]) -> tuple[Use, ...]:
     uses = []
-    for model, step, kind, answers, failures, prompt_tokens, completion_tokens, estimated in rows:
-        cost = prices.get(model, Price()).cost(prompt_tokens, completion_tokens)
+    for model, step, kind, answers, failures, prompt_tokens, completion_tokens, estimated, *sums in connection.execute(
+        _USES
+    ):
         uses.append(
             Use(
                 model=model,
@@ -211,7 +228,7 @@ def _uses(connection: sqlite3.Connection, folder: Path) -> tuple[Use, ...]:
                 prompt_tokens=prompt_tokens,
                 completion_tokens=completion_tokens,
                 estimated=estimated,
-                cost=cost,
+                cost=Spent(*sums).cost(prices.get(model)),
             )
         )
     return tuple(uses)

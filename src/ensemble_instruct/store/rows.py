@@ -7,11 +7,24 @@ known in two places.
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from ensemble_instruct.records import Candidate, Example, Failure, Instance, Instruction, Message, Rejected, Response
+from ensemble_instruct.config.prices import KnownPrice
+from ensemble_instruct.records import (
+    Candidate,
+    Example,
+    Failure,
+    Instance,
+    Instruction,
+    Message,
+    Rejected,
+    Request,
+    Response,
+)
 
 
 class Insert(NamedTuple):
@@ -21,12 +34,49 @@ class Insert(NamedTuple):
     values: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A try of a request that was paid, or may have been, and is not its answer."""
+
+    key: str
+    model: str
+    request: Request
+    cause: str
+    paid: Response
+    """What it took, as a response without text."""
+    seconds: float
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether the server did not say how many tokens it took."""
+        return self.paid.prompt_tokens is None or self.paid.completion_tokens is None
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Tokens in and out; where the server did not say, as many as it can have made."""
+        prompt_tokens, _ = self.paid.used_tokens(self.request.text)
+        made = self.paid.completion_tokens
+        return prompt_tokens, self.request.sampling.max_tokens if made is None else made
+
+    def cost(self, price: KnownPrice | None) -> float | None:
+        """US dollars, as the server states them or by the price; None where neither is known."""
+        if self.paid.cost is not None or price is None:
+            return self.paid.cost
+        return price.cost(*self.tokens, self.paid.cached_tokens or 0, self.paid.reasoning_tokens or 0)
+
+
 INTO_REQUEST = (
     "INSERT OR REPLACE INTO request (key, step, kind, model, shared, prompt, sampling, seed, repeat, seconds,"
     " answered_at, turns, text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured,"
     " reasoning, refusal, served_model, upstream, cost, cached_tokens, reasoning_tokens)"
 )
 """The last fourteen are those of `outcome_values`."""
+INTO_ATTEMPT = (
+    "INSERT INTO attempt (key, step, kind, model, cause, prompt_tokens, completion_tokens, cached_tokens,"
+    " reasoning_tokens, cost, estimated, seconds, at)"
+)
+DROPPED = "dropped"
+"""The cause of an attempt whose reply was not waited for, since the run was stopped."""
 SELECT_OUTCOMES = (
     "SELECT text, finish_reason, prompt_tokens, completion_tokens, failure, estimated, seed_honoured, reasoning,"
     " refusal, served_model, upstream, cost, cached_tokens, reasoning_tokens FROM request"
@@ -229,6 +279,17 @@ def outcome_values(outcome: Response | Failure, asked: str) -> tuple[Any, ...]:
         outcome.text, outcome.finish_reason, *tokens, None, is_estimated, outcome.seed_honoured, outcome.reasoning,
         outcome.refusal, outcome.model, outcome.upstream, outcome.cost, outcome.cached_tokens, outcome.reasoning_tokens,
     )  # fmt: skip
+
+
+def attempt_row(attempt: Attempt) -> Insert:
+    """A try that was paid and is not the answer, as a row of its table."""
+    request, paid = attempt.request, attempt.paid
+    values = (
+        bytes.fromhex(attempt.key), request.step, request.kind, attempt.model, attempt.cause, *attempt.tokens,
+        paid.cached_tokens, paid.reasoning_tokens, paid.cost, attempt.is_estimated, round(attempt.seconds, 3),
+        round(time.time(), 1),
+    )  # fmt: skip
+    return Insert(INTO_ATTEMPT, values)
 
 
 def outcome_of(row: tuple[Any, ...]) -> Response | Failure:

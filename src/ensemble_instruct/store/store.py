@@ -30,7 +30,7 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.store.database import connect, unpack_prompt
 from ensemble_instruct.store.reading import errors_of_reading, read_answer, read_answered, read_instructions
-from ensemble_instruct.store.rows import Insert, to_row
+from ensemble_instruct.store.rows import DROPPED, Attempt, Insert, attempt_row, to_row
 from ensemble_instruct.store.writer import Put, Writer
 
 RECORD_TABLES = ("instruction", "instance", "candidate", "example", "rejected")
@@ -105,6 +105,10 @@ class Store:
         await done
         self._known[int(key[:5], 16)] = 1
 
+    def note_attempt(self, attempt: Attempt) -> None:
+        """Hand over a try that was paid and is not the answer. Written with the next commit."""
+        self._writer.add(attempt_row(attempt))
+
     def meta(self, name: str) -> str | None:
         """A value that `set_meta` stored, or None."""
         row = self.reader.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
@@ -170,14 +174,6 @@ class Store:
         sql = "SELECT COUNT(*) FROM request WHERE step = ? AND kind = ?"
         return int(self.reader.execute(sql, (step, kind)).fetchone()[0])
 
-    def used_tokens(self) -> dict[str, tuple[int, int]]:
-        """Tokens in and out that each model of the run has used, estimates among them."""
-        rows = self.reader.execute(
-            "SELECT model, SUM(COALESCE(prompt_tokens, 0)), SUM(COALESCE(completion_tokens, 0))"
-            " FROM request GROUP BY model"
-        )
-        return {model: (prompt_tokens, completion_tokens) for model, prompt_tokens, completion_tokens in rows}
-
 
 def _known_keys(connection: sqlite3.Connection, path: Path) -> bytearray:
     """A Bloom filter of the answers: for each beginning of a key, whether there may be one; most questions end here."""
@@ -192,8 +188,8 @@ def _known_keys(connection: sqlite3.Connection, path: Path) -> bytearray:
 def opened_store(path: Path) -> Iterator[Store]:
     """The store at `path`, closed at the end.
 
-    When the block fails before any answer was committed to a new store, nothing of it is left behind, and a
-    `ModelError` counts as wrong usage (exit code 2): there is nothing to resume.
+    When the block fails before any answer was committed to a new store, and nothing was paid, nothing of it is left
+    behind, and a `ModelError` counts as wrong usage (exit code 2): there is nothing to resume.
     """
     new = not path.exists()
     store = Store(path)
@@ -212,7 +208,8 @@ def opened_store(path: Path) -> Iterator[Store]:
 
 def _has_answers(path: Path) -> bool:
     with closing(connect(path)) as connection:
-        return connection.execute("SELECT 1 FROM request LIMIT 1").fetchone() is not None
+        paid = ("SELECT 1 FROM request LIMIT 1", f"SELECT 1 FROM attempt WHERE cause != '{DROPPED}' LIMIT 1")  # noqa: S608
+        return any(connection.execute(sql).fetchone() is not None for sql in paid)
 
 
 def _remove(path: Path) -> None:

@@ -209,6 +209,7 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
 def _print_estimate(config: Config) -> None:
     """The licences, then the requests that a run needs; raises `ConfigError` for a licence that is not admitted."""
     from ensemble_instruct.runs.estimate import ASSUMPTIONS, estimate
+    from ensemble_instruct.store.costs import sum_of_costs
 
     estimates = estimate(config)
     _print_licences(config)
@@ -216,13 +217,29 @@ def _print_estimate(config: Config) -> None:
     for row in estimates:
         click.echo(
             f"{row.step:<13}{row.kind:<14}{row.model:<24}{row.requests:>9}{row.prompt_tokens:>12}"
-            f"{row.completion_tokens:>12}{row.cost:>9.2f}"
+            f"{row.completion_tokens:>12}{_usd(row.cost):>9}"
         )
     totals = [
         sum(getattr(row, name) for row in estimates) for name in ("requests", "prompt_tokens", "completion_tokens")
     ]
-    click.echo(f"{'all':<51}{totals[0]:>9}{totals[1]:>12}{totals[2]:>12}{sum(row.cost for row in estimates):>9.2f}")
+    cost = _usd(sum_of_costs(row.cost for row in estimates))
+    click.echo(f"{'all':<51}{totals[0]:>9}{totals[1]:>12}{totals[2]:>12}{cost:>9}")
     click.echo(f"estimated: {ASSUMPTIONS}")
+    _print_prices(config)
+
+
+def _usd(cost: float | None) -> str:
+    return "unknown" if cost is None else f"{cost:.2f}"
+
+
+def _print_prices(config: Config) -> None:
+    """Which prices the config does not have: looked up, or not known."""
+    for name in config.used_models:
+        price = config.models[name].known_price
+        if price is None:
+            click.echo(f"note: the price of model {name} is not known; set models.{name}.price", err=True)
+        elif price.origin == "looked up":
+            click.echo(f"price of model {name}: {price.input:g} USD in, {price.output:g} out for 1M tokens (looked up)")
 
 
 def _print_licences(config: Config) -> None:

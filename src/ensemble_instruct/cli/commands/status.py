@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ensemble_instruct.agreement.voters.seen import SeenVoters
     from ensemble_instruct.models.admission.gate import GateStatus
     from ensemble_instruct.runs.status import Status, Use
+    from ensemble_instruct.store.costs import Wasted
 
 _UNITS: Mapping[Step, tuple[str, str]] = {
     "instructions": ("texts in replies", "instructions"),
@@ -51,11 +52,13 @@ def status_lines(status: Status) -> list[str]:
     from ensemble_instruct.agreement.voters.kept import words_line
 
     lines = [line for kind in KINDS for step in STEPS if (line := _step_line(status, step, kind))]
-    for model in dict.fromkeys(use.model for use in status.uses):
+    for model in dict.fromkeys(one.model for one in status.spent):
         uses = [use for use in status.uses if use.model == model]
-        lines.append(f"model {model}: {_used(uses)}")
+        looked_up = " (price looked up)" if _is_looked_up(status, model) else ""
+        lines.append(f"model {model}: {_used(uses)}{looked_up}")
         if len(uses) > 1:
             lines += [f"  {use.step} {use.kind}: {_used([use])}" for use in uses]
+        lines += _wasted_line([wasted for wasted in status.wasted if wasted.model == model])
         servers = [server for server in status.servers.get(model, ()) if "://" in server.server]
         lines += [_server_line(server, status.state) for server in servers]
     lines += [words_line(*status.words)] if status.words else []
@@ -100,13 +103,32 @@ def _reasons_of(dropped: Counter[tuple[Step, Kind | None, str]], step: Step, kin
 
 def _used(uses: Sequence[Use]) -> str:
     failures = sum(use.failures for use in uses)
-    cost = sum(use.cost for use in uses)
-    marks = ", estimated" if any(use.estimated for use in uses) else ""
-    return (
-        f"{sum(use.answers for use in uses)} answers{f', {failures} failed' if failures else ''}, "
-        f"{sum(use.prompt_tokens for use in uses):,} tokens in, {sum(use.completion_tokens for use in uses):,} out"
-        f"{marks}{f', {cost:.4f} USD' if cost else ''}"
-    )
+    return f"{sum(use.answers for use in uses)} answers{f', {failures} failed' if failures else ''}, {_tokens_of(uses)}"
+
+
+def _wasted_line(wasted: Sequence[Wasted]) -> list[str]:
+    """The tries of a model that were paid for nothing; nothing where there are none."""
+    if not wasted:
+        return []
+    causes: Counter[str] = Counter()
+    for one in wasted:
+        causes[one.cause] += one.tries
+    return [f"  paid for nothing: {causes.total()} tries{_in_words(causes)}, {_tokens_of(wasted)}"]
+
+
+def _tokens_of(spent: Sequence[Use | Wasted]) -> str:
+    from ensemble_instruct.store.costs import sum_of_costs
+
+    cost = sum_of_costs(one.cost for one in spent)
+    marks = ", estimated" if any(one.estimated for one in spent) else ""
+    usd = ", cost unknown" if cost is None else f", {cost:.4f} USD" if cost else ""
+    tokens_in, tokens_out = sum(one.prompt_tokens for one in spent), sum(one.completion_tokens for one in spent)
+    return f"{tokens_in:,} tokens in, {tokens_out:,} out{marks}{usd}"
+
+
+def _is_looked_up(status: Status, model: str) -> bool:
+    price = status.prices.get(model)
+    return price is not None and price.origin == "looked up"
 
 
 def _server_line(server: GateStatus, state: str) -> str:
@@ -147,12 +169,19 @@ def _selected(kept: Kept | None) -> list[str]:
 
 
 def _costs(status: Status) -> list[str]:
-    tokens = sum(use.prompt_tokens + use.completion_tokens for use in status.uses)
-    cost = sum(use.cost for use in status.uses)
-    if not tokens or not status.examples:
+    """What it took in all, with what was paid for nothing."""
+    tokens = sum(one.prompt_tokens + one.completion_tokens for one in status.spent)
+    cost = sum(one.cost or 0.0 for one in status.spent)
+    wasted = sum(one.cost or 0.0 for one in status.wasted)
+    if not tokens:
         return []
-    price = f" and {cost / status.examples:.6f} USD, {cost:.4f} USD in all" if cost else ""
-    return [f"{tokens / status.examples:,.0f} tokens for each of {status.examples} examples{price}"]
+    each, for_nothing = status.examples, f", {wasted:.4f} of it for nothing" if wasted else ""
+    line = f"{tokens / each:,.0f} tokens for each of {each} examples" if each else f"{tokens:,} tokens"
+    if cost:
+        line += (f" and {cost / each:.6f} USD, " if each else " and ") + f"{cost:.4f} USD in all{for_nothing}"
+    if names := status.unpriced:
+        line += f"; the cost is unknown of {', '.join(names)} (set models.{names[0]}.price)"
+    return [line]
 
 
 def _whole(status: Status) -> str:

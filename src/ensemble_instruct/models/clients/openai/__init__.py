@@ -10,7 +10,7 @@
     parts           text, thought and refusal of a reply, apart
     secrets         keys taken out of what servers say
     endings         why a reply ended, in the names that servers have for it
-    usage           what a reply says of who answered, of its tokens and of its cost
+    usage           what a reply says of who answered, of its tokens and of its cost; what a failure took
     messages        what a server says of an error, without keys and prompt
     failures        what an error means
     wrong_path      what is wrong with an address at which nothing is

@@ -27,7 +27,7 @@ from ensemble_instruct.models.clients.openai.parts import Parts, parts_of
 from ensemble_instruct.models.clients.openai.rate_headers import rate_limits, retry_after
 from ensemble_instruct.models.clients.openai.stream import StreamError, completion_in, is_stream
 from ensemble_instruct.models.clients.openai.terms import Terms, is_of_use
-from ensemble_instruct.models.clients.openai.usage import ReplyUsage, reply_usage
+from ensemble_instruct.models.clients.openai.usage import ReplyUsage, noting_what_was_paid, reply_usage
 from ensemble_instruct.models.clients.openai.wrong_path import no_path
 from ensemble_instruct.records import END_MARKER, Request, Response, Sampling
 
@@ -94,18 +94,19 @@ class OpenAIClient(Client):
         terms, hidden = self._terms, Hidden(self._connections.secrets, request)
         while True:
             sent = terms.fitted(self._body(request))
-            reply = await self._connections.post(self._path, json.dumps(sent).encode())
-            self.limits = rate_limits(reply.headers)
-            if 200 <= reply.status < 300:
-                self._agree(terms, self._body(request))
-                response = await self._response(reply, request, hidden)
-                self._has_answered = True
-                return response
-            said = message_of(reply.body, hidden)
-            may_go = {name: value for name, value in sent.items() if name != self._asked_about}
-            others = terms.after(said, may_go) if _may_name_setting(reply.status, said) else None
-            if others is None:
-                raise await self._error(reply.status, said, reply)
+            with noting_what_was_paid(request) as tried:
+                reply = tried.reply = await self._connections.post(self._path, json.dumps(sent).encode())
+                self.limits = rate_limits(reply.headers)
+                if 200 <= reply.status < 300:
+                    self._agree(terms, self._body(request))
+                    response = await self._response(reply, request, hidden)
+                    self._has_answered = True
+                    return response
+                said = message_of(reply.body, hidden)
+                may_go = {name: value for name, value in sent.items() if name != self._asked_about}
+                others = terms.after(said, may_go) if _may_name_setting(reply.status, said) else None
+                if others is None:
+                    raise await self._error(reply.status, said, reply)
             terms = others
 
     def _agree(self, terms: Terms, wanted: Mapping[str, Any]) -> None:

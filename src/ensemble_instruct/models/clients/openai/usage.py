@@ -1,13 +1,17 @@
-"""What a reply says of who answered, of its tokens and of its cost, as far as that can be true."""
+"""What a reply says of who answered, of its tokens and of its cost, as far as that can be true; what a failure took."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ensemble_instruct.records import Request
+from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
+from ensemble_instruct.models.clients.openai.http import HttpReply
+from ensemble_instruct.records import Request, Response
 
 _TEMPLATE_TOKENS = 64
 """What a chat template may add to each message."""
@@ -41,6 +45,12 @@ _REASONING = (
 )  # fmt: skip
 _ANTHROPIC_CACHE = ("cache_read_input_tokens", "cache_creation_input_tokens")
 """Not among its `input_tokens`."""
+_MAY_HAVE_ANSWERED = ("connection", "timeout")
+"""Causes of a failure that came after the request had been sent: what the server made of it is not known."""
+_REFUSED_BEFORE = ("bad_request", "prompt_too_long")
+"""What a request is refused for before anything is made."""
+_STATUS = 3
+"""Digits of a status: a cause of that form is an error of the server, which nobody charges for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +95,61 @@ def reply_usage(
     )
     found.cost = _cost(usage, headers, found, longest + request.sampling.max_tokens)
     return found
+
+
+@dataclass(slots=True)
+class Tried:
+    """A try, and the reply that came, if one did."""
+
+    reply: HttpReply | None = None
+
+
+@contextmanager
+def noting_what_was_paid(request: Request) -> Iterator[Tried]:
+    """A try of a request: the error that ends it says what was paid, as far as that is known."""
+    tried = Tried()
+    try:
+        yield tried
+    except RequestError as error:
+        error.paid = _paid(error, tried.reply, request)
+        raise
+
+
+def _paid(error: RequestError, reply: HttpReply | None, request: Request) -> Response | None:
+    """What the server states; a response without numbers where it may have made an answer; None where it has not."""
+    if reply is None:
+        lost = isinstance(error, TransientError) and error.cause in _MAY_HAVE_ANSWERED
+        return Response("") if lost else None
+    usage = reply_usage(_json(reply.body), reply.headers, request, size=len(reply.body))
+    if usage.is_stated:
+        is_free = not any((usage.doubts, usage.prompt_tokens, usage.completion_tokens, usage.cost))
+        return (
+            None
+            if is_free
+            else Response(
+                "",
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                cost=usage.cost,
+                cached_tokens=usage.cached_tokens,
+                reasoning_tokens=usage.reasoning_tokens,
+            )
+        )
+    return Response("") if 200 <= reply.status < 300 and not _is_free(error) else None
+
+
+def _is_free(error: RequestError) -> bool:
+    """Whether the server says, with whatever status, that it has made nothing."""
+    if isinstance(error, TransientError):
+        return error.cause.isdecimal() and len(error.cause) == _STATUS
+    return isinstance(error, RequestRefusedError) and error.type in _REFUSED_BEFORE
+
+
+def _json(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _longest_prompt(request: Request, beside: str) -> int:

@@ -1,0 +1,153 @@
+"""A try that was paid and gave no answer is counted: in `status`, in the report and in the budget, also when killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from ensemble_instruct.records import Request, Sampling
+from tests.support.finished import stored
+from tests.support.forks import Forks
+from tests.support.processes import started, wait_for
+from tests.support.servers.model import MODELS, kind_of, model_config
+from tests.support.servers.reply import Served, prompt_of, said, serving
+
+MADE = 16
+"""Tokens of each reply of the dear model, which is as many as it may have."""
+A_TRY = MADE * 1000 / 1e6
+"""US dollars."""
+USAGE = {"prompt_tokens": 30, "completion_tokens": MADE}
+CHOICE = {"index": 0, "text": "x", "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+LOST: dict[str, Callable[[], web.Response | None]] = {
+    "no text, with usage": lambda: said("", usage=USAGE),
+    "no choice, with usage": lambda: web.json_response({"choices": [], "usage": USAGE}),
+    "two texts": lambda: web.json_response({"choices": [CHOICE, CHOICE], "usage": USAGE}),
+    "withheld by a filter": lambda: said("", "content_filter", usage=USAGE),
+    "an error with usage": lambda: web.json_response({"error": {"message": "no"}, "usage": USAGE}, status=500),
+    "a body that is cut off": lambda: web.Response(text='{"choices": [{"text": "x'),
+    "no JSON": lambda: web.Response(text="<html>a page</html>"),
+    "a connection that is dropped": lambda: None,
+}
+FREE: dict[str, Callable[[], web.Response | None]] = {
+    "too many requests": lambda: web.json_response({"error": {"message": "slow down"}}, status=429),
+    "a server that failed": lambda: web.json_response({"error": {"message": "no"}}, status=500),
+    "an error in a success": lambda: web.json_response({"error": {"message": "busy", "code": 503}}),
+    "nothing made": lambda: web.json_response(
+        {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}
+    ),
+}
+
+
+class Dear:
+    """A server of the demo's models whose `voter_a` makes tokens and loses them."""
+
+    def __init__(self, lose: Callable[[], web.Response | None], at_most: float = float("inf")) -> None:
+        self.lose, self.at_most = lose, at_most
+        self.tries: Counter[str] = Counter()
+
+    async def answer(self, body: dict[str, Any], _: int) -> web.Response | None:
+        prompt = prompt_of(body)
+        if body["model"] == "voter_a":
+            self.tries[prompt] += 1
+            is_lost = self.tries[prompt] <= self.at_most
+            await asyncio.sleep(0.1)  # a kept connection that is lost at once was never read from
+            if is_lost:
+                return self.lose()
+        request = Request(
+            prompt=prompt,
+            sampling=Sampling(max_tokens=body["max_tokens"], seed=body.get("seed")),
+            step="instructions",
+            kind=kind_of(prompt),
+        )
+        response = MODELS[body["model"]](request)
+        return said(response.text, response.finish_reason, usage=USAGE)
+
+    def configure(self, folder: Path, served: Served) -> None:
+        config = model_config(served.base_url)
+        dear = "model: voter_a, price: {input: 0, output: 1000}"
+        config = config.replace("model: voter_a", dear) + f"\noutputs: {{sampling: {{max_tokens: {MADE}}}}}\n"
+        (folder / "config.yaml").write_text(config)
+
+
+def in_status(text: str) -> tuple[Any, Any]:
+    """Tries for nothing and US dollars in all."""
+    tries, dollars = re.search(r"paid for nothing: (\d+) tries", text), re.search(r"([\d.]+) USD in all", text)
+    return int(tries[1]) if tries else 0, float(dollars[1]) if dollars else 0.0
+
+
+@pytest.mark.parametrize("way", LOST)
+def test_a_budget_holds_and_status_says_what_was_paid_whatever_becomes_of_the_replies(
+    forks: Forks, tmp_path: Path, way: str
+) -> None:
+    dear = Dear(LOST[way])
+    with serving(dear.answer) as served:
+        dear.configure(tmp_path, served)
+        command = ["run", "config.yaml", "--out", "run", "--budget", "0.1"]
+        done = forks.run(tmp_path, command)
+        assert done.returncode == 1, done.stderr
+        assert "budget of 0.1 USD is used up" in done.stderr
+        tries = dear.tries.total()
+        assert 0 < tries * A_TRY <= 0.1
+        assert in_status(forks.run(tmp_path, ["status", "run"]).stdout) == (tries, pytest.approx(tries * A_TRY))
+        again = forks.run(tmp_path, command)
+        assert "budget of 0.1 USD is used up" in again.stderr
+        assert dear.tries.total() == tries, "what was paid before is not counted"
+    done = forks.run(tmp_path, ["report", "run", "--json"])
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    (use,) = [use for use in report["models"] if use["wasted"]]
+    assert (use["wasted"], use["cost"]) == (tries, pytest.approx(tries * A_TRY))
+
+
+@pytest.mark.parametrize("way", FREE)
+def test_what_nobody_charges_for_is_not_counted(forks: Forks, tmp_path: Path, way: str) -> None:
+    dear = Dear(FREE[way], at_most=1)
+    with serving(dear.answer) as served:
+        dear.configure(tmp_path, served)
+        done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run", "--budget", "1"])
+        assert done.returncode == 0, done.stderr
+    answers = len(dear.tries)
+    assert dear.tries.total() == 2 * answers
+    assert in_status(done.stdout) == (0, pytest.approx(answers * A_TRY, abs=1e-4))
+
+
+def test_tries_that_came_to_an_answer_in_the_end_are_paid_too(forks: Forks, tmp_path: Path) -> None:
+    dear = Dear(LOST["no text, with usage"], at_most=1)
+    with serving(dear.answer) as served:
+        dear.configure(tmp_path, served)
+        done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run"])
+        assert done.returncode == 0, done.stderr
+    answers = len(dear.tries)
+    assert in_status(done.stdout) == (answers, pytest.approx(2 * answers * A_TRY, abs=1e-4))
+    assert f"{answers * A_TRY:.4f} of it for nothing" in done.stdout
+    card = tmp_path / "card.md"
+    assert forks.run(tmp_path, ["card", "run", "--to", card]).returncode == 0
+    assert f"Beside these, {answers} tries were paid for" in card.read_text()
+
+
+def test_what_was_paid_is_known_after_a_kill(forks: Forks, tmp_path: Path) -> None:
+    dear = Dear(LOST["no JSON"])
+    with serving(dear.answer) as served:
+        dear.configure(tmp_path, served)
+        with started(tmp_path, "run", "config.yaml", "--out", "run") as process:
+            wait_for(lambda: max(dear.tries.values(), default=0) > 1)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        # a request is tried again only when the store has its try before
+        paid = sum(tries - 1 for tries in dear.tries.values())
+        kept = stored(tmp_path / "run", "SELECT COUNT(*) FROM attempt")[0][0]
+        assert 0 < paid <= kept <= dear.tries.total()
+        asked = dear.tries.total()
+        budget = f"{kept * A_TRY:.6f}"
+        done = forks.run(tmp_path, ["run", "--out", "run", "--budget", budget])
+        assert f"budget of {float(budget):g} USD is used up" in done.stderr
+        assert dear.tries.total() == asked
