@@ -114,7 +114,7 @@ def test_programs_find_the_keys_where_they_were(demo: Path) -> None:
     assert " ".join(numbers(demo)) == (
         "report_version run state version profile strategy examples kinds selected_from voters mean_words prompt_tokens"
         " completion_tokens cost has_prices funnels drops confidence agreement wins words nearest seeds_are_known"
-        " novelty_threshold verbs models throughput looks settings merged barred standings selected"
+        " novelty_threshold verbs models throughput looks settings merged barred standings selected unpriced looked_up"
     )
 
 
@@ -309,7 +309,7 @@ def test_a_night_between_two_starts_is_left_out(copy: Path) -> None:
 
 def test_prices_become_cost(copy: Path) -> None:
     config = copy / "config.yaml"
-    config.write_text(config.read_text().replace("input: 0.0\n", "input: 1000.0\n"))
+    config.write_text(config.read_text().replace("input: null\n", "input: 1000.0\n"))
     report = numbers(copy)
     assert report["cost"] == pytest.approx(report["prompt_tokens"] / 1000)
     assert f"{report['cost']:,.2f} USD" in " ".join(written(copy).text.split())

@@ -92,9 +92,9 @@ class Report:
 
 JSON_KEYS = (
     "run", "state", "version", "profile", "strategy", "examples", "kinds", "selected_from", "voters", "mean_words",
-    "prompt_tokens", "completion_tokens", "cost", "has_prices", "unpriced", "looked_up", "funnels", "drops",
-    "confidence", "agreement", "wins", "words", "nearest", "seeds_are_known", "novelty_threshold", "verbs", "models",
-    "throughput", "looks", "settings", "merged", "barred", "standings", "selected",
+    "prompt_tokens", "completion_tokens", "cost", "has_prices", "funnels", "drops", "confidence", "agreement", "wins",
+    "words", "nearest", "seeds_are_known", "novelty_threshold", "verbs", "models", "throughput", "looks", "settings",
+    "merged", "barred", "standings", "selected", "unpriced", "looked_up",
 )  # fmt: skip
 """The keys of `report --json` after `report_version`: those of all parts, in the order that programs know."""
 

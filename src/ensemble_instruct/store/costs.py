@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +154,12 @@ def prices_noted(meta: Mapping[str, str]) -> dict[str, KnownPrice | None]:
 
 def prices_of_run(folder: Path, meta: Mapping[str, str]) -> dict[str, KnownPrice | None]:
     """The prices of a run's models: as its config gives them, else as they were noted at its starts."""
-    path = folder / "config.yaml"
+    path, prices = folder / "config.yaml", prices_noted(meta)
     config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    models = (config.get("models") or {}).items()
-    given = {name: given_price(Price(**(model.get("price") or {}))) for name, model in models}
-    return prices_noted(meta) | {name: price for name, price in given.items() if price is not None}
+    for name, model in (config.get("models") or {}).items():
+        price = Price(**(model.get("price") or {}))
+        if (given := given_price(price)) is not None:
+            prices[name] = given
+        elif (noted := prices.get(name)) is not None:
+            prices[name] = replace(noted, **price.model_dump(exclude_none=True))
+    return prices
