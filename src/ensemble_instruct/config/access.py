@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ensemble_instruct.config.additions import AUTHORIZING_HEADERS, AUTHORIZING_QUERY
+from ensemble_instruct.config.additions import hand_over_key
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.variables import filled_in
 from ensemble_instruct.errors import ConfigError
@@ -44,10 +44,7 @@ def api_key(name: str, model: ModelSection) -> str | None:
     The one in `OPENAI_API_KEY` goes to no server that gets a key by a header or the query. Raises `ConfigError` when
     another variable is named and not set.
     """
-    if model.api_key_env is None and (
-        AUTHORIZING_HEADERS.intersection(map(str.lower, model.headers))
-        or AUTHORIZING_QUERY.intersection(map(str.lower, model.query))
-    ):
+    if model.api_key_env is None and hand_over_key(model.headers, model.query):
         return None
     variable = model.api_key_env or DEFAULT_KEY_VARIABLE
     key = os.environ.get(variable, "").strip()

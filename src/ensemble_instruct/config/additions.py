@@ -36,14 +36,15 @@ OF_SAMPLING = (
 """Those that the section `sampling` sets."""
 _DEEPEST = 32
 """Most values inside each other."""
-AUTHORIZING_HEADERS = frozenset({
-    "authorization", "api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key",
-})  # fmt: skip
-"""Headers with which a server needs no other key."""
-AUTHORIZING_QUERY = frozenset({"key", "api-key", "api_key", "apikey", "subscription-key"})
-"""Parts of a query with which it needs none."""
+_HANDING_OVER = re.compile(r"authorization|key|(.*[-_])?(api[-_]?key|subscription[-_]key)", re.IGNORECASE)
+"""Names of headers and of parts of a query with which a server needs no other key."""
 _KEYS_OF_BODY = frozenset({"api_key", "apikey", "api-key", "authorization", "password", "secret"})
 """What in the body is a key, whatever it looks like."""
+
+
+def hand_over_key(*parts: Mapping[str, str]) -> bool:
+    """Whether headers or a query hand the server a key: `Authorization`, `api-key` and its like."""
+    return any(_HANDING_OVER.fullmatch(name) for part in parts for name in part)
 
 
 def checked_headers(values: Any) -> Any:

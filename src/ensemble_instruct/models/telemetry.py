@@ -186,6 +186,9 @@ def _of_request(request: Request) -> Attributes:
         attributes["gen_ai.request.top_k"] = float(sampling.top_k)
     if sampling.seed is not None and abs(sampling.seed) <= _MAX_INT:
         attributes["gen_ai.request.seed"] = sampling.seed
+    for name in ("frequency_penalty", "presence_penalty"):
+        if (penalty := getattr(sampling, name)) is not None:
+            attributes[f"gen_ai.request.{name}"] = float(penalty)
     if sampling.stop:
         attributes["gen_ai.request.stop_sequences"] = [_short(text) for text in sampling.stop]
     return attributes

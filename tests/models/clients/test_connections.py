@@ -93,7 +93,9 @@ def test_the_body_has_what_the_section_adds_and_the_further_settings() -> None:
 @pytest.mark.parametrize(("settings", "sent"), [
     ({}, "Bearer sk-general"),
     ({"headers": {"X-Title": "mine"}}, "Bearer sk-general"),
+    ({"headers": {"X-Lab-Auth": "${KEY}"}}, "Bearer sk-general"),
     ({"headers": {"API-Key": "${KEY}"}}, None),
+    ({"headers": {"x-litellm-api-key": "${KEY}"}}, None),
     ({"query": {"key": "${KEY}"}}, None),
     ({"headers": {"authorization": "Bearer ${KEY}"}}, "Bearer other"),
     ({"headers": {"api-key": "${KEY}"}, "api_key_env": "OPENAI_API_KEY"}, "Bearer sk-general"),
@@ -267,7 +269,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @needs_openssl
-def test_a_ca_of_ones_own_is_trusted_where_it_is_named(certificate: Certificate) -> None:
+def test_a_ca_of_ones_own_is_trusted_where_it_is_named(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serving(plain, tls=certificate.server) as served:
         error = answered(served.base_url)
         assert isinstance(error, ServerUnreachableError)
@@ -275,6 +279,8 @@ def test_a_ca_of_ones_own_is_trusted_where_it_is_named(certificate: Certificate)
         assert "models.a.ca_file" in str(error)
         assert "SSL_CERT_FILE" in str(error)
         assert "start" not in str(error)
+        monkeypatch.setenv("SSL_CERT_FILE", "/no/such.pem")
+        assert "SSL_CERT_FILE names /no/such.pem, where no file is" in str(answered(served.base_url))
         assert answered(served.base_url, ca_file=certificate.file) == Response("fine")
         error = answered(served.base_url.replace("127.0.0.1", "localhost"), ca_file=certificate.file)
         assert "write a name in models.a.base_url for which it is" in str(error)

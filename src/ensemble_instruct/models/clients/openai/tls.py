@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def tls_problem(error: aiohttp.ClientSSLError, model: str) -> str:
         return f"{what}; write a name in models.{model}.base_url for which it is"
     if cause.verify_code in _OTHER_TIME:
         return f"{what}; it must be renewed there, or the clock of this machine set right"
+    named = os.environ.get("SSL_CERT_FILE", "")
+    if named and not Path(named).is_file():
+        return f"{what}; SSL_CERT_FILE names {named}, where no file is"
     return (
         f"{what}; if it is signed by a CA of your own, name the file of that CA's certificate in "
         f"models.{model}.ca_file, or in the environment variable SSL_CERT_FILE"
