@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ensemble_instruct.config.load import parse_config
+from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.steps import InstancesSection
 from ensemble_instruct.errors import ConfigError, UsageError
@@ -125,6 +126,21 @@ def test_a_model_has_one_name_whatever_the_runs_call_it() -> None:
     # one that stands twice in a run stays two
     twice = config_of({"base": "MIT", "base@again": "MIT"})
     assert merged([config_of({"base": "MIT", "x": "MIT"}), twice]).names[1] == {"base": "base", "again": "again"}
+
+
+@pytest.mark.parametrize(("settings", "is_same"), [
+    ({"headers": {"x-team": "blue"}}, True), ({"api_key_env": "KEY"}, True), ({"sampling": {}}, True),
+    ({"system": "Be brief.", "endpoint": "chat"}, False), ({"sampling": {"temperature": 0.5}}, False),
+    ({"extra_body": {"think": False}}, False), ({"query": {"a": "b"}}, False),
+])  # fmt: skip
+def test_a_model_that_is_asked_otherwise_is_another_one(settings: dict[str, Any], is_same: bool) -> None:
+    first = config_of()
+    one = first.models["one"].model_copy(update={"endpoint": settings.get("endpoint", "completions")})
+    other = ModelSection.model_validate({**one.model_dump(exclude_unset=True), **settings})
+    both = merged([
+        first.model_copy(update={"models": {**first.models, "one": section}}) for section in (one, other)
+    ])  # fmt: skip
+    assert both.names[1]["one"] == ("one" if is_same else "one-2")
 
 
 def test_models_without_a_role_in_the_merged_run_keep_their_names_in_the_next() -> None:
