@@ -226,6 +226,14 @@ def workshop(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
+def test_a_preview_is_shown_as_it_prints(workshop: Path, forks: Forks) -> None:
+    shown = re.findall(r"<!-- preview -->\n```text\n(.*?)```", (DOCS / "guide" / "runs.md").read_text(), re.DOTALL)
+    assert len(shown) > 1
+    printed = forks.run(workshop, ["preview", "my.yaml", "--rows", "1"]).stdout
+    assert [block for block in shown if block not in printed] == []
+
+
 def pages_to_run() -> list[Path]:
     """The pages with commands that need nothing that a test has not."""
     return [page for page in PAGES if any(list(block.commands) and block.is_run for block in blocks(page))]

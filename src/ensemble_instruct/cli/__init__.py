@@ -16,6 +16,7 @@ from ensemble_instruct.cli.commands import (
     evaluate,
     export,
     merge,
+    preview,
     report,
     run,
     select,
@@ -25,7 +26,7 @@ from ensemble_instruct.cli.commands import (
 )
 
 COMMANDS = (
-    run.run, run.init, run.check, status.status, select.select, export.export, view.view, dedup.dedup,
+    run.run, run.init, run.check, preview.preview, status.status, select.select, export.export, view.view, dedup.dedup,
     evaluate.evaluate, steps.instructions, steps.instances, steps.parse, steps.outputs, steps.ensemble, merge.merge,
     card.card, report.report,
 )  # fmt: skip

@@ -31,15 +31,17 @@ def watched(
     work: Callable[[Monitor], Coroutine[Any, Any, Result]],
     log_file: Path | None = None,
     log_format: LogFormat = "text",
+    *,
+    keeps: bool = True,
 ) -> Result:
     """The result of `work`, while its progress is shown.
 
     Once models are at work, the first Ctrl-C (or SIGTERM) stops sending and waits until the requests in flight are
-    answered and on disk; the second drops them. Both then raise `RunError`. Where the process is not the command's
-    own, its settings and its signals are left alone.
+    answered and on disk; the second drops them. Both then raise `RunError`. What `keeps` nothing is dropped at the
+    first. Where the process is not the command's own, its settings and its signals are left alone.
     """
     watch, console = Watch(), None
-    driver = Driver(watch)
+    driver = Driver(watch, keeps=keeps)
     if sys.stderr.isatty():
         from rich.console import Console
 

@@ -19,7 +19,7 @@ _SCHEMA: dict[str, Any] = {
     "type": "object", "properties": {"capital_city": {"type": "string"}}, "required": ["capital_city"],
     "additionalProperties": False,
 }  # fmt: skip
-_PROBE = Request(
+PROBE = Request(
     prompt="What is the capital of France?",
     sampling=Sampling(max_tokens=1024, json_schema=json.dumps(_SCHEMA)),
     step="instructions",
@@ -68,7 +68,7 @@ def _noted(name: str, section: ModelSection, store: Store) -> bool | None:
 
 
 async def _follows_schema(model: Model) -> bool:
-    outcome = (await model.ask(_PROBE)).outcome
+    outcome = (await model.ask(PROBE)).outcome
     if isinstance(outcome, Failure):
         return False
     try:

@@ -8,6 +8,7 @@
     folder         the files of a run folder
     fingerprint    what a run remembers of its config, and what a change of it costs
     replay         whether step 1, as it is read now, goes the way that it went
+    preview        a few tasks through all steps, and what they tell of a whole run
     estimate       requests, tokens and cost before anything is asked
     empty_kinds    an end with nothing in it: what dropped it, and what to try
     status         where a run is

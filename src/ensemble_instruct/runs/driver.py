@@ -28,12 +28,22 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 
 
 class Driver:
-    """Drives one piece of work, which tells `watch` of its models, and stops it when asked to."""
+    """Drives one piece of work, which tells `watch` of its models, and stops it when asked to.
 
-    def __init__(self, watch: Watch, *, go_on: str = "run the same command again", again: str = "Ctrl-C again") -> None:
+    Where it `keeps` nothing, the first stop drops what is in flight.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        *,
+        go_on: str = "run the same command again",
+        again: str = "Ctrl-C again",
+        keeps: bool = True,
+    ) -> None:
         self.stops = 0
         """How often the work was asked to stop."""
-        self._watch, self._go_on, self._again = watch, go_on, again
+        self._watch, self._go_on, self._again, self._keeps = watch, go_on, again, keeps
         self._came_home = 0
         self._work: asyncio.Future[Any] | None = None
         self._leaving: asyncio.Task[None] | None = None
@@ -49,6 +59,8 @@ class Driver:
         except asyncio.CancelledError:
             if not self.stops:
                 raise
+            if not self._keeps:
+                raise RunError("stopped; nothing is kept") from None
             home = f"{self._came_home} answers came home; " if self._came_home else ""
             raise RunError(f"stopped; {home}what was answered is kept: {self._go_on} to go on") from None
 
@@ -91,7 +103,7 @@ class Driver:
         self.stops += 1
         if self._work is None:
             return  # it has not begun, and will not
-        if self.stops == 1 and self._watch.models:
+        if self.stops == 1 and self._watch.models and self._keeps:
             self._leaving = asyncio.ensure_future(self._leave(self._work))
             return
         if self._leaving is not None:

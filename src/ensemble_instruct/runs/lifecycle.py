@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, UsageError
+from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, UsageError
 from ensemble_instruct.licences.policy import require_admitted
 from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.models.structured import settle_form
@@ -40,6 +40,8 @@ from ensemble_instruct.store.store import Store, opened_store
 from ensemble_instruct.version import __version__
 
 log = logging.getLogger(__name__)
+_PREVIEW = "preview"
+"""The name in `meta` by which a preview is known."""
 
 
 async def start_or_resume(
@@ -50,11 +52,13 @@ async def start_or_resume(
     force: bool = False,
     retry_failed: bool = False,
     budget: float | None = None,
+    is_preview: bool = False,
 ) -> Summary:
     """Make the dataset of a config in a run folder; what the folder has answered is not asked again.
 
     With `retry_failed`, requests that failed for good are asked again, except those of step 1, whose later prompts
-    depend on what it made of them. `budget` is what all starts together may cost, in US dollars.
+    depend on what it made of them. `budget` is what all starts together may cost, in US dollars. `is_preview` marks the
+    run as one of a few tasks only, which no whole run goes on with.
 
     Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl` and `report.html`, also where there is no example:
     the summary says so. Raises `InputFileError` for a folder that is something else, `ConfigError` for a licence that
@@ -69,6 +73,7 @@ async def start_or_resume(
     new_folders = make_folders(folder)
     try:
         with opened_store(folder / "run.db") as store:
+            _require_same_sort(store, is_new=is_new, is_preview=is_preview)
             config = with_strategy_of_run(config, read_meta(store.reader))
             _compare(config, store, force=force)
             if not force:
@@ -107,6 +112,16 @@ async def _finished(summary: Summary, store: Store, folder: Path) -> Summary:
     missing = await asyncio.to_thread(missing_examples, folder)
     log.info("run finished", extra={"examples": summary.examples, "seconds": round(summary.seconds, 1)})
     return replace(summary, missing=missing)
+
+
+def _require_same_sort(store: Store, *, is_new: bool, is_preview: bool) -> None:
+    """Note that a run is a preview; raise `InputFileError` where the folder has a run of the other sort."""
+    was_preview = store.meta(_PREVIEW) is not None
+    if not is_new and was_preview != is_preview:
+        what = "the preview of a run" if was_preview else "a whole run, not a preview"
+        raise InputFileError(f"{store.path.parent}: is {what}; name another folder with --out")
+    if is_preview:
+        store.set_meta(**{_PREVIEW: "yes"})
 
 
 def _require_budget(budget: float | None, sections: Mapping[str, ModelSection]) -> None:

@@ -1,6 +1,7 @@
 """The commands: each reads its arguments, calls one function of another room and prints what it did.
 
     run       `run`, and what comes before it: `init` writes a config, `check` tries one
+    preview   a few tasks through all steps, shown
     steps     each step alone, on files: `instructions`, `instances`, `parse`, `outputs`, `ensemble`
     select    step 5 anew for a finished run
     status    where a run is; its lines are also what `run` says at its end

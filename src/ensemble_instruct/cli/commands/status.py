@@ -187,7 +187,7 @@ def _costs(status: Status) -> list[str]:
 def _whole(status: Status) -> str:
     if status.state != "running":
         return f"{status.state}; {_in_all(status)}"
-    left = "" if status.seconds_left is None else f", about {_duration(status.seconds_left)} left"
+    left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
     return f"running; {status.requests_per_second:.1f} requests/s in the last minute{left}"
 
 
@@ -196,10 +196,11 @@ def _in_all(status: Status) -> str:
     if status.active_seconds < _SHORTEST:
         return f"{status.answers:,} requests in all"
     rate = status.answers / status.active_seconds
-    return f"{status.answers:,} requests in {_duration(status.active_seconds)}, {rate:.1f}/s on average"
+    return f"{status.answers:,} requests in {duration(status.active_seconds)}, {rate:.1f}/s on average"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in the units that one would say them in."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
