@@ -126,12 +126,12 @@ def test_a_finished_run_asks_nothing_and_needs_no_server(tmp_path: Path, cli: Cl
     [
         ("ensemble.min_confidence=0.9", "ensemble.min_confidence", "asks nothing again"),
         ("seed=7", "seed", "asks every step again"),
-        ("instructions.window=4", "instructions.window", "step 1"),
-        ("instructions.filters.min_words=2", "instructions.filters.min_words", "step 1 goes another way"),
-        ("instructions.target.input_output=9", "instructions.target.input_output", "asks for what is missing"),
-        ("models.careful.model=voter_b", "models.careful.model", "asks model careful again"),
-        ("outputs.sampling.max_tokens=100", "outputs.sampling.max_tokens", "voters"),
-        ("instances.sampling.temperature=0.5", "instances.sampling.temperature", "steps 2 and 4"),
+        ("instructions.window=4", "instructions.window", "what follows in step 1"),
+        ("instructions.filters.min_words=2", "instructions.filters.min_words", "asks nothing again"),
+        ("instructions.target.input_output=9", "instructions.target.input_output", "only for what is missing"),
+        ("models.careful.model=voter_b", "models.careful.model", "answers of step outputs"),
+        ("outputs.sampling.max_tokens=100", "outputs.sampling.max_tokens", "answers of step outputs"),
+        ("instances.sampling.temperature=0.5", "instances.sampling.temperature", "answers of step instances"),
     ],
 )
 def test_a_changed_config_is_named_with_its_cost_and_needs_force(

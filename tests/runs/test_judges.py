@@ -234,7 +234,7 @@ def test_a_run_without_ratings_says_how_to_get_them_and_then_asks_the_judges_alo
     assert (tmp_path / "run" / "examples.jsonl").read_bytes() == first
     changed = run("run", config(None, {"judge": "fair"}))
     assert changed.returncode == 2
-    assert 'roles.judges: null \u2192 ["fair"] (asks the judges' in changed.stderr
+    assert 'roles.judges: null \u2192 ["fair"]; this asks nothing again, only for what is missing' in changed.stderr
     forced = run("run", config(None, {"judge": "fair"}), "--force")
     assert forced.returncode == 0, forced.stderr
     after = stored(tmp_path / "run", REQUESTS)
@@ -280,7 +280,7 @@ def test_another_model_in_the_folder_of_the_reward_model_is_another_config(tmp_p
     first = fingerprint(made)
     assert first == fingerprint(made)
     (tmp_path / "rewards" / "model.safetensors").write_bytes(b"two")
-    assert [change.key for change in changes(first, fingerprint(made), {})] == ["ensemble.reward_model"]
+    assert [change.key for change in changes(first, fingerprint(made))] == ["ensemble.reward_model"]
 
 
 def test_files_alone_have_no_ratings(cli: Cli, tmp_path: Path) -> None:

@@ -62,9 +62,10 @@ def _notes(store: Store) -> dict[str, Any]:
 
 
 def _noted(name: str, section: ModelSection, store: Store) -> bool | None:
-    """What was decided for a model as its config now is, or None."""
-    note = _notes(store).get(name)
-    return None if note is None or note["identity"] != list(section.identity) else bool(note["is_structured"])
+    """What was decided for a model as its config now is, under whatever name it was asked; or None."""
+    notes = _notes(store)
+    same = [note for note in (notes.get(name), *notes.values()) if note and note["identity"] == list(section.identity)]
+    return bool(same[0]["is_structured"]) if same else None
 
 
 async def _follows_schema(model: Model) -> bool:

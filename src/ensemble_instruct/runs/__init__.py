@@ -6,8 +6,8 @@
     recorder       between two steps, every record is stored and counted
     selecting      step 5 with all rows in view, at the end of a run or anew
     folder         the files of a run folder
-    fingerprint    what a run remembers of its config, and what a change of it costs
-    replay         whether step 1, as it is read now, goes the way that it went
+    fingerprint    what a run remembers of its config, and what has changed in it
+    replay         what would be asked anew, by the answers that are there
     preview        a few tasks through all steps, and what they tell of a whole run
     estimate       requests, tokens and cost before anything is asked
     empty_kinds    an end with nothing in it: what dropped it, and what to try

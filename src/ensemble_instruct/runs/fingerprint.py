@@ -1,11 +1,10 @@
-"""What differs between the config a run was started with and the one it is resumed with, and what that costs."""
+"""What differs between the config a run was started with and the one it is resumed with."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.agreement.utilities import normalised_weights
@@ -22,27 +21,19 @@ _WITHOUT_EFFECT = (
     "tokens_per_minute", "unload", "weight",
 )  # fmt: skip
 """Settings of a model that change no answer."""
-_HELPERS = {
-    "ensemble.fusion": "the model for fusion", "roles.fusion": "the model for fusion", "roles.judges": "the judges",
-    "roles.judge": "the judge",
-    "quality.toxicity": "the model about toxicity",
-}  # fmt: skip
-"""Who is asked anew when a setting that begins so is changed."""
 SELECTING = ("ensemble.", "quality.")
 """What the keys of step 5 begin with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One setting that differs, and its consequence in words."""
+    """One setting that differs, in words."""
 
     key: str
-    old: Any
-    new: Any
-    effect: str
+    what: str
 
     def __str__(self) -> str:
-        return f"{self.key}: {json.dumps(self.old)} → {json.dumps(self.new)} ({self.effect})"
+        return f"{self.key}: {self.what}"
 
 
 def fingerprint(config: Config) -> dict[str, Any]:
@@ -151,74 +142,58 @@ def _quality(config: Config) -> dict[str, Any]:
     return {"quality": values} if values else {}
 
 
-def changes(old: dict[str, Any], new: dict[str, Any], answered: dict[str, int]) -> list[Change]:
-    """The settings that differ; `answered` counts the answers that the run has, by model."""
-    keys = sorted(old.keys() | new.keys())
-    return [
-        Change(key, old.get(key), new.get(key), _effect(key, answered, new) + _way_out(key, old))
-        for key in keys
-        if old.get(key) != new.get(key) and not _only_added(key, old)
+def changes(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
+    """The settings that differ. A model that has another name, or is not used any more, is one change."""
+    before, now = _models_in(old), _models_in(new)
+    gone = [Change(f"models.{name}", _where_it_is(before[name], now, before)) for name in sorted(before.keys() - now)]
+    came_or_went = before.keys() ^ now.keys()  # the role that names a new one says so already
+    differing = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    others = [
+        Change(key, f"{json.dumps(old.get(key))} → {json.dumps(new.get(key))}{_remark(key, old, new)}")
+        for key in differing
+        if _owner(key, before.keys() | now.keys()) not in came_or_went
     ]
+    return gone + others
 
 
-def _only_added(key: str, old: dict[str, Any]) -> bool:
-    """Whether a model is new: the role that names it says so already."""
-    parts = key.split(".")
-    return parts[0] == "models" and not any(known.startswith(f"models.{parts[1]}.") for known in old)
+def _models_in(flat: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings of each model that are not null; a name may have dots in it."""
+    ends = (".provider", ".endpoint")
+    found = [{key[len("models.") : -len(end)] for key in flat if _is_of_model(key, end)} for end in ends]
+    models: dict[str, dict[str, Any]] = {name: {} for name in found[0] & found[1]}
+    for key, value in flat.items():
+        if value is not None and (name := _owner(key, models)) is not None:
+            models[name][key.removeprefix(f"models.{name}.")] = value
+    return models
 
 
-def _effect(key: str, answered: dict[str, int], new: dict[str, Any]) -> str:
-    section, _, rest = key.partition(".")
-    total = sum(answered.values())
-    if section == "models":
-        return _effect_of_model(rest, answered, new)
-    helper = next((who for beginning, who in _HELPERS.items() if key.startswith(beginning)), None)
-    if helper is not None:
-        return f"asks {helper}, if there is to be one; step 5 selects anew"
-    if section == "prompts":
-        return _effect_of_prompt(Path(rest).stem, total)
-    if key.startswith(SELECTING):
-        return "asks nothing again; step 5 selects anew"
-    if key.startswith("instructions.target"):
-        return "asks for what is missing, and at most a window of step 1 again"
-    if key.startswith(("instructions.filters", "instructions.patience", "instructions.window")):
-        return f"step 1 goes another way: up to {total} answers are asked again"
-    if key.startswith("outputs.samples"):
-        return "asks for the samples that are missing"
-    if key == "roles.outputs" or section == "outputs":
-        return "asks the voters that have not answered so"
-    if section == "instances" or key == "roles.instances":
-        return "asks steps 2 and 4 again"
-    return f"asks every step again: {total} answers"
+def _is_of_model(key: str, end: str) -> bool:
+    return key.startswith("models.") and key.endswith(end)
 
 
-def _way_out(key: str, old: dict[str, Any]) -> str:
-    """What keeps the answers of a server that is the same one at another address."""
+def _owner(key: str, names: Iterable[str]) -> str | None:
+    """The model that a key is of."""
+    return max((name for name in names if key.startswith(f"models.{name}.")), key=len, default=None)
+
+
+def _where_it_is(
+    settings: dict[str, Any], now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]]
+) -> str:
+    """What became of a model with these settings."""
+    same = next((name for name, others in now.items() if others == settings and name not in before), None)
+    return "is not used any more" if same is None else f"is called {same} now"
+
+
+def _remark(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What is to be said of a change besides."""
     section, _, setting = key.rpartition(".")
-    if setting != "base_url" or not section.startswith("models.") or not isinstance(old.get(key), str):
+    if not section.startswith("models."):
         return ""
-    return f", unless it is the same server at a new address: then set {section}.known_as={old[key]}"
-
-
-def _effect_of_prompt(name: str, total: int) -> str:
-    if name == "instructions":
-        return f"asks every step again: {total} answers"
-    if name in ("instances", "labels"):
-        return "asks steps 2 and 4 again"
-    return "asks the voters again" if name == "outputs" else "asks those again who were asked with it"
-
-
-def _effect_of_model(name_and_setting: str, answered: dict[str, int], new: dict[str, Any]) -> str:
-    """Who is asked again when a model answers otherwise: itself, and all whose prompts hold what it wrote."""
-    names = (name for name in answered if name_and_setting.startswith(f"{name}."))  # a name may have dots in it
-    name = max(names, key=len, default=name_and_setting.rpartition(".")[0])
-    why = "chat models are asked in another way now; " if name_and_setting == f"{name}.form" else ""
-    if name == new["roles.instructions"]:
-        return f"{why}asks every step again: {sum(answered.values())} answers"
-    if name == new["roles.instances"]:
-        count = sum(answered.values()) - answered.get(new["roles.instructions"], 0)
-        return f"{why}asks steps 2 and 4 again: {count} answers"
-    return f"{why}asks model {name} again: {answered.get(name, 0)} answers"
+    if setting == "form" and old.get(f"{section}.endpoint") == new.get(f"{section}.endpoint") == "chat":
+        return " (chat models are asked in another way now)"
+    if setting == "base_url" and isinstance(old.get(key), str):
+        return f" (if it is the same server at a new address, set {section}.known_as={old[key]}: no answer is lost)"
+    return ""
 
 
 def _kinds(config: Config) -> list[Kind]:

@@ -18,6 +18,7 @@ from ensemble_instruct.licences.policy import require_admitted
 from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.models.structured import settle_form
 from ensemble_instruct.prompts.folder import load_prompts
+from ensemble_instruct.records import Kind
 from ensemble_instruct.report.page import write_report
 from ensemble_instruct.runs.empty_kinds import missing_examples
 from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint
@@ -31,9 +32,9 @@ from ensemble_instruct.runs.folder import (
 )
 from ensemble_instruct.runs.pipeline import run_steps
 from ensemble_instruct.runs.recorder import Monitor, Summary
-from ensemble_instruct.runs.replay import require_same_way
+from ensemble_instruct.runs.replay import cost_of, require_same_way
 from ensemble_instruct.runs.selecting import SELECTING_ANEW
-from ensemble_instruct.steps.plans import prepare
+from ensemble_instruct.steps.plans import KindPlan, prepare
 from ensemble_instruct.store.reading import read_meta
 from ensemble_instruct.store.settings import noted_strategy, renamed_settings, with_strategy_of_run
 from ensemble_instruct.store.store import Store, opened_store
@@ -75,7 +76,7 @@ async def start_or_resume(
         with opened_store(folder / "run.db") as store:
             _require_same_sort(store, is_new=is_new, is_preview=is_preview)
             config = with_strategy_of_run(config, read_meta(store.reader))
-            _compare(config, store, force=force)
+            await _compare(config, plans, store, force=force)
             if not force:
                 await require_same_way(config, plans, store, folder)
             set_aside_edits(folder)
@@ -142,7 +143,7 @@ def _require_budget(budget: float | None, sections: Mapping[str, ModelSection]) 
         raise UsageError("--budget: no model of the config has a price; set models.NAME.price")
 
 
-def _compare(config: Config, store: Store, *, force: bool) -> None:
+async def _compare(config: Config, plans: Mapping[Kind, KindPlan], store: Store, *, force: bool) -> None:
     if store.meta("merged") is not None:
         folder = store.path.parent
         raise UsageError(
@@ -151,14 +152,14 @@ def _compare(config: Config, store: Store, *, force: bool) -> None:
         )
     now = fingerprint(config)
     before = store.meta("config")
-    answered = store.answered_by_model()
-    if before is not None and answered and not force:
-        changed = changes(renamed_settings(json.loads(before)), now, answered)
+    if before is not None and not force and store.answered_by_model():
+        changed = changes(renamed_settings(json.loads(before)), now)
         if store.meta("state") == SELECTING_ANEW:  # stopped after the store had the new settings, before config.yaml
             changed = [change for change in changed if not change.key.startswith(SELECTING)]
         if changed:
+            cost = await cost_of(config, plans, store)
             raise ConfigChangedError(
-                f"{store.path.parent}: the config has changed: {'; '.join(map(str, changed))}; "
+                f"{store.path.parent}: the config has changed: {'; '.join(map(str, changed))}; this {cost}; "
                 f"give --force to go on so, or another --out to start anew"
             )
     store.set_meta(**noted_strategy(read_meta(store.reader)), config=json.dumps(now))

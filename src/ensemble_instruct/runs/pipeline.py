@@ -53,7 +53,7 @@ async def run_steps(
     recorder = Recorder(store, told_once)
     told_once.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
     for one in passes_of(config):  # each pass makes the records anew, out of the answers that are there by then
-        await gather(_stream(config, plan, models, recorder, earlier[kind], one) for kind, plan in plans.items())
+        await gather(stream(config, plan, models, recorder, earlier[kind], one) for kind, plan in plans.items())
         for name in one.freed:
             await models[name].unload()
         await store.flush()
@@ -62,7 +62,7 @@ async def run_steps(
         told_once.next_pass()
         recorder = Recorder(store, told_once)
     last = last_pass(config)
-    await gather(_stream(config, plan, models, recorder, earlier[kind], last) for kind, plan in plans.items())
+    await gather(stream(config, plan, models, recorder, earlier[kind], last) for kind, plan in plans.items())
     if not Selection.of(config).is_final_at_once(config.quality):
         await select_all(config, store, recorder)
     return await recorder.summary(began)
@@ -76,7 +76,7 @@ def _earlier(store: Store, plan: InstructionsPlan) -> Iterator[Instruction]:
     return instructions
 
 
-async def _stream(
+async def stream(
     config: Config,
     plan: KindPlan,
     models: Mapping[str, Model],
