@@ -26,7 +26,7 @@ _QUESTION = "Answer with one word. The capital of France is"
 
 
 async def settings_followed(client: OpenAIClient) -> str:
-    """What a server makes of `seed`, `top_k` and `min_tokens`, in words; asks it seven times."""
+    """What a server makes of `seed`, `top_k` and `min_tokens`, and what else it refuses, in words; asks seven times."""
     try:
         plain = await _reply(client, _PLAIN)
         verdicts = {
@@ -36,8 +36,9 @@ async def settings_followed(client: OpenAIClient) -> str:
         }
     except RequestError as error:
         return f"could not find out what settings it follows: {error}"
-    refused = client.left_out
-    return ", ".join(f"{name} {'refused' if name in refused else verdict}" for name, verdict in verdicts.items())
+    refused = client.left_out - {"stream_options"}
+    verdicts |= dict.fromkeys(sorted(refused), "refused")
+    return ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items())
 
 
 async def _reply(client: OpenAIClient, sampling: Sampling, prompt: str = _PROMPT) -> Response:

@@ -152,3 +152,21 @@ def test_the_other_model_of_a_config_keeps_its_settings() -> None:
     _, second, _ = asked(lambda *_: said("x"))
     assert "temperature" not in first.bodies[-1]
     assert second.bodies[-1]["temperature"] == 0.7
+
+
+def test_settings_that_are_named_as_known_are_not_the_refused_one() -> None:
+    words = "unknown field `seed`, expected one of `model`, `temperature`, `top_p`, `top_k`, `stop`"
+    answers, served, notes = asked(lambda body, _: refused(words) if "seed" in body else said("x"), ["p"])
+    assert answers == [Response("x")]
+    assert {*served.bodies[0]} - {*served.bodies[-1]} == {"seed"}
+    assert len(served.bodies) == 2
+    assert len(notes) == 1
+
+
+def test_what_a_user_wrote_himself_is_left_out_too_and_said() -> None:
+    words = "Unknown parameter: 'provider'."
+    body = {"provider": {"order": ["a"]}}
+    answers, _, notes = asked(lambda sent, _: refused(words) if "provider" in sent else said("x"), extra_body=body)
+    assert answers == [Response("x"), Response("x")]
+    assert len(notes) == 1
+    assert 'does not take provider: {"order": ["a"]}' in notes[0]

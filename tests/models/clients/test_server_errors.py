@@ -207,6 +207,13 @@ def test_an_error_becomes_an_outcome_with_the_servers_words(told: Told, kind: ty
     assert "\n" not in str(found)
 
 
+def test_what_is_short_for_a_moment_is_waited_for() -> None:
+    body = {"error": {"message": "Too much is in flight for the credits that are left", "code": 402}}
+    found = outcome(lambda *_: web.json_response(body, status=402, headers={"Retry-After": "7"}))
+    assert isinstance(found, TransientError)
+    assert found.retry_after == 7
+
+
 def nowhere() -> web.Response:
     return web.json_response({"detail": "Not Found"}, status=404)
 

@@ -19,6 +19,8 @@ Reply = web.Response | None
 """What a server answers; None drops the connection."""
 Answering = Callable[[dict[str, Any], int], Reply | Awaitable[Reply]]
 """Body of a request and how often its prompt has come, from 1."""
+Gate = Callable[[web.BaseRequest, dict[str, Any]], Reply]
+"""What is answered in place of that, or None."""
 
 
 @dataclass
@@ -53,7 +55,7 @@ def refused(message: str, status: int = 400) -> web.Response:
 
 @asynccontextmanager
 async def listening(
-    answering: Answering, models: Reply = None, tls: ssl.SSLContext | None = None
+    answering: Answering, models: Reply = None, tls: ssl.SSLContext | None = None, gate: Gate | None = None
 ) -> AsyncIterator[Served]:
     """A server of the OpenAI protocol in this event loop; `models` is its answer to GET, else an empty list."""
     served = Served()
@@ -71,6 +73,8 @@ async def listening(
         body = await request.json()
         served.bodies.append(body)
         served.raw_bodies.append(await request.read())
+        if gate is not None and (refusal := gate(request, body)) is not None:
+            return refusal
         tries[prompt_of(body)] += 1
         reply = answering(body, tries[prompt_of(body)])
         if isinstance(reply, Awaitable):
@@ -97,14 +101,16 @@ async def listening(
 
 
 @contextmanager
-def serving(answering: Answering, models: Reply = None, tls: ssl.SSLContext | None = None) -> Iterator[Served]:
+def serving(
+    answering: Answering, models: Reply = None, tls: ssl.SSLContext | None = None, gate: Gate | None = None
+) -> Iterator[Served]:
     """The same in a thread of its own."""
     ready: Future[Served] = Future()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with listening(answering, models, tls) as served:
+        async with listening(answering, models, tls, gate) as served:
             ready.set_result(served)
             await stop.wait()
 

@@ -222,9 +222,10 @@ class OpenAIClient(Client):
         return TransientError(f"the reply is not a completion{words}{hint}", cause="malformed")
 
     async def _error(self, status: int, said: ServerMessage, reply: HttpReply) -> Exception:
-        meaning, words = meaning_of(status, said), said.shown
+        wait = retry_after(reply.headers)
+        meaning, words = meaning_of(status, said, may_wait=wait is not None), said.shown
         if meaning == "transient":
-            return TransientError(f"HTTP {status}: {words}", cause=str(status), retry_after=retry_after(reply.headers))
+            return TransientError(f"HTTP {status}: {words}", cause=str(status), retry_after=wait)
         if meaning in _REFUSALS:
             return RequestRefusedError(words, type=meaning)
         if meaning == "key":

@@ -102,8 +102,10 @@ _NO_PATH = re.compile(
 """How they say that there is nothing at the address."""
 
 
-def meaning_of(status: int, said: ServerMessage) -> Meaning:
-    """What an error means."""
+def meaning_of(status: int, said: ServerMessage, *, may_wait: bool = False) -> Meaning:
+    """What an error means; `may_wait`: the server says how long to wait."""
+    if status == 402 and may_wait:  # OpenRouter, where too much is in flight for what is left
+        return "transient"
     if _is_quota(status, said):
         return "quota"
     if status == 401:

@@ -21,6 +21,16 @@ _NOT_TAKEN = re.compile(
     re.IGNORECASE,
 )
 """How servers say that they do not take a setting, or its value."""
+_INSTEAD = re.compile(
+    r"expected one of|(supported|allowed|valid|known|permitted) (\w+ )?(parameter|field|argument|propertie|key|name)s",
+    re.IGNORECASE,
+)
+"""What stands before the settings that a server does take."""
+_ALIASES: Mapping[str, str] = {
+    "stop": "stop([_ ]?(sequence|word|string|token)s?)?", "seed": "(random_)?seed", "top_k": "top_?k",
+    "top_p": "top_?p", "min_p": "min_?p",
+}  # fmt: skip
+"""What servers call a setting that they hand on under another name."""
 _NOT_KNOWN = re.compile(
     r"unrecogni|unknown|unsupported|not support|permitted|extra|unexpected|cannot find", re.IGNORECASE
 )
@@ -85,7 +95,8 @@ def _refused(said: ServerMessage, sent: Mapping[str, Any]) -> str | None:
     settings = [name for name in sent if name not in _NEEDED]
     found = [name for name in settings if name in said.names]
     if not found and _NOT_TAKEN.search(said.text):
-        found = [name for name in settings if re.search(rf"\b{re.escape(name)}\b", said.text)]
+        text = _INSTEAD.split(said.text, maxsplit=1)[0]
+        found = [name for name in settings if re.search(rf"\b{_ALIASES.get(name, re.escape(name))}\b", text)]
     found = [name for name in found if not _is_length(name) or _NOT_KNOWN.search(said.text)]
     return min(found, key=lambda name: (is_of_use(name, sent[name]), _rank(name), settings.index(name)), default=None)
 
