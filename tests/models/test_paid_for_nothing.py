@@ -53,6 +53,7 @@ class Dear:
     def __init__(self, lose: Callable[[], web.Response | None], at_most: float = float("inf")) -> None:
         self.lose, self.at_most = lose, at_most
         self.tries: Counter[str] = Counter()
+        self.usage: dict[str, Any] = USAGE
 
     async def answer(self, body: dict[str, Any], _: int) -> web.Response | None:
         prompt = prompt_of(body)
@@ -69,7 +70,8 @@ class Dear:
             kind=kind_of(prompt),
         )
         response = MODELS[body["model"]](request)
-        return said(response.text, response.finish_reason, usage=USAGE)
+        usage = self.usage if body["model"] == "voter_a" else USAGE
+        return said(response.text, response.finish_reason, usage=usage)
 
     def configure(self, folder: Path, served: Served) -> None:
         config = model_config(served.base_url)
@@ -151,3 +153,20 @@ def test_what_was_paid_is_known_after_a_kill(forks: Forks, tmp_path: Path) -> No
         done = forks.run(tmp_path, ["run", "--out", "run", "--budget", budget])
         assert f"budget of {float(budget):g} USD is used up" in done.stderr
         assert dear.tries.total() == asked
+
+
+def test_the_cost_that_a_server_states_is_what_a_budget_counts(forks: Forks, tmp_path: Path) -> None:
+    """Each reply costs more than its price says, and only one is in flight."""
+    dear = Dear(lambda: None, at_most=0)
+    with serving(dear.answer) as served:
+        dear.usage = {**USAGE, "cost": 0.25}
+        dear.configure(tmp_path, served)
+        one = "--set=models.careful.max_in_flight=1"
+        done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run", one, "--budget", "1.1"])
+        assert done.returncode == 1, done.stderr
+        assert "budget of 1.1 USD is used up" in done.stderr
+        assert dear.tries.total() == 4
+        assert in_status(forks.run(tmp_path, ["status", "run"]).stdout) == (0, pytest.approx(1.0))
+        assert forks.run(tmp_path, ["run", "--out", "run", one, "--budget", "9"]).returncode == 0
+    answers = len(dear.tries)
+    assert in_status(forks.run(tmp_path, ["status", "run"]).stdout) == (0, pytest.approx(answers * 0.25))

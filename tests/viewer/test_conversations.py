@@ -119,6 +119,20 @@ def test_the_drop_of_a_reply_that_is_all_thought_shows_it(run: Path) -> None:
     assert json.dumps(detail)
 
 
+def test_who_answered_and_what_it_cost_is_there(run: Path) -> None:
+    row = rows(run / "examples.jsonl")[0]
+    key = voter_key(run, row["id"])
+    answered_by(run, key)
+    request = detail_of(run, row["id"])["chain"][-1]["request"]
+    assert (request["served_model"], request["upstream"], request["cost"]) == ("org/m-2", "Deep <i>Sea</i>", 0.00125)
+
+
+def answered_by(run: Path, key: str) -> None:
+    sql = "UPDATE request SET served_model = 'org/m-2', upstream = 'Deep <i>Sea</i>', cost = 0.00125 WHERE key = ?"
+    with changed(run) as connection:
+        connection.execute(sql, (bytes.fromhex(key),))
+
+
 @needs_chromium
 @pytest.mark.slow
 def test_the_page_has_all_of_it_folded_and_as_text(run: Path, tmp_path: Path) -> None:
@@ -127,11 +141,13 @@ def test_the_page_has_all_of_it_folded_and_as_text(run: Path, tmp_path: Path) ->
     key = voter_key(run, row["id"])
     reply_with(run, key, reasoning=THOUGHT, refusal="I will <u>not</u>.")
     as_conversation(run, key)
+    answered_by(run, key)
     with viewer(run) as port:
         page = dump(f"http://127.0.0.1:{port}/#/example/{row['id']}")
     assert page.count("<summary>Thought before it</summary>") == 1
     assert page.count("<summary>Earlier turns (2)</summary>") == 1
     assert page.count("<summary>Refusal of the model</summary>") == 1
-    for text in ("Is it &lt;b&gt;so&lt;/b&gt;?", "Write &lt;i&gt;tea&lt;/i&gt;.", "I will &lt;u&gt;not&lt;/u&gt;."):
+    for text in ("Is it &lt;b&gt;so&lt;/b&gt;?", "Write &lt;i&gt;tea&lt;/i&gt;.", "I will &lt;u&gt;not&lt;/u&gt;.",
+                 "served as org/m-2", "by Deep &lt;i&gt;Sea&lt;/i&gt;", "0.00125 USD"):  # fmt: skip
         assert text in page
     assert "<details open" not in page

@@ -114,6 +114,8 @@ class Model:
         """By key, the requests that are being asked: an equal one waits for the answer of the first."""
         self._sleeping: dict[asyncio.Future[None], Tries] = {}
         """Requests that wait to be tried again, by what wakes them."""
+        self._dearest = 0.0
+        """The most that one try has cost so far, in US dollars."""
         self._completion_tokens = 0.0
         """Usual length of a reply: a moving average, 0 before the first one."""
 
@@ -185,24 +187,14 @@ class Model:
         tries = self._retries.begun()
         tokens = estimated_tokens(request.text) + (self._completion_tokens or request.sampling.max_tokens)
         while True:
-            most = cost = 0.0
-            if self._budget is not None:
-                most = self._most(request)
-                await self._budget.reserve(most)
-            try:
-                outcome, cost = await self._ask_once(key, request, tries, tokens)
-            finally:
-                if self._budget is not None:
-                    self._budget.settle(most, cost)
+            outcome = await self._ask_once(key, request, tries, tokens)
             if outcome is not None:
                 return Answer(key, outcome)
             await self._sleep(tries)
             self._retries.require_hope(tries)
 
-    async def _ask_once(
-        self, key: str, request: Request, tries: Tries, tokens: float
-    ) -> tuple[Response | Failure | None, float]:
-        """One try, and what it cost, where that is known: committed before the place at the server is given back."""
+    async def _ask_once(self, key: str, request: Request, tries: Tries, tokens: float) -> Response | Failure | None:
+        """One try; an outcome is committed before the place at the server is given back."""
         first = request.step == "instructions"
         number = await self._dispatcher.enter(tokens, first=first, again=tries.made > 0, avoid=tries.server)
         hold = 0.0
@@ -210,22 +202,39 @@ class Model:
             self._retries.require_hope(tries)
             if not self._servers.is_open:
                 await self._servers.open()
-            began = time.monotonic()
-            outcome, hold, cost = await self._try(number, key, request, tries, tokens)
-            if outcome is not None:
-                await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
-                self.usage.add(request.text, outcome)
-            elif cost is not None:
-                await self._store.flush()
-            return outcome, cost or 0.0
+            outcome, hold = await self._within_budget(number, key, request, tries, tokens)
+            return outcome
         finally:
             self._dispatcher.leave(number, hold, first=first)
 
+    async def _within_budget(
+        self, number: int, key: str, request: Request, tries: Tries, tokens: float
+    ) -> tuple[Response | Failure | None, float]:
+        """One try at one server, as soon as the budget covers the most that it can cost; see `_try`."""
+        most = cost = 0.0
+        if self._budget is not None:
+            most = self._most(request)
+            await self._budget.reserve(most)
+        try:
+            began = time.monotonic()
+            outcome, hold, paid = await self._try(number, key, request, tries, tokens)
+            cost = paid or 0.0
+            if outcome is not None:
+                await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
+                self.usage.add(request.text, outcome)
+            elif paid is not None:
+                await self._store.flush()
+            return outcome, hold
+        finally:
+            self._dearest = max(self._dearest, cost)
+            if self._budget is not None:
+                self._budget.settle(most, cost)
+
     def _most(self, request: Request) -> float:
-        """The most that a request can cost, in US dollars: a token is a byte at least."""
+        """The most that a request can cost, in US dollars: a token is a byte at least, and servers state costs."""
         turns = len(request.earlier) + 1
         tokens = len(request.text.encode("utf-8", "surrogatepass")) + turns * _TEMPLATE_TOKENS
-        return self._price.most(tokens, request.sampling.max_tokens) if self._price else 0.0
+        return max(self._dearest, self._price.most(tokens, request.sampling.max_tokens) if self._price else 0.0)
 
     def _note_paid(self, sent: _Sent, key: str, request: Request, paid: Response | None, cause: str) -> float | None:
         """Let the store know of a try that gave no answer; what it cost, 0 where that is not known, None if nothing."""

@@ -181,6 +181,8 @@ function facts(request) {
     tokens, request.seconds < 1 ? `${Math.round(request.seconds * 1000)} ms` : `${request.seconds.toFixed(1)} s`,
     new Date(request.answered_at * 1000).toISOString().replace("T", " ").slice(0, 19) + " UTC",
     request.repeat ? `repeat ${request.repeat}` : null,
+    request.served_model ? `served as ${request.served_model}` : null, request.upstream ? `by ${request.upstream}` : null,
+    request.cost === null ? null : `${Number(request.cost.toPrecision(3))} USD`,
   ];
   return el("p", { className: "facts" }, parts.filter(Boolean).map((part) => el("span", {}, part)));
 }

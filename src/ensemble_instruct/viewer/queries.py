@@ -319,8 +319,9 @@ def _request(connection: sqlite3.Connection, key: bytes) -> ApiObject | None:
     """
     record = connection.execute(
         "SELECT step, kind, model, prompt, shared.text, settings, seed, repeat, turns, request.text, finish_reason,"
-        " reasoning, refusal, prompt_tokens, completion_tokens, failure, seconds, answered_at FROM request"
-        " JOIN shared ON shared.id = request.shared JOIN sampling ON sampling.id = request.sampling WHERE key = ?",
+        " reasoning, refusal, prompt_tokens, completion_tokens, failure, seconds, answered_at, served_model,"
+        " upstream, cost FROM request JOIN shared ON shared.id = request.shared"
+        " JOIN sampling ON sampling.id = request.sampling WHERE key = ?",
         (key,),
     ).fetchone()
     if record is None:
@@ -328,7 +329,7 @@ def _request(connection: sqlite3.Connection, key: bytes) -> ApiObject | None:
     step, kind, model, prompt, shared, settings, seed, repeat, turns, reply, *rest = record
     names = (
         "finish_reason", "reasoning", "refusal", "prompt_tokens", "completion_tokens", "failure", "seconds",
-        "answered_at",
+        "answered_at", "served_model", "upstream", "cost",
     )  # fmt: skip
     return {
         "key": key.hex(), "step": step, "kind": kind, "model": model, "prompt": unpack_prompt(prompt, shared),

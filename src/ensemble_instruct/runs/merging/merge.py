@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ensemble_instruct.config.prices import KnownPrice
 from ensemble_instruct.errors import InputFileError, RunError, StoreError, UsageError
 from ensemble_instruct.files.atomic import writing
 from ensemble_instruct.files.atomic_folder import whole_folder
@@ -27,6 +28,7 @@ from ensemble_instruct.runs.merging.config import Merged, Source, merged_config
 from ensemble_instruct.runs.merging.records import Copied, Copier, Known
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.selecting import SELECTING_ANEW, select_again
+from ensemble_instruct.store.costs import PRICES, noted_prices, prices_of_run
 from ensemble_instruct.store.reading import is_edited, read_meta, reading, require_run
 from ensemble_instruct.store.settings import run_config, settings_of
 from ensemble_instruct.store.store import Store
@@ -57,7 +59,8 @@ async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tup
             copied = _copy(folder / "run.db", sources, connections, merged, monitor)
             with Store(folder / "run.db") as store:
                 provenance = [part.as_json() for part in copied]
-                meta = {"config": json.dumps(merged.fingerprint), "merged": json.dumps(provenance)}
+                prices = _prices(sources, connections, merged)
+                meta = {"config": json.dumps(merged.fingerprint), "merged": json.dumps(provenance), PRICES: prices}
                 summary = await select_again(merged.config, store, monitor, {**meta, "version": __version__})
                 write_config(merged.config, folder)
                 write_examples(store, folder / "examples.jsonl")
@@ -87,6 +90,15 @@ def _copy(
             raise _damaged(sources[len(copied)].folder, error) from error
         raise StoreError(f"{path.parent}: cannot be written: {error}; free some space, then merge again") from error
     return copied
+
+
+def _prices(sources: Sequence[Source], connections: Sequence[sqlite3.Connection], merged: Merged) -> str:
+    """The prices of the models of all runs, as the merged one notes them."""
+    prices: dict[str, KnownPrice | None] = {}
+    for source, connection, renamed in zip(sources, connections, merged.names, strict=True):
+        own = prices_of_run(source.folder, read_meta(connection))
+        prices = {renamed.get(name, name): price for name, price in own.items()} | prices
+    return noted_prices(prices)
 
 
 def _require_several(folders: Sequence[Path]) -> None:

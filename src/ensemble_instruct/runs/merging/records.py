@@ -28,6 +28,11 @@ _INSTANCE = "kind, position, id, instruction, input, output, follow_on, completi
 """Those of an instance."""
 _CANDIDATE = "instance, voter, text, finish_reason, request, removed"
 """Those of a candidate."""
+_ATTEMPT = (
+    "key, model, step, kind, cause, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, estimated,"
+    " seconds, at"
+)
+"""Those of a try that was paid for nothing."""
 _REJECTED = "step, kind, reason, text, source, request, detail"
 """Those of a drop."""
 
@@ -116,6 +121,7 @@ class Copier:
         old = self._old_instructions(reader, source.label)
         last = self._one("SELECT COALESCE(MAX(id), 0) FROM rejected")
         keys = self._copy_requests(reader, models)
+        self._copy_attempts(reader, models, keys)
         origins = _Origins(reader, source.label)
         self._copy_instructions(reader, copied, old, keys, origins)
         kept = self._copy_instances(reader, copied, old, keys, origins)
@@ -166,6 +172,17 @@ class Copier:
                 into = f"INSERT OR IGNORE INTO request ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
                 self._connection.execute(into, row)
         return keys
+
+    def _copy_attempts(
+        self, reader: sqlite3.Connection, models: Mapping[str, str], keys: Mapping[bytes, bytes]
+    ) -> None:
+        """Copy the tries that were paid for nothing; what an earlier run has too, from a common beginning, but once."""
+        read = f"SELECT {_ATTEMPT} FROM attempt"  # noqa: S608
+        known = set(self._connection.execute(read))
+        for key, model, *rest in reader.execute(read):
+            values = (keys.get(key, key), models.get(model, model), *rest)
+            if values not in known:
+                self._insert("attempt", _ATTEMPT, values)
 
     def _ids(self, reader: sqlite3.Connection, table: str, column: str) -> dict[int, int]:
         """The new ids of the texts of a table that requests point to."""
