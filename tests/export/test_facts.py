@@ -154,5 +154,5 @@ def test_a_declared_revision_of_a_served_model_is_told_and_is_part_of_the_key(de
 def test_seeds_that_an_engine_does_not_take_are_told(demo: Path) -> None:
     facts = read_facts(demo / "my-demo_run")
     without = replace(facts, requests=(replace(facts.requests[0], unseeded=3), *facts.requests[1:]))
-    assert "Drawn without it, as far as is known: 3 of simulated-base in instructions" in dataset_card(without)
-    assert "Drawn without it" not in dataset_card(facts)
+    assert "Drawn without one, as far as is known: 3 of simulated-base in instructions" in dataset_card(without)
+    assert "Drawn without one" not in dataset_card(facts)

@@ -134,5 +134,6 @@ def test_a_model_gets_its_own_settings_in_every_step(begun: Begun, cli: Cli, tmp
     assert cli("export", "run", "--format", "hub", "--dry-run", "--to", "data").returncode == 0
     card = (tmp_path / "data" / "README.md").read_text()
     assert "temperature 0.9, top-k 50, presence penalty 0.25, 15 to 77 tokens" in card
+    assert "of careful in outputs (output_only)" in card.split("Drawn without one")[1].splitlines()[0]
     assert "* careful got with each request: the system message `Be brief.`\n" in card
     assert '* base got with each request: in the body `{"x": [1, {"y": null}]}`\n' in card

@@ -71,7 +71,7 @@ class RequestGroup:
     is_estimated: bool
     """Whether a server did not count the tokens of some of them."""
     unseeded: int
-    """How many were drawn without the seed that was asked for, as far as the client knows."""
+    """How many were drawn without a seed, or without the one that was asked for, as far as the client knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,17 +319,18 @@ def _requests(connection: sqlite3.Connection) -> tuple[tuple[RequestGroup, ...],
 
 def _group(step: Step, kind: Kind, model: str, settings: str, counts: Sequence[int]) -> RequestGroup:
     count, failures, prompt_tokens, completion_tokens, estimated, unseeded = counts
+    sampling = json.loads(settings)
     return RequestGroup(
         step=step,
         kind=kind,
         model=model,
-        sampling=json.loads(settings),
+        sampling=sampling,
         count=count,
         failures=failures,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         is_estimated=estimated > 0,
-        unseeded=unseeded,
+        unseeded=unseeded if sampling["temperature"] else 0,
     )
 
 
@@ -340,7 +341,7 @@ def _request_counts(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]
         " estimated, unseeded FROM (SELECT step, kind, model, sampling, shared, COUNT(*) AS requests,"
         " COUNT(failure) AS failures, SUM(COALESCE(prompt_tokens, 0)) AS prompt_tokens,"
         " SUM(COALESCE(completion_tokens, 0)) AS completion_tokens, SUM(estimated) AS estimated,"
-        " SUM(seed IS NOT NULL AND NOT seed_honoured) AS unseeded"
+        " SUM(seed IS NULL OR NOT seed_honoured) AS unseeded"
         " FROM request GROUP BY step, kind, model, sampling, shared) AS counts"
         " JOIN sampling ON sampling.id = counts.sampling JOIN shared ON shared.id = counts.shared"
     )

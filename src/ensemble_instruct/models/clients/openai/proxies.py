@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from urllib.request import getproxies_environment
@@ -26,7 +27,10 @@ class Proxy:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What of it nobody must see."""
-        return (self.url.password,) if self.url.password else ()
+        if not self.url.password:
+            return ()
+        login = f"{self.url.user or ''}:{self.url.password}"
+        return self.url.password, b64encode(login.encode()).decode()
 
 
 def proxy_for(server: URL) -> Proxy | None:
