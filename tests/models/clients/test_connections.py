@@ -198,6 +198,24 @@ def test_a_proxy_passes_requests_on(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(proxied.lines) == 2
 
 
+@pytest.mark.parametrize(("host", "noted"), [
+    ("127.0.0.1:8000", True), ("localhost", True), ("[::1]:1", True), ("10.0.0.1", False),
+    ("localhost.example.org", False),
+])  # fmt: skip
+def test_a_server_on_this_machine_behind_a_proxy_is_told(
+    monkeypatch: pytest.MonkeyPatch, host: str, noted: bool
+) -> None:
+    section = ModelSection(base_url=f"http://{host}/v1", model="m")
+    ((_, client),) = make_clients("a", section)
+    assert client.notes == []
+    monkeypatch.setenv("HTTP_PROXY", "http://ann:s3cr3t@proxy.example.org:3128")
+    ((_, client),) = make_clients("a", section)
+    through = (
+        "is asked through the proxy at http://proxy.example.org:3128 (environment variable HTTP_PROXY); if it is on"
+    )
+    assert [through in note and "s3cr3t" not in note for note in client.notes] == [True] * noted
+
+
 def test_a_proxy_gets_the_login_that_its_address_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(plain) as served, proxying(login="ann:pass word") as proxied:
         monkeypatch.setenv("HTTP_PROXY", proxied.url.replace("://", "://ann:pass%20word@"))

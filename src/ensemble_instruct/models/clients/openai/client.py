@@ -52,10 +52,10 @@ class OpenAIClient(Client):
         self._terms = Terms()
         self._asked_about = "response_format" if section.structured == "auto" else ""
         """A setting whose refusal is an answer by itself."""
-        self._notes: list[str] = []
         self._has_answered = self._has_doubted = False
         self._path = "chat/completions" if section.endpoint == "chat" else "completions"
         self._connections = Connections(name, section, access_of(name, section, api_key))
+        self._notes = self._connections.notes
 
     @property
     def left_out(self) -> frozenset[str]:

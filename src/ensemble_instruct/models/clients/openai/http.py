@@ -22,7 +22,7 @@ from yarl import URL
 from ensemble_instruct.config.access import Access
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import AuthenticationError, TransientError
-from ensemble_instruct.models.clients.openai.proxies import proxy_for
+from ensemble_instruct.models.clients.openai.proxies import is_here, proxy_for
 from ensemble_instruct.models.clients.openai.redirects import MOST_REDIRECTS, REDIRECTS, redirected
 from ensemble_instruct.models.clients.openai.tls import tls_problem, trusting
 
@@ -107,6 +107,13 @@ class Connections:
         """What must not be seen of all that goes out."""
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+
+    @property
+    def notes(self) -> list[str]:
+        """What is strange about the way to the server: a proxy, which is elsewhere, to this very machine."""
+        if self._proxy is None or not is_here(URL(self._base_url)):
+            return []
+        return [f"{self._base_url} is asked through {self._proxy}; if it is on this machine, name its host in NO_PROXY"]
 
     async def status_of(self, path: str) -> int:
         """The status of a GET; raises `TransientError`, with `server_down` when no connection can be made."""

@@ -57,6 +57,15 @@ def proxy_for(server: URL) -> Proxy | None:
     return Proxy(url, variable)
 
 
+def is_here(server: URL) -> bool:
+    """Whether an address is one of this machine."""
+    host = server.host or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def is_exempt(host: str, port: int | None, no_proxy: str) -> bool:
     """Whether NO_PROXY names a host: itself, a domain that it is in, its network, with its port or without, or `*`."""
     return any(_names(entry, host.lower().rstrip("."), port) for entry in re.split(r"[\s,]+", no_proxy.lower()))
