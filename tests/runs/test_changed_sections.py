@@ -73,7 +73,7 @@ def test_what_can_change_an_answer_is_asked_again_and_that_is_said_before(
     assert stopped.code == 2
     assert stopped.asked == Counter()
     assert shown in stopped.said
-    assert f"asks model careful again: {answers} answers" in stopped.said
+    assert f"this asks again: {answers} answers of step outputs" in stopped.said
     forced = resumed(begun, cli, tmp_path, setting, force=True)
     assert forced.code == 0, forced.said
     assert forced.asked == {"voter_a": answers}
