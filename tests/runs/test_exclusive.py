@@ -99,6 +99,41 @@ def test_models_at_two_places_work_side_by_side() -> None:
     ]
 
 
+HELPERS = """
+ensemble: {fusion: true, utility: {judge: 1, rouge-l: 1}, min_confidence: 0}
+quality: {toxicity: {model: talkative}}
+"""
+
+
+def with_helpers(base_url: str, key: str = "exclusive: ollama, ") -> str:
+    return config_at(base_url, key).replace("talkative]}", "talkative], fusion: base, judge: careful}") + HELPERS
+
+
+def test_what_step_5_asks_comes_when_all_voters_have_answered(tmp_path: Path) -> None:
+    with model_server(0.01) as together, model_server(0.01) as apart:
+        made(tmp_path / "together", with_helpers(together.base_url, ""))
+        made(tmp_path / "apart", with_helpers(apart.base_url))
+    assert passes(with_helpers("http://127.0.0.1:9/v1")) == [
+        ("instances", ("base",)),
+        ("outputs", ("careful",)),
+        ("outputs", ("talkative",)),
+        ("fusion", ("base",)),
+        ("opinions", ("careful",)),
+        ("opinions", ("talkative",)),
+    ]
+    assert loads(apart) == ["base", "voter_a", "voter_b", "base", "voter_a", "voter_b"]
+    asked = [sorted((one.model, one.prompt) for one in server.asked) for server in (together, apart)]
+    assert asked[0] == asked[1], "the same is asked, and nothing twice"
+
+
+def test_replicas_change_places_together(tmp_path: Path) -> None:
+    with model_server() as one, model_server() as other:
+        text = config_at(f'["{one.base_url}", "{other.base_url}"]')
+        assert made(tmp_path, text)
+    for server in (one, other):
+        assert loads(server) == ["base", "voter_a", "voter_b"]
+
+
 def test_a_stopped_run_goes_on_in_the_pass_where_it_was(tmp_path: Path, cli: Cli) -> None:
     with model_server() as server:
         (tmp_path / "config.yaml").write_text(config_at(server.base_url))

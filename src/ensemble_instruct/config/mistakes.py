@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
-from ensemble_instruct.config.spelling import Place, Spelling, told
+from ensemble_instruct.config.spelling import Place, Spelling, keys_in_line, told
 
 _TEXT_WANTED = ("string_type", "path_type", "literal_error")
 """Where a text is expected, or one of several."""
@@ -29,7 +29,7 @@ def in_one_line(error: ValidationError, source: str, spelled: Mapping[Place, Spe
     while len(location) > 1 and _is_branch(location, first["type"], spelled):
         location.pop()
     if "keys" in context:  # those that a user has chosen
-        location += [key if key.isprintable() else repr(key)[1:-1] for key in map(str, context["keys"])]
+        location += map(str, context["keys"])
     elif "key" in context:
         location = [*location, *str(context["key"]).split(".")] if first["type"] == "unknown_key" else str(
             context["key"]
@@ -45,7 +45,7 @@ def in_one_line(error: ValidationError, source: str, spelled: Mapping[Place, Spe
     if spelling is not None and first["type"] in _VALUE_WANTED:
         message += _what_was_read(spelling, first["type"])
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{where}: {'.'.join(location) or 'config'}: {message}{more}"
+    return f"{where}: {keys_in_line(location) or 'config'}: {message}{more}"
 
 
 def _is_branch(location: Sequence[str], problem: str, spelled: Mapping[Place, Spelling]) -> bool:
@@ -77,4 +77,6 @@ def _what_was_read(spelling: Spelling, problem: str) -> str:
         advice = ": write true or false"
     elif read_as == "str" and spelling.is_quoted and re.fullmatch(r"[-+\d._eE]+", text):
         advice = ": leave the quotes out"
+    elif read_as == "str" and re.fullmatch(r"-?\d+,\d+", text):
+        advice = f": write {text.replace(',', '.')}, with a point"
     return f"; {shown} is read as {told(text, read_as)}{advice}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,8 +159,12 @@ class _Walk:
         return name
 
     def _refuse(self, line: int, at: Place, problem: str) -> None:
-        keys = ".".join(part if part.isprintable() else repr(part)[1:-1] for part in at)
-        raise ConfigError(": ".join(filter(None, (self._where(line), keys, problem))))
+        raise ConfigError(": ".join(filter(None, (self._where(line), keys_in_line(at), problem))))
+
+
+def keys_in_line(at: Sequence[str]) -> str:
+    """A key with those above it, in one line."""
+    return ".".join(part if part.isprintable() else repr(part)[1:-1] for part in at)
 
 
 def _is_secret(at: Place) -> bool:
@@ -191,8 +195,9 @@ def _trap(text: str, read_as: str, *, is_free: bool, is_secret: bool) -> str:
         return ""
     digits = text.replace("_", "").lower()
     if ":" in digits:
-        sixties = [abs(float(part)) for part in digits.split(":")]
+        sixties = [float(part) for part in digits.lstrip("+-").split(":")]
         value = sum(part * 60**power for power, part in enumerate(reversed(sixties)))
+        value = -value if digits.startswith("-") else value
         number = "a number" if is_secret else f"{value:g}, a number"
         return f"{shown} is read as {number} of base 60; write one without colons, or {quote}"
     if read_as == "float" and not math.isfinite(value := float(re.sub(r"\.(?=inf|nan)", "", digits))):
