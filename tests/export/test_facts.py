@@ -53,7 +53,7 @@ def test_what_comes_with_the_package_is_not_called_its_owners(demo: Path) -> Non
 def test_a_copy_of_known_seed_tasks_is_in_their_language(demo: Path, tmp_path: Path) -> None:
     seeds = (files("ensemble_instruct") / "data" / "seed_tasks.jsonl").read_text("utf-8").splitlines()
     facts = read_facts(demo / "my-demo_run")
-    copied = replace(facts, config=facts.config.model_copy(update={"seed_tasks": tmp_path / "seeds.jsonl"}))
+    copied = replace(facts, spoken="", config=facts.config.model_copy(update={"seed_tasks": tmp_path / "seeds.jsonl"}))
     (tmp_path / "seeds.jsonl").write_text("\n".join(seeds[:30]), "utf-8")
     assert copied.languages == ("en",)
     others = tuple(
@@ -63,6 +63,7 @@ def test_a_copy_of_known_seed_tasks_is_in_their_language(demo: Path, tmp_path: P
     assert not list(replace(copied, merged=others).languages)
     (tmp_path / "seeds.jsonl").write_text(seeds[0].replace("a", "ä"), "utf-8")
     assert not list(copied.languages)
+    assert replace(copied, spoken="sv").languages == ("sv",), "the rows tell it before all others"
 
 
 def test_a_merged_run_tells_its_runs_and_the_licences_of_all(forks: Forks, demo: Path, tmp_path: Path) -> None:

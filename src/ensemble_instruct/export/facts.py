@@ -25,6 +25,7 @@ from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.layout import Table, usual_tables
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.licences.policy import DerivedLicence, Part, derive, parts_of
+from ensemble_instruct.quality.common_words import language_of
 from ensemble_instruct.records import KINDS, RATED, STEPS, Kind, Step
 from ensemble_instruct.store.costs import RunCosts, prices_of_run, read_costs
 from ensemble_instruct.store.reading import (
@@ -136,6 +137,8 @@ class Facts:
     """Mean words of all outputs, and of those kept."""
     samples: tuple[Mapping[str, Any], ...]
     """The first example of each kind."""
+    spoken: str
+    """The language of the rows, by their words; empty where that is not clear."""
     files: tuple[SourceFile, ...]
     parts: tuple[Part, ...]
     tables: tuple[Table, ...]
@@ -200,10 +203,11 @@ class Facts:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """ISO codes: those that the language filter let pass, else that of the seed tasks if these are known."""
+        """ISO codes: those that the language filter let pass, else that of the rows, or of known seed tasks."""
         seeds = self.config.seed_tasks
         is_english = self._has_one_set_of_seeds and (seeds is None or not is_users(seeds) or are_known(seeds))
-        return tuple(self.config.quality.languages or (["en"] if is_english else []))
+        told = self.spoken or ("en" if is_english else "")
+        return tuple(self.config.quality.languages or ([told] if told else []))
 
 
 def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | None = None) -> Facts:
@@ -240,6 +244,7 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
             wins=wins,
             words=(words[0], words[1]) if words else None,
             samples=_samples(connection),
+            spoken=_spoken(connection),
             files=source_files(config),
             parts=parts_of(config, _models(config, requests, bool(merged))),
             tables=_usual_tables(kept, bool(merged)) if tables is None else tuple(tables),
@@ -379,3 +384,8 @@ def _samples(connection: sqlite3.Connection) -> tuple[Mapping[str, Any], ...]:
         " (SELECT MIN(position) FROM example AS other WHERE other.kind = one.kind) ORDER BY kind"
     )
     return tuple(parsed_row(row) for (row,) in rows)
+
+
+def _spoken(connection: sqlite3.Connection) -> str:
+    rows = map(parsed_row, (row for (row,) in connection.execute("SELECT row FROM example WHERE position < 300")))
+    return language_of(f"{row['instruction']}\n{row['output']}" for row in rows)

@@ -8,6 +8,7 @@
     ngrams            which texts share a run of words with a text
     personal_data     addresses, numbers and keys that may point to a person
     phone_numbers     telephone numbers, as they are written in many countries
+    common_words      in which language many texts together are
     language          in which language a text is
     refusals          outputs that decline to answer
     refusal_phrases   how models begin to decline, as patterns

@@ -34,7 +34,7 @@ from ensemble_instruct.runs.pipeline import run_steps
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.replay import cost_of, require_same_way
 from ensemble_instruct.runs.selecting import SELECTING_ANEW
-from ensemble_instruct.steps.plans import KindPlan, prepare
+from ensemble_instruct.steps.plans import KindPlan, foreign_examples, prepare
 from ensemble_instruct.store.reading import read_meta
 from ensemble_instruct.store.settings import noted_strategy, renamed_settings, with_strategy_of_run
 from ensemble_instruct.store.store import Store, opened_store
@@ -92,6 +92,8 @@ async def start_or_resume(
                     config = config.model_copy(update={"prompts": folder / PROMPTS})
                 for name in dict.fromkeys((config.roles.instructions, config.roles.instances)):
                     await settle_form(models[name], store)
+                for note in foreign_examples(plans) if is_new else ():
+                    log.warning("%s", note)
                 began = "started" if is_new else "resumed"
                 log.info("run %s", began, extra={"folder": str(folder), "version": __version__})
                 return await _finished(await run_steps(config, plans, models, store, monitor), store, folder)

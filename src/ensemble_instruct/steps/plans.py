@@ -20,6 +20,7 @@ from ensemble_instruct.novelty.pool import NoveltyPool, tokens_of
 from ensemble_instruct.prompts.folder import LABELS, load_prompts
 from ensemble_instruct.prompts.forms import form_of
 from ensemble_instruct.prompts.labels import Labels
+from ensemble_instruct.quality.common_words import language_of
 from ensemble_instruct.quality.filters import Filters, require_quality
 from ensemble_instruct.records import KINDS, Demonstration, Kind, Profile
 from ensemble_instruct.replies.worked_tasks.labels import Name
@@ -76,6 +77,20 @@ def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPla
                 labels,
             )
     return plans
+
+
+def foreign_examples(plans: Mapping[Kind, KindPlan]) -> list[str]:
+    """What to say where the worked examples of step 2 are in another language than the seed tasks, a line each."""
+    notes = []
+    for kind, plan in plans.items():
+        shown = (f"{each.instruction}\n{each.input}\n{each.output}" for each in plan.instances.demonstrations)
+        theirs, ours = language_of(shown), language_of(plan.instructions.seeds)
+        if ours and theirs and ours != theirs and plan.instructions.profile == "default":
+            notes.append(
+                f"the worked examples of step 2 for {kind} are in another language ({theirs}) than the seed tasks "
+                f"({ours}); give some in that one with instances.demonstrations.{kind}"
+            )
+    return notes
 
 
 def known_texts(paths: Sequence[Path], profile: Profile, threshold: float) -> NoveltyPool | None:

@@ -209,9 +209,12 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
 def _print_estimate(config: Config) -> None:
     """The licences, then the requests that a run needs; raises `ConfigError` for a licence that is not admitted."""
     from ensemble_instruct.runs.estimate import ASSUMPTIONS, estimate
+    from ensemble_instruct.steps.plans import foreign_examples, prepare
     from ensemble_instruct.store.costs import sum_of_costs
 
     estimates = estimate(config)
+    for note in foreign_examples(prepare(config)):
+        click.echo(f"warning: {note}", err=True)
     _print_licences(config)
     click.echo(f"{'step':<13}{'kind':<14}{'model':<24}{'requests':>9}{'tokens in':>12}{'tokens out':>12}{'USD':>9}")
     for row in estimates:
