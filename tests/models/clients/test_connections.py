@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import (
@@ -22,6 +23,7 @@ from ensemble_instruct.errors import (
 )
 from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.clients.openai.proxies import is_exempt
+from ensemble_instruct.models.clients.openai.redirects import redirected
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.support.servers.proxy import proxying
 from tests.support.servers.reply import Reply, said, serving
@@ -166,6 +168,27 @@ def test_a_redirect_to_another_server_is_named_and_nothing_goes_there(monkeypatc
     )
     assert "set models.a.base_url to it" in str(error)
     assert other.targets == []
+
+
+@pytest.mark.parametrize(("asked", "location", "target"), [
+    ("http://h/v1", "http://H:80/a?b", "http://h:80/a?b"), ("http://h:80/v1", "http://h/a", "http://h/a"),
+    ("https://h/v1/", "//h:443/a#b", "https://h:443/a"), ("http://h:8000/v1", "a", "http://h:8000/a"),
+    ("http://h/v1", "http://ann:x@h/a", "http://h/a"), ("http://h/v1", "https://h/a", None),
+    ("https://h/v1", "http://h/a", None), ("http://h/v1", "http://h:81/a", None), ("http://h/v1", "//h.org/a", None),
+    ("http://h/v1", "ftp://h/a", None), ("http://127.0.0.1/v1", "http://localhost/a", None),
+])  # fmt: skip
+def test_the_same_server_is_the_same_scheme_host_and_port(asked: str, location: str, target: str | None) -> None:
+    def to() -> str:
+        url = redirected(URL(asked), 307, {"Location": location}, "a", ())
+        assert (url.user, url.password, url.fragment) == (None, None, "")
+        return f"{url.scheme}://{url.host}:{url.port}{url.raw_path_qs}"
+
+    if target is None:
+        with pytest.raises(TransientError, match="another server"):
+            to()
+    else:
+        expected = URL(target)
+        assert to() == f"{expected.scheme}://{expected.host}:{expected.port}{expected.raw_path_qs}"
 
 
 @pytest.mark.parametrize(("location", "problem"), [

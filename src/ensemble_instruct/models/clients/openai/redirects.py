@@ -22,7 +22,7 @@ def redirected(url: URL, status: int, headers: Mapping[str, str], model: str, se
     location = headers.get("Location", "")
     try:
         target = url.join(URL(location)).with_user(None).with_fragment(None) if location else None
-        is_same = target is not None and target.origin() == url.origin()
+        is_same = target is not None and _server(target) == _server(url)
     except ValueError:
         target, is_same = None, False
     if target is None:
@@ -35,3 +35,9 @@ def redirected(url: URL, status: int, headers: Mapping[str, str], model: str, se
         f"if it is the right one, set models.{model}.base_url to it",
         cause="redirect",
     )
+
+
+def _server(url: URL) -> tuple[str, str | None, int | None]:
+    if url.host is None:
+        raise ValueError("no address of a server")
+    return url.scheme, url.host.rstrip("."), url.port
