@@ -80,6 +80,7 @@ def test_a_text_that_yaml_reads_as_another_thing_is_to_be_quoted(model: str, pro
         ("seed: 010", ":5: seed: 010 begins with a zero, as octal numbers do; write 10, or 8 for the octal number"),
         ("seed: -08", ":5: seed: -08 begins with a zero, as octal numbers do; write -8, or quote it"),
         ("seed: 007", ":5: seed: 007 begins with a zero, as octal numbers do; write 7, or quote it"),
+        ("seed: 0o17", ":5: seed: input should be a valid integer; 0o17 is read as a text: write 15"),
         ("seed: .inf", ":5: seed: .inf is read as inf, no finite number"),
         ("seed: 1e-1", ":5: seed: input should be a valid integer: write a whole number"),
         ("seed: 64.0", ":5: seed: input should be a valid integer: write 64"),

@@ -58,9 +58,9 @@ class ScriptedEngine(Engine):
                     break
 
 
-def config(unloads: Sequence[str], voters: str = "a, b", strategy: str = "balanced") -> str:
+def config(unloads: Sequence[str], voters: str = "a, b", strategy: str = "balanced", key: str = "unload: true") -> str:
     models = "".join(
-        f"  {name}: {{provider: ctranslate2, path: {name}, unload: {str(name in unloads).lower()}}}\n" for name in _SAYS
+        f"  {name}: {{provider: ctranslate2, path: {name}{f', {key}' if name in unloads else ''}}}\n" for name in _SAYS
     )
     return f"""
 instructions:
@@ -76,7 +76,7 @@ licenses: {{policy: any}}
 
 
 def made(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *unloads: str, voters: str = "a, b", strategy: str = "balanced"
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *unloads: str, **settings: str
 ) -> tuple[list[str], list[dict[str, Any]], Watch]:
     """What happened in a run, its examples, and what was told of it."""
     happened: list[str] = []
@@ -86,7 +86,7 @@ def made(
 
     monkeypatch.setattr("ensemble_instruct.models.clients.local.ctranslate2.CTranslate2Client", client)
     watch = Watch()
-    asyncio.run(start_or_resume(parse_config(config(unloads, voters, strategy), "test", folder), folder / "run", watch))
+    asyncio.run(start_or_resume(parse_config(config(unloads, **settings), "test", folder), folder / "run", watch))
     return happened, rows(folder / "run" / "examples.jsonl"), watch
 
 
@@ -103,6 +103,14 @@ def test_each_model_is_freed_before_the_next_is_loaded(tmp_path: Path, monkeypat
     assert Counter(apart) == Counter(together), "nothing is asked twice"
     assert seen_apart.kept == seen.kept
     assert seen_apart.dropped == seen.dropped
+
+
+def test_a_card_that_models_share_is_held_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together, examples, _ = made(tmp_path / "together", monkeypatch)
+    apart, same, _ = made(tmp_path / "apart", monkeypatch, "base", "a", "b", key="exclusive: card0")
+    assert same == examples
+    assert order(apart) == [f"{name} is {what}" for name in ("base", "a", "b") for what in ("loaded", "freed")]
+    assert Counter(apart) == Counter(together), "nothing is asked twice"
 
 
 def test_only_those_that_say_so_are_freed_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

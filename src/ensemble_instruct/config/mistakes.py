@@ -72,11 +72,17 @@ def _what_was_read(spelling: Spelling, problem: str) -> str:
     if problem.startswith("int") and read_as == "float":
         whole = float(text.replace("_", ""))
         return f": write {int(whole)}" if whole.is_integer() else ": write a whole number"
-    advice = ""
+    return f"; {shown} is read as {told(text, read_as)}{_advice(spelling, text, problem)}"
+
+
+def _advice(spelling: Spelling, text: str, problem: str) -> str:
+    """What to write instead of a value that is no number, or neither true nor false."""
     if problem == "bool_type":
-        advice = ": write true or false"
-    elif read_as == "str" and spelling.is_quoted and re.fullmatch(r"[-+\d._eE]+", text):
-        advice = ": leave the quotes out"
-    elif read_as == "str" and re.fullmatch(r"-?\d+,\d+", text):
-        advice = f": write {text.replace(',', '.')}, with a point"
-    return f"; {shown} is read as {told(text, read_as)}{advice}"
+        return ": write true or false"
+    if spelling.read_as != "str":
+        return ""
+    if spelling.is_quoted and re.fullmatch(r"[-+\d._eE]+", text):
+        return ": leave the quotes out"
+    if problem.startswith("int") and re.fullmatch(r"0[oO][0-7]+", text):
+        return f": write {int(text, 8)}"
+    return f": write {text.replace(',', '.')}, with a point" if re.fullmatch(r"-?\d+,\d+", text) else ""
