@@ -118,6 +118,31 @@ def test_a_prompt_that_was_cut_is_said_once(tmp_path: Path, name: str) -> None:
     assert "num_ctx" in found[0]
 
 
+def cut_at(limit: int) -> Answering:
+    """A server of a tokenizer that makes many tokens of a word."""
+    return lambda body, _: said("x", usage={"prompt_tokens": min(limit, len(prompt_of(body)) // 3)})
+
+
+def test_a_count_that_stands_still_shows_a_limit(tmp_path: Path) -> None:
+    """Each alone could have so many tokens, but not all of them."""
+    prompts = [LONG["German"][:size] for size in (3_000, 3_300, 4_200, 100)]
+    assert all(fewest_tokens(prompt) < 800 for prompt in prompts)
+    found = notes(tmp_path, cut_at(800), prompts)
+    assert len(found) == 1
+    assert "800 tokens of each of 3" in found[0]
+
+
+@pytest.mark.parametrize("constant", [300, 1000])
+def test_a_count_that_is_the_same_for_short_prompts_shows_none(tmp_path: Path, constant: int) -> None:
+    prompts = ["Why?", *(LONG["German"][:size] for size in (3_000, 3_300, 4_200))]
+    assert notes(tmp_path, lambda *_: said("x", usage={"prompt_tokens": constant}), prompts) == []
+
+
+def test_prompts_of_equal_length_may_have_the_same_count(tmp_path: Path) -> None:
+    prompts = [LONG["German"][:4_000] + mark for mark in "abcdef"]
+    assert notes(tmp_path, lambda body, _: said("x", usage={"prompt_tokens": 1300}), prompts) == []
+
+
 def counts(text: str, size: int) -> int:
     """Tokens, where words of up to `size` letters and rows of one sign are one each: fewer than a tokenizer makes."""
     return 8 + sum(1 for _ in re.finditer(rf"\s?\w{{1,{size}}}|([^\w])\1*", text))

@@ -27,6 +27,14 @@ _FEWEST_WORDS = 100
 """A shorter prompt is cut by no server."""
 _FEWEST_TOKENS = 64
 """A count below this is no limit of any server: such a one does not count, and says any number."""
+_STUCK = 3
+"""Prompts of unlike lengths with one and the same count, the highest of all, that show a limit."""
+_FEWEST_STUCK = 256
+"""Tokens of such a limit at least."""
+_UNLIKE = 1.3
+"""How many times as long as the shortest of them the longest one is."""
+_BYTES_A_TOKEN = 2
+"""Of a prompt that was cut there are more for each token of the limit."""
 _MOST_NAMES = 16
 """Names of models that are kept of one model: a router may have many."""
 
@@ -44,6 +52,8 @@ class ServerNotes:
         self._said: list[str] = kept.get("said", [])
         self._names: list[str] = kept.get("names", [])
         self._most_tokens = 0
+        self._sizes: list[int] = []
+        """Bytes of the prompts that have that count."""
         self._is_cut = bool(kept.get("is_cut"))
         self._seen: dict[str, int] = {}
 
@@ -69,14 +79,27 @@ class ServerNotes:
             self._look_for_cut(server, request.text, response.prompt_tokens + (response.cached_tokens or 0))
 
     def _look_for_cut(self, server: str, text: str, tokens: int) -> None:
+        shown = ""
         if _FEWEST_TOKENS <= tokens < len(text) / 2 and tokens < (fewest := fewest_tokens(text)) > self._most_tokens:
+            shown = f"it read {tokens:,} tokens of one that has {int(fewest):,} at least"
+        if tokens > self._most_tokens:
+            self._most_tokens, self._sizes = tokens, []
+        if tokens == self._most_tokens and len(self._sizes) < _STUCK:
+            self._sizes = sorted((*self._sizes, len(text.encode("utf-8", "replace"))))
+            if self._is_stuck(tokens):
+                shown = f"it read {tokens:,} tokens of each of {_STUCK} that are not equally long"
+        if shown:
             self._is_cut = True
             self._say(
                 server,
-                f"{server} cuts prompts, by its own count: it read {tokens:,} tokens of one that has {int(fewest):,} "
-                f"at least; give it a longer context (Ollama: num_ctx), or ask for fewer demonstrations",
+                f"{server} cuts prompts, by its own count: {shown}; give it a longer context (Ollama: num_ctx), or ask "
+                f"for fewer demonstrations",
             )
-        self._most_tokens = max(self._most_tokens, tokens)
+
+    def _is_stuck(self, tokens: int) -> bool:
+        """Whether the highest count is that of prompts which cannot all have it."""
+        is_limit = tokens >= _FEWEST_STUCK and self._sizes[0] >= _BYTES_A_TOKEN * tokens
+        return len(self._sizes) == _STUCK and is_limit and self._sizes[-1] >= _UNLIKE * self._sizes[0]
 
     def _say(self, server: str, note: str) -> None:
         if note not in self._said:

@@ -230,23 +230,54 @@ def test_a_wrong_address_is_named_with_what_to_change(below: str, status: int, t
     assert ("without /chat/completions" in str(found)) == ("chat" in below)
 
 
-def test_an_address_without_its_version_is_told_the_one_that_is_there() -> None:
-    async def ask() -> BaseException | None:
+@pytest.mark.parametrize("below", ["", "/api"])
+def test_an_address_beside_the_interface_is_told_the_one_that_is_there(below: str) -> None:
+    async def ask() -> tuple[str, str]:
         async def handle(request: web.BaseRequest) -> web.Response:
             return web.json_response({"data": []}) if request.path == "/v1/models" else nowhere()
 
         server = web.Server(handle)
         listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        client = OpenAIClient("a", ModelSection(base_url=url, model="m", endpoint="chat"), None)
+        client = OpenAIClient("a", ModelSection(base_url=url + below, model="m", endpoint="chat"), None)
         found = (await asyncio.gather(client.answer(REQUEST), return_exceptions=True))[0]
         await client.close()
         listener.close()
         await server.shutdown(0)
-        assert f"set models.a.base_url: {url}/v1" in str(found)
-        return found if isinstance(found, BaseException) else None
+        assert isinstance(found, ModelError)
+        return url, str(found)
 
-    assert isinstance(asyncio.run(ask()), ModelError)
+    url, message = asyncio.run(ask())
+    assert message.endswith(f"set models.a.base_url: {url}/v1")
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (400, "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"),
+        (400, "Client sent an HTTP request to an HTTPS server."),
+        (403, "<!DOCTYPE html><html><title>Attention Required!</title></html>"),
+    ],
+)
+def test_what_a_web_server_before_it_says_ends_the_run(status: int, text: str) -> None:
+    found = outcome(lambda *_: web.Response(status=status, text=text))
+    assert type(found) is ModelError
+    assert "check models.a.base_url" in str(found)
+
+
+def test_a_key_that_may_not_list_models_may_ask_one() -> None:
+    models = web.json_response({"error": {"message": "Missing scopes: api.model.read"}}, status=403)
+
+    async def ask() -> Response:
+        client = OpenAIClient("a", ModelSection(base_url=served.base_url, model="m", endpoint="chat"), "sk-few-rights")
+        try:
+            await client.open()
+            return await client.answer(REQUEST)
+        finally:
+            await client.close()
+
+    with serving(lambda *_: chat("Paris.", "stop"), models) as served:
+        assert asyncio.run(ask()).text == "Paris."
 
 
 def test_a_server_without_this_endpoint_is_told_apart_from_a_wrong_address() -> None:
@@ -314,3 +345,10 @@ def test_the_call_of_a_tool_is_an_outcome_without_text() -> None:
     found = outcome(lambda *_: chat(None, "tool_calls", usage={"completion_tokens": 40}))
     assert isinstance(found, Response)
     assert (found.text, found.finish_reason) == ("", "tool_calls")
+
+
+def test_a_thought_that_is_not_shown_and_ends_in_nothing_is_an_outcome() -> None:
+    usage = {"completion_tokens": 64, "completion_tokens_details": {"reasoning_tokens": 63}}
+    found = outcome(lambda *_: chat("", "stop", usage=usage))
+    assert isinstance(found, Response)
+    assert (found.text, found.reasoning_tokens) == ("", 63)

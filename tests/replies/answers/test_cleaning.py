@@ -240,3 +240,24 @@ def test_nothing_but_parts_of_the_text_goes_and_a_clean_answer_stays_as_it_is(an
     assert cleaned.text in answer
     assert cleaned.text.strip() or not answer.strip()
     assert clean_answer(cleaned.text, task) == (cleaned.text, ())
+
+
+@pytest.mark.parametrize("tag", ["answer", "output", "response", "final_answer", "Answer"])
+def test_a_tag_around_all_of_an_answer_goes(tag: str) -> None:
+    shut = f"</{tag}>"
+    assert clean_answer(f"<{tag}>\nParis.\n{shut}", TASK) == ("Paris.", (f"<{tag}>", shut))
+
+
+@pytest.mark.parametrize(
+    ("answer", "task"),
+    [
+        ("<answer>Paris.</answer>", "What is the capital of France? Put your answer between <answer> tags."),
+        ("<response><code>7</code></response>", "Write an XML document with the number seven in it."),
+        ("<answer>Paris.</answer> <answer>Lyon.</answer>", TASK),
+        ("<answer>Paris.", TASK),
+        ("<p>Paris.</p>", TASK),
+        ("<answer></answer>", TASK),
+    ],
+)
+def test_a_tag_stays_where_the_task_is_about_tags_or_it_is_another_thing(answer: str, task: str) -> None:
+    assert clean_answer(answer, task).text == answer

@@ -1,7 +1,7 @@
 """What of a chat model's answer is not the answer: a label, a "Sure! Here it is:", an offer of more help, a fence.
 
     framing               what the model says before and after the answer
-    wrapping              a label or a fence around it
+    wrapping              a label, a fence or a tag around it
     small_talk            paragraphs that only announce or offer something
     small_talk_phrases    how models say so, by language
     asked_for             what the task asks for, which stays
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ensemble_instruct.replies.answers.cut import Cut
 from ensemble_instruct.replies.answers.framing import without_closing, without_opening
-from ensemble_instruct.replies.answers.wrapping import without_fence, without_label
+from ensemble_instruct.replies.answers.wrapping import without_fence, without_label, without_tag
 
 _MOST_PARTS = 12
 """Parts that are taken away of one answer at most."""
@@ -58,3 +58,4 @@ def _cuts(text: str, task: str, *, is_framed: bool) -> Iterator[Cut | None]:
     yield without_closing(text, task, is_framed=is_framed)
     yield without_label(text, task)
     yield without_fence(text, task)
+    yield without_tag(text, task)

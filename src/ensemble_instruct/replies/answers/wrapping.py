@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - letters of other scripts
-"""What a chat model puts around an answer, a label before it or a fence of Markdown, taken away."""
+"""What a chat model puts around an answer, a label before it, a fence of Markdown or a tag, taken away."""
 
 from __future__ import annotations
 
@@ -42,6 +42,12 @@ _FENCED = re.compile(
     r" {0,3}(?P<mark>`{3,}|~{3,})[ \t]*\r?\n(?P<inside>.*\n) {0,3}(?P<shut>`{3,}|~{3,})[ \t]*", re.DOTALL
 )
 _FENCED_LINE = re.compile(r"(?P<mark>`{3,})[ \t]*(?P<inside>[^`\n]+?)[ \t]*(?P<shut>`{3,})")
+_TAGGED = re.compile(
+    r"(?P<open><(?P<tag>(?:final_?)?answer|output|response|reply)>)(?P<inside>.*)(?P<shut></(?P=tag)>)",
+    re.DOTALL | re.IGNORECASE,
+)
+_OF_TAGS = re.compile(r"\b(?:xml|x?html|tags?|markup)\b|<", re.IGNORECASE)
+"""What a task has in which a tag may be asked for."""
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:def \w+\(|class \w+[(:{]|import \w+|from \w[\w.]* import |\#include|function \w*\(|public |private |"
     r"(?:const|let|var) \w+ =|select .{1,200} from |<[a-z!/][^>\n]{0,200}>|\$ \w|(?:if|for|while) \(|[{\[]\r?$)|"
@@ -84,6 +90,14 @@ def without_fence(text: str, task: str) -> Cut | None:
     if asks_for_code(task) or _CODE_LINE.search(inside) or ("\n" not in inside and asks_for_code(inside)):
         return None
     return Cut(trimmed(inside), (fence["mark"],), (fence["shut"],))
+
+
+def without_tag(text: str, task: str) -> Cut | None:
+    """Without `<answer>` and `</answer>` around the whole text, unless the task is about tags."""
+    tagged = _TAGGED.fullmatch(text)
+    if tagged is None or _OF_TAGS.search(task) or tagged["open"].lower() in tagged["inside"].lower():
+        return None
+    return Cut(trimmed(tagged["inside"]), (tagged["open"],), (tagged["shut"],))
 
 
 def _is_label(label: re.Match[str]) -> bool:

@@ -70,7 +70,8 @@ class OpenAIClient(Client):
     async def open(self) -> None:
         """Ask for the list of models: an answer of any kind shows that the server is there.
 
-        Raises `ServerUnreachableError` when no connection can be made, `AuthenticationError` on 401 and 403.
+        Raises `ServerUnreachableError` when no connection can be made, `AuthenticationError` on 401. With
+        403 the key may not list models, and ask one all the same.
         """
         try:
             status = await self._connections.status_of("models")
@@ -78,7 +79,7 @@ class OpenAIClient(Client):
             if error.server_down:
                 raise ServerUnreachableError(f"model {self._name}: {error}") from error
             return  # something answers there: whether it serves the model, the first request will tell
-        if status in (401, 403):
+        if status == 401:
             raise self._authentication(status)
 
     async def close(self) -> None:
@@ -166,7 +167,8 @@ class OpenAIClient(Client):
             raise TransientError(f"{len(content['choices'])} texts came where one was asked for", cause="malformed")
         # over chat, a limit that came before any text cut a thought off that the server does not show
         is_final = ending == "call" or (is_chat and ending == "length")
-        if not any(parts) and not is_final and (length or 0) > _end_tokens(request.sampling):
+        shown = (length or 0) - (usage.reasoning_tokens or 0)
+        if not any(parts) and not is_final and shown > _end_tokens(request.sampling):
             raise TransientError(f"the text is empty, though {length} tokens were made", cause="empty")
         kept, is_cut = _before_stop(parts.text, request.sampling)
         reason = "stop" if is_cut else reason_of(choice.get("finish_reason"))

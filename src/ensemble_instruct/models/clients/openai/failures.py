@@ -101,6 +101,9 @@ _NO_PATH = re.compile(
 )
 """How they say that there is nothing at the address."""
 
+_NO_TLS = re.compile(r"http request.{0,40}https (server|port)", re.IGNORECASE)
+"""How they say that the address must begin with https."""
+
 
 def meaning_of(status: int, said: ServerMessage, *, may_wait: bool = False) -> Meaning:
     """What an error means; `may_wait`: the server says how long to wait."""
@@ -146,6 +149,8 @@ def _of_the_config(status: int, said: ServerMessage) -> Meaning:
     names_model = any(map(_NO_MODEL_CODES.search, said.codes)) or _NO_MODEL.search(said.text) is not None
     if status in (400, 403) and names_model:
         return "no_model"
+    if said.is_page and status == 403:  # of a firewall before it
+        return "other"
     if status == 403 or (status == 400 and _WRONG_KEY.search(said.text)):
         return "key"
     if status in (404, 405, 410):
@@ -153,6 +158,8 @@ def _of_the_config(status: int, said: ServerMessage) -> Meaning:
         return "no_path" if is_path else "no_model"
     if _NO_PATH.search(said.text):
         return "no_path"
+    if status == 400 and _NO_TLS.search(said.text):
+        return "other"
     return "bad_request" if status in (400, 409, 413, 422) else "other"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from yarl import URL
+
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ModelError
 
@@ -32,9 +34,12 @@ async def no_path(
             f"{wrong}, though {url}/models is there; set models.{name}.endpoint: {other}, or check models.{name}.model "
             f"and models.{name}.base_url"
         )
-    for before in _BEFORE:
+    # the address may name another interface of the same server, such as Ollama's own
+    beside = [f"../{before}" for before in _BEFORE] if len(URL(url).parts) == 2 else []
+    for before in (*_BEFORE, *beside):
         if await _speaks(f"{before}/models", status_of):
-            return ModelError(f"{wrong}; {url}/{before}/models is there: set models.{name}.base_url: {url}/{before}")
+            found = URL(f"{url}/{before}")
+            return ModelError(f"{wrong}; {found}/models is there: set models.{name}.base_url: {found}")
     return ModelError(
         f"{wrong}; check models.{name}.base_url: it is the address before /{path}, and mostly ends in /v1"
     )
