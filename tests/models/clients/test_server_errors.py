@@ -22,10 +22,9 @@ from ensemble_instruct.errors import (
 from ensemble_instruct.models.clients.openai.client import OpenAIClient
 from ensemble_instruct.models.clients.openai.failures import meaning_of
 from ensemble_instruct.models.clients.openai.messages import Hidden, message_of
-from ensemble_instruct.records import Request, Response, Sampling
-from tests.support.servers.reply import Answering, Reply, serving
-
-REQUEST = Request(prompt="Why?", sampling=Sampling(max_tokens=64), step="outputs", kind="output_only")
+from ensemble_instruct.records import Response
+from tests.support.one_request import REQUEST, outcome
+from tests.support.servers.reply import serving
 
 
 @dataclass(frozen=True)
@@ -163,24 +162,6 @@ def meaning(told: Told) -> str:
 )  # fmt: skip
 def test_each_servers_own_words_are_understood(expected: str, told: Told) -> None:
     assert meaning(told) == expected
-
-
-def outcome(
-    answering: Answering, *, models: Reply = None, below: str = "/v1", key: str | None = None, **settings: Any
-) -> Response | BaseException:
-    """What a client says to one request; `below` is the end of its address."""
-
-    async def ask() -> Response | BaseException:
-        with serving(answering, models) as served:
-            url = served.base_url.removesuffix("/v1") + below
-            section = ModelSection(base_url=url, model="m", **{"endpoint": "chat", **settings})
-            client = OpenAIClient("a", section, key)
-            try:
-                return (await asyncio.gather(client.answer(REQUEST), return_exceptions=True))[0]
-            finally:
-                await client.close()
-
-    return asyncio.run(ask())
 
 
 def answer_of(told: Told) -> web.Response:

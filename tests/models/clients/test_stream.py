@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ensemble_instruct.errors import RequestRefusedError, TransientError
 from ensemble_instruct.models.clients.openai.stream import completion_in
 from ensemble_instruct.records import Response
-from tests.models.clients.test_server_errors import outcome
+from tests.support.one_request import outcome
 from tests.support.servers.hostile_replies import outcomes
 from tests.support.servers.raw import CHUNKED, chunk, head, says, stalls
 from tests.support.servers.reply import Reply, refused
