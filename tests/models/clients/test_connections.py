@@ -130,7 +130,8 @@ def test_a_variable_without_a_value_to_send_is_one_line(
 
 
 @pytest.mark.parametrize("form", [
-    SECRET, "Zq81%2FxVt5%2BRbPw7%26LmN2", "Zq81/xVt5%2BRbPw7%26LmN2", "Zq81/xVt5+RbPw7&amp;LmN2",
+    SECRET, SECRET.upper(), "Zq81%2FxVt5%2BRbPw7%26LmN2",
+    "Zq81%2fxVt5%2bRbPw7%26LmN2", "Zq81/xVt5%2BRbPw7%26LmN2", "Zq81/xVt5+RbPw7&amp;LmN2",
     "Zq81\\/xVt5+RbPw7\\u0026LmN2",
 ])  # fmt: skip
 def test_an_error_that_repeats_a_value_does_not_give_it_away(monkeypatch: pytest.MonkeyPatch, form: str) -> None:

@@ -330,6 +330,12 @@ def test_a_redirect_does_not_carry_the_key_elsewhere(when: str) -> None:
     assert elsewhere.paths == []
 
 
+def test_what_was_redirected_to_another_server_is_tried_again(tmp_path: Path) -> None:
+    away = {"Location": "http://127.0.0.1:9/v1/completions"}
+    with serving(lambda _, tries: said("here") if tries > 1 else web.Response(status=302, headers=away)) as served:
+        assert _through_model(served, tmp_path, ["p"]) == (["here"], Counter(redirect=1))
+
+
 def _through_model(served: Served, folder: Path, prompts: Sequence[str]) -> tuple[list[str], Counter[str]]:
     """Texts of a model with its retries, all asked at once, and its retries by cause."""
 

@@ -255,8 +255,8 @@ class OpenAIClient(Client):
             return None
 
     def _authentication(self, status: int, words: str = "") -> AuthenticationError:
-        is_key_elsewhere = bool(self._connections.secrets) and not self._key
-        what = "does not accept the key" if self._connections.secrets else "asks for a key"
+        is_key_elsewhere = self._connections.has_key and not self._key
+        what = "does not accept the key" if self._connections.has_key else "asks for a key"
         variable = self._section.api_key_env or "OPENAI_API_KEY"
         remedy = (
             f"check the variables that models.{self._name}.headers and query name"

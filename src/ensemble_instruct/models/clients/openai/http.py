@@ -101,6 +101,8 @@ class Connections:
         self._model, self._base_url, self._access = model, section.base_urls[0], access
         self._timeout = min(section.timeout, section.give_up_after)
         self._limits = aiohttp.ClientTimeout(total=self._timeout, sock_connect=_CONNECT_TIMEOUT)
+        self.has_key = bool(access.secrets)
+        """Whether a key goes with each request, in whatever header."""
         self._proxy = proxy_for(URL(self._base_url))
         self._tls = trusting(section.ca_file, f"models.{model}.ca_file")
         self.secrets = (*access.secrets, *(self._proxy.secrets if self._proxy else ()))
