@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import signal
@@ -96,7 +97,7 @@ def preview(
             problem = error
         seen = read_preview(config, folder)
     if as_json:
-        click.echo(json.dumps(asdict(seen), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(asdict(seen), indent=2))
     else:
         _show(seen, config, out)
     if problem is not None:
@@ -134,6 +135,8 @@ def _show(seen: Preview, config: Config, out: Path | None) -> None:
 
     is_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if is_terminal else _WIDTH
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # where it can show ASCII alone
     console = Console(file=sys.stdout, width=max(40, width), highlight=False, emoji=False, legacy_windows=False)
     for line in _lines(seen, config):
         for part in _barred(line, console, is_terminal) if isinstance(line, Line) else [line]:
@@ -159,7 +162,8 @@ def _lines(seen: Preview, config: Config) -> Iterator[Text | Line]:
         yield Text()
         for number, call in enumerate(kind.lists, start=1):
             yield from _head(f"Step 1, request {number}: {call.who} writes tasks", call)
-            yield from _asked(call.asked, is_first=number == 1)
+            same = _block("asked", ["(as above, with other tasks shown)"], style="dim")
+            yield from _asked(call.asked, is_first=True) if number == 1 else same
             yield from _came(call)
             yield from _block("read", _tasks_read(call.read))
             yield Text()
