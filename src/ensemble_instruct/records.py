@@ -6,6 +6,7 @@ the timing or the place in a file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal, NamedTuple
@@ -28,7 +29,15 @@ Basis = Literal["text", "answer", "result"]
 """What the agreement of a row was measured on: whole texts, short answers, or the results that long answers end in."""
 Step = Literal["instructions", "instances", "parse", "outputs", "ensemble"]
 """A step of the method."""
+OwnForm = Literal["instructions", "instances"]
+"""What a user's own tasks are, with which a run begins: at step 2, or at step 4."""
 
+FIRST_STEP: Mapping[OwnForm, Step] = {"instructions": "instructions", "instances": "parse"}
+"""The step whose records the user's own tasks take the place of."""
+STEPS_BEFORE: Mapping[OwnForm | None, tuple[Step, ...]] = {
+    None: (), "instructions": (), "instances": ("instructions", "instances")
+}  # fmt: skip
+"""The steps that such a run has no records of."""
 KINDS: tuple[Kind, ...] = ("input_output", "output_only")
 """In the order that files and tables have everywhere."""
 STEPS: tuple[Step, ...] = ("instructions", "instances", "parse", "outputs", "ensemble")
@@ -244,12 +253,15 @@ class Instance:
     instruction: str
     input: str
     output: str
+    """Empty in a task of the user's own that has none: then the voters alone vote."""
     completion_id: str = ""
     request_key: str = ""
     follow_on: int = 0
     """0: the task that was asked for; n: the n-th further task stated in the same completion."""
     run: str = ""
     """The run that it comes from, where several were merged."""
+    reference: str = ""
+    """What a good output is, where the user's own tasks say it; no model sees it."""
 
     @property
     def id(self) -> str:

@@ -21,7 +21,10 @@ READERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "parse --instances": (COMPLETION, "parse --instances FILE --to out.jsonl"),
     "parse --seed-tasks": (SEED, "parse --instances completions.jsonl --seed-tasks FILE --to out.jsonl"),
-    "outputs --instances": (TASK, "outputs config.yaml --model a --instances FILE --to out.jsonl"),
+    "outputs --instances": (
+        dict(reversed(TASK.items())),
+        "outputs config.yaml --model a --instances FILE --to out.jsonl",
+    ),
     "ensemble --instances": (TASK, "ensemble --instances FILE --outputs good.jsonl --to out.jsonl"),
     "ensemble --outputs": (TASK, "ensemble --instances good.jsonl --outputs FILE --to out.jsonl"),
     "run seed_tasks": (SEED, "run config.yaml --out run --set seed_tasks=FILE"),

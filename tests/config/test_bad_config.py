@@ -88,7 +88,7 @@ def refused(folder: Path, text: str | bytes | None) -> str:
         ("outputs: [a, b]", "outputs: [a, b, a]", ":15: roles.outputs: voter 'a' is named twice"),
         ("outputs: [a, b]", "outputs: []", ":15: roles.outputs: "),
         ("outputs: [a, b]", "outputs: a", ":15: roles.outputs: input should be a valid list"),
-        ("  instances: base\n", "", ":12: roles.instances: field required"),
+        ("  instances: base\n", "", ":12: roles.instances: is missing; name a model"),
         ("strategy: consensus", "strategy: best", ":17: ensemble.strategy: input should be 'vouched', "),
         ("strategy: consensus", "{keep: 0.5, min_agreement: 0.5}", ":16: ensemble: give either 'min_a"),
         ("strategy: consensus", "keep: 60", ":17: ensemble.keep: input should be less than or equal to 1"),

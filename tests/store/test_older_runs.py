@@ -117,7 +117,13 @@ def over_chat(run: Path, model: str) -> None:
 def contents(run: Path) -> list[Any]:
     """All that a run says of itself, and its files beside the database."""
     whole = ("meta", "instruction", "instance", "example", "rejected")
-    columns = {**dict.fromkeys(whole, "*"), "request": "key, text, failure", "candidate": "instance, voter, text"}
+    instance = "kind, position, id, instruction, input, output, follow_on, completion, request"
+    columns = {
+        **dict.fromkeys(whole, "*"),
+        "instance": instance,
+        "request": "key, text, failure",
+        "candidate": "instance, voter, text",
+    }
     files = {path.name: path.read_bytes() for path in run.iterdir() if not path.name.startswith("run.db")}
     return [files, *(stored(run, f"SELECT {names} FROM {table}") for table, names in columns.items())]
 

@@ -237,18 +237,22 @@ Comparers = Mapping[Utility, Comparer]
 
 
 def outputs_of(row: Answered) -> tuple[str, ...]:
-    """The outputs of an instance, its own first."""
-    return (row.instance.output, *(candidate.text for candidate in row.candidates))
+    """The outputs of an instance, its own first, if it has one."""
+    own, others = row.instance.output, (candidate.text for candidate in row.candidates)
+    return (own, *others) if own else tuple(others)
 
 
 def voter_names(row: Answered) -> tuple[str, ...]:
     """Who gave each output."""
-    return (INSTANCE_VOTER, *(candidate.voter for candidate in row.candidates))
+    others = (candidate.voter for candidate in row.candidates)
+    return (INSTANCE_VOTER, *others) if row.instance.output else tuple(others)
 
 
 def voices_of(row: Answered) -> tuple[Candidate, ...]:
-    """The outputs of an instance with who gave them, its own first."""
+    """The outputs of an instance with who gave them, its own first, if it has one."""
     instance = row.instance
+    if not instance.output:
+        return row.candidates
     return (Candidate(instance.id, INSTANCE_VOTER, instance.output, request_key=instance.request_key), *row.candidates)
 
 

@@ -27,6 +27,10 @@ retry_option = click.option("--retry-failed", is_flag=True, help="Ask again what
 against_option = click.option(
     "--against", metavar="FILE", type=PATH, multiple=True, help="Dataset (JSON, Parquet) to differ from; repeat."
 )
+own_options = (
+    click.option("--instructions", metavar="FILE", type=PATH, help="Instructions of your own: begin at step 2."),
+    click.option("--instances", metavar="FILE", type=PATH, help="Tasks of your own: begin at step 4."),
+)
 ignore_edits_option = click.option(
     "--ignore-edits", is_flag=True, help="Go on from the run's database although examples.jsonl was edited."
 )
@@ -144,6 +148,13 @@ def note_missing(missing: str) -> None:
     """The last line of a command that made nothing, or nothing of a kind; `missing` is empty where it did."""
     if missing:
         click.echo(f"warning: {missing}", err=True)
+
+
+def beginning(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a command whose run may begin with tasks of the user's own."""
+    for option in reversed(own_options):
+        command = option(command)
+    return command
 
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:

@@ -32,5 +32,7 @@ class LicensesSection(Section):
     """SPDX id of your `seed_tasks`; the bundled ones and Self-Instruct's are known to be Apache-2.0."""
     demonstrations: str | None = None
     """SPDX id of your `instances.demonstrations`; the bundled ones are Apache-2.0."""
+    tasks: str | None = None
+    """SPDX id of the tasks of your own that a run begins with."""
     merged: list[MergedLicense] = Field(default_factory=list)
     """Further licences that hold for a merged run; written by `merge`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import LiteralString
 
@@ -26,7 +26,10 @@ from ensemble_instruct.records import (
     DEFAULT_STRATEGY_ELSE,
     FUSION_VOTER,
     INSTANCE_VOTER,
+    KINDS,
     OF_THREE,
+    Kind,
+    OwnForm,
     Profile,
     Sampling,
     Strategy,
@@ -37,9 +40,9 @@ from ensemble_instruct.records import (
 class Roles(Section):
     """Which model does which step; each is a name from `models`."""
 
-    instructions: str
+    instructions: str = ""
     """The model of step 1, which writes instructions: a base model over completions, or a chat model over chat."""
-    instances: str
+    instances: str = ""
     """The model of step 2, which writes instances, usually the same one as in step 1."""
     outputs: list[str] = Field(min_length=1, max_length=MOST_VOTERS)
     """The models of step 4, one to sixteen: the voters; the instance's own output votes too."""
@@ -61,6 +64,10 @@ class Config(Section):
 
     seed: int = 42
     """Decides which demonstrations a prompt shows, and the sampling seed of each request."""
+    tasks: OwnForm | None = None
+    """What the run begins with: null, it makes its own; `instructions` or `instances`: yours, which the option of that
+    name of `run` gives, and then `roles` needs no model for the steps before.
+    """
     profile: Profile = "default"
     """`default`, or `published`: the original program's rules to the byte."""
     seed_tasks: Path | None = Field(default=None, strict=False)
@@ -115,7 +122,7 @@ class Config(Section):
     @property
     def trust(self) -> dict[str, float]:
         """How much the user trusts each voter, for those whose model has another `weight` than 1."""
-        models = {voter.name: voter.model for voter in self.voters} | {INSTANCE_VOTER: self.roles.instances}
+        models = {voter.name: voter.model for voter in self.voters} | self._writer
         if self.roles.fusion is not None:
             models[FUSION_VOTER] = self.roles.fusion
         return {voter: self.models[model].weight for voter, model in models.items() if self.models[model].weight != 1}
@@ -134,6 +141,17 @@ class Config(Section):
     def used_models(self) -> tuple[str, ...]:
         """Names of the models that have a role, each once, generator first."""
         return tuple(dict.fromkeys(name for _, name in self._named()))
+
+    @property
+    def _writer(self) -> dict[str, str]:
+        """The model that gives an instance its own output, under the name by which that votes, if there is one."""
+        return {} if self.tasks == "instances" else {INSTANCE_VOTER: self.roles.instances}
+
+    def with_tasks(self, tasks: OwnForm, counts: Mapping[Kind, int]) -> Config:
+        """The same config for a run that begins with so many of the user's own tasks."""
+        target = self.instructions.target.model_copy(update={kind: counts.get(kind, 0) for kind in KINDS})
+        section = self.instructions.model_copy(update={"target": target})
+        return self.model_copy(update={"tasks": tasks, "instructions": section})
 
     @property
     def voters(self) -> tuple[Voter, ...]:
@@ -158,7 +176,7 @@ class Config(Section):
 
         A model that the config has under several names is one.
         """
-        written_by = {voter.name: voter.model for voter in self.voters} | {INSTANCE_VOTER: self.roles.instances}
+        written_by = {voter.name: voter.model for voter in self.voters} | self._writer
         if self.ensemble.fusion and self.roles.fusion is not None:
             written_by[FUSION_VOTER] = self.roles.fusion
         same = self.models[model].identity
@@ -167,6 +185,11 @@ class Config(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         for role, name in self._named(unused=True):
+            if not name:
+                raise PydanticCustomError(
+                    "role", "is missing; name a model, or begin with {what} of your own: run --{what} FILE",
+                    {"key": f"roles.{role}", "what": role},
+                )  # fmt: skip
             if name not in self.models:
                 near = difflib.get_close_matches(name, self.models, n=1, cutoff=0.0)[0]
                 raise PydanticCustomError(
@@ -255,8 +278,10 @@ class Config(Section):
 
     def _named(self, *, unused: bool = False) -> Iterator[tuple[str, str]]:
         """Roles and models, with `unused` also those that the settings of step 5 have no use for."""
-        yield "instructions", self.roles.instructions
-        yield "instances", self.roles.instances
+        if self.tasks is None:
+            yield "instructions", self.roles.instructions
+        if self.tasks != "instances":
+            yield "instances", self.roles.instances
         for name in self.roles.outputs:
             yield "outputs", name
         if (unused or self.ensemble.fusion) and self.roles.fusion is not None:

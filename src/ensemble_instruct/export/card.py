@@ -151,11 +151,7 @@ def _settings(facts: Facts) -> list[tuple[str, str]]:
     return [
         ("seed of the random choices", str(config.seed)),
         ("profile", config.profile),
-        ("seed tasks", "those of ensemble-instruct" if facts.has_bundled_seeds else "of its owner"),
-        ("demonstrations in a prompt of step 1", _per_kind(facts.kinds, config.instructions.demonstrations)),
-        ("of them machine-made, at most", str(config.instructions.machine_demonstrations)),
-        ("novelty threshold (ROUGE-L F1)", f"{config.instructions.novelty_threshold:g}"),
-        ("instructions wanted", _per_kind(facts.kinds, config.instructions.target)),
+        *_beginning(facts),
         ("voters", ", ".join(["instance", *config.voter_names])),
         ("strategy", config.strategy),
         ("utility", utilities),
@@ -163,6 +159,20 @@ def _settings(facts: Facts) -> list[tuple[str, str]]:
         *([("reward model", ensemble.reward_model.name)] if ensemble.reward_model else []),
         ("kept", _kept(facts)),
         *([("threshold", f"{ensemble.threshold:g}")] if config.strategy in OF_THREE else []),
+    ]
+
+
+def _beginning(facts: Facts) -> list[tuple[str, str]]:
+    """What the run began with: seed tasks and what step 1 made of them, or tasks of its owner."""
+    config = facts.config
+    if config.tasks is not None:
+        return [(f"{config.tasks} of its owner", _per_kind(facts.kinds, config.instructions.target))]
+    return [
+        ("seed tasks", "those of ensemble-instruct" if facts.has_bundled_seeds else "of its owner"),
+        ("demonstrations in a prompt of step 1", _per_kind(facts.kinds, config.instructions.demonstrations)),
+        ("of them machine-made, at most", str(config.instructions.machine_demonstrations)),
+        ("novelty threshold (ROUGE-L F1)", f"{config.instructions.novelty_threshold:g}"),
+        ("instructions wanted", _per_kind(facts.kinds, config.instructions.target)),
     ]
 
 

@@ -27,6 +27,7 @@ from ensemble_instruct.files.task_rows import read_task_rows
 from ensemble_instruct.store.reading import (
     drops_by_reason,
     drops_in_words,
+    has_reference,
     read_example_texts,
     read_meta,
     reading,
@@ -255,7 +256,10 @@ def _examples(
 ) -> _Examples:
     meta = read_meta(connection)
     rows = _rows_of_run(connection)
-    format_of_table = partial(table_format, is_merged="merged" in meta, reasoning=plan.reasoning)
+    is_merged, has_references = "merged" in meta, has_reference(connection)
+    format_of_table = partial(
+        table_format, is_merged=is_merged, has_references=has_references, reasoning=plan.reasoning
+    )
     none = partial(_none_in_run, folder, connection)
     add_thought = thoughts_of(connection) if plan.reasoning else None
     if meta.get("state") == "finished":

@@ -170,7 +170,7 @@ class Facts:
     @property
     def has_bundled_seeds(self) -> bool:
         """Whether the seed tasks are the bundled ones."""
-        return not is_users(self.config.seed_tasks) and self._has_one_set_of_seeds
+        return self.config.tasks is None and not is_users(self.config.seed_tasks) and self._has_one_set_of_seeds
 
     @property
     def _has_one_set_of_seeds(self) -> bool:
@@ -205,7 +205,8 @@ class Facts:
     def languages(self) -> tuple[str, ...]:
         """ISO codes: those that the language filter let pass, else that of the rows, or of known seed tasks."""
         seeds = self.config.seed_tasks
-        is_english = self._has_one_set_of_seeds and (seeds is None or not is_users(seeds) or are_known(seeds))
+        are_english = seeds is None or not is_users(seeds) or are_known(seeds)
+        is_english = self.config.tasks is None and self._has_one_set_of_seeds and are_english
         told = self.spoken or ("en" if is_english else "")
         return tuple(self.config.quality.languages or ([told] if told else []))
 

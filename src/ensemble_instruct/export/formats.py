@@ -146,9 +146,9 @@ def _with_tags(make: Callable[[JsonRow], JsonRow | None], example: JsonRow) -> J
     return make(rest | {"output": f"<think>\n{thought}\n</think>\n\n{example['output']}"})
 
 
-def _with_run(make: Callable[[JsonRow], JsonRow | None], example: JsonRow) -> JsonRow | None:
+def _with_text(column: str, make: Callable[[JsonRow], JsonRow | None], example: JsonRow) -> JsonRow | None:
     row = make(example)
-    return row and row | {"run": example.get("run", "")}
+    return row and row | {column: example.get(column, "")}
 
 
 def _with_origin(make: Callable[[JsonRow], JsonRow | None], example: JsonRow) -> JsonRow | None:
@@ -198,11 +198,17 @@ def plain_table_format(name: str, system: str | None = None) -> Format:
 
 
 def table_format(
-    name: str, system: str | None = None, *, is_merged: bool = False, reasoning: Reasoning | None = None
+    name: str,
+    system: str | None = None,
+    *,
+    is_merged: bool = False,
+    has_references: bool = False,
+    reasoning: Reasoning | None = None,
 ) -> Format:
     """The format of a table: what the trainer reads, then where the row comes from.
 
-    Of a run that several were merged into, the last column is the one that an example comes from.
+    Of a run that several were merged into, the last column is the one that an example comes from; of one whose tasks
+    have references, there is a column for these.
     """
     if name in _WHOLE:
         form = _thinking(name, _WHOLE[name], None if name == "candidates" else reasoning)
@@ -210,7 +216,10 @@ def table_format(
         form = file_format(name, system, reasoning)
         if name != "preference":
             form = Format(partial(_with_origin, form.row), {**form.columns, **_ORIGIN})
-    return Format(partial(_with_run, form.row), {**form.columns, "run": "text"}) if is_merged else form
+    for column, is_wanted in (("reference", has_references), ("run", is_merged)):
+        if is_wanted:
+            form = Format(partial(_with_text, column, form.row), {**form.columns, column: "text"})
+    return form
 
 
 def require_known(option: str, name: str, known: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.export.exporter import Choose
 from ensemble_instruct.files.jsonl import JsonRow
-from ensemble_instruct.records import Answered, Example
+from ensemble_instruct.records import INSTANCE_VOTER, Answered, Example
 from ensemble_instruct.steps.ensemble import decide_alone
 from ensemble_instruct.steps.plans import filters_of
 from ensemble_instruct.store.reading import read_answer
@@ -33,7 +33,8 @@ def choose_again(folder: Path, connection: sqlite3.Connection) -> Choose:
 
     def chosen(row: JsonRow) -> JsonRow | None:
         before = example_of(row)
-        answered = Answered(before.instance, before.candidates[1:])  # the first is the instance's own output
+        own = [voice for voice in before.candidates if voice.voter != INSTANCE_VOTER]
+        answered = Answered(before.instance, tuple(own))
         record = decide_alone(answered, selection, filters)
         return example_row(record) if isinstance(record, Example) else None
 

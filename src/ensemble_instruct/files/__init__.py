@@ -5,6 +5,7 @@
     jsonl           JSON Lines, read and written
     json_array      a JSON array of objects, read an object at a time
     conversations   chat rows as turns with their text
+    own_rows        rows that are tasks, with an answer or without, by whichever names
     task_rows       tasks with their answers, as the step commands and `export` write them
     atomic          a file that is written whole or not at all
     atomic_folder   a folder that is written whole or not at all

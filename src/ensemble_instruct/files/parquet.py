@@ -34,7 +34,7 @@ def require_pyarrow(path: Path) -> None:
 
 
 def parquet_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (number from 1, row) of an open file; a column that is null in a row is none of that row's.
+    """Yield (number from 1, row) of an open file.
 
     Raises `InputFileError` where it cannot be read, `UsageError` where the extra `parquet` is not installed.
     """
@@ -46,7 +46,7 @@ def parquet_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, dict[str, A
         for batch in pq.ParquetFile(file).iter_batches(_BATCH):
             for row in batch.to_pylist():
                 number += 1
-                yield number, {name: value for name, value in row.items() if value is not None}
+                yield number, row
 
 
 def holds_text(kind: Any) -> bool:

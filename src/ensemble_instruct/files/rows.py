@@ -7,7 +7,7 @@ a file twice.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -21,6 +21,10 @@ from ensemble_instruct.files.parquet import parquet_rows
 
 _ROWS_BETWEEN_LOOKS = 32
 """Rows after which it is looked again whether the file is as it was."""
+
+
+ReadAs = Callable[[JsonRow, str], JsonRow]
+"""What becomes of a row, which is at a place; raises `InputFileError` for one of which nothing can."""
 
 
 class NumberedRow(NamedTuple):
@@ -69,8 +73,16 @@ def rows_of(
 class CheckedRows:
     """The rows of an open file, all of them checked; each iteration reads them again, one iteration at a time."""
 
-    def __init__(self, path: Path, file: IO[bytes], required: Mapping[str, type], optional: Mapping[str, type]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: IO[bytes],
+        required: Mapping[str, type],
+        optional: Mapping[str, type],
+        read_as: ReadAs | None = None,
+    ) -> None:
         self._path, self._file, self._required, self._optional = path, file, required, optional
+        self._read_as = read_as
         self._checked = _state(file)
         self._count = sum(1 for _ in self)
 
@@ -84,7 +96,7 @@ class CheckedRows:
             for count, row in enumerate(rows, start=1):
                 if count % _ROWS_BETWEEN_LOOKS == 0 and _state(self._file) != self._checked:
                     break
-                yield row
+                yield row if self._read_as is None else row._replace(row=self._read_as(row.row, row.where))
         except InputFileError:
             if _state(self._file) == self._checked:
                 raise
@@ -96,15 +108,19 @@ class CheckedRows:
 
 @contextmanager
 def checked_rows(
-    path: Path, required: Mapping[str, type], optional: Mapping[str, type] | None = None
+    path: Path,
+    required: Mapping[str, type],
+    optional: Mapping[str, type] | None = None,
+    read_as: ReadAs | None = None,
 ) -> Iterator[CheckedRows]:
     """All rows of a file, checked as `read_rows` does before the block begins, and in it read again, one at a time.
 
-    `optional` fields may be missing, but have their type. Where another file takes the name in between, the one that
-    was checked is read; where the file itself is changed, the next row raises `InputFileError`.
+    `optional` fields may be missing, but have their type. `read_as` makes of each row what the block gets. Where
+    another file takes the name in between, the one that was checked is read; where the file itself is changed, the next
+    row raises `InputFileError`.
     """
     with opened(path) as file:
-        yield CheckedRows(path, file, required, optional or {})
+        yield CheckedRows(path, file, required, optional or {}, read_as)
 
 
 def _state(file: IO[bytes]) -> tuple[int, int]:

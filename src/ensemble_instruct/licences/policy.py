@@ -81,11 +81,12 @@ def _model_part(config: Config, name: str) -> Part:
 
 
 def _file_parts(config: Config) -> list[Part]:
-    kinds = [kind for kind in KINDS if config.instructions.target.of(kind)]
+    kinds = [kind for kind in KINDS if config.instructions.target.of(kind) and config.tasks != "instances"]
     demonstrations = [config.instances.demonstrations.of(kind) for kind in kinds]
-    section = config.licenses
+    section, has_seeds = config.licenses, config.tasks is None
     declarations = [
-        ("seed tasks", "licenses.seed_tasks", section.seed_tasks, is_users(config.seed_tasks)),
+        ("your tasks", "licenses.tasks", section.tasks, config.tasks is not None),
+        ("seed tasks", "licenses.seed_tasks", section.seed_tasks, has_seeds and is_users(config.seed_tasks)),
         ("demonstrations", "licenses.demonstrations", section.demonstrations, any(map(is_users, demonstrations))),
     ]
     parts = [
@@ -93,7 +94,7 @@ def _file_parts(config: Config) -> list[Part]:
         for title, key, declared, is_own in declarations
         if is_own
     ]
-    bundled = [] if is_users(config.seed_tasks) else ["seed tasks"]
+    bundled = ["seed tasks"] if has_seeds and not is_users(config.seed_tasks) else []
     if not all(map(is_users, demonstrations)):
         bundled.append("demonstrations")
     if bundled:

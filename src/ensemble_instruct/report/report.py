@@ -289,7 +289,7 @@ def _confidence(records: _Records, selection: Selection) -> ConfidenceTable:
 
 def _seed_pools(config: Config | None, digest: str | None) -> dict[Kind, NoveltyPool]:
     """For each kind its seed instructions; nothing where the file is not that of the run any more."""
-    if config is None:
+    if config is None or config.tasks is not None:
         return {}
     try:
         tasks = load_seed_tasks(config.seed_tasks)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ensemble_instruct.errors import EmptyError
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.quality.filters import QUALITY_REASONS
-from ensemble_instruct.records import KINDS, STEPS, Kind, Step
+from ensemble_instruct.records import FIRST_STEP, KINDS, STEPS, Kind, Step
 from ensemble_instruct.steps.first_replies import ENDED_BY_LIMIT, what_to_try
 from ensemble_instruct.store.reading import (
     drops_by_reason,
@@ -49,6 +49,8 @@ def missing_examples(folder: Path, second: SelectionCounts | None = None, drops_
     with reading(require_run(folder)) as connection:
         config = settings_of(read_meta(connection))
         wanted = [kind for kind in KINDS if config.get(f"instructions.target.{kind}")]
+        first = FIRST_STEP[config["tasks"]] if config.get("tasks") else None
+        before = STEPS[: STEPS.index(first) + 1] if first else ()
         if not wanted:
             return "no example was made: instructions.target is 0 for both kinds; set how many are wanted"
         filled = {kind for kind in wanted if _has_example(connection, kind)} if second is None else _kinds_in(second)
@@ -60,7 +62,7 @@ def missing_examples(folder: Path, second: SelectionCounts | None = None, drops_
         drops = Counter({drop: count for drop, count in drops.items() if drop[0] != "ensemble"})
         for kind in empty:
             drops.update({("ensemble", why): count for (of, why), count in second.items() if of == kind})
-    reached = [step for step in STEPS[:-1] if any(kept.get((kind, step)) for kind in empty)]
+    reached = [step for step in STEPS[:-1] if step in before or any(kept.get((kind, step)) for kind in empty)]
     failed = next(step for step in STEPS if step not in reached)
     model = config.get(f"roles.{_ASKING.get(failed)}", "")
     to_try = _to_try(failed, drops, model, config.get(f"models.{model}.endpoint", ""))

@@ -10,7 +10,7 @@ from ensemble_instruct.config.schema import Config
 from ensemble_instruct.prompts.folder import load_prompts
 from ensemble_instruct.prompts.forms import TASKS_ASKED, Form, form_of
 from ensemble_instruct.records import BYTES_PER_TOKEN, Kind, Step
-from ensemble_instruct.steps.plans import prepare
+from ensemble_instruct.steps.plans import KindPlan, prepare
 
 YIELD_INSTRUCTIONS = 0.6
 """Kept instructions of each task asked for in step 1: 0.8 in the published run, less as the pool grows."""
@@ -58,25 +58,33 @@ def estimate(source: ConfigSource) -> list[Estimate]:
     estimates = []
     for kind, plan in prepare(config).items():
         target = config.instructions.target.of(kind)
-        seeds = plan.instructions.seeds[: config.instructions.demonstrations.of(kind)]
-        generator, writer = _form(config, config.roles.instructions), _form(config, config.roles.instances)
-        shown = len(generator.instructions(kind, seeds, 0, "").text) // BYTES_PER_TOKEN
-        requests = math.ceil(round(target / YIELD_INSTRUCTIONS) / generator.tasks_asked)
-        estimates.append(
-            _estimate(config, "instructions", kind, config.roles.instructions, requests=requests, prompt_tokens=shown)
-        )
-        question = writer.instances(kind, plan.instances.demonstrations)
-        template = len(question.request(plan.instructions.seeds[0], 0).text) // BYTES_PER_TOKEN
-        estimates.append(
-            _estimate(config, "instances", kind, config.roles.instances, requests=target, prompt_tokens=template)
-        )
-        instances = round(target * YIELD_INSTANCES)
+        estimates += _of_generators(config, kind, plan)
+        instances = target if config.tasks == "instances" else round(target * YIELD_INSTANCES)
         for model in config.roles.outputs:
             requests = instances * config.outputs.samples_of(model)
             estimates.append(
                 _estimate(config, "outputs", kind, model, requests=requests, prompt_tokens=INSTANCE_PROMPT_TOKENS)
             )
         estimates += _of_helpers(config, kind, instances)
+    return estimates
+
+
+def _of_generators(config: Config, kind: Kind, plan: KindPlan) -> list[Estimate]:
+    """What steps 1 and 2 ask for, as far as the run has these steps."""
+    target, roles = config.instructions.target.of(kind), config.roles
+    seeds = plan.instructions.seeds[: config.instructions.demonstrations.of(kind)]
+    estimates = []
+    if config.tasks is None:
+        generator = _form(config, roles.instructions)
+        shown = len(generator.instructions(kind, seeds, 0, "").text) // BYTES_PER_TOKEN
+        requests = math.ceil(round(target / YIELD_INSTRUCTIONS) / generator.tasks_asked)
+        estimates.append(
+            _estimate(config, "instructions", kind, roles.instructions, requests=requests, prompt_tokens=shown)
+        )
+    if config.tasks != "instances":
+        question = _form(config, roles.instances).instances(kind, plan.instances.demonstrations)
+        template = len(question.request(seeds[0] if seeds else "", 0).text) // BYTES_PER_TOKEN
+        estimates.append(_estimate(config, "instances", kind, roles.instances, requests=target, prompt_tokens=template))
     return estimates
 
 
@@ -118,7 +126,7 @@ def _of_helpers(config: Config, kind: Kind, instances: int) -> list[Estimate]:
 
 
 def _estimate(config: Config, step: Step, kind: Kind, model: str, *, requests: int, prompt_tokens: int) -> Estimate:
-    asked = _form(config, config.roles.instructions).tasks_asked
+    asked = _form(config, model).tasks_asked if step == "instructions" else 1
     replies = {"instructions": INSTRUCTION_TOKENS * asked, "instances": INSTANCE_TOKENS, "outputs": OUTPUT_TOKENS}
     completion = replies.get(step, VERDICT_TOKENS)
     prompt_tokens += len(config.models[model].system.encode()) // BYTES_PER_TOKEN

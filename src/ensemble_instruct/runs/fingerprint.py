@@ -48,7 +48,11 @@ def fingerprint(config: Config) -> dict[str, Any]:
     filters = config.instructions.filters
     values["instructions"]["filters"] = filters.model_dump(mode="json", exclude_defaults=True) if filters else {}
     values["models"] = {name: _model(config, name) for name in config.used_models}
-    values["seed_tasks"] = seed_tasks_digest(load_seed_tasks(config.seed_tasks))
+    if config.tasks is None:
+        del values["tasks"]
+        values["seed_tasks"] = seed_tasks_digest(load_seed_tasks(config.seed_tasks))
+    else:
+        values["seed_tasks"] = None
     values["instances"]["demonstrations"] = {
         kind: short_rows_digest(load_demonstrations(kind, config.instances.demonstrations.of(kind)))
         for kind in _kinds(config)

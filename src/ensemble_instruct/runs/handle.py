@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from ensemble_instruct.config.load import ConfigSource, config_of
+from ensemble_instruct.config.load import ConfigSource
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import EnsembleInstructError, RunError, UsageError
 from ensemble_instruct.records import (
@@ -33,6 +33,7 @@ from ensemble_instruct.runs.empty_kinds import require_made
 from ensemble_instruct.runs.progress import Watch, shown_while
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.status import Status, read_status
+from ensemble_instruct.steps.own_tasks import Source, settled
 from ensemble_instruct.store.reading import (
     kept_counts,
     read_examples,
@@ -69,6 +70,8 @@ def run(
     retry_failed: bool = False,
     force: bool = False,
     allow_empty: bool = False,
+    instructions: Source | None = None,
+    instances: Source | None = None,
 ) -> Run:
     """Make the dataset of a config in a run folder, or go on where an earlier call stopped; returns when it is done.
 
@@ -76,7 +79,9 @@ def run(
     answered is not asked again. `budget` is what all starts together may cost, in US dollars; `retry_failed` asks
     again what failed for good; `force` goes on with a config that changes the records of the run. `progress` shows
     bars in a notebook and on a terminal, else lines on stderr. `allow_empty`: a run that ends without an example, at
-    all or of a kind that was asked for, is a warning in the log and no error.
+    all or of a kind that was asked for, is a warning in the log and no error. `instructions` or `instances`: tasks of
+    your own, a file or its rows, with which the run begins at step 2 or 4; it keeps them, so a later call needs them no
+    more.
 
     Works in a notebook, whose loop runs already. An interrupt stops it as Ctrl-C does the command, and raises
     `KeyboardInterrupt`: the same call goes on. Raises `ConfigError` for a config that cannot be, `InputFileError` for a
@@ -84,12 +89,15 @@ def run(
     config has changed, `RunError` when the run cannot go on, and `EmptyError` when it has ended without an example, at
     all or of a kind: `open_run` opens it, as all is written.
     """
-    settings, place = config_of(config), Path(folder)
+    place = Path(folder)
+    settings, tasks = settled(config, place, instructions=instructions, instances=instances)
 
     def work(monitor: Monitor) -> Coroutine[Any, Any, Summary]:
         from ensemble_instruct.runs.lifecycle import start_or_resume
 
-        return start_or_resume(settings, place, monitor, budget=budget, retry_failed=retry_failed, force=force)
+        return start_or_resume(
+            settings, place, monitor, budget=budget, retry_failed=retry_failed, force=force, tasks=tasks
+        )
 
     summary = _driven(work, progress=progress, go_on="call run again with the same folder")
     return _ended(Run(place), summary.missing, allow_empty=allow_empty)
@@ -104,13 +112,18 @@ async def run_async(
     retry_failed: bool = False,
     force: bool = False,
     allow_empty: bool = False,
+    instructions: Source | None = None,
+    instances: Source | None = None,
 ) -> Run:
     """The same as `run`, on the loop of who awaits it; a cancellation drops what is in flight, and keeps all else."""
     from ensemble_instruct.runs.lifecycle import start_or_resume
 
-    settings, place, watch = config_of(config), Path(folder), Watch()
+    place, watch = Path(folder), Watch()
+    settings, tasks = settled(config, place, instructions=instructions, instances=instances)
     with _shown(watch, progress=progress):
-        summary = await start_or_resume(settings, place, watch, budget=budget, retry_failed=retry_failed, force=force)
+        summary = await start_or_resume(
+            settings, place, watch, budget=budget, retry_failed=retry_failed, force=force, tasks=tasks
+        )
     return _ended(Run(place), summary.missing, allow_empty=allow_empty)
 
 

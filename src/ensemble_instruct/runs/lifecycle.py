@@ -30,11 +30,13 @@ from ensemble_instruct.runs.folder import (
     write_config,
     write_examples,
 )
-from ensemble_instruct.runs.pipeline import run_steps
+from ensemble_instruct.runs.pipeline import generators_of, run_steps
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.replay import cost_of, require_same_way
 from ensemble_instruct.runs.selecting import SELECTING_ANEW
+from ensemble_instruct.steps.own_tasks import OwnTasks, required
 from ensemble_instruct.steps.plans import KindPlan, foreign_examples, prepare
+from ensemble_instruct.store.own_tasks import NOTED
 from ensemble_instruct.store.reading import read_meta
 from ensemble_instruct.store.settings import noted_strategy, renamed_settings, with_strategy_of_run
 from ensemble_instruct.store.store import Store, opened_store
@@ -54,18 +56,21 @@ async def start_or_resume(
     retry_failed: bool = False,
     budget: float | None = None,
     is_preview: bool = False,
+    tasks: OwnTasks | None = None,
 ) -> Summary:
     """Make the dataset of a config in a run folder; what the folder has answered is not asked again.
 
     With `retry_failed`, requests that failed for good are asked again, except those of step 1, whose later prompts
     depend on what it made of them. `budget` is what all starts together may cost, in US dollars. `is_preview` marks the
-    run as one of a few tasks only, which no whole run goes on with.
+    run as one of a few tasks only, which no whole run goes on with. `tasks`: those of the user's own
+    with which the run begins, by `tasks_of`; the run keeps them.
 
     Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl` and `report.html`, also where there is no example:
     the summary says so. Raises `InputFileError` for a folder that is something else, `ConfigError` for a licence that
     the policy does not admit, `RunLockedError` when another process works in it, `ConfigChangedError` when the config
     would change the records of the run and `force` is not given, `RunError` when the run cannot go on.
     """
+    config = required(config, tasks)
     plans = prepare(config)
     require_admitted(config)
     sections = {name: config.models[name] for name in config.used_models}
@@ -76,8 +81,10 @@ async def start_or_resume(
         with opened_store(folder / "run.db") as store:
             _require_same_sort(store, is_new=is_new, is_preview=is_preview)
             config = with_strategy_of_run(config, read_meta(store.reader))
+            if tasks is not None and store.meta(NOTED) is None:
+                await store.keep_tasks(tasks.kept(), str(tasks.note))
             await _compare(config, plans, store, force=force)
-            if not force:
+            if not force and config.tasks is None:
                 await require_same_way(config, plans, store, folder)
             set_aside_edits(folder)
             if retry_failed:
@@ -90,7 +97,7 @@ async def start_or_resume(
                 write_config(config, folder)
                 if config.prompts is not None:
                     config = config.model_copy(update={"prompts": folder / PROMPTS})
-                for name in dict.fromkeys((config.roles.instructions, config.roles.instances)):
+                for name in generators_of(config):
                     await settle_form(models[name], store)
                 for note in foreign_examples(plans) if is_new else ():
                     log.warning("%s", note)

@@ -70,8 +70,8 @@ def _stages(config: Config) -> dict[Stage, list[str]]:
     roles, ensemble, toxicity = config.roles, config.ensemble, config.quality.toxicity
     judge = roles.judge if "judge" in ensemble.utility.names else None
     names: dict[Stage, list[str | None]] = {
-        "instructions": [roles.instructions],
-        "instances": [roles.instances],
+        "instructions": [roles.instructions] if config.tasks is None else [],
+        "instances": [roles.instances] if config.tasks != "instances" else [],
         "outputs": [*roles.outputs],
         "fusion": [roles.fusion if ensemble.fusion else None],
         "opinions": [*config.judges, judge, toxicity.model if toxicity else None],

@@ -9,15 +9,16 @@ which hands it to the store and counts it; only records that were not dropped go
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Mapping
 from contextlib import aclosing
+from typing import TypeVar
 
 from ensemble_instruct.agreement.selection import Selection
 from ensemble_instruct.concurrency import drain, gather
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.novelty.pool import NoveltyPool
-from ensemble_instruct.records import Answered, Instance, Instruction, Kind, Rejected
+from ensemble_instruct.records import Answered, Instance, Instruction, Kind, OwnForm, Rejected
 from ensemble_instruct.replies.reader import READING
 from ensemble_instruct.runs.passes import Pass, last_pass, passes_of
 from ensemble_instruct.runs.recorder import Monitor, Recorder, Summary, ToldOnce
@@ -29,13 +30,17 @@ from ensemble_instruct.steps.instances import make_instances
 from ensemble_instruct.steps.instructions import InstructionsPlan, make_instructions
 from ensemble_instruct.steps.judge import make_verdicts
 from ensemble_instruct.steps.outputs import make_outputs
+from ensemble_instruct.steps.own_tasks import record_of
 from ensemble_instruct.steps.parse import Parser, parse_completions
 from ensemble_instruct.steps.plans import KindPlan, outputs_plan
 from ensemble_instruct.steps.rating import make_ratings
 from ensemble_instruct.steps.toxicity import make_toxicity_verdicts
 from ensemble_instruct.steps.usable import InstructionFilters
+from ensemble_instruct.store.own_tasks import KeptTask
 from ensemble_instruct.store.store import Store
 from ensemble_instruct.version import __version__
+
+Record = TypeVar("Record", Instruction, Instance)
 
 
 async def run_steps(
@@ -53,7 +58,10 @@ async def run_steps(
     recorder = Recorder(store, told_once)
     told_once.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
     for one in passes_of(config):  # each pass makes the records anew, out of the answers that are there by then
-        await gather(stream(config, plan, models, recorder, earlier[kind], one) for kind, plan in plans.items())
+        own = own_tasks(config, plans, store)
+        await gather(
+            stream(config, plan, models, recorder, earlier[kind], one, own[kind]) for kind, plan in plans.items()
+        )
         for name in one.freed:
             await models[name].unload()
         await store.flush()
@@ -62,7 +70,8 @@ async def run_steps(
         told_once.next_pass()
         recorder = Recorder(store, told_once)
     last = last_pass(config)
-    await gather(stream(config, plan, models, recorder, earlier[kind], last) for kind, plan in plans.items())
+    own = own_tasks(config, plans, store)
+    await gather(stream(config, plan, models, recorder, earlier[kind], last, own[kind]) for kind, plan in plans.items())
     if not Selection.of(config).is_final_at_once(config.quality):
         await select_all(config, store, recorder)
     return await recorder.summary(began)
@@ -76,6 +85,18 @@ def _earlier(store: Store, plan: InstructionsPlan) -> Iterator[Instruction]:
     return instructions
 
 
+def own_tasks(config: Config, kinds: Iterable[Kind], store: Store) -> dict[Kind, Iterable[KeptTask]]:
+    """The user's own tasks that the run begins with, by kind."""
+    return {kind: () if config.tasks is None else store.tasks(kind) for kind in kinds}
+
+
+def generators_of(config: Config) -> list[str]:
+    """The models of steps 1 and 2, each once, as far as the run has these steps."""
+    roles = config.roles
+    names = {None: (roles.instructions, roles.instances), "instructions": (roles.instances,), "instances": ()}
+    return list(dict.fromkeys(names[config.tasks]))
+
+
 async def stream(
     config: Config,
     plan: KindPlan,
@@ -83,21 +104,21 @@ async def stream(
     recorder: Recorder,
     earlier: Iterator[Instruction],
     at: Pass,
+    own: Iterable[KeptTask] = (),
 ) -> None:
     """The five steps for one kind, as far as a pass comes with them."""
-    roles, selection = config.roles, Selection.of(config)
-    generator, writer = models[roles.instructions], models[roles.instances]
-    threshold = config.instructions.novelty_threshold
-    pool = NoveltyPool(plan.instructions.seeds, threshold, base=plan.instructions.known)
-    filters = InstructionFilters.of(config.instructions.filters)
-    parser = Parser(config.profile, pool, threshold, filters, plan.labels)
-    kind = plan.instructions.kind
-    first_lists = FirstReplies("instructions", kind, generator, config.profile)
-    instructions = recorder.kept(make_instructions(generator, plan.instructions, earlier, first_lists))
-    first = FirstReplies("instances", kind, writer, config.profile)
-    written = make_instances(instructions, writer, plan.instances, writer.window)
-    completions = recorder.kept(noting_drops(written, first))
-    instances = recorder.kept(parse_completions(completions, parser, first))
+    kind, selection = plan.instructions.kind, Selection.of(config)
+    instances: AsyncIterable[Instance]
+    if config.tasks == "instances":
+        instances = recorder.kept(_own(own, "instances", Instance))
+    else:
+        if config.tasks == "instructions":
+            instructions = recorder.kept(_own(own, "instructions", Instruction))
+        else:
+            generator = models[config.roles.instructions]
+            first_lists = FirstReplies("instructions", kind, generator, config.profile)
+            instructions = recorder.kept(make_instructions(generator, plan.instructions, earlier, first_lists))
+        instances = _parsed(config, plan, models[config.roles.instances], recorder, instructions)
     if at.until == "instructions":
         await drain(instructions)
     elif at.until == "instances":
@@ -110,6 +131,28 @@ async def stream(
         async with aclosing(examples_so_far(answered, selection)) as examples:
             async for example in examples:
                 note(example)
+
+
+def _parsed(
+    config: Config, plan: KindPlan, writer: Model, recorder: Recorder, instructions: AsyncIterable[Instruction]
+) -> AsyncIterable[Instance]:
+    """Steps 2 and 3."""
+    threshold = config.instructions.novelty_threshold
+    pool = NoveltyPool(plan.instructions.seeds, threshold, base=plan.instructions.known)
+    filters = InstructionFilters.of(config.instructions.filters)
+    parser = Parser(config.profile, pool, threshold, filters, plan.labels)
+    first = FirstReplies("instances", plan.instructions.kind, writer, config.profile)
+    written = make_instances(instructions, writer, plan.instances, writer.window)
+    completions = recorder.kept(noting_drops(written, first))
+    return recorder.kept(parse_completions(completions, parser, first))
+
+
+async def _own(tasks: Iterable[KeptTask], form: OwnForm, made: type[Record]) -> AsyncGenerator[Record | Rejected, None]:
+    """What the user's own tasks are in place of a step's records."""
+    for task in tasks:
+        record = record_of(task, form)
+        if isinstance(record, made | Rejected):
+            yield record
 
 
 def _answered(

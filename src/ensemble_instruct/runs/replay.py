@@ -22,7 +22,7 @@ from ensemble_instruct.prompts.folder import load_prompts
 from ensemble_instruct.records import Answer, Failure, Instruction, Kind, Rejected, Request, Step
 from ensemble_instruct.replies.reader import READING, read_answer
 from ensemble_instruct.runs.passes import Pass
-from ensemble_instruct.runs.pipeline import stream
+from ensemble_instruct.runs.pipeline import generators_of, own_tasks, stream
 from ensemble_instruct.runs.recorder import Record, Recorder
 from ensemble_instruct.steps.instructions import make_instructions
 from ensemble_instruct.steps.plans import KindPlan
@@ -128,12 +128,13 @@ async def cost_of(config: Config, plans: Mapping[Kind, KindPlan], store: Store) 
     """
     looked = _LookedUp()
     models = {name: _Knowing(name, config, store, looked) for name in config.used_models}
-    for name in dict.fromkeys((config.roles.instructions, config.roles.instances)):
+    for name in generators_of(config):
         with suppress(_NotAnsweredError):
             await models[name].ask(PROBE)
     everything = Pass("opinions", config.used_models)
+    own = own_tasks(config, plans, store)
     for kind, plan in plans.items():
-        await stream(config, plan, models, _Unrecorded(kind, looked), iter(()), everything)
+        await stream(config, plan, models, _Unrecorded(kind, looked), iter(()), everything, own[kind])
     return _in_words(looked, {(step, kind): store.answered_in(step, kind) for step in _STEPS for kind in plans})
 
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ from ensemble_instruct.agreement.voters.seen import SeenVoters, seen_voters
 from ensemble_instruct.config.prices import KnownPrice
 from ensemble_instruct.models.admission.gate import GateStatus
 from ensemble_instruct.models.server_notes import notes_of
-from ensemble_instruct.records import KINDS, STEPS, Kind, Step
+from ensemble_instruct.records import KINDS, STEPS, Kind, OwnForm, Step
 from ensemble_instruct.store.costs import COST_SUMS, Spent, Wasted, prices_of_run, read_wasted, sum_of_costs
 from ensemble_instruct.store.reading import (
     barred_counts_of,
@@ -102,6 +102,8 @@ class Status:
     """Mean words of all outputs of the run, and of those kept; None until it ends."""
     seconds_left: float | None
     """Estimate from that rate and the share of the targets that is met; None where nothing can be said."""
+    tasks: OwnForm | None = None
+    """What the user's own tasks are that the run begins with, if it does."""
     merged: tuple[str, ...] = ()
     """The runs that were merged into it, with their instances."""
     barred: Mapping[str, int] = field(default_factory=dict)
@@ -168,7 +170,8 @@ def read_status(folder: Path) -> Status:
     }
     state = state_of(meta, path)
     rate = recent[0] / max(1.0, time.time() - recent[1]) if recent[0] else 0.0
-    left = _seconds_left(kept, targets, sum(use.answers for use in uses), rate) if state == "running" else None
+    steps: Sequence[Step] = ("outputs",) if config.get("tasks") == "instances" else STEPS[:2]
+    left = _seconds_left(kept, steps, targets, sum(use.answers for use in uses), rate) if state == "running" else None
     merged = tuple(f"{run.name} ({run.instances} instances)" for run in merged_runs_of(meta))
     return Status(
         state=state,
@@ -187,6 +190,7 @@ def read_status(folder: Path) -> Status:
         active_seconds=active_seconds,
         words=mean_words_of(meta),
         seconds_left=left,
+        tasks=config.get("tasks"),
         merged=merged,
         barred=barred_counts_of(meta),
         voters=seen_voters(meta),
@@ -240,9 +244,9 @@ def _servers(written: str | None) -> dict[str, tuple[GateStatus, ...]]:
 
 
 def _seconds_left(
-    kept: Counter[tuple[Step, Kind]], targets: dict[Kind, int], answers: int, rate: float
+    kept: Counter[tuple[Step, Kind]], steps: Sequence[Step], targets: dict[Kind, int], answers: int, rate: float
 ) -> float | None:
     share = sum(
-        min(1.0, kept[step, kind] / target) for kind, target in targets.items() for step in STEPS[:2]
-    ) / max(1, 2 * len(targets))  # fmt: skip
+        min(1.0, kept[step, kind] / target) for kind, target in targets.items() for step in steps
+    ) / max(1, len(steps) * len(targets))  # fmt: skip
     return answers * (1 - share) / share / rate if share and rate else None

@@ -25,6 +25,7 @@ from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config, voters_for
 from ensemble_instruct.errors import ConfigError, UsageError
 from ensemble_instruct.files.jsonl import JsonRow, RowSpool
+from ensemble_instruct.files.own_rows import plain_row
 from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.files.rows import NumberedRow, checked_rows, read_rows
 from ensemble_instruct.licences.policy import require_declared_admitted
@@ -113,7 +114,7 @@ async def instances_to_file(
 ) -> FileSummary:
     """Step 2 → `{instruction, raw_instances}`, and `finish_reason` where the token limit cut a completion off."""
     require_writable(to, instructions)
-    with checked_rows(instructions, {"instruction": str}) as rows:
+    with checked_rows(instructions, {}, read_as=plain_row) as rows:
         plan = instances_plan(config, kind)
         async with _opened(config, config.roles.instances, to, store_path, retry_failed) as (store, model):
             await settle_form(model, store)
@@ -190,7 +191,7 @@ async def outputs_to_file(
     voters = voters_for(model_name, config.outputs.samples_of(model_name))
     if sample > len(voters):
         raise UsageError(f"--sample {sample}: outputs.samples gives {len(voters)} of {model_name}; choose one of them")
-    with checked_rows(instances, _INSTANCE) as rows:
+    with checked_rows(instances, {}, read_as=plain_row) as rows:
         async with _opened(config, model_name, to, store_path, retry_failed) as (_, model):
             monitor.started({model.name: model}, {})
 

@@ -1,6 +1,7 @@
 """The five steps, each an async generator from records to records, in order, drops among them; and what they share.
 
     seed_tasks      seed tasks and demonstrations, bundled or a user's own
+    own_tasks       tasks of a user's own, with which a run begins at step 2 or step 4
     usable          which instructions are usable at all
     text_only       whether a task can be answered by text alone
     plans           what the steps need besides the models, made of a config before anything is asked

@@ -57,12 +57,12 @@ def prepare(config: Config, kinds: Sequence[Kind] = KINDS) -> dict[Kind, KindPla
     if config.strategy == "reward" and config.ensemble.reward_model is not None:
         require_reward_model(config.ensemble.reward_model)
     labels = load_prompts(config.prompts).labels.own_names
-    tasks = load_seed_tasks(config.seed_tasks)
+    tasks = load_seed_tasks(config.seed_tasks) if config.tasks is None else ()
     known = known_texts(config.instructions.against, config.profile, config.instructions.novelty_threshold)
     plans: dict[Kind, KindPlan] = {}
     for kind in kinds:
         if config.instructions.target.of(kind):
-            needed = max(1, config.instructions.demonstrations.of(kind))
+            needed = max(1, config.instructions.demonstrations.of(kind)) if config.tasks is None else 0
             seeds = require_seed_tasks(tasks, kind, needed, config.seed_tasks)
             plans[kind] = KindPlan(
                 InstructionsPlan(

@@ -5,6 +5,7 @@
     tables      records as rows of data frames and datasets
     reading     what is read of a run without holding it: while it runs, and after
     costs       what the tries of a run took, those that were paid for nothing too
+    own_tasks   the tasks of a user's own that a run begins with
     settings    what a run was set up with, as it is read today
     writer      many rows with one fsync, while the event loop goes on
     store       the file of a run that is being made: looked up, committed to, closed

@@ -8,6 +8,7 @@ Tables
     attempt     one row for each try of a request that was paid, or may have been, and is not its answer
     instruction, instance, candidate, example, rejected
                 the records, rewritten by each start of the run (answers are replayed, records follow from them)
+    task        the user's own tasks with which a run begins, as they came; `reason` says why one is dropped
     origin      the run from which an instruction or an instance (by id) comes, where several were merged
     meta        settings the run was started with (JSON), its state, the version that wrote it
 """
@@ -102,6 +103,14 @@ MIGRATIONS = (
         reasoning_tokens INTEGER, cost REAL, estimated INTEGER NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL
     );
     """,
+    # 8: the user's own tasks with which a run begins, and what a good output is where they say it
+    """
+    ALTER TABLE instance ADD COLUMN reference TEXT NOT NULL DEFAULT '';
+    CREATE TABLE task (
+        position INTEGER PRIMARY KEY, kind TEXT NOT NULL, instruction TEXT NOT NULL, input TEXT NOT NULL,
+        output TEXT NOT NULL, reference TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL
+    );
+    """,
 )
 """What brings a database from each version to the next. One that was released is never changed."""
 _NEWER_COLUMNS = {
@@ -110,6 +119,7 @@ _NEWER_COLUMNS = {
         "served_model": "''", "upstream": "''", "cost": "NULL", "cached_tokens": "NULL", "reasoning_tokens": "NULL",
     },
     "candidate": {"removed": "'[]'"},
+    "instance": {"reference": "''"},
 }  # fmt: skip
 """Columns that came with a migration, and what an older database says in their place."""
 _NEWER_TABLES = {

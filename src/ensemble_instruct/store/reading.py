@@ -21,6 +21,7 @@ from ensemble_instruct.errors import InputFileError, StoreError
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.jsonl import dump
 from ensemble_instruct.records import (
+    INSTANCE_VOTER,
     KINDS,
     Answer,
     Answered,
@@ -117,6 +118,21 @@ def read_answered(connection: sqlite3.Connection, voters: Sequence[str]) -> Iter
         yield Answered(instance, tuple(by_voter[voter] for voter in voters if voter in by_voter))
 
 
+def has_reference(connection: sqlite3.Connection) -> bool:
+    """Whether some instance of the run has a reference."""
+    return connection.execute("SELECT 1 FROM instance WHERE reference != '' LIMIT 1").fetchone() is not None
+
+
+def read_labelled(connection: sqlite3.Connection, voters: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Each instance with a reference and what the voters said to it, as rows that `evaluate` takes."""
+    for instance, candidates in read_answered(connection, voters):
+        if instance.reference:
+            own = {INSTANCE_VOTER: instance.output} if instance.output else {}
+            outputs = own | {candidate.voter: candidate.text for candidate in candidates}
+            task = {"instruction": instance.instruction, "input": instance.input, "reference": instance.reference}
+            yield {**task, "outputs": outputs}
+
+
 def read_rejected(connection: sqlite3.Connection) -> Iterator[Rejected]:
     """What the steps dropped, in the order in which they did."""
     return map(rejected_of, connection.execute(f"{SELECT_REJECTED} ORDER BY id"))
@@ -135,7 +151,10 @@ def read_example_texts(connection: sqlite3.Connection) -> Iterator[str]:
 
 def kept_counts(connection: sqlite3.Connection) -> dict[tuple[Kind, Step], int]:
     """Records by kind and step, from the tables of the records alone: those of the requests are much larger."""
-    read = "SELECT kind, completion FROM instance UNION SELECT kind, source FROM rejected WHERE step = 'parse'"
+    read = (
+        "SELECT kind, completion FROM instance WHERE completion != ''"
+        " UNION SELECT kind, source FROM rejected WHERE step = 'parse' AND source != ''"
+    )
     answered = "SELECT 1 FROM candidate WHERE candidate.instance = instance.id"
     counts: dict[Step, str] = {
         "instructions": "SELECT kind, COUNT(*) FROM instruction GROUP BY kind",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ensemble_instruct.config.prices import KnownPrice
 from ensemble_instruct.records import (
+    INSTANCE_VOTER,
     Candidate,
     Example,
     Failure,
@@ -85,7 +86,7 @@ SELECT_OUTCOMES = (
 SELECT_INSTRUCTIONS = "SELECT kind, text, request, round, most_similar, mean_similarity FROM instruction"
 """Rows for `instruction_of`."""
 SELECT_INSTANCES = (
-    "SELECT kind, instruction, input, output, completion, request, follow_on, COALESCE(run, ''), id"
+    "SELECT kind, instruction, input, output, completion, request, follow_on, COALESCE(run, ''), reference, id"
     " FROM instance LEFT JOIN origin ON record = id"
 )
 """Rows for `instance_of`, each with the id at its end: who needs that too need not hash the texts again."""
@@ -94,7 +95,9 @@ SELECT_CANDIDATES = "SELECT instance, voter, text, finish_reason, request, remov
 SELECT_REJECTED = "SELECT step, kind, reason, text, source, request, detail FROM rejected"
 """Rows for `rejected_of`."""
 _INTO_INSTRUCTION = "INSERT INTO instruction (kind, position, id, text, request, round, most_similar, mean_similarity)"
-_INTO_INSTANCE = "INSERT INTO instance (kind, position, id, instruction, input, output, follow_on, completion, request)"
+_INTO_INSTANCE = (
+    "INSERT INTO instance (kind, position, id, instruction, input, output, follow_on, completion, request, reference)"
+)
 _INTO_CANDIDATE = "INSERT OR REPLACE INTO candidate (instance, voter, text, finish_reason, request, removed)"
 _INTO_EXAMPLE = "INSERT INTO example (kind, position, instance, row)"
 _INTO_REJECTED = "INSERT INTO rejected (step, kind, reason, text, source, request, detail)"
@@ -111,7 +114,7 @@ def to_row(record: Instruction | Instance | Candidate | Example | Rejected, posi
         case Instance():
             return Insert(_INTO_INSTANCE, (
                 record.kind, position, record.id, record.instruction, record.input, record.output, record.follow_on,
-                record.completion_id, bytes.fromhex(record.request_key),
+                record.completion_id, bytes.fromhex(record.request_key), record.reference,
             ))  # fmt: skip
         case Candidate():
             return Insert(_INTO_CANDIDATE, (
@@ -143,7 +146,7 @@ def instruction_of(row: tuple[Any, ...]) -> Instruction:
 
 def instance_of(row: tuple[Any, ...]) -> Instance:
     """The instance that a row of `SELECT_INSTANCES` holds."""
-    kind, instruction, task_input, output, completion_id, key, follow_on, run, _ = row
+    kind, instruction, task_input, output, completion_id, key, follow_on, run, reference, _ = row
     return Instance(
         kind=kind,
         instruction=instruction,
@@ -153,6 +156,7 @@ def instance_of(row: tuple[Any, ...]) -> Instance:
         request_key=key.hex(),
         follow_on=follow_on,
         run=run,
+        reference=reference,
     )
 
 
@@ -180,6 +184,7 @@ def example_row(example: Example) -> dict[str, Any]:
         "instruction": instance.instruction,
         "input": instance.input,
         "output": example.output,
+        **({"reference": instance.reference} if instance.reference else {}),
         "winners": list(example.winners),
         "agreement": example.agreement,
         "confidence": example.confidence,
@@ -237,9 +242,10 @@ def example_of(row: dict[str, Any]) -> Example:
             kind=row["kind"],
             instruction=row["instruction"],
             input=row["input"],
-            output=voices[0]["output"],  # an instance's own output is the first to vote
+            output=voices[0]["output"] if voices[0]["voter"] == INSTANCE_VOTER else "",
             follow_on=row["follow_on"],
             run=row.get("run", ""),
+            reference=row.get("reference", ""),
         ),
         output=row["output"],
         winners=tuple(row["winners"]),

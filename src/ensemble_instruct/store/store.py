@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from ensemble_instruct.records import (
     Step,
 )
 from ensemble_instruct.store.database import connect, unpack_prompt
+from ensemble_instruct.store.own_tasks import NOTED, KeptTask, read_tasks_kept, task_insert
 from ensemble_instruct.store.reading import errors_of_reading, read_answer, read_answered, read_instructions
 from ensemble_instruct.store.rows import DROPPED, Attempt, Insert, attempt_row, to_row
 from ensemble_instruct.store.writer import Put, Writer
@@ -159,6 +160,19 @@ class Store:
                 yield from rows
 
         return records()
+
+    async def keep_tasks(self, tasks: Iterable[KeptTask], noted: str) -> None:
+        """Keep the user's own tasks that the run begins with, all of them or none. Raises `StoreError`."""
+        with self.whole():
+            for position, task in enumerate(tasks):
+                self._writer.add(task_insert(task, position))
+            self.set_meta(**{NOTED: noted})
+        await self.flush()
+
+    def tasks(self, kind: Kind) -> Iterator[KeptTask]:
+        """The user's own tasks of one kind, in order, one at a time."""
+        with closing(connect(self.path, read_only=True)) as connection, errors_of_reading(self.path):
+            yield from read_tasks_kept(connection, kind)
 
     def answered(self, voters: Sequence[str]) -> Iterator[Answered]:
         """Each instance of the file, in order, with what these voters said to it."""

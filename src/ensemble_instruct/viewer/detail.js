@@ -116,6 +116,7 @@ function texts(row) {
   parts.push(el("h3", {}, "Instruction"), box(row.instruction));
   if (row.input) parts.push(el("h3", {}, "Input"), box(row.input));
   if ("output" in row) parts.push(el("h3", {}, "Output"), box(row.output));
+  if (row.reference) parts.push(el("h3", {}, "Reference"), box(row.reference));
   return parts;
 }
 

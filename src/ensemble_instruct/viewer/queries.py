@@ -231,6 +231,8 @@ def dropped_detail(connection: sqlite3.Connection, number: int) -> ApiObject | N
         chain = _instruction_completed(connection, kind, source, key)
     elif step == "instances":
         chain = _instruction(connection, source)
+    if not key:
+        return {**row, "chain": chain}
     return {**row, "chain": [*chain, {"made": made_here, "text": text, "request": _request(connection, key)}]}
 
 
@@ -240,11 +242,11 @@ def _voices(connection: sqlite3.Connection, instance_id: str) -> ApiObject:
     They are those of step 5, of ROUGE-L where the utility is another.
     """
     record = connection.execute(
-        "SELECT kind, instruction, input, output FROM instance WHERE id = ? LIMIT 1", (instance_id,)
+        "SELECT kind, instruction, input, output, reference FROM instance WHERE id = ? LIMIT 1", (instance_id,)
     ).fetchone()
     if record is None:
         return {}
-    kind, instruction, task_input, own = record
+    kind, instruction, task_input, own, reference = record
     instance = Instance(kind=kind, instruction=instruction, input=task_input, output=own)
     row = Answered(instance, tuple(read_candidates(connection, instance_id)))
     config = settings_of(read_meta(connection))
@@ -254,7 +256,8 @@ def _voices(connection: sqlite3.Connection, instance_id: str) -> ApiObject:
     (ballot,) = ballots_of([row], selection)
     candidates = [candidate_row(voice, score) for voice, score in zip(voices_of(row), ballot.scores, strict=True)]
     aside = _set_aside(connection)
-    return {"instruction": instruction, "input": task_input, "candidates": candidates, "set_aside": aside}
+    texts = {"instruction": instruction, "input": task_input, "reference": reference}
+    return {**texts, "candidates": candidates, "set_aside": aside}
 
 
 def _set_aside(connection: sqlite3.Connection) -> dict[str, str]:
@@ -283,7 +286,8 @@ def _history(connection: sqlite3.Connection, instance_id: str, kind: str, output
         (instance_id,),
     ).fetchall()
     chain = _instruction_completed(connection, kind, completion, key)
-    chain.append({"made": "instance", "text": own, "request": _request(connection, key)})
+    if key:  # else it is a task of the user's own, for which nobody was asked
+        chain.append({"made": "instance", "text": own, "request": _request(connection, key)})
     chain += [
         {"made": "candidate", "voter": voter, "text": text, "request": _request(connection, answer)}
         for voter, text, answer in (*answers, *((voter, text, answer) for voter, _, text, answer in refused))
@@ -309,6 +313,8 @@ def _instruction(connection: sqlite3.Connection, instruction_id: str) -> list[Ap
         return []
     text, similar, key = record
     nearest = [{"text": near, "score": score} for near, score in json.loads(similar)]
+    if not key:  # one of the user's own
+        return []
     return [{"made": "instruction", "text": text, "similar": nearest, "request": _request(connection, key)}]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ensemble_instruct.cli.options import PATH, ShareRange, embedding_option, utility_option
+from ensemble_instruct.errors import InputFileError, UsageError
 from ensemble_instruct.records import Utility
 
 if TYPE_CHECKING:
@@ -132,8 +133,23 @@ def _range(interval: Interval | None) -> str:
     return f"{'-' if interval is None else f'{interval[0]:.1f}-{interval[1]:.1f}':>13}"
 
 
+def _rows_of_run(folder: Path) -> list[dict[str, Any]]:
+    """The tasks of a run that have a reference, with the outputs of its voters."""
+    from ensemble_instruct.store.reading import read_labelled, reading, require_run
+    from ensemble_instruct.store.settings import run_config
+
+    with reading(require_run(folder)) as connection:
+        rows = list(read_labelled(connection, run_config(folder).voter_names))
+    if not rows:
+        raise InputFileError(
+            f"{folder}: no task of this run has a reference; begin a run with `--instances FILE` whose rows have one"
+        )
+    return rows
+
+
 @click.command()
-@click.argument("file", type=PATH)
+@click.argument("file", metavar="[FILE]", type=PATH, required=False)
+@click.option("--run", "run_folder", metavar="RUN", type=PATH, help="In place of FILE: the tasks with a reference.")
 @click.option("--size", metavar="K", type=int, help="Voters of each subset (default: 3, or all where fewer).")
 @click.option(
     "--keep",
@@ -154,7 +170,8 @@ def _range(interval: Interval | None) -> str:
 @embedding_option
 @click.option("--json", "for_programs", is_flag=True, help="Print JSON instead of a table.")
 def evaluate(
-    file: Path,
+    file: Path | None,
+    run_folder: Path | None,
     size: int | None,
     keep: float | None,
     subsets: int,
@@ -163,12 +180,14 @@ def evaluate(
     embedding_model: Path | None,
     for_programs: bool,
 ) -> None:
-    """Show how well each strategy and each voter does against references or preferences (JSONL)."""
+    """Show how well each strategy and each voter does against references or preferences."""
     from ensemble_instruct.agreement.evaluation import evaluate as evaluate_file
     from ensemble_instruct.files.jsonl import dump
 
+    if (file is None) == (run_folder is None):
+        raise UsageError("give either FILE or --run RUN")
     evaluation = evaluate_file(
-        file,
+        _rows_of_run(run_folder) if run_folder else file or Path(),
         size=size,
         keep=keep,
         utility=utility or "rouge-l",

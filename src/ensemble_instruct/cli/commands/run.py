@@ -15,6 +15,7 @@ from ensemble_instruct.cli.options import (
     against_option,
     allow_empty_option,
     asking,
+    beginning,
     config_argument,
     decontaminate_option,
     note_missing,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     type=ShareRange(0, 1e9, min_open=True),
     help="Stop before all starts have cost more.",
 )
+@beginning
 @against_option
 @decontaminate_option
 @retry_option
@@ -50,6 +52,8 @@ def run(
     config_path: Path | None,
     out: Path,
     preset: str | None,
+    instructions: Path | None,
+    instances: Path | None,
     against: tuple[Path, ...],
     decontaminate: tuple[Path, ...],
     overrides: tuple[str, ...],
@@ -68,23 +72,27 @@ def run(
     from ensemble_instruct.runs.empty_kinds import require_made
     from ensemble_instruct.runs.lifecycle import start_or_resume
     from ensemble_instruct.runs.status import read_status
+    from ensemble_instruct.steps.own_tasks import form_override, required, tasks_of
     from ensemble_instruct.store.reading import reading
 
-    config = _config_for_run(config_path, out, preset, overrides).with_against(against)
-    config = config.with_decontaminate(decontaminate)
+    tasks = tasks_of(out, instructions=instructions, instances=instances)
+    config = _config_for_run(config_path, out, preset, (*overrides, *form_override(tasks))).with_against(against)
+    config = required(config, tasks).with_decontaminate(decontaminate)
     if dry_run:
         _print_estimate(config)
         return
     _require_licences(config)
     summary = watched(
-        lambda monitor: start_or_resume(config, out, monitor, force=force, retry_failed=retry_failed, budget=budget),
+        lambda monitor: start_or_resume(
+            config, out, monitor, force=force, retry_failed=retry_failed, budget=budget, tasks=tasks
+        ),
         log_file,
         log_format,
     )
     status = read_status(out)
     click.echo("\n".join(status_lines(status)))
     _print_failures(status.failures)
-    for kind in KINDS:
+    for kind in KINDS if config.tasks is None else ():
         warn_if_short(config, kind, summary.counts[kind, "instructions", ""])
     _print_licence_notes(config)
     _print_simulated(config)
@@ -180,15 +188,18 @@ def _init_config(file: Path, preset: str) -> None:
 
 @click.command()
 @config_argument
+@beginning
 @set_option
-def check(config_path: Path, overrides: tuple[str, ...]) -> None:
+def check(config_path: Path, instructions: Path | None, instances: Path | None, overrides: tuple[str, ...]) -> None:
     """Validate a config, ask each model one word, print the plan."""
     from ensemble_instruct.cli.terminal import driven
     from ensemble_instruct.config.load import load_config
     from ensemble_instruct.models.misplaced import misplaced_models
     from ensemble_instruct.models.probes import ask_one_word
+    from ensemble_instruct.steps.own_tasks import form_override, required, tasks_of
 
-    config = load_config(config_path, overrides=overrides)
+    tasks = tasks_of(None, instructions=instructions, instances=instances)
+    config = required(load_config(config_path, overrides=(*overrides, *form_override(tasks))), tasks)
     _print_estimate(config)
     words = driven(ask_one_word(config))
     for word in words:

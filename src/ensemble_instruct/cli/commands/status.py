@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ensemble_instruct.cli.options import PATH
-from ensemble_instruct.records import KINDS, STEPS, Kind, Step
+from ensemble_instruct.records import FIRST_STEP, KINDS, STEPS, STEPS_BEFORE, Kind, Step
 
 if TYPE_CHECKING:
     from ensemble_instruct.agreement.voters.kept import Kept
@@ -78,12 +78,16 @@ def _step_line(status: Status, step: Step, kind: Kind) -> str:
     reasons = _reasons_of(status.dropped, step, kind) - unread
     if not kept and not reasons and kind not in status.targets:
         return ""
+    if step in STEPS_BEFORE[status.tasks]:
+        return ""
     taken, made_of_them = _UNITS[step]
     parts = {
         "instructions": f" of {status.targets[kind]} wanted" if kind in status.targets else "",
         "parse": f" ({kept - status.follow_on[kind]} first, {status.follow_on[kind]} follow-on)",
         "outputs": f" for {status.kept['outputs', kind]} of {status.kept['parse', kind]} instances",
     }
+    if status.tasks is not None and step == FIRST_STEP[status.tasks]:
+        taken, parts = "tasks of your own", {}
     verdicts = f"; {unread.total()} verdicts on answers missing{_in_words(unread)}" if unread else ""
     return (
         f"{kind:<13} {step:<13}{kept + reasons.total():>7} {taken}: {kept} {made_of_them} kept{parts.get(step, '')}, "

@@ -201,6 +201,8 @@ def _of_one(source: Source) -> Fingerprint:
 
 def _own_of_judges(config: Config) -> Fingerprint:
     """Who wrote the instances, where it is a judge too: it did not rate their outputs, and would have to in another."""
+    if config.tasks == "instances":
+        return {}
     writer = config.models[config.roles.instances].identity
     is_judge = any(config.models[name].identity == writer for name in config.judges)
     return {"roles.instances": list(writer)} if is_judge else {}

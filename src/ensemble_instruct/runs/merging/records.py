@@ -24,7 +24,7 @@ DUPLICATE = "duplicate"
 """Why an instance is dropped that an earlier run has."""
 _INSTRUCTION = "kind, position, id, text, request, round, most_similar, mean_similarity"
 """The columns of an instruction, as they are read here and written."""
-_INSTANCE = "kind, position, id, instruction, input, output, follow_on, completion, request"
+_INSTANCE = "kind, position, id, instruction, input, output, follow_on, completion, request, reference"
 """Those of an instance."""
 _CANDIDATE = "instance, voter, text, finish_reason, request, removed"
 """Those of a candidate."""
@@ -226,7 +226,7 @@ class Copier:
         """Copy the instances and return the ids of those taken over."""
         kept: set[str] = set()
         read = f"SELECT {_INSTANCE} FROM instance ORDER BY kind, position"  # noqa: S608
-        for kind, _, record, instruction, text, output, follow_on, completion, old_key in reader.execute(read):
+        for kind, _, record, instruction, text, *rest, completion, old_key, reference in reader.execute(read):
             key, why = keys.get(old_key, old_key), old.get((kind, instruction))
             if why is None and record not in kept:
                 there = self._connection.execute("SELECT run FROM origin WHERE record = ?", (record,)).fetchone()
@@ -238,7 +238,7 @@ class Copier:
                 copied.dropped[why[0]] += 1
                 continue
             place = self._next("instance", kind)
-            values = (kind, place, record, instruction, text, output, follow_on, completion, key)
+            values = (kind, place, record, instruction, text, *rest, completion, key, reference)
             self._insert("instance", _INSTANCE, values)
             self._originate(record, origins)
             kept.add(record)
