@@ -74,6 +74,8 @@ def test_a_comment_changes_nothing(folder: Path) -> None:
         ("labels.yaml", "\ninput: 3", r"labels\.yaml:2: input: a label is a word with a colon"),
         ("labels.yaml", "inptu: 'x:'", r"labels\.yaml:1: inptu: unknown key; did you mean 'input'"),
         ("labels.yaml", "input: 'output:'", r"labels\.yaml: two of instruction, input and output have the same label"),
+        ("labels.yaml", 'input: "a:"\ninput: "b:"', r"labels\.yaml:2: input: stands already in line 1"),
+        ("labels.yaml", "no: 1", r'labels\.yaml:1: no: the key is read as false; quote it: "no"'),
         ("labels.yaml", "stop_instances: []", r"labels\.yaml:1: stop_instances: expected a list of texts"),
         ("labels.yaml", "- x", r"labels\.yaml: expected keys and values"),
         ("labels.yaml", "a: [", r"labels\.yaml:\d: not YAML"),

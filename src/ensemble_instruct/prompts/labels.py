@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ensemble_instruct.config.spelling import read_yaml
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.replies.worked_tasks.labels import Name
 
@@ -58,10 +59,10 @@ class Labels:
 
 def labels_of(text: str, place: str, base: Labels | None = None) -> Labels:
     """The labels in a YAML text; what it does not name is that of `base`. Raises `ConfigError`, with file and line."""
-    values, lines = _values(text, place)
+    values, places = _values(text, place)
     names = [field.name for field in fields(Labels)]
     for key, value in values.items():
-        where = f"{place}:{lines.get(key, 1)}: {key}"
+        where = f"{places[key]}: {key}"
         if key not in names:
             raise ConfigError(
                 f"{where}: unknown key; did you mean '{difflib.get_close_matches(key, names, 1, 0.0)[0]}'?"
@@ -74,9 +75,10 @@ def labels_of(text: str, place: str, base: Labels | None = None) -> Labels:
     return labels
 
 
-def _values(text: str, place: str) -> tuple[dict[str, Any], dict[str, int]]:
+def _values(text: str, place: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the text says, and the file and line of each key."""
     try:
-        node, values = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+        values, spelled = read_yaml(text, lambda line: f"{place}:{line}")
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{place}:{line}: not YAML: {error.problem}; check indentation and quotes") from None
@@ -84,11 +86,9 @@ def _values(text: str, place: str) -> tuple[dict[str, Any], dict[str, int]]:
         raise ConfigError(f"{place}: not YAML: {' '.join(str(error).split())}") from None
     if values is None:
         return {}, {}
-    if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
+    if not isinstance(values, dict):
         raise ConfigError(f'{place}: expected keys and values, such as input: "Eingabe:"')
-    return {str(key): value for key, value in values.items()}, {
-        str(key.value): key.start_mark.line + 1 for key, _ in node.value
-    }
+    return values, {key: spelled[key,].where for key in values}
 
 
 def _require_good(key: str, value: Any, where: str) -> None:

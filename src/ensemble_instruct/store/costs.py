@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ensemble_instruct.config.prices import KnownPrice, Price, given_price
+from ensemble_instruct.config.spelling import read_yaml
 from ensemble_instruct.records import Kind, Step
 
 COST_SUMS = (
@@ -155,7 +154,7 @@ def prices_noted(meta: Mapping[str, str]) -> dict[str, KnownPrice | None]:
 def prices_of_run(folder: Path, meta: Mapping[str, str]) -> dict[str, KnownPrice | None]:
     """The prices of a run's models: as its config gives them, else as they were noted at its starts."""
     path, prices = folder / "config.yaml", prices_noted(meta)
-    config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    config = read_yaml(path.read_text(encoding="utf-8"), lambda line: f"{path}:{line}")[0] if path.is_file() else {}
     for name, model in (config.get("models") or {}).items():
         price = Price(**(model.get("price") or {}))
         if (given := given_price(price)) is not None:
