@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,26 @@ def test_a_stopped_run_goes_on_in_the_pass_where_it_was(tmp_path: Path, cli: Cli
     assert done.returncode == 0, done.stderr
     assert rows(tmp_path / "run" / "examples.jsonl") == whole
     assert {one.model for one in server.asked[before:]} == {"voter_b"}
+
+
+def test_voters_of_tasks_of_ones_own_take_turns_and_keep_their_answers_under_other_names(
+    tmp_path: Path, cli: Cli
+) -> None:
+    tasks = [{"instruction": f"Name the number {number}.", "input": "", "output": str(number)} for number in range(9)]
+    (tmp_path / "tasks.jsonl").write_text("".join(f"{json.dumps(task)}\n" for task in tasks))
+    with model_server(0.01) as server:
+        (tmp_path / "config.yaml").write_text(config_at(server.base_url))
+        begin = ("run", "config.yaml", "--instances", "tasks.jsonl", "--out", "run", "--allow-empty")
+        assert cli(*begin, "--log-file", "run.log").returncode == 0
+        assert "pass 2 of 3, up to outputs: talkative" in (tmp_path / "run.log").read_text()
+        assert loads(server) == ["voter_a", "voter_b"]
+        (tmp_path / "config.yaml").write_text(config_at(server.base_url).replace("careful", "other"))
+        changed = cli(*begin)
+        assert changed.returncode == 2
+        assert "models.careful: is called other now" in changed.stderr
+        assert "; this asks nothing again; " in changed.stderr
+        assert cli(*begin, "--force").returncode == 0
+        assert len(server.asked) == 18
 
 
 def test_check_asks_them_one_after_the_other(tmp_path: Path, cli: Cli) -> None:

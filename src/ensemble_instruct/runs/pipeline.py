@@ -8,6 +8,7 @@ which hands it to the store and counts it; only records that were not dropped go
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Mapping
 from contextlib import aclosing
@@ -40,6 +41,7 @@ from ensemble_instruct.store.own_tasks import KeptTask
 from ensemble_instruct.store.store import Store
 from ensemble_instruct.version import __version__
 
+log = logging.getLogger(__name__)
 Record = TypeVar("Record", Instruction, Instance)
 
 
@@ -57,7 +59,9 @@ async def run_steps(
     told_once = ToldOnce(monitor)
     recorder = Recorder(store, told_once)
     told_once.started(models, {kind: config.instructions.target.of(kind) for kind in plans})
-    for one in passes_of(config):  # each pass makes the records anew, out of the answers that are there by then
+    passes = passes_of(config)
+    for number, one in enumerate(passes, 1):  # each makes the records anew, out of the answers that are there by then
+        log.info("pass %d of %d, up to %s: %s", number, len(passes) + 1, one.until, ", ".join(one.asked))
         own = own_tasks(config, plans, store)
         await gather(
             stream(config, plan, models, recorder, earlier[kind], one, own[kind]) for kind, plan in plans.items()
