@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import product
 from pathlib import Path
 
@@ -67,6 +68,10 @@ def test_a_comment_changes_nothing(folder: Path) -> None:
         ("chat/outputs.j2", "\n{{ demonstrations }}", r"outputs\.j2:2: 'demonstrations' is no name here"),
         ("chat/outputs.j2", "\n{% if %}", r"outputs\.j2:2: "),
         ("chat/outputs.j2", "{% if input %}x{% endif %}", r"outputs\.j2: writes nothing"),
+        ("chat/outputs.j2", "{{ instruction }}", r"outputs\.j2: says nothing of 'input'; write \{\{ input \}\} where"),
+        ("completions/instances.j2", "Work it out.", r"instances\.j2: says nothing of 'instruction'"),
+        ("chat/verdict.j2", "{{ one }}{{ instruction }}", r"verdict\.j2: says nothing of 'other'"),
+        ("chat/fusion.j2", "{{ instruction }}", r"fusion\.j2: says nothing of 'outputs'"),
         ("chat/outputs.j2", b"\xff", r"outputs\.j2: is not UTF-8"),
         ("chat/instructions.j2", "{{ demonstrations[0] }}", r"instructions\.j2:1: "),
         ("completions/instances.j2", "{{ demonstrations[0].outptu }}", r"instances\.j2:1: "),
@@ -94,6 +99,22 @@ def test_what_an_editor_leaves_is_no_prompt(folder: Path) -> None:
     assert load_prompts(folder).digests == {}
 
 
+def test_a_link_out_of_the_folder_is_not_followed(folder: Path) -> None:
+    path = folder / "chat" / "outputs.j2"
+    (folder.parent / "secret").write_text("{{ instruction }}{{ input }} a secret")
+    path.unlink()
+    path.symlink_to(folder.parent / "secret")
+    with pytest.raises(ConfigError, match=r"outputs\.j2: is a link that leads out of the folder"):
+        load_prompts(folder)
+    path.unlink()
+    path.symlink_to("../completions/outputs.j2")
+    assert "chat/outputs.j2" in load_prompts(folder).own
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match=r"outputs\.j2: is no regular file"):
+        load_prompts(folder)
+
+
 def test_a_folder_that_is_none_says_how_to_write_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no folder; `ensemble-instruct init --prompts"):
         load_prompts(tmp_path / "nowhere")
@@ -105,7 +126,7 @@ def test_what_is_there_is_not_overwritten(folder: Path) -> None:
 
 
 def test_a_copy_holds_the_own_files_and_no_others(folder: Path, tmp_path: Path) -> None:
-    (folder / "chat" / "fusion.j2").write_text("Eine Antwort: {{ outputs | join }}")
+    (folder / "chat" / "fusion.j2").write_text("Eine Antwort: {{ instruction }} {{ outputs | join }}")
     copy_prompts(load_prompts(folder), tmp_path / "copy")
     (folder / "labels.yaml").unlink()
     copy_prompts(load_prompts(folder), tmp_path / "copy")

@@ -63,6 +63,8 @@ HOSTILE = {
     "a text many times": "{{ 'a' * 10000000000 }}",
     "a wide text": "{{ '%9999999999d' % 1 }}",
     "a huge number": "{{ 9 ** 9 ** 9 ** 9 }}",
+    "a hundred thousand names": "{{ task }}" * 100_000,
+    "a deep condition": "{% if task %}" * 1_000 + "{% endif %}" * 1_000,
     "a range": "{% for one in range(99999) %}{% for two in range(99999) %}{% endfor %}{% endfor %}",
 }
 

@@ -71,7 +71,7 @@ def test_a_changed_template_is_said_before_anything_is_asked_again(forks: Forks,
         asked = len(server.asked)
         path = folder / "prompts" / "completions" / "outputs.j2"
         path.write_text("{# a comment of mine #}\n" + path.read_text())
-        (folder / "prompts" / "chat" / "rating.j2").write_text("Nobody is asked this: {{ output }}")
+        (folder / "prompts" / "chat" / "rating.j2").write_text("Nobody is asked this: {{ output }} {{ reference }}")
         assert forks.run(folder, RUN).returncode == 0, "neither changes what is asked"
         assert len(server.asked) == asked
 

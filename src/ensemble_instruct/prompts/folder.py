@@ -45,6 +45,15 @@ _OTHERWISE: Mapping[str, tuple[Any, ...]] = {
     "input": ("",), "demonstrations": ((),), "structured": (False,), "reference_first": (False,), "kind": KINDS[1:],
 }  # fmt: skip
 """What these names may be instead."""
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "completions/instances": ("instruction",),
+    "outputs": ("instruction", "input"),
+    "fusion": ("instruction", "outputs"),
+    "verdict": ("one", "other"),
+    "toxicity": ("output",),
+    "rating": ("output", "reference"),
+}
+"""What a template must say, by its name with or without its form: else all its prompts would be the same."""
 _TOO_LARGE = 4_000_000
 """Bytes of a file of prompts."""
 
@@ -99,7 +108,7 @@ def load_prompts(folder: Path | None) -> Prompts:
         return bundled_prompts()
     if not folder.is_dir():
         raise ConfigError(f"prompts: {folder}: is no folder; `ensemble-instruct init --prompts {folder}` writes one")
-    return _prompts_of(tuple((name, _text(folder / name)) for name in _files_of(folder)), str(folder))
+    return _prompts_of(tuple((name, _text(folder / name, folder)) for name in _files_of(folder)), str(folder))
 
 
 @lru_cache(maxsize=4)
@@ -173,11 +182,16 @@ def _values_of(name: str) -> dict[str, Any]:
 def _try(prompts: Prompts, name: str, place: str) -> None:
     """Render a template with all that its names may be; raises `ConfigError` where that fails or gives nothing."""
     form: FormName = "chat" if name.startswith("chat/") else "completions"
-    values = _values_of(name)
+    title, values = name.partition("/")[2], _values_of(name)
     others = [(value, *_OTHERWISE.get(key, ())) for key, value in values.items()]
     for chosen in product(*others):
-        if not prompts.rendered(form, name.partition("/")[2], **dict(zip(values, chosen, strict=True))).strip():
+        if not prompts.rendered(form, title, **dict(zip(values, chosen, strict=True))).strip():
             raise ConfigError(f"{place}: writes nothing; write what the model is asked")
+    written = prompts.rendered(form, title, **values)
+    for key in _NEEDED.get(name, _NEEDED.get(title, ())):
+        other = ("c",) if isinstance(values[key], tuple) else "c"
+        if prompts.rendered(form, title, **{**values, key: other}) == written:
+            raise ConfigError(f"{place}: says nothing of '{key}'; write {{{{ {key} }}}} where it belongs")
 
 
 def _files_of(folder: Path) -> Iterator[str]:
@@ -205,7 +219,11 @@ def _found(folder: Path) -> Iterator[Path]:
             yield Path(place, name)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, folder: Path) -> str:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ConfigError(f"{path}: is a link that leads out of the folder; put the file itself there")
+    if not path.is_file():
+        raise ConfigError(f"{path}: is no regular file; write a text file")
     try:
         if path.stat().st_size > _TOO_LARGE:
             raise ConfigError(f"{path}: is larger than {_TOO_LARGE} bytes, which is no prompt")

@@ -6,7 +6,6 @@ repeat its own text and what it is given. How much of that it may write is bound
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, cast
@@ -30,6 +29,8 @@ _MOST_LETTERS = 20_000_000
 """What a prompt may write; each turn of a loop counts as its whole template."""
 _LONGEST_SOURCE = 1_000_000
 """Letters of a template."""
+_MOST_TAGS = 2_000
+"""Names and statements in a template: more take seconds to compile."""
 _LETTERS: Final = "letters left"
 """The name, which no template can say, of what it may still write."""
 _FILTERS = (
@@ -45,7 +46,6 @@ _REFUSED = {
     nodes.Call: "nothing can be called",
 }  # fmt: skip
 """What a template may not have, and why."""
-_COMMENT = re.compile(r"\{#.*?#\}\n?", re.DOTALL)
 
 
 class PromptTemplate:
@@ -55,6 +55,8 @@ class PromptTemplate:
         self.source, self._place, self._names = source.replace("\r\n", "\n"), place, sorted(names)
         if len(source) > _LONGEST_SOURCE:
             raise ConfigError(f"{place}: has {len(source)} letters; a template may have {_LONGEST_SOURCE}")
+        if (tags := source.count("{{") + source.count("{%")) > _MOST_TAGS:
+            raise ConfigError(f"{place}: has {tags} times {{{{ or {{%; a template may have {_MOST_TAGS}")
         try:
             tree = _environment().parse(self.source, filename=place)
             self._require_plain(tree)
@@ -69,7 +71,11 @@ class PromptTemplate:
     @property
     def text(self) -> str:
         """What decides the prompts: the template without its comments."""
-        return _COMMENT.sub("", self.source)
+        parts, at = [], 0
+        while (begin := self.source.find("{#", at)) >= 0 and (end := self.source.find("#}", begin + 2)) >= 0:
+            parts.append(self.source[at:begin])
+            at = end + 2 + self.source.startswith("\n", end + 2)
+        return "".join([*parts, self.source[at:]])
 
     def rendered(self, values: Mapping[str, Any]) -> str:
         """The prompt with these values; raises `ConfigError`, with file and line, where there can be none."""
