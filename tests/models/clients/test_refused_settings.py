@@ -80,6 +80,9 @@ WORDS: dict[str, Callable[[str, Any], Reply]] = {
         },
         status=400,
     ),
+    "transformers": lambda name, value: web.json_response(
+        {"detail": f"`{name}` (={value}) has to be a strictly positive float"}, status=500
+    ),
     "Python": lambda name, _: web.Response(status=500, text=f"generate() got an unexpected keyword argument '{name}'"),
 }
 

@@ -333,3 +333,22 @@ def test_a_thought_that_is_not_shown_and_ends_in_nothing_is_an_outcome() -> None
     found = outcome(lambda *_: chat("", "stop", usage=usage))
     assert isinstance(found, Response)
     assert (found.text, found.reasoning_tokens) == ("", 63)
+
+
+@pytest.mark.parametrize("choices", [[], None])
+def test_a_prompt_that_was_blocked_is_a_refusal_though_nothing_is_called_an_error(choices: list[Any] | None) -> None:
+    found = outcome(lambda *_: web.json_response({"choices": choices, "promptFeedback": {"blockReason": "SAFETY"}}))
+    assert isinstance(found, RequestRefusedError)
+    assert found.type == "content_filter"
+
+
+def test_a_quota_that_is_told_with_a_success_ends_the_run() -> None:
+    error = {"message": "user quota is not enough", "code": "insufficient_user_quota"}
+    assert isinstance(outcome(lambda *_: web.json_response({"error": error})), QuotaError)
+
+
+def test_a_web_page_for_any_path_is_no_interface() -> None:
+    page = web.Response(text="<!doctype html><div id=app></div>", content_type="text/html")
+    found = outcome(lambda *_: web.Response(status=405, text="Method Not Allowed"), models=page)
+    assert "is there" not in str(found)
+    assert "check models.a.base_url" in str(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -39,6 +40,11 @@ _REFUSALS: tuple[Meaning, ...] = ("content_filter", "prompt_too_long", "bad_requ
 """What an error means that is the end of one request alone."""
 _SHOWN = 160
 """Characters of a server's words that a note shows."""
+_REFUSES_THOUGH_BROKEN = re.compile(
+    r"unexpected keyword argument|stream|not supported|unsupported"
+    r"|(must|has to|should) be (an? |strictly |in |between |[<>1])"
+)
+"""How servers refuse a setting that call it a failure of their own."""
 _NAMES_SETTINGS: tuple[Meaning, ...] = ("bad_request", "no_model", "other")
 """What an error means where it may be a setting that is refused."""
 
@@ -211,13 +217,15 @@ class OpenAIClient(Client):
         code = _code_in(reply.body)
         if code is not None:
             return await self._error(code, said, reply)
+        if _is_blocked(reply.body):
+            return RequestRefusedError("the server's content filter withheld the answer", type="content_filter")
         if said.is_login and not self._has_answered:
             return ModelError(
                 f"model {self._name}: {self._base_url} answers with a page to log in at ({said.shown}) and no "
                 f"completion; set models.{self._name}.base_url to an address for programs, and the key that the "
                 f"gateway asks for"
             )
-        if said.is_error and meaning_of(400, said) in ("content_filter", "prompt_too_long", "no_path"):
+        if said.is_error and meaning_of(400, said) in ("content_filter", "prompt_too_long", "no_path", "quota"):
             return await self._error(400, said, reply)
         words = "" if said.is_completion else f": {said.shown}"
         hint = f"; check models.{self._name}.base_url, if this goes on" if said.is_page else ""
@@ -244,15 +252,8 @@ class OpenAIClient(Client):
                 f"set models.{self._name}.model to a name that `curl {self._base_url}/models` lists"
             )
         if meaning == "no_path":
-            return await no_path(self._name, self._section, f"HTTP {status}: {words}", self._status_of)
+            return await no_path(self._name, self._section, f"HTTP {status}: {words}", self._connections.speaks)
         return ModelError(f"{where} answered HTTP {status} ({words}); check models.{self._name}.base_url")
-
-    async def _status_of(self, path: str) -> int | None:
-        """The status of a GET, or None where no answer comes."""
-        try:
-            return await self._connections.status_of(path)
-        except TransientError:
-            return None
 
     def _authentication(self, status: int, words: str = "") -> AuthenticationError:
         is_key_elsewhere = self._connections.has_key and not self._key
@@ -269,7 +270,7 @@ class OpenAIClient(Client):
 def _may_name_setting(status: int, said: ServerMessage) -> bool:
     """Whether an error may be about a setting of the request, and not about what was asked or who asks."""
     if status == 500:
-        return "unexpected keyword argument" in said.text or "stream" in said.text
+        return _REFUSES_THOUGH_BROKEN.search(said.text) is not None
     return status == 501 or (status in _MAY_REFUSE_SETTINGS and meaning_of(status, said) in _NAMES_SETTINGS)
 
 
@@ -282,6 +283,16 @@ def _code_in(body: bytes) -> int | None:
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return None
     return code if 400 <= code < 600 else None
+
+
+def _is_blocked(body: bytes) -> bool:
+    """Whether a reply without a text says that the prompt was blocked, as Gemini does."""
+    try:
+        content = json.loads(body)
+        feedback = content.get("promptFeedback") or content["prompt_feedback"]
+        return bool(feedback.get("blockReason") or feedback.get("block_reason"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def _end_tokens(sampling: Sampling) -> int:

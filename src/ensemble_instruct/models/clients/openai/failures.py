@@ -167,7 +167,7 @@ def _is_quota(status: int, said: ServerMessage) -> bool:
     """Whether the account has nothing left; a limit of what may be asked in some time is another thing."""
     if status == 402:
         return True
-    if status not in (400, 403, 429) or (status == 429 and _RATE.search(said.text)):
+    if status not in (400, 401, 403, 429) or (status == 429 and _RATE.search(said.text)):
         return False
     is_sure = any(map(_QUOTA_CODES.search, said.codes)) or _QUOTA_FOR_SURE.search(said.text) is not None
-    return is_sure or (status != 400 and _QUOTA.search(said.text) is not None)
+    return is_sure or (status in (403, 429) and _QUOTA.search(said.text) is not None)

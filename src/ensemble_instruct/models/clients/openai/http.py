@@ -123,6 +123,15 @@ class Connections:
         async with self._asked("GET", self._url(path), None, limits) as reply:
             return reply.status
 
+    async def speaks(self, path: str) -> bool:
+        """Whether something that speaks JSON is at a path, be it that it asks for a key."""
+        limits = aiohttp.ClientTimeout(total=min(_STATUS_TIMEOUT, self._timeout), sock_connect=_STATUS_CONNECT_TIMEOUT)
+        try:
+            async with self._asked("GET", self._url(path), None, limits) as reply:
+                return reply.status in (200, 401) and "json" in reply.headers.get("Content-Type", "")
+        except TransientError:
+            return False
+
     async def post(self, path: str, data: bytes) -> HttpReply:
         """The reply to a POST of JSON; raises `TransientError` when no reply comes.
 

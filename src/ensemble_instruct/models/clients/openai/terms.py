@@ -16,7 +16,8 @@ _WITHOUT_EFFECT: Mapping[str, object] = {"top_p": 1.0, "presence_penalty": 0.0, 
 _LAST = ("stop", "response_format", "temperature")
 """Of several settings that a server does not take together, those that are left out last."""
 _NOT_TAKEN = re.compile(
-    r"unrecogni|unknown|unsupported|support|permitted|allowed|extra|unexpected|invalid|must|should|cannot|can't|deprecated"
+    r"unrecogni|unknown|unsupported|support|permitted|allowed|extra|unexpected|invalid|must|has to|should|cannot"
+    r"|can't|deprecated"
     r"|compatible|fixed|out of range|between|accept|illegal|no such|at most|at least|too many|only|cannot find",
     re.IGNORECASE,
 )

@@ -11,16 +11,14 @@ from ensemble_instruct.errors import ModelError
 
 _ENDPOINTS = ("/chat/completions", "/completions", "/models", "/responses", "/embeddings", "/chat")
 """Ends of an address that belong to a single endpoint."""
-_BEFORE = ("v1", "api/v1", "openai/v1", "v1beta/openai", "compatible-mode/v1")
+_BEFORE = ("v1", "api/v1", "openai/v1", "api", "v1beta/openai", "compatible-mode/v1", "inference/v1")
 """Where servers speak the protocol."""
 
 
-async def no_path(
-    name: str, section: ModelSection, said: str, status_of: Callable[[str], Awaitable[int | None]]
-) -> ModelError:
+async def no_path(name: str, section: ModelSection, said: str, speaks: Callable[[str], Awaitable[bool]]) -> ModelError:
     """The error for a model whose server has nothing at the path of its endpoint; it looks where there is something.
 
-    `said` is what the server said. `status_of` asks for a path below the address, and gives None where no answer comes.
+    `said` is what the server said. `speaks` tells whether there is something at a path below the address.
     """
     url = section.base_urls[0]
     path = "chat/completions" if section.endpoint == "chat" else "completions"
@@ -28,7 +26,7 @@ async def no_path(
     ending = next((end for end in _ENDPOINTS if url.endswith(end)), None)
     if ending is not None:
         return ModelError(f"{wrong}; set models.{name}.base_url to the address without {ending}")
-    if await _speaks("models", status_of):
+    if await speaks("models"):
         other = "completions" if section.endpoint == "chat" else "chat"
         return ModelError(
             f"{wrong}, though {url}/models is there; set models.{name}.endpoint: {other}, or check models.{name}.model "
@@ -37,14 +35,9 @@ async def no_path(
     # the address may name another interface of the same server, such as Ollama's own
     beside = [f"../{before}" for before in _BEFORE] if len(URL(url).parts) == 2 else []
     for before in (*_BEFORE, *beside):
-        if await _speaks(f"{before}/models", status_of):
+        if await speaks(f"{before}/models"):
             found = URL(f"{url}/{before}")
             return ModelError(f"{wrong}; {found}/models is there: set models.{name}.base_url: {found}")
     return ModelError(
         f"{wrong}; check models.{name}.base_url: it is the address before /{path}, and mostly ends in /v1"
     )
-
-
-async def _speaks(path: str, status_of: Callable[[str], Awaitable[int | None]]) -> bool:
-    """Whether something is at a path, be it that it asks for a key."""
-    return await status_of(path) in (200, 401)
