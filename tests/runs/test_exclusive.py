@@ -13,7 +13,7 @@ import pytest
 from ensemble_instruct.config.load import parse_config
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.runs.lifecycle import start_or_resume
-from ensemble_instruct.runs.passes import passes_of
+from ensemble_instruct.runs.passes import crowded_servers, passes_of
 from ensemble_instruct.runs.progress import Watch
 from tests.conftest import Cli, rows
 from tests.support.servers.model import ModelServer, model_config, model_server
@@ -185,6 +185,13 @@ def test_check_asks_them_one_after_the_other(tmp_path: Path, cli: Cli) -> None:
         done = cli("check", "config.yaml")
     assert done.returncode == 0, done.stderr
     assert loads(server) == ["base", "voter_a", "voter_b", "base", "voter_b"], "the last two for what they do over chat"
+
+
+@pytest.mark.parametrize(("key", "names"), [("", ["base", "careful", "talkative"]), ("exclusive: ollama, ", [])])
+def test_models_that_crowd_an_ollama_are_told(key: str, names: list[str]) -> None:
+    url = "http://127.0.0.1:11434/v1"
+    assert crowded_servers(parse_config(config_at(url, key), "test", Path())) == ({url: names} if names else {})
+    assert not crowded_servers(parse_config(config_at("http://127.0.0.1:8000/v1", key), "test", Path()))
 
 
 def test_it_can_be_set_for_a_run_that_began_without(tmp_path: Path) -> None:

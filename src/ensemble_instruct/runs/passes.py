@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 from ensemble_instruct.config.schema import Config
 
@@ -22,6 +23,7 @@ _PROCESS = ("the memory of this process",)
 """The place of models that run here, where one of them says `unload: true`."""
 _OTHERS = ("all others",)
 """Who has that place when no model has it that says so: all that do not, together."""
+_PORT_OF_OLLAMA = 11434
 _Name = tuple[str, ...]
 
 
@@ -131,3 +133,14 @@ def _freed(
         for name, (place, who) in seats.items()
         if config.models[name].is_local and who != _OTHERS and now.get(place) == who and then.get(place) != who
     )
+
+
+def crowded_servers(config: Config) -> dict[str, list[str]]:
+    """Servers of Ollama, by the port, whose models do not share `exclusive`: each address with these models."""
+    found: dict[str, dict[str, str]] = {}
+    for name in config.used_models:
+        section = config.models[name]
+        for url in section.base_urls if section.provider == "openai" and section.exclusive is None else ():
+            if urlsplit(url).port == _PORT_OF_OLLAMA:
+                found.setdefault(url, {}).setdefault(section.model, name)
+    return {url: list(models.values()) for url, models in found.items() if len(models) > 1}

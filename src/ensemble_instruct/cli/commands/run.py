@@ -196,6 +196,7 @@ def check(config_path: Path, instructions: Path | None, instances: Path | None, 
     from ensemble_instruct.config.load import load_config
     from ensemble_instruct.models.misplaced import misplaced_models
     from ensemble_instruct.models.probes import ask_one_word
+    from ensemble_instruct.runs.passes import crowded_servers
     from ensemble_instruct.steps.own_tasks import form_override, required, tasks_of
 
     tasks = tasks_of(None, instructions=instructions, instances=instances)
@@ -213,6 +214,9 @@ def check(config_path: Path, instructions: Path | None, instances: Path | None, 
     if failed:
         raise ConfigError(f"{config_path}: no answer from {', '.join(failed)}; see above, mend it and check again")
     _print_twins(config)
+    for url, names in crowded_servers(config).items():
+        advice = "where its memory does not hold all, give them one name in exclusive, so that each is loaded once"
+        click.echo(f"note: {', '.join(names)} are all at {url}: {advice}", err=True)
     for misplaced in driven(misplaced_models(config)):
         click.echo(f"warning: {misplaced}", err=True)
 
