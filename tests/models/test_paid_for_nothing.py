@@ -17,7 +17,7 @@ from aiohttp import web
 from ensemble_instruct.records import Request, Sampling
 from tests.support.finished import stored
 from tests.support.forks import Forks
-from tests.support.processes import started, wait_for
+from tests.support.processes import started, told_to_stop, wait_for
 from tests.support.servers.model import MODELS, kind_of, model_config
 from tests.support.servers.reply import Served, prompt_of, said, serving
 
@@ -27,6 +27,7 @@ A_TRY = MADE * 1000 / 1e6
 """US dollars."""
 USAGE = {"prompt_tokens": 30, "completion_tokens": MADE}
 CHOICE = {"index": 0, "text": "x", "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+LATE = "a reply that comes too late"
 LOST: dict[str, Callable[[], web.Response | None]] = {
     "no text, with usage": lambda: said("", usage=USAGE),
     "no choice, with usage": lambda: web.json_response({"choices": [], "usage": USAGE}),
@@ -36,6 +37,7 @@ LOST: dict[str, Callable[[], web.Response | None]] = {
     "a body that is cut off": lambda: web.Response(text='{"choices": [{"text": "x'),
     "no JSON": lambda: web.Response(text="<html>a page</html>"),
     "a connection that is dropped": lambda: None,
+    LATE: lambda: said("", usage=USAGE),
 }
 FREE: dict[str, Callable[[], web.Response | None]] = {
     "too many requests": lambda: web.json_response({"error": {"message": "slow down"}}, status=429),
@@ -54,13 +56,14 @@ class Dear:
         self.lose, self.at_most = lose, at_most
         self.tries: Counter[str] = Counter()
         self.usage: dict[str, Any] = USAGE
+        self.seconds = 0.1  # a kept connection that is lost at once was never read from
 
     async def answer(self, body: dict[str, Any], _: int) -> web.Response | None:
         prompt = prompt_of(body)
         if body["model"] == "voter_a":
             self.tries[prompt] += 1
             is_lost = self.tries[prompt] <= self.at_most
-            await asyncio.sleep(0.1)  # a kept connection that is lost at once was never read from
+            await asyncio.sleep(self.seconds)
             if is_lost:
                 return self.lose()
         request = Request(
@@ -94,6 +97,9 @@ def test_a_budget_holds_and_status_says_what_was_paid_whatever_becomes_of_the_re
     with serving(dear.answer) as served:
         dear.configure(tmp_path, served)
         command = ["run", "config.yaml", "--out", "run", "--budget", "0.1"]
+        if way == LATE:
+            dear.seconds = 3.0
+            command.append("--set=models.careful.timeout=1.0")
         done = forks.run(tmp_path, command)
         assert done.returncode == 1, done.stderr
         assert "budget of 0.1 USD is used up" in done.stderr
@@ -170,3 +176,21 @@ def test_the_cost_that_a_server_states_is_what_a_budget_counts(forks: Forks, tmp
         assert forks.run(tmp_path, ["run", "--out", "run", one, "--budget", "9"]).returncode == 0
     answers = len(dear.tries)
     assert in_status(forks.run(tmp_path, ["status", "run"]).stdout) == (0, pytest.approx(answers * 0.25))
+
+
+def test_what_is_dropped_by_a_second_stop_may_have_been_paid(forks: Forks, tmp_path: Path) -> None:
+    dear = Dear(LOST[LATE])
+    dear.seconds = 60.0
+    with serving(dear.answer) as served:
+        dear.configure(tmp_path, served)
+        with started(tmp_path, "run", "config.yaml", "--out", "run", "--set=models.careful.max_in_flight=2") as process:
+            wait_for(lambda: dear.tries.total() == 2 and len(stored_outputs(tmp_path)) > 3)
+            told_to_stop(process, signal.SIGINT)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 1
+    assert in_status(forks.run(tmp_path, ["status", "run"]).stdout) == (2, pytest.approx(2 * A_TRY))
+
+
+def stored_outputs(folder: Path) -> list[tuple[Any, ...]]:
+    """The answers of the other voter."""
+    return stored(folder / "run", "SELECT key FROM request WHERE model = 'talkative'")
