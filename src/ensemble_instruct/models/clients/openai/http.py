@@ -25,6 +25,7 @@ from ensemble_instruct.errors import AuthenticationError, TransientError
 from ensemble_instruct.models.clients.openai.proxies import is_here, proxy_for
 from ensemble_instruct.models.clients.openai.redirects import MOST_REDIRECTS, REDIRECTS, redirected
 from ensemble_instruct.models.clients.openai.tls import tls_problem, trusting
+from ensemble_instruct.records import Response
 
 _STATUS_TIMEOUT = 10.0
 """Seconds for the question whether a server is there."""
@@ -51,6 +52,8 @@ _SEE_OTHER = 303
 _PROXY_WANTS_PASSWORD = 407
 _must_be_new: ContextVar[bool] = ContextVar("must_be_new", default=False)
 """Whether the present request must go over a connection of its own."""
+_is_connected: ContextVar[bool] = ContextVar("is_connected", default=False)
+"""Whether the present request has got a connection, over which it goes."""
 _is_new: ContextVar[bool] = ContextVar("is_new", default=True)
 """Whether the connection of the present request was opened for it."""
 
@@ -82,6 +85,7 @@ class _Connector(aiohttp.TCPConnector):
                 break
             kept.close()
         _is_new.set(kept is None)
+        _is_connected.set(kept is not None)
         return kept
 
     async def _create_connection(
@@ -91,7 +95,9 @@ class _Connector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
     ) -> ResponseHandler:
         async with self._connecting:
-            return await super()._create_connection(req, traces, timeout)
+            made = await super()._create_connection(req, traces, timeout)
+        _is_connected.set(True)
+        return made
 
 
 class Connections:
@@ -167,6 +173,7 @@ class Connections:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The reply, while it comes in; what goes wrong meanwhile is raised as an error of this package."""
         proxy = self._proxy.url if self._proxy else None
+        _is_connected.set(False)
         try:
             async with self._opened().request(
                 method, url, data=data, timeout=limits, proxy=proxy, allow_redirects=False
@@ -179,9 +186,9 @@ class Connections:
         except _NOT_THERE as error:
             raise self._unreachable(error) from error
         except TimeoutError as error:
-            raise TransientError(f"no answer within {self._timeout:g} s", cause="timeout") from error
+            raise _lost(f"no answer within {self._timeout:g} s", "timeout") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TransientError(f"connection lost ({type(error).__name__})", cause="connection") from error
+            raise _lost(f"connection lost ({type(error).__name__})", "connection") from error
 
     def _url(self, path: str) -> URL:
         return URL(f"{self._base_url}/{path}").with_query(self._access.query)
@@ -235,6 +242,13 @@ class Connections:
             cause="unreachable",
             server_down=True,
         )
+
+
+def _lost(message: str, cause: str) -> TransientError:
+    """The error where no reply comes; what had been sent, the server may have answered."""
+    error = TransientError(message, cause=cause)
+    error.paid = Response("") if _is_connected.get() else None
+    return error
 
 
 async def _read(reply: aiohttp.ClientResponse) -> bytes:

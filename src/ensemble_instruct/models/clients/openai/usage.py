@@ -45,8 +45,6 @@ _REASONING = (
 )  # fmt: skip
 _ANTHROPIC_CACHE = ("cache_read_input_tokens", "cache_creation_input_tokens")
 """Not among its `input_tokens`."""
-_MAY_HAVE_ANSWERED = ("connection", "timeout")
-"""Causes of a failure that came after the request had been sent: what the server made of it is not known."""
 _REFUSED_BEFORE = ("bad_request", "prompt_too_long")
 """What a request is refused for before anything is made."""
 _STATUS = 3
@@ -117,9 +115,8 @@ def noting_what_was_paid(request: Request) -> Iterator[Tried]:
 
 def _paid(error: RequestError, reply: HttpReply | None, request: Request) -> Response | None:
     """What the server states; a response without numbers where it may have made an answer; None where it has not."""
-    if reply is None:
-        lost = isinstance(error, TransientError) and error.cause in _MAY_HAVE_ANSWERED
-        return Response("") if lost else None
+    if reply is None:  # nothing came, or more than any completion has
+        return Response("") if isinstance(error, TransientError) and error.cause == "malformed" else error.paid
     usage = reply_usage(_json(reply.body), reply.headers, request, size=len(reply.body))
     if usage.is_stated:
         is_free = not any((usage.doubts, usage.prompt_tokens, usage.completion_tokens, usage.cost))
