@@ -181,10 +181,11 @@ def _costs(status: Status) -> list[str]:
         return []
     each, for_nothing = status.examples, f", {wasted:.4f} of it for nothing" if wasted else ""
     line = f"{tokens / each:,.0f} tokens for each of {each} examples" if each else f"{tokens:,} tokens"
-    if cost:
-        line += (f" and {cost / each:.6f} USD, " if each else " and ") + f"{cost:.4f} USD in all{for_nothing}"
     if names := status.unpriced:
-        line += f"; the cost is unknown of {', '.join(names)} (set models.{names[0]}.price)"
+        others = f", {cost:.4f} USD of the others{for_nothing}" if cost else ""
+        line += f"; the cost of {', '.join(names)} is unknown (set models.{names[0]}.price){others}"
+    elif cost:
+        line += (f" and {cost / each:.6f} USD, " if each else " and ") + f"{cost:.4f} USD in all{for_nothing}"
     return [line]
 
 
