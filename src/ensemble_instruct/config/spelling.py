@@ -21,7 +21,7 @@ Place = tuple[str, ...]
 """A key and those above it; an item of a list is named by its number."""
 _DEEPEST = 60
 """Most keys below each other: YAML's aliases can make a value that holds itself."""
-_MOST = 20_000
+_MOST = 200_000
 """Most values: aliases of aliases make millions out of a few lines."""
 _FREE = ("extra_body", "options")
 """Keys of a model whose value may be anything, so that nothing later says what is expected there."""
