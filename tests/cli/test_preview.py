@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def test_it_shows_what_was_asked_what_came_what_was_read_and_what_a_run_would_ta
         parts = (
             "Step 1, request 1: simulated-base writes tasks", "  asked      │ Come up with a series of tasks:",
             "  came       │ ", "  read       │ + ", "── task 1 of 3: ",
-            "Step 2: simulated-base writes a worked example", "Step 4: 2 answers", "simulated-a", "simulated-b",
+            "Step 2: simulated-base writes a worked example", "Step 4: the voters answer", "simulated-a", "simulated-b",
             "Step 5: ", "── task 3 of 3: ",
         )  # fmt: skip
         places = [shown.find(part) for part in parts]
@@ -176,3 +177,23 @@ def test_one_that_is_stopped_leaves_nothing_behind(
     assert (process.returncode, output) == (1, "")
     assert errors.splitlines()[-1] == "error: stopped; nothing is kept"
     assert is_empty(spare)
+
+
+def test_what_a_killed_preview_left_goes_with_a_later_one(forks: Forks, tmp_path: Path, spare: dict[str, str]) -> None:
+    old, young = (Path(spare["TMPDIR"]) / f"ensemble-instruct-preview-{name}" for name in ("old", "young"))
+    for folder in (old, young):
+        (folder / "run").mkdir(parents=True)
+        (folder / "run" / "run.db").write_text("half of it")
+    os.utime(old, (1, 1))
+    assert forks.run(tmp_path, ["preview", SIMULATED, "--rows", "1"], env=spare).returncode == 0
+    assert list(Path(spare["TMPDIR"]).iterdir()) == [young], "that one may be of a preview that goes on"
+
+
+def test_it_prints_where_there_is_ascii_alone(tmp_path: Path) -> None:
+    with started(
+        tmp_path, "preview", SIMULATED, env={**terminal_environment(), "PYTHONIOENCODING": "ascii"}
+    ) as process:
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert output.isascii()
+    assert "\\u2502 Come up with a series of tasks:" in output

@@ -34,6 +34,8 @@ _MOST_LETTERS = 3000
 """Of a text that is shown."""
 _LAST_LINES, _LAST_LETTERS = 4, 400
 """Of the end of a text that is too long to be shown."""
+_TURNS = 4
+"""Of a conversation, beside what is asked now."""
 _LINE = 200
 """Letters of a text that is shown in one line."""
 _HARMLESS = "\n\t\u200c\u200d"
@@ -185,7 +187,7 @@ def _task(task: Task, *, is_first: bool) -> Iterator[Text | Line]:
         yield from _block("read", (line for read in task.worked.read for line in _worked(read, task)))
         yield Text()
     for instance in task.instances:
-        yield Text(f"Step 4: {len(instance.votes)} answers", style="bold cyan")
+        yield Text("Step 4: the voters answer", style="bold cyan")
         shown = ""
         width = max((len(harmless(call.who)) for call in instance.votes), default=0)
         for call in instance.votes:
@@ -223,13 +225,15 @@ def _head(title: str, call: Call) -> Iterator[Text | Line]:
 
 
 def _asked(asked: Sequence[Message], *, is_first: bool) -> Iterator[Text | Line]:
-    """What was asked: all turns of the first request of its sort, the last line of the others."""
+    """What was asked: the turns of the first request of its sort, the last line of the others."""
     text = asked[-1].content
     if not is_first:
         yield from _block("asked", [f"… {_short(text.rstrip().rpartition(chr(10))[2])}"], style="dim")
         return
-    for message in asked[:-1]:
+    for message in asked[:-1][:_TURNS]:
         yield from _block(message.role, _cut(message.content), style="dim")
+    if (more := len(asked) - 1 - _TURNS) > 0:
+        yield from _block("", [f"… {more} turns more …"], style="dim")
     yield from _block("asked", _cut(text), style="dim")
 
 
