@@ -107,8 +107,11 @@ def test_a_server_that_moved_is_not_followed(forks: Forks, tmp_path: Path) -> No
         moved = {"Location": elsewhere.base_url + "/completions"}
         with serving(lambda *_: web.Response(status=307, headers=moved)) as served:
             configure(tmp_path, served.base_url)
-            told = forks.refused(tmp_path, *COMMANDS["outputs"].split(), env={"OPENAI_API_KEY": KEY})
-    assert "models.real.base_url" in told
+            patience = "--set=models.real.give_up_after=0.5"
+            done = forks.run(tmp_path, [*COMMANDS["outputs"].split(), patience], {"OPENAI_API_KEY": KEY})
+    assert done.returncode == 1
+    assert f"redirects to {elsewhere.base_url}/completions, which is another server" in done.stderr.splitlines()[-1]
+    assert "models.real.base_url" in done.stderr
     assert elsewhere.paths == []
 
 
