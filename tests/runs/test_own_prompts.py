@@ -78,7 +78,10 @@ def test_a_changed_template_is_said_before_anything_is_asked_again(forks: Forks,
         path.write_text(path.read_text() + "At most ten words.\n")
         done = forks.run(folder, RUN)
         assert done.returncode == 2
-        assert "the config has changed: prompts.completions/outputs.j2: " in done.stderr
+        assert (
+            "the config has changed: prompts.completions/outputs.j2: is another text now; this asks again: "
+            in done.stderr
+        )
         assert len(server.asked) == asked
         assert forks.run(folder, [*RUN, "--force"]).returncode == 0
         assert {one.model for one in server.asked[asked:]} == {"voter_b"}

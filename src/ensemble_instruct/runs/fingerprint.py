@@ -108,7 +108,8 @@ def _prompts(config: Config) -> dict[str, str]:
         "rating": config.judges,
         "toxicity": [toxicity.model if toxicity else None],
     }
-    names = {f"{config.models[model].endpoint}/{name}.j2" for name, models in used.items() for model in models if model}
+    asked = ((name, model) for name, models in used.items() for model in models if model in config.models)
+    names = {f"{config.models[model].endpoint}/{name}.j2" for name, model in asked}
     digests = load_prompts(config.prompts).digests
     return {name: digest for name, digest in digests.items() if name in names or name == LABELS}
 
@@ -153,11 +154,17 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
     came_or_went = before.keys() ^ now.keys()  # the role that names a new one says so already
     differing = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
     others = [
-        Change(key, f"{json.dumps(old.get(key))} → {json.dumps(new.get(key))}{_remark(key, old, new)}")
+        Change(key, _difference(key, old, new) + _remark(key, old, new))
         for key in differing
         if _owner(key, before.keys() | now.keys()) not in came_or_went
     ]
     return gone + others
+
+
+def _difference(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    if key.startswith("prompts."):  # a digest says nothing to anybody
+        return "is another text now" if key in new else "is the bundled one now"
+    return f"{json.dumps(old.get(key))} → {json.dumps(new.get(key))}"
 
 
 def _models_in(flat: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -99,7 +99,7 @@ async def start_or_resume(
                     config = config.model_copy(update={"prompts": folder / PROMPTS})
                 for name in generators_of(config):
                     await settle_form(models[name], store)
-                for note in foreign_examples(plans) if is_new else ():
+                for note in foreign_examples(plans) if is_new and config.tasks is None else ():
                     log.warning("%s", note)
                 began = "started" if is_new else "resumed"
                 log.info("run %s", began, extra={"folder": str(folder), "version": __version__})

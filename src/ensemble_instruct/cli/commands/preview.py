@@ -83,6 +83,8 @@ def preview(
     if config_path is None and preset is None:
         raise UsageError("give a CONFIG or --preset NAME; `ensemble-instruct init my.yaml` writes a config")
     config = load_config(config_path, preset=preset, overrides=overrides)
+    if config.tasks is not None:
+        raise UsageError(f"preview: makes tasks of its own, and this config begins with {config.tasks} of yours")
     require_admitted(config)
     problem: RunError | None = None
     with _ending_well(keeps=out is not None), nullcontext(out) if out else passing_folder() as folder:
