@@ -156,6 +156,16 @@ def test_a_wrong_key_ends_the_run(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert "another-key" not in str(found)
 
 
+LEFT_OUT = {
+    "OpenAI": ["temperature", "top_k"],
+    "Azure": ["temperature", "top_k"],
+    "Azure, dated": ["temperature", "top_k"],
+    "Gemini": ["seed", "top_k"],
+    "Anthropic": ["top_k"],
+}
+"""What `status` notes of a run: settings that are refused, and asked for by the steps."""
+
+
 @pytest.mark.parametrize("name", DIALECTS)
 def test_the_section_of_the_docs_makes_a_run(name: str, forks: Forks, tmp_path: Path) -> None:
     models = ChatModels()
@@ -173,6 +183,9 @@ def test_the_section_of_the_docs_makes_a_run(name: str, forks: Forks, tmp_path: 
         done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run"], dict.fromkeys(KEYS, KEY))
     assert done.returncode == 0, done.stderr
     assert len(rows(tmp_path / "run" / "examples.jsonl")) == 4
+    status = forks.run(tmp_path, ["status", "run"]).stdout
+    left_out = re.findall(r"^note: model it: \S+ does not take (\w+):", status, re.MULTILINE)
+    assert sorted(left_out) == LEFT_OUT.get(name, [])
     refused = [path for path in served.paths if path.endswith("completions")][len(models.replies) :]
     assert len(refused) < 12, "each refused setting is found out once, not for each request"
 
