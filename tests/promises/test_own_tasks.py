@@ -80,7 +80,8 @@ def test_a_run_from_instances_of_ones_own_ends_in_a_report_and_an_export(forks: 
 
     for arguments in (["export", "run", "--format", "parquet", "--to", "t.parquet"],
                       ["export", "run", "--format", "hub", "--repo", "me/data", "--dry-run", "--to", "hub/"],
-                      ["select", "run", "--strategy", "consensus"]):  # fmt: skip
+                      ["select", "run", "--strategy", "released"],
+                      ["select", "run", "--strategy", "vouched", "--keep", "0.5"]):  # fmt: skip
         done = forks.run(folder, arguments, on_path(folder))
         assert done.returncode == 0, (arguments, done.stderr)
     assert pq.read_table(folder / "t.parquet").to_pylist()[0]["reference"] == examples[0]["reference"]

@@ -132,6 +132,8 @@ def _table(rows: Iterable[Outputs], tasks: Iterable[TaskText] | None, *, is_stri
     outputs = [_by_voter(row, f"rows[{place}]") for place, row in enumerate(rows)]
     if is_stripped:
         outputs = [{voter: text.strip() for voter, text in by_voter.items()} for by_voter in outputs]
+    else:  # as in a run, an instance that has no output of its own does not vote
+        outputs = [{voter: text for voter, text in row.items() if text or voter != INSTANCE_VOTER} for row in outputs]
     if tasks is None:
         unknown = Instance(kind="output_only", instruction="", input="", output="")
         return [_Row(unknown, by_voter, f"{place:016x}") for place, by_voter in enumerate(outputs)]

@@ -48,10 +48,12 @@ from ensemble_instruct.agreement.voters.tallies import VotedRow
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.quality.filters import NO_FILTERS, QUALITY_REASONS, Filters
 from ensemble_instruct.records import (
+    INSTANCE_VOTER,
     OF_THREE,
     RATED,
     Answered,
     Basis,
+    Candidate,
     Example,
     Rejected,
 )
@@ -147,7 +149,7 @@ class _DecidedRows:
         """The same rows again: the surest examples up to a share of the rows, the others as drops."""
         stays, number, at, ranked = surest(self._ids, self._confidences, share, self._count), 0, 0, 0
         for row in compress(rows, self._are_examples):
-            size = 1 + len(row.candidates)
+            size = len(outputs_of(row))
             matrix = from_triangle(size, self._numbers[at : at + _pairs(size)])
             confidence, output = self._confidences[number], outputs_of(row)[self._places[number]]
             if stays[number]:
@@ -172,14 +174,15 @@ class _DecidedRows:
 
 
 def _as_read(row: Answered, selection: Selection) -> Answered:
-    """The row as the strategy reads it: the original's strip white space from the ends of each output, as it did."""
+    """The row as the strategy reads it: the original's strip white space from the ends of each output, as it did.
+
+    An output of the instance's own that is empty is a text like others to them: they are defined for three.
+    """
     if selection.strategy not in OF_THREE:
         return row
-    instance, candidates = row
-    return Answered(
-        replace(instance, output=instance.output.strip()),
-        tuple(replace(candidate, text=candidate.text.strip()) for candidate in candidates),
-    )
+    instance = replace(row.instance, output=row.instance.output.strip())
+    own = () if instance.output else (Candidate(instance.id, INSTANCE_VOTER, "", request_key=instance.request_key),)
+    return Answered(instance, (*own, *(replace(voice, text=voice.text.strip()) for voice in row.candidates)))
 
 
 def _pairs(size: int) -> int:
