@@ -38,6 +38,10 @@ def test_what_is_asked_is_what_the_templates_say(forks: Forks, folder: Path) -> 
         configure(folder, server)
         done = forks.run(folder, RUN)
         assert done.returncode == 0, done.stderr
+    card = forks.run(folder, ["card", "run"]).stdout
+    assert (
+        "worded by the owner, in place of what comes with ensemble-instruct: `chat/outputs.j2`, `completions/" in card
+    )
     ends = {asked.model: asked.prompt.rstrip().splitlines()[-1] for asked in server.asked if "Be brief" in asked.prompt}
     assert ends == {"voter_a": "Be brief (chat).", "voter_b": "Be brief (completions)."}
     assert {asked.model for asked in server.asked if "Be brief" not in asked.prompt} == {"base"}

@@ -55,6 +55,8 @@ CITATION = """\
 """The paper, as BibTeX."""
 BINS = 10
 """Of the distribution of the confidence, from 0 to 1."""
+_PROMPTS = "prompts."
+"""What the settings of a run begin with that are about prompts of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,8 @@ class Facts:
     """The first example of each kind."""
     spoken: str
     """The language of the rows, by their words; empty where that is not clear."""
+    own_prompts: tuple[str, ...]
+    """The files of prompts that the run had in place of the bundled ones."""
     files: tuple[SourceFile, ...]
     parts: tuple[Part, ...]
     tables: tuple[Table, ...]
@@ -246,6 +250,9 @@ def read_facts(folder: Path, name: str | None = None, tables: Sequence[Table] | 
             words=(words[0], words[1]) if words else None,
             samples=_samples(connection),
             spoken=_spoken(connection),
+            own_prompts=tuple(
+                sorted(key.removeprefix(_PROMPTS) for key in settings_of(meta) if key.startswith(_PROMPTS))
+            ),
             files=source_files(config),
             parts=parts_of(config, _models(config, requests, bool(merged))),
             tables=_usual_tables(kept, bool(merged)) if tables is None else tuple(tables),
