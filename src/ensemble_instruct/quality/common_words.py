@@ -26,14 +26,14 @@ _LEAST_OF_SCRIPT = 0.3
 _LEAST_KANA = 0.1
 _WORDS = {
     "ar": "في من على إلى عن أن هذا هذه التي الذي ما مع كل هو هي",
-    "cs": "je na se že jak pro jsou nebo ale jako při byl která který podle",
+    "cs": "a i je na se že jak pro jsou nebo ale jako při byl která který podle",
     "da": "og det ikke til af hvad hvordan jeg er som den eller fra en et på",
     "de": "der die das und ist nicht ein eine einen zu den mit von für auf im dem wie welche sind wird oder aus",
-    "en": "the of and to is in that for with this are you what it from be or as an how your",
-    "es": "el la los las de que y en un una es por con para del al se cuál como lo",
+    "en": "a i the of and to is in that for with this are you what it from be or as an how your",
+    "es": "a el la los las de que y en un una es por con para del al se cuál como lo",
     "fa": "و در به از که این را با است برای آن یک های می",
     "fi": "ja on ei se että kuin mitä tai kun ovat mikä joka sen ole",
-    "fr": "le la les des et est un une que pour dans du en vous qui sur au aux par ce",
+    "fr": "a le la les des et est un une que pour dans du en vous qui sur au aux par ce",
     "hi": "के का की है में और को से यह एक पर हैं कि",
     "hu": "a az és hogy nem egy is van meg ez mi vagy milyen",
     "id": "yang dan di untuk dari dengan ini pada tidak adalah ke itu dalam atau apa",
@@ -42,7 +42,7 @@ _WORDS = {
     "no": "og det ikke til av hva hvordan jeg er som den eller fra en et på",
     "pl": "i w na z się nie do jest to że jak co lub dla od przez po",
     "pt": "o a os as de que e do da em um uma para com não por no na ao",
-    "ro": "și în de la cu pe care un o este nu din pentru ce sau",
+    "ro": "a și în de la cu pe care un o este nu din pentru ce sau",
     "ru": "и в не на что с по как это из для к от или о",
     "sv": "och att det som en är på för av med den ett till inte vad eller om",
     "tr": "ve bir bu için ile ne da de olarak daha çok olan gibi en",
@@ -50,8 +50,10 @@ _WORDS = {
     "vi": "và của là một các có cho trong được không những với này để",
 }
 """By language words of which its texts are full."""
-_FEWEST_WORDS = 30
+_FEWEST_WORDS = 12
 """Of all texts together."""
+_FEWEST_FOUND = 4
+"""Of them, those of a language."""
 _LEAST = 0.08
 """Share of all words that are those of a language."""
 _AHEAD = 1.25
@@ -81,7 +83,7 @@ def _by_words(words: list[str]) -> str:
         for code in _whose().get(word, ()):
             counts[code] += count
     (code, most), (_, second) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
-    if len(words) < _FEWEST_WORDS or most < _LEAST * len(words) or most < _AHEAD * second:
+    if len(words) < _FEWEST_WORDS or most < max(_FEWEST_FOUND, _LEAST * len(words), _AHEAD * second):
         return ""
     return code
 

@@ -7,7 +7,7 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -87,7 +87,7 @@ def preview(
         raise UsageError(f"preview: makes tasks of its own, and this config begins with {config.tasks} of yours")
     require_admitted(config)
     problem: RunError | None = None
-    with _ending_well(keeps=out is not None), nullcontext(out) if out else passing_folder() as folder:
+    with _ending_well(keeps=out is not None) as hear, nullcontext(out) if out else passing_folder() as folder:
         try:
             watched(
                 lambda monitor: make_preview(config, rows, folder, monitor, budget=budget),
@@ -99,6 +99,8 @@ def preview(
             if not (folder / "run.db").exists() or str(error).startswith("stopped"):
                 raise
             problem = error
+        finally:
+            hear()
         seen = read_preview(config, folder)
     if as_json:
         click.echo(json.dumps(asdict(seen), indent=2))
@@ -111,16 +113,24 @@ def preview(
 
 
 @contextmanager
-def _ending_well(*, keeps: bool) -> Iterator[None]:
-    """Let SIGTERM, like Ctrl-C, end the block in order, so that nothing is left behind."""
+def _ending_well(*, keeps: bool) -> Iterator[Callable[[], None]]:
+    """Let SIGTERM, like Ctrl-C, end the block in order, so that nothing is left behind.
+
+    Yields what must be called once an event loop that heard signals itself has ended.
+    """
     from ensemble_instruct.cli.terminal import owns_process
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt) if owns_process() else None
+    def hear() -> None:
+        if before is not None:
+            signal.signal(signal.SIGTERM, interrupt)
+
+    before = signal.getsignal(signal.SIGTERM) if owns_process() else None
+    hear()
     try:
-        yield
+        yield hear
     except KeyboardInterrupt:
         raise RunError("stopped; run the same command again" if keeps else "stopped; nothing is kept") from None
     finally:
