@@ -27,6 +27,14 @@ A_TRY = MADE * 1000 / 1e6
 """US dollars."""
 USAGE = {"prompt_tokens": 30, "completion_tokens": MADE}
 CHOICE = {"index": 0, "text": "x", "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+LAST = {"choices": [], "usage": USAGE}
+
+
+def streamed(*events: dict[str, Any]) -> web.Response:
+    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    return web.Response(text=text, content_type="text/event-stream")
+
+
 LATE = "a reply that comes too late"
 LOST: dict[str, Callable[[], web.Response | None]] = {
     "no text, with usage": lambda: said("", usage=USAGE),
@@ -35,6 +43,8 @@ LOST: dict[str, Callable[[], web.Response | None]] = {
     "withheld by a filter": lambda: said("", "content_filter", usage=USAGE),
     "an error with usage": lambda: web.json_response({"error": {"message": "no"}, "usage": USAGE}, status=500),
     "a body that is cut off": lambda: web.Response(text='{"choices": [{"text": "x'),
+    "a stream without text, with usage": lambda: streamed({"choices": [{"delta": {}, "finish_reason": "stop"}]}, LAST),
+    "a stream that breaks off": lambda: streamed({"choices": [{"delta": {"content": "x"}, "text": "x"}]}),
     "no JSON": lambda: web.Response(text="<html>a page</html>"),
     "a connection that is dropped": lambda: None,
     LATE: lambda: said("", usage=USAGE),

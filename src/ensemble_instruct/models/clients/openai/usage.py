@@ -11,6 +11,7 @@ from typing import Any
 
 from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
 from ensemble_instruct.models.clients.openai.http import HttpReply
+from ensemble_instruct.models.clients.openai.stream import completion_in, is_stream
 from ensemble_instruct.records import Request, Response
 
 _TEMPLATE_TOKENS = 64
@@ -71,19 +72,17 @@ class ReplyUsage:
         return bool(self.doubts) or (self.prompt_tokens, self.completion_tokens, self.cost) != (None, None, None)
 
 
-def reply_usage(
-    content: object, headers: Mapping[str, str], request: Request, *, size: int, beside: str = ""
-) -> ReplyUsage:
+def reply_usage(content: object, headers: Mapping[str, str], request: Request, *, size: int) -> ReplyUsage:
     """What a reply of `size` bytes to a request, as JSON, states of itself; it may be anything, and nothing is raised.
 
-    `beside` is what the model is shown beside the request. A count that is beyond what the request allows is None.
+    A count that is beyond what the request allows is None.
     """
     if not isinstance(content, Mapping):
         content = {}
     usage = content.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
     found = ReplyUsage(model=_name(content.get("model")), upstream=_name(content.get("provider")))
-    longest = _longest_prompt(request, beside)
+    longest = _longest_prompt(request)
     found.prompt_tokens = _prompt_tokens(usage, longest, found.doubts)
     found.reasoning_tokens = _count(usage, _REASONING, _THOUGHT_TOKENS, found.doubts)
     found.completion_tokens = _count(usage, _COMPLETION, _longest_reply(request, size, found), found.doubts)
@@ -117,7 +116,7 @@ def _paid(error: RequestError, reply: HttpReply | None, request: Request) -> Res
     """What the server states; a response without numbers where it may have made an answer; None where it has not."""
     if reply is None:  # nothing came, or more than any completion has
         return Response("") if isinstance(error, TransientError) and error.cause == "malformed" else error.paid
-    usage = reply_usage(_json(reply.body), reply.headers, request, size=len(reply.body))
+    usage = reply_usage(_content(reply), reply.headers, request, size=len(reply.body))
     if usage.is_stated:
         is_free = not any((usage.doubts, usage.prompt_tokens, usage.completion_tokens, usage.cost))
         return (
@@ -142,16 +141,17 @@ def _is_free(error: RequestError) -> bool:
     return isinstance(error, RequestRefusedError) and error.type in _REFUSED_BEFORE
 
 
-def _json(body: bytes) -> object:
+def _content(reply: HttpReply) -> object:
+    """What a reply holds, as JSON; None where it is none."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return completion_in(reply.body) if is_stream(reply.headers, reply.body) else json.loads(reply.body)
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 
-def _longest_prompt(request: Request, beside: str) -> int:
+def _longest_prompt(request: Request) -> int:
     """A token is a byte at least."""
-    shown = sum(len(text.encode("utf-8", "replace")) for text in (request.text, request.sampling.json_schema, beside))
+    shown = sum(len(text.encode("utf-8", "replace")) for text in (request.text, request.sampling.json_schema))
     return shown + (len(request.earlier) + 2) * _TEMPLATE_TOKENS + _HIDDEN_TOKENS
 
 
