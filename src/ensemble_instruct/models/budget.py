@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from ensemble_instruct.errors import RunError
 
@@ -20,7 +21,7 @@ class Budget:
         self._turn, self._settled = asyncio.Lock(), asyncio.Event()
         self._is_used_up = False
 
-    async def reserve(self, most: float) -> None:
+    async def reserve(self, most: float) -> Share:
         """Set the most that a request can cost aside, waiting for others where needed; first come, first served.
 
         Raises `RunError` when it does not fit any more and nothing is in flight.
@@ -38,6 +39,14 @@ class Budget:
                 await self._settled.wait()
             self._set_aside += most
             self._number += 1
+            return Share(self, most)
+
+    def grow(self, most: float, more: float) -> bool:
+        """Whether what was set aside as `most` may become `more`; then it does."""
+        if self._spent + self._set_aside - most + more > self._limit:
+            return False
+        self._set_aside += more - most
+        return True
 
     def settle(self, most: float, cost: float) -> None:
         """A request for which `most` was set aside is over; `cost` is what it did cost."""
@@ -45,3 +54,24 @@ class Budget:
         self._set_aside = self._set_aside - most if self._number else 0.0
         self._spent += cost
         self._settled.set()
+
+
+@dataclass(slots=True, eq=False)
+class Share:
+    """What is set aside for one request, until it is settled."""
+
+    budget: Budget
+    most: float
+    cost: float = 0.0
+    """What the request did cost."""
+
+    def grows_to(self, most: float) -> bool:
+        """Whether `most`, where servers have taken more meanwhile than was thought, can be set aside instead."""
+        if not self.budget.grow(self.most, most):
+            return False
+        self.most = most
+        return True
+
+    def settle(self) -> None:
+        """The request is over."""
+        self.budget.settle(self.most, self.cost)

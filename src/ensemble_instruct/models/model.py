@@ -15,7 +15,7 @@ from ensemble_instruct.errors import RequestError, RequestRefusedError, Transien
 from ensemble_instruct.models.admission.dispatcher import Dispatcher
 from ensemble_instruct.models.admission.gate import Gate, GateStatus
 from ensemble_instruct.models.asking import as_asked, request_key
-from ensemble_instruct.models.budget import Budget
+from ensemble_instruct.models.budget import Budget, Share
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.retries import Retries, Tries
 from ensemble_instruct.models.server_notes import ServerNotes
@@ -187,14 +187,22 @@ class Model:
         tries = self._retries.begun()
         tokens = estimated_tokens(request.text) + (self._completion_tokens or request.sampling.max_tokens)
         while True:
-            outcome = await self._ask_once(key, request, tries, tokens)
+            share = None if self._budget is None else await self._budget.reserve(self._most(request))
+            try:
+                is_covered, outcome = await self._ask_once(key, request, tries, tokens, share)
+            finally:
+                if share is not None:
+                    share.settle()
             if outcome is not None:
                 return Answer(key, outcome)
-            await self._sleep(tries)
-            self._retries.require_hope(tries)
+            if is_covered:
+                await self._sleep(tries)
+                self._retries.require_hope(tries)
 
-    async def _ask_once(self, key: str, request: Request, tries: Tries, tokens: float) -> Response | Failure | None:
-        """One try; an outcome is committed before the place at the server is given back."""
+    async def _ask_once(
+        self, key: str, request: Request, tries: Tries, tokens: float, share: Share | None
+    ) -> tuple[bool, Response | Failure | None]:
+        """Whether the budget still covered a try, and its outcome: committed before the place is given back."""
         first = request.step == "instructions"
         number = await self._dispatcher.enter(tokens, first=first, again=tries.made > 0, avoid=tries.server)
         hold = 0.0
@@ -202,33 +210,21 @@ class Model:
             self._retries.require_hope(tries)
             if not self._servers.is_open:
                 await self._servers.open()
-            outcome, hold = await self._within_budget(number, key, request, tries, tokens)
-            return outcome
-        finally:
-            self._dispatcher.leave(number, hold, first=first)
-
-    async def _within_budget(
-        self, number: int, key: str, request: Request, tries: Tries, tokens: float
-    ) -> tuple[Response | Failure | None, float]:
-        """One try at one server, as soon as the budget covers the most that it can cost; see `_try`."""
-        most = cost = 0.0
-        if self._budget is not None:
-            most = self._most(request)
-            await self._budget.reserve(most)
-        try:
+            if share is not None and not share.grows_to(self._most(request)):
+                return False, None
             began = time.monotonic()
             outcome, hold, paid = await self._try(number, key, request, tries, tokens)
-            cost = paid or 0.0
+            if share is not None:
+                share.cost = paid or 0.0
+            self._dearest = max(self._dearest, paid or 0.0)
             if outcome is not None:
                 await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
                 self.usage.add(request.text, outcome)
             elif paid is not None:
                 await self._store.flush()
-            return outcome, hold
+            return True, outcome
         finally:
-            self._dearest = max(self._dearest, cost)
-            if self._budget is not None:
-                self._budget.settle(most, cost)
+            self._dispatcher.leave(number, hold, first=first)
 
     def _most(self, request: Request) -> float:
         """The most that a request can cost, in US dollars: a token is a byte at least, and servers state costs."""
