@@ -138,7 +138,7 @@ def test_latencies_that_differ_hide_no_capacity(places: int, seed: int) -> None:
 
 
 def test_a_ceiling_is_reached_at_once_and_never_passed() -> None:
-    server = Simulated(8)
+    server = Simulated(32)
     simulate(server, 400, max_in_flight=32)
     assert server.most == 32
     assert set(server.ceilings) == {32}

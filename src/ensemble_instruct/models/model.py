@@ -39,6 +39,9 @@ _TEMPLATE_TOKENS = 64
 _WITHOUT_REPLY = ("connection", "timeout", "unreachable", "tls", "proxy")
 """Causes of a failure that came with no headers, so that the client's `limits` are those of an earlier reply."""
 
+_READING = 0.02
+"""What a token of the prompt takes, for one of the reply."""
+
 log = logging.getLogger(__name__)
 
 
@@ -75,6 +78,8 @@ class _Sent:
     began: float
     requests: int
     tokens: float
+    place: int
+    """Of this try, in the order in which they began there."""
 
     @property
     def seconds(self) -> float:
@@ -250,7 +255,8 @@ class Model:
         `give_up_after` seconds without any success.
         """
         gate, client = self._servers.gates[number], self._servers.clients[number]
-        sent = _Sent(number, gate, time.monotonic(), gate.rates.used_requests, gate.rates.used_tokens)
+        began = time.monotonic()
+        sent = _Sent(number, gate, began, gate.rates.used_requests, gate.rates.used_tokens, gate.begins(began))
         problem: RequestError | None = None
         outcome: Response | Failure | None
         hold = 0.0
@@ -279,8 +285,9 @@ class Model:
 
     def _after_success(self, sent: _Sent, key: str, request: Request, response: Response, tokens: float) -> None:
         now = time.monotonic()
-        sent.gate.answered(sent.requests, sent.seconds, now)
         prompt_tokens, length = response.used_tokens(request.text)
+        size = 1 + length + _READING * prompt_tokens
+        sent.gate.answered(sent.requests, sent.seconds, now, place=sent.place, size=size)
         sent.gate.rates.correct(now, prompt_tokens + length - tokens)
         self._completion_tokens += 0.1 * (length - self._completion_tokens) if self._completion_tokens else length
         if self._retries.succeeded(key, sent.began):

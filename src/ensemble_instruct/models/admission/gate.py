@@ -13,8 +13,10 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from ensemble_instruct.errors import TransientError
+from ensemble_instruct.models.admission.burst import Burst
 from ensemble_instruct.models.admission.limit import FIRST_LIMIT, Cuts, Ramp, Round
 from ensemble_instruct.models.admission.rates import Rates
+from ensemble_instruct.models.admission.trial import Level, Trial, Trials
 
 _OVERLOADING = ("429", "503", "504", "529", "timeout")
 """Causes of a failure that say that the server has too much to do."""
@@ -128,6 +130,10 @@ class Gate:
         self.limit = float(ceiling or FIRST_LIMIT)
         self._ramp = Ramp(ceiling, time.monotonic())
         self._round, self._cuts, self._rest = Round(), Cuts(), _Rest(self.limit, patience)
+        self._burst, self._trials = Burst(time.monotonic()), Trials()
+        self._level = Level(self.limit)
+        self._begun = 0
+        """Tries."""
         self._latency: float | None = None
         """The usual one: a moving average."""
         self._latencies: deque[float] = deque(maxlen=1000)
@@ -160,23 +166,30 @@ class Gate:
         self._rest.probe()
         self.rates.use(now, tokens)
         if self._round.began is None:
-            self._round.began = now
+            self._round = Round(began=now)
+
+    def begins(self, now: float) -> int:
+        """A try begins; returns its place in the order of all."""
+        self._begun += 1
+        self._burst.sent(now)
+        return self._begun
 
     def leave(self, now: float) -> None:
         """A request has come home."""
         self._rest.home()
         self._pass_to(now, -1)
 
-    def answered(self, number: int, seconds: float, now: float) -> None:
+    def answered(self, number: int, seconds: float, now: float, *, place: int = 0, size: float = 1.0) -> None:
         """The server answered a request, if only with a refusal that concerns this request alone.
 
-        `number` is how many requests had been sent to it (`rates.used_requests`), this one included.
+        `number` is how many requests had been sent to it (`rates.used_requests`), this one included; `place` is what
+        `begins` gave. By `size` the time is compared that answers of different length take.
         """
         self.answers += 1
         self._rest.answered(self.limit if number > self._cuts.sent_before else None, now)
         self._latencies.append(seconds)
-        self._round.work.answers += 1
-        self._round.work.answered_seconds += seconds
+        self._round.work.add(seconds, size)
+        self._burst.answered(place, seconds, size)
         self._latency = seconds if self._latency is None else self._latency + 0.1 * (seconds - self._latency)
         self._is_there(now)
         self._outcome(number, now)
@@ -201,6 +214,7 @@ class Gate:
     def leave_alone(self, now: float, retry_after: float | None = None, longest: float = _LONGEST_REST) -> None:
         """Send nothing for as long as the server asks, or for growing times, and then single requests."""
         if self._rest.begin(now, retry_after, longest):
+            self._trials.on = None
             self.limit = self._rest.limit
 
     def status(self) -> GateStatus:
@@ -237,14 +251,68 @@ class Gate:
         """Count an outcome, and look at the limit when the round is over."""
         if number <= self._cuts.sent_before:
             return
-        ended = self._round
-        ended.outcomes += 1
-        ended.overloads += overloaded
-        if not ended.is_over(self.limit) or ended.began is None:
+        so_far = self._round
+        so_far.outcomes += 1
+        so_far.overloads += overloaded
+        if so_far.began is None:  # more is in flight still than the limit allows
             return
-        if self._cuts.judge(ended):
-            self.limit = self._cuts.lowered(self.limit, ended, self._ramp, self.rates.used_requests)
-        elif not ended.has_spare:
-            self._pass_to(now, 0)
-            self.limit = self._ramp.raised(self.limit, ended, max(1e-6, now - ended.began), now)
+        self._pass_to(now, 0)
+        is_over = so_far.is_over(self.limit)
+        if self._trials.on is not None:
+            if not so_far.has_spare and not (is_over and so_far.is_overloaded):
+                self._judge(self._trials.on, so_far, now)
+                return
+            self.limit = self._trials.ended(self._trials.on)
+        elif self._burst.is_settled(now):
+            self._heed_burst(now)
+            is_over = is_over and self._round is so_far
+        if not is_over:
+            return
+        seconds = max(1e-6, now - so_far.began)
+        self._round = Round(began=now)
+        if self._cuts.judge(so_far):
+            self.limit = self._cuts.lowered(self.limit, so_far, self._ramp, self.rates.used_requests)
+        elif not so_far.has_spare:
+            self._heed_burst(now)
+            if self._trials.on is None:
+                self._heed(so_far, seconds, now)
+
+    def _heed_burst(self, now: float) -> None:
+        """Lower the limit where the first requests show a queue; they are looked at once."""
+        if self._burst.is_on and (limit := self._ramp.lowered_by(self._burst, self.limit, now)) is not None:
+            self._try_limit(limit, self._burst.rate(now), now)
+        self._burst.is_on &= not self._burst.is_done
+
+    def _heed(self, ended: Round, seconds: float, now: float) -> None:
+        """Set the limit after a round of that many seconds; a lower one is tried first, and others now and then."""
+        was_ramp = self._ramp.is_on
+        limit = self._ramp.raised(self.limit, ended, seconds, now, by_size=self._burst.is_by_size)
+        if self._level.limit != self.limit or self._level.is_long:
+            self._level = Level(self.limit)
+        self._level.add(ended.work, seconds)
+        if limit < self.limit and not was_ramp:
+            # answers that come together may seem more than they are where a round ends with them
+            rate = min(self._level.rate, ended.work.seconds / seconds / ended.work.answered_pace)
+            self._try_limit(limit, rate, now)
+        elif not was_ramp and (tried := self._trials.due(self.limit, self._ramp.ceiling)) is not None:
+            self._try_limit(tried, self._level.rate, now, is_due=True)
+        else:
+            self.limit = limit
+
+    def _try_limit(self, limit: float, rate: float, now: float, *, is_due: bool = False) -> None:
+        self._trials.on = Trial(limit, self.limit, rate, is_due)
+        self._burst.is_on = False
+        # a lower limit is in force once enough have come home: with the next one that goes
+        self._round = Round(began=now if limit > self.limit else None)
+        self.limit = limit
+
+    def _judge(self, trial: Trial, so_far: Round, now: float) -> None:
+        """Keep the limit that is tried, or go back, once it is clear which."""
+        keep = trial.verdict(so_far, now)
+        if keep is None or so_far.began is None:
+            return
+        self.limit = self._trials.ended(trial, keep=keep)
+        rate = so_far.rate(now) if keep else trial.rate
+        if trial.is_due if keep else trial.is_lower:
+            self._ramp.proven(self.limit / rate, is_lower=keep and trial.is_lower)
         self._round = Round(began=now)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from ensemble_instruct.models.admission.burst import Burst
+
 _HIGHEST_LIMIT = 1024
 """Most requests at a time, where the config names no ceiling."""
 FIRST_LIMIT = 16
@@ -28,8 +30,16 @@ _QUEUEING = 1.25
 """By which factor it must at least be above it to show that requests queue up at the server."""
 _ERRORS = 2.0
 """By how many standard errors of the mean it must be above it too, where answers are few."""
-_ROOM = 1.5
+_ROOM = 1.4
 """The limit for each request that the server works on at the same time: a short queue keeps it busy."""
+_FIRST_ROOM = 1.5
+"""The same where it is lowered, by what is not known well yet."""
+_TOO_SLOW = 1.6
+"""By which factor a latency must be above the usual one, so that a lower limit is tried."""
+_FAR_LOWER = 0.4
+"""The same where it is lowered before a round is over."""
+_MUCH_LOWER = 0.75
+"""By which factor at least the limit that is tried is lower then."""
 _OVERLOADED_SHARE = 0.15
 """More such outcomes in a round lower the limit."""
 _RARE = 0.1
@@ -52,40 +62,57 @@ _LONGEST_HOLD = 1.0
 
 @dataclass(slots=True)
 class Work:
-    """Answers, the seconds that all requests together spent at the server meanwhile, and those of the answered.
+    """Answers and their size, the seconds that all requests together spent at the server, and those of the answered.
 
-    By Little's law the first two tell the mean latency; the mean over the answered tells it too. The former is too long
-    when answers come in bursts, of which a part was not counted yet; the latter is too short at first, for quick
-    answers come first.
+    A long answer takes longer than a short one, so what is compared is the pace: seconds for each unit of size. By
+    Little's law the seconds of all tell it; those of the answered tell it too. The former is too long when answers come
+    in bursts, of which a part was not counted yet; the latter is too short at first, for quick answers come first.
     """
 
     answers: int = 0
+    size: float = 0.0
     seconds: float = 0.0
     answered_seconds: float = 0.0
 
+    def add(self, seconds: float, size: float) -> None:
+        """Count one answer."""
+        self.answers += 1
+        self.size += size
+        self.answered_seconds += seconds
+
     @property
     def latency(self) -> float:
-        """Seconds, by Little's law."""
+        """Seconds of one answer, by Little's law."""
         return self.seconds / max(1, self.answers)
 
     @property
-    def answered_latency(self) -> float:
-        """Seconds, as the mean over the answered."""
-        return self.answered_seconds / max(1, self.answers)
+    def pace(self) -> float:
+        """Seconds for each unit of size, by Little's law."""
+        return self.seconds / (self.size or 1.0)
+
+    @property
+    def answered_pace(self) -> float:
+        """The same over the answered."""
+        return self.answered_seconds / (self.size or 1.0)
 
     def with_more(self, other: Work) -> Work:
         """Both together."""
         return Work(
             self.answers + other.answers,
+            self.size + other.size,
             self.seconds + other.seconds,
             self.answered_seconds + other.answered_seconds,
         )
 
+    def at_pace(self, pace: float) -> Work:
+        """The same answers, had they come at that pace."""
+        return Work(self.answers, self.size, pace * self.size, pace * self.size)
+
     def takes_longer_than(self, usual: Work) -> bool:
-        """Whether the latency is higher, by either measure, by so much that chance does not explain it."""
+        """Whether the pace is slower, by either measure, by so much that chance does not explain it."""
         error = math.sqrt(1 / max(1, self.answers) + 1 / max(1, usual.answers))
         factor = max(_QUEUEING, 1 + _ERRORS * error)
-        return self.latency > usual.latency * factor and self.answered_latency > usual.answered_latency * factor
+        return self.pace > usual.pace * factor and self.answered_pace > usual.answered_pace * factor
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,10 +127,19 @@ class Round:
     """Whether a place stayed empty: then it does not show what the server can do."""
     work: Work = field(default_factory=Work)
 
+    def rate(self, now: float) -> float:
+        """Size a second."""
+        return self.work.size / max(1e-6, now - (self.began or now))
+
     @property
     def overloaded_share(self) -> float:
         """Of the outcomes, how many say that the server is overloaded."""
         return self.overloads / self.outcomes
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether these are too many."""
+        return self.overloaded_share > _OVERLOADED_SHARE
 
     def is_over(self, limit: float) -> bool:
         """Whether there are as many outcomes as the limit."""
@@ -133,7 +169,7 @@ class Ramp:
 
     def __init__(self, ceiling: int | None, now: float) -> None:
         self.is_on = ceiling is None
-        self._ceiling = float(ceiling or _HIGHEST_LIMIT)
+        self.ceiling = float(ceiling or _HIGHEST_LIMIT)
         self._usual = Work()
         """The rounds in which nothing queued up: what a latency is compared with."""
         self._eased_at: float | None = now
@@ -154,33 +190,64 @@ class Ramp:
             return self._eased_at + _EASE_SECONDS * math.log2((places + 1) / _EASE_FROM) - now
         return None
 
-    def raised(self, limit: float, ended: Round, seconds: float, now: float) -> float:
-        """The limit after a round of that many seconds in which all places were used."""
+    def raised(self, limit: float, ended: Round, seconds: float, now: float, *, by_size: bool) -> float:
+        """The limit after a round of that many seconds in which all places were used.
+
+        With `by_size`, an answer has been seen to take as long as its size says.
+        """
         work = ended.work
         is_first = not self._usual.answers
         if is_first:
-            self._usual = work
+            # of the two measures one is too long at first, and the other too short unless the size explains the time
+            self._usual = work.at_pace(work.answered_pace) if by_size else work
         queues_up = work.takes_longer_than(self._usual)
         if not self.is_on:
-            return limit if queues_up and limit >= FIRST_LIMIT else min(self._ceiling, limit + 1)
-        rate = (ended.outcomes - ended.overloads) / seconds
+            return self._steady(limit, work, work.size / seconds, queues_up=queues_up)
         if queues_up:
             self.is_on = False
             # of a burst that the round cut in two, a part is not among its outcomes: what was in flight tells it too
-            rate = max(rate, work.seconds / seconds / work.answered_latency)
-            return min(limit, max(float(FIRST_LIMIT), _ROOM * rate * self._usual.latency))
-        latency = min(work.latency, work.answered_latency)
-        if 2 * work.answers < ended.outcomes or latency > _SLOWER * self._usual.latency:
+            rate = max(work.size / seconds, work.seconds / seconds / work.answered_pace)
+            return min(limit, max(float(FIRST_LIMIT), _FIRST_ROOM * rate * self._usual.pace))
+        if 2 * work.answers < ended.outcomes or min(work.pace, work.answered_pace) > _SLOWER * self._usual.pace:
             return limit
+        rate = (ended.outcomes - ended.overloads) / seconds
         growth = 2.0
         if limit <= FIRST_LIMIT and self._usual.latency >= _QUICK:
             growth = min(_GREATEST_GROWTH, max(growth, _DRAINED_WITHIN * rate / limit))
         # as if the doublings had begun in the past and had just reached the limit that was
         self.ease(now - _EASE_SECONDS * math.log2(max(1.0, limit / _EASE_FROM)))
-        self.is_on = limit < self._ceiling
+        self.is_on = limit < self.ceiling
         if not is_first:
-            self._usual = self._usual.with_more(work)
-        return min(self._ceiling, growth * limit)
+            self._usual = self._usual.with_more(work.at_pace(min(work.pace, work.answered_pace)))
+        return min(self.ceiling, growth * limit)
+
+    def _steady(self, limit: float, work: Work, rate: float, *, queues_up: bool) -> float:
+        """The limit after a round that gave that size a second, once the ramp is over."""
+        if self._usual.takes_longer_than(work):
+            self._usual = work
+        usual = self._usual.pace
+        room = max(1.0, _FIRST_ROOM * rate * usual)
+        if queues_up and work.pace > _TOO_SLOW * usual and room <= _MUCH_LOWER * limit:
+            return room
+        is_short = work.pace * (limit + 1) <= _ROOM * usual * limit
+        return min(self.ceiling, limit + 1) if is_short else limit
+
+    def lowered_by(self, burst: Burst, limit: float, now: float) -> float | None:
+        """A much lower limit, where the first requests queue up; what is usual is what the first of them took."""
+        if (pace := burst.pace(now)) is None:
+            return None
+        self._usual = Work(burst.answers, 1.0).at_pace(pace)
+        room = max(1.0, _FIRST_ROOM * burst.rate(now) * pace)
+        if room > _FAR_LOWER * limit:  # a whole round tells better what the server gives
+            return None
+        self.is_on = False
+        return room
+
+    def proven(self, pace: float, *, is_lower: bool) -> None:
+        """A limit with which the pace is this one is right: what is usual must not speak against it."""
+        usual = pace / _ROOM
+        if usual < self._usual.pace if is_lower else usual > self._usual.pace:
+            self._usual = self._usual.at_pace(usual)
 
 
 class Cuts:
@@ -204,7 +271,7 @@ class Cuts:
     def judge(self, ended: Round) -> bool:
         """Look at a round that is over; whether its overloads are too many, so that the limit must be lowered."""
         self._immune = max(0, self._immune - 1)
-        if ended.overloaded_share > _OVERLOADED_SHARE:
+        if ended.is_overloaded:
             return not self._immune
         self._share = 0.0
         return False

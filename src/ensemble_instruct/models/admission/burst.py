@@ -1,0 +1,110 @@
+"""What the first requests tell of a server: how long one takes there before a queue is in front of it.
+
+They are sent at about the same time. Where the server works on all of them, the later ones take as long as the first;
+where they queue up, each later one takes longer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+_FEWEST = 5
+"""Answers from which on a trend is believed."""
+_SURE = 3.0
+"""By how many standard errors the trend must differ from none."""
+_EXPLAINED = 0.9
+"""A correlation from which on the size explains the time."""
+_SETTLED = 3.0
+"""Times of the first request that must have passed, so that the answers by then tell how many the server gives."""
+
+
+class Burst:
+    """The requests that were sent before the first answer came, in the order in which they were sent."""
+
+    def __init__(self, now: float) -> None:
+        self.is_on = True
+        self._began = now
+        self._size, self._given = 0, 0.0
+        self._answered: dict[int, tuple[float, float]] = {}
+        """By place in that order: the seconds and the size of the answer."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all are answered."""
+        return len(self._answered) >= self._size
+
+    def sent(self, now: float) -> None:
+        """A request goes."""
+        if not self._size:
+            self._began = now
+        if self.is_on and not self._answered:
+            self._size += 1
+
+    def answered(self, place: int, seconds: float, size: float) -> None:
+        """An answer came."""
+        if not self.is_on:
+            return
+        self._given += size
+        if 0 < place <= self._size:
+            self._answered[place] = seconds, size
+
+    def is_settled(self, now: float) -> bool:
+        """Whether enough time has passed to judge, though not all may be answered."""
+        if not self.is_on or 1 not in self._answered or len(self._answered) < _FEWEST:
+            return False
+        seconds, size = self._answered[1]
+        mean = sum(each for _, each in self._answered.values()) / len(self._answered)
+        return now - self._began >= _SETTLED * seconds * mean / size
+
+    @property
+    def answers(self) -> int:
+        """How many have been answered."""
+        return len(self._answered)
+
+    @property
+    def is_by_size(self) -> bool:
+        """Whether their size explains how long they took."""
+        if len(self._answered) < _FEWEST:
+            return False
+        times, sizes = zip(*self._answered.values(), strict=True)
+        return _correlation(times, sizes) > _EXPLAINED
+
+    def rate(self, now: float) -> float:
+        """Size a second of what has been answered."""
+        return self._given / max(1e-6, now - self._began)
+
+    def pace(self, now: float) -> float | None:
+        """Seconds for each unit of size while nothing queues up; None where the answers show no queue.
+
+        The first places count, as many as the server works on at the same time by what they themselves tell.
+        """
+        if 1 not in self._answered or not self._has_trend():
+            return None
+        first, rate = 16, self.rate(now)
+        while True:
+            known = [self._answered[place] for place in range(1, first + 1) if place in self._answered]
+            pace = sum(seconds for seconds, _ in known) / sum(size for _, size in known)
+            if first == 1 or rate * pace >= first:
+                return pace
+            first //= 2
+
+    def _has_trend(self) -> bool:
+        """Whether those that were sent later took longer, by more than chance and their size explain."""
+        count = len(self._answered)
+        if count < _FEWEST:
+            return False
+        places = list(map(float, self._answered))
+        times, sizes = zip(*self._answered.values(), strict=True)
+        by_size = _correlation(places, sizes), _correlation(times, sizes)
+        explained = math.sqrt((1 - by_size[0] ** 2) * (1 - by_size[1] ** 2))
+        trend = (_correlation(places, times) - by_size[0] * by_size[1]) / max(1e-9, explained)
+        return trend > 0 and trend * math.sqrt((count - 3) / max(1e-9, 1 - trend * trend)) > _SURE
+
+
+def _correlation(these: Sequence[float], those: Sequence[float]) -> float:
+    """Of 0 to 1, or down to -1; 0 where one of the two is always the same."""
+    this, that = sum(these) / len(these), sum(those) / len(those)
+    both = sum((x - this) * (y - that) for x, y in zip(these, those, strict=True))
+    spread = math.sqrt(sum((x - this) ** 2 for x in these) * sum((y - that) ** 2 for y in those))
+    return both / spread if spread > 1e-9 * abs(this * that) * len(these) else 0.0
