@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import TaskID
 
+_EXACT_MINUTES = 10
+"""From here on seconds are left out."""
+_FEW = 0.1
+"""Requests a second, below which they are told by the minute."""
 _LINE_EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
 _FRAME = 0.2
@@ -100,11 +104,37 @@ class Watch:
         tokens = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
         retries = sum((Counter(dict(usage.retries)) for usage in usages), Counter[str]())
         rate = requests / max(0.001, time.monotonic() - self.began)
-        parts = [f"{requests} requests", f"{rate:.1f}/s", f"{tokens:,} tokens"]
+        parts = [f"{self._left(requests + replayed, rate)}{requests} requests", _pace(requests, rate)]
+        parts += [f"{tokens:,} tokens"]
         parts += [f"{sum(model.in_flight for model in self.models.values())} in flight"]
         parts += [f"{replayed} replayed"] if replayed else []
         parts += [f"tried again: {counted(retries)}"] if retries else []
         return ", ".join(parts)
+
+    def _left(self, answers: int, rate: float) -> str:
+        """How much longer it takes, in words; nothing while that is not known."""
+        from ensemble_instruct.runs.status import seconds_left
+
+        kept = Counter({(step, kind): count for (step, kind), count in self.kept.items() if kind is not None})
+        made = [step for step in STEPS[:2] if any(kept[step, kind] for kind in self.targets)]
+        left = seconds_left(kept, STEPS[:2] if made else ("outputs",), dict(self.targets), answers, rate)
+        return "" if left is None or left < 1 else f"about {duration(left)} left; "
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the units that one would say them in."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes >= _EXACT_MINUTES else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _pace(requests: int, rate: float) -> str:
+    """Requests a second, or a minute where they are few."""
+    if not requests:
+        return "nothing answered yet"
+    return f"{rate:.1f}/s" if rate >= _FEW else f"{60 * rate:.1f} a minute"
 
 
 def counted(causes: Mapping[str, int]) -> str:

@@ -171,7 +171,7 @@ def read_status(folder: Path) -> Status:
     state = state_of(meta, path)
     rate = recent[0] / max(1.0, time.time() - recent[1]) if recent[0] else 0.0
     steps: Sequence[Step] = ("outputs",) if config.get("tasks") == "instances" else STEPS[:2]
-    left = _seconds_left(kept, steps, targets, sum(use.answers for use in uses), rate) if state == "running" else None
+    left = seconds_left(kept, steps, targets, sum(use.answers for use in uses), rate) if state == "running" else None
     merged = tuple(f"{run.name} ({run.instances} instances)" for run in merged_runs_of(meta))
     return Status(
         state=state,
@@ -243,9 +243,10 @@ def _servers(written: str | None) -> dict[str, tuple[GateStatus, ...]]:
     return {model: tuple(GateStatus(**server) for server in servers) for model, servers in models.items()}
 
 
-def _seconds_left(
+def seconds_left(
     kept: Counter[tuple[Step, Kind]], steps: Sequence[Step], targets: dict[Kind, int], answers: int, rate: float
 ) -> float | None:
+    """Seconds until each kind has its target in each of these steps, with so many answers a second from now on."""
     share = sum(
         min(1.0, kept[step, kind] / target) for kind, target in targets.items() for step in steps
     ) / max(1, len(steps) * len(targets))  # fmt: skip

@@ -347,8 +347,8 @@ def _costs(seen: Preview) -> Iterator[Text | Line]:
 def _forecast(seen: Preview, config: Config) -> Iterator[Text | Line]:
     from rich.text import Text
 
-    from ensemble_instruct.cli.commands.status import duration
     from ensemble_instruct.runs.preview import AT_ONCE
+    from ensemble_instruct.runs.progress import duration
 
     targets = ", ".join(f"{config.instructions.target.of(each.kind):,} {each.kind}" for each in seen.kinds)
     yield Text(f"══ a whole run ({targets}), if it goes on so ══", style="bold")

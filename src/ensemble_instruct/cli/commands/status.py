@@ -27,8 +27,6 @@ _UNITS: Mapping[Step, tuple[str, str]] = {
     "ensemble": ("instances", "examples"),
 }
 """What comes into each step, and what it makes: what the next one takes."""
-_EXACT_MINUTES = 10
-"""From here on seconds are left out."""
 _SHORTEST = 1.0
 """Seconds of a run that has a rate worth saying."""
 
@@ -190,6 +188,8 @@ def _costs(status: Status) -> list[str]:
 
 
 def _whole(status: Status) -> str:
+    from ensemble_instruct.runs.progress import duration
+
     if status.state != "running":
         return f"{status.state}; {_in_all(status)}"
     left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
@@ -198,16 +198,9 @@ def _whole(status: Status) -> str:
 
 def _in_all(status: Status) -> str:
     """All requests and their mean rate, from the first answer to the last one."""
+    from ensemble_instruct.runs.progress import duration
+
     if status.active_seconds < _SHORTEST:
         return f"{status.answers:,} requests in all"
     rate = status.answers / status.active_seconds
     return f"{status.answers:,} requests in {duration(status.active_seconds)}, {rate:.1f}/s on average"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the units that one would say them in."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min" if minutes >= _EXACT_MINUTES else f"{minutes} min {rest} s" if minutes else f"{rest} s"

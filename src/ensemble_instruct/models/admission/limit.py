@@ -226,7 +226,7 @@ class Ramp:
         if self._usual.takes_longer_than(work):
             self._usual = work
         usual = self._usual.pace
-        room = max(1.0, _FIRST_ROOM * rate * usual)
+        room = _lower(rate * usual)
         if queues_up and work.pace > _TOO_SLOW * usual and room <= _MUCH_LOWER * limit:
             return room
         is_short = work.pace * (limit + 1) <= _ROOM * usual * limit
@@ -237,7 +237,7 @@ class Ramp:
         if (pace := burst.pace(now)) is None:
             return None
         self._usual = Work(burst.answers, 1.0).at_pace(pace)
-        room = max(1.0, _FIRST_ROOM * burst.rate(now) * pace)
+        room = _lower(burst.rate(now) * pace)
         if room > _FAR_LOWER * limit:  # a whole round tells better what the server gives
             return None
         self.is_on = False
@@ -248,6 +248,11 @@ class Ramp:
         usual = pace / _ROOM
         if usual < self._usual.pace if is_lower else usual > self._usual.pace:
             self._usual = self._usual.at_pace(usual)
+
+
+def _lower(capacity: float) -> float:
+    """The limit that is tried for a server that works on so many requests; one of them is no queue."""
+    return max(1.0, _FIRST_ROOM * capacity - 0.5)
 
 
 class Cuts:
