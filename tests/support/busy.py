@@ -28,12 +28,19 @@ class Memory(Store):
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
+        self.notes: dict[str, str] = {}
 
     def answer(self, key: str) -> Answer | None:
         return self.answers.get(key)
 
     async def commit(self, key: str, model: str, request: Request, outcome: Response | Failure, seconds: float) -> None:
         self.answers[key] = Answer(key, outcome)
+
+    def meta(self, name: str) -> str | None:
+        return self.notes.get(name)
+
+    def set_meta(self, **values: str) -> None:
+        self.notes |= values
 
     def forget_failures(self) -> None:
         self.answers = {key: kept for key, kept in self.answers.items() if isinstance(kept.outcome, Response)}
