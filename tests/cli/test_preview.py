@@ -157,7 +157,10 @@ def test_what_came_before_the_budget_was_used_up_is_shown(forks: Forks, tmp_path
         (tmp_path / "my.yaml").write_text(priced)
         done = forks.run(tmp_path, ["preview", "my.yaml", "--budget", "2"], env=spare)
     assert done.returncode == 1
-    assert "the budget of 2 USD is used up" in done.stderr.splitlines()[-1]
+    last = done.stderr.splitlines()[-1]
+    assert "the budget of 2 USD is used up" in last
+    assert last.endswith(": run the same command again with a higher --budget")
+    assert "kept" not in last
     assert "Step 1, request 1" in done.stdout
     assert is_empty(spare)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import signal
 import sys
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ensemble_instruct.runs.estimate import Estimate
     from ensemble_instruct.runs.preview import Call, KindSeen, Preview, Read, Task, Voted
 
+_KEPT = re.compile(r"; (?:all answers are|what was answered is) kept(?=[:;]|$)")
+"""What the messages of a run that stops say, and what is not so where nothing is kept."""
 _MOST_LINES = 30
 """Of a text that is shown."""
 _MOST_LETTERS = 3000
@@ -99,6 +102,8 @@ def preview(
             if not (folder / "run.db").exists() or str(error).startswith("stopped"):
                 raise
             problem = error
+            if out is None:
+                problem.args = (_KEPT.sub("", str(error)),)
         finally:
             hear()
         seen = read_preview(config, folder)
