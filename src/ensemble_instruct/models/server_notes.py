@@ -9,6 +9,8 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 from ensemble_instruct.records import Request, Response
 from ensemble_instruct.store.store import Store
@@ -41,21 +43,27 @@ _MOST_NAMES = 16
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Kept:
+    """What the store knows of one model."""
+
+    identity: list[str]
+    said: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """Of the models that have answered, by what the server says."""
+    is_cut: bool = False
+
+
 class ServerNotes:
     """The notes of one model, in this start of a run and those before."""
 
     def __init__(self, model: str, identity: Sequence[str], store: Store) -> None:
         self._model, self._identity, self._store = model, list(identity), store
-        kept = json.loads(store.meta(f"{_META}{model}") or "{}")
-        if kept.get("identity") != self._identity:
-            kept = {}
-        self._said: list[str] = kept.get("said", [])
-        self._names: list[str] = kept.get("names", [])
-        self._most_tokens = 0
-        self._sizes: list[int] = []
-        """Bytes of the prompts that have that count."""
-        self._is_cut = bool(kept.get("is_cut"))
         self._seen: dict[str, int] = {}
+        """How many notes of each server's client are said."""
+        self._most_tokens = 0
+        self._sizes: tuple[int, ...] = ()
+        """Bytes of the prompts that have that count: of the shortest, those between, and the longest."""
 
     def see(self, server: str, notes: Sequence[str]) -> None:
         """Say the notes of a client that are new."""
@@ -65,52 +73,61 @@ class ServerNotes:
 
     def answered(self, server: str, request: Request, response: Response) -> None:
         """Say it where another model answers than before, and where the prompt was cut."""
-        if response.model and response.model not in self._names and len(self._names) < _MOST_NAMES:
-            self._names.append(response.model)
-            if len(self._names) == 1:
-                self._keep()
-            else:
-                self._say(
-                    server,
-                    f"{server} now says that {response.model!r} answers, before it was {self._names[-2]!r}: "
-                    f"the answers of this run are of different models",
-                )
-        if response.prompt_tokens is not None and not self._is_cut:
+        if response.model:
+            self._look_at_name(server, response.model)
+        if response.prompt_tokens is not None:
             self._look_for_cut(server, request.text, response.prompt_tokens + (response.cached_tokens or 0))
+
+    @cached_property
+    def _kept(self) -> _Kept:
+        kept = _Kept(**json.loads(self._store.meta(f"{_META}{self._model}") or '{"identity": []}'))
+        return kept if kept.identity == self._identity else _Kept(self._identity)
+
+    def _look_at_name(self, server: str, name: str) -> None:
+        names = self._kept.names
+        if name in names or len(names) >= _MOST_NAMES:
+            return
+        names.append(name)
+        if len(names) == 1:
+            self._keep()
+        else:
+            self._say(
+                server,
+                f"{server} now says that {name!r} answers, before it was {names[-2]!r}: "
+                f"the answers of this run are of different models",
+            )
 
     def _look_for_cut(self, server: str, text: str, tokens: int) -> None:
         shown = ""
         may_be = _FEWEST_TOKENS <= tokens < _SHARE * _most_words(text)  # all but few replies end here
         if may_be and tokens < (fewest := fewest_tokens(text)) > self._most_tokens:
             shown = f"it read {tokens:,} tokens of one that has {int(fewest):,} at least"
-        if tokens > self._most_tokens:
-            self._most_tokens, self._sizes = tokens, []
-        if tokens == self._most_tokens and len(self._sizes) < _STUCK:
-            self._sizes = sorted((*self._sizes, len(text.encode("utf-8", "replace"))))
-            if self._is_stuck(tokens):
-                shown = f"it read {tokens:,} tokens of each of {_STUCK} that are not equally long"
-        if shown:
-            self._is_cut = True
+        if tokens >= self._most_tokens and self._is_stuck(text, tokens):
+            shown = f"it read {tokens:,} tokens of each of {_STUCK} that are not equally long"
+        if shown and not self._kept.is_cut:
+            self._kept.is_cut = True
             self._say(
                 server,
                 f"{server} cuts prompts, by its own count: {shown}; give it a longer context (Ollama: num_ctx), or ask "
                 f"for fewer demonstrations",
             )
 
-    def _is_stuck(self, tokens: int) -> bool:
-        """Whether the highest count is that of prompts which cannot all have it."""
-        is_limit = tokens >= _FEWEST_STUCK and self._sizes[0] >= _BYTES_A_TOKEN * tokens
-        return len(self._sizes) == _STUCK and is_limit and self._sizes[-1] >= _UNLIKE * self._sizes[0]
+    def _is_stuck(self, text: str, tokens: int) -> bool:
+        """Whether the highest count is now that of prompts which cannot all have it."""
+        others = self._sizes if tokens == self._most_tokens else ()
+        sizes = sorted((*others, len(text.encode("utf-8", "replace"))))
+        self._most_tokens, self._sizes = tokens, (sizes[0], *sizes[1:-1][: _STUCK - 2], *sizes[1:][-1:])
+        is_limit = tokens >= _FEWEST_STUCK and sizes[0] >= _BYTES_A_TOKEN * tokens
+        return len(sizes) >= _STUCK and is_limit and sizes[-1] >= _UNLIKE * sizes[0]
 
     def _say(self, server: str, note: str) -> None:
-        if note not in self._said:
-            self._said.append(note)
+        if note not in self._kept.said:
+            self._kept.said.append(note)
             log.warning("model %s: %s", self._model, note, extra={"model": self._model, "server": server})
             self._keep()
 
     def _keep(self) -> None:
-        kept = {"identity": self._identity, "said": self._said, "names": self._names, "is_cut": self._is_cut}
-        self._store.set_meta(**{f"{_META}{self._model}": json.dumps(kept)})
+        self._store.set_meta(**{f"{_META}{self._model}": json.dumps(asdict(self._kept))})
 
 
 def _most_words(text: str) -> int:
