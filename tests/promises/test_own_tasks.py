@@ -133,6 +133,15 @@ def test_what_is_missing_is_one_line_before_anything_is_made(forks: Forks, folde
     assert not (folder / "run").exists()
 
 
+def test_a_step_alone_reads_the_same_columns(forks: Forks, folder: Path) -> None:
+    rows_there = [{"question": "Which number is 3", "answer": None}, {"prompt": "Say 4", "response": "4"}]
+    (folder / "q.json").write_text(json.dumps(rows_there))
+    done = forks.run(folder, ["outputs", "config.yaml", "--model", "right", "--instances", "q.json", "--to", "o.jsonl"],
+                     on_path(folder))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [row["output"] for row in rows(folder / "o.jsonl")] == ["The number is 3", "The number is 4"]
+
+
 def test_a_run_without_own_tasks_takes_none_later(forks: Forks, folder: Path) -> None:
     (folder / "run").mkdir()
     generator = [*("--set", "roles.instructions=right"), *("--set", "roles.instances=right")]

@@ -87,7 +87,8 @@ def instances(
             config, kind, instructions_path, to=to, store_path=store, monitor=monitor, retry_failed=retry_failed
         )
 
-    _ask(work, config_path, overrides, to, log_file=log_file, log_format=log_format)
+    begun = (*overrides, "tasks=instructions")  # nobody is asked for instructions
+    _ask(work, config_path, begun, to, log_file=log_file, log_format=log_format)
 
 
 @click.command()
@@ -163,7 +164,8 @@ def outputs(
             sample=sample,
         )
 
-    _ask(work, config_path, overrides, to, log_file=log_file, log_format=log_format)
+    begun = (*overrides, "tasks=instances")  # nobody but the voter is asked
+    _ask(work, config_path, begun, to, log_file=log_file, log_format=log_format)
 
 
 @click.command()
