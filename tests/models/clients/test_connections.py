@@ -132,7 +132,7 @@ def test_a_variable_without_a_value_to_send_is_one_line(
 @pytest.mark.parametrize("form", [
     SECRET, SECRET.upper(), "Zq81%2FxVt5%2BRbPw7%26LmN2",
     "Zq81%2fxVt5%2bRbPw7%26LmN2", "Zq81/xVt5%2BRbPw7%26LmN2", "Zq81/xVt5+RbPw7&amp;LmN2",
-    "Zq81\\/xVt5+RbPw7\\u0026LmN2",
+    "Zq81\\/xVt5+RbPw7\\u0026LmN2", "Zq81/xVt5%252BRbPw7&#38;LmN2", "Zq81%2FxVt5+RbPw7&#x26;LmN2",
 ])  # fmt: skip
 def test_an_error_that_repeats_a_value_does_not_give_it_away(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     monkeypatch.setenv("KEY", SECRET)
@@ -140,6 +140,15 @@ def test_an_error_that_repeats_a_value_does_not_give_it_away(monkeypatch: pytest
     with serving(lambda *_: web.Response(status=400, text=body, content_type="application/json")) as served:
         error = answered(served.base_url, query={"key": "${KEY}"})
     assert str(error) == "bad request for ***, really"
+
+
+def test_a_reply_that_repeats_a_value_beside_its_text_does_not_give_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", SECRET)
+    with serving(lambda *_: said("fine", f"ended for {SECRET}", model=f"m {SECRET}", provider=SECRET)) as served:
+        reply = answered(served.base_url, headers={"api-key": "${KEY}"})
+    assert reply == Response("fine", "ended for ***", model="m ***", upstream="***")
+    with serving(lambda *_: said("", f"content_filter: {SECRET}")) as served:
+        assert SECRET not in str(answered(served.base_url, headers={"api-key": "${KEY}"}))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -166,7 +166,7 @@ class OpenAIClient(Client):
             raise await self._broken(reply, hidden, error) from error
         if ending == "filter":
             raise RequestRefusedError(
-                f"the server's content filter withheld the answer ({reason_of(choice['finish_reason'])})",
+                f"the server's content filter withheld the answer ({hidden.out_of(reason_of(choice['finish_reason']))})",
                 type="content_filter",
             )
         if len(content["choices"]) > 1:
@@ -177,7 +177,7 @@ class OpenAIClient(Client):
         if not any(parts) and not is_final and shown > _end_tokens(request.sampling):
             raise TransientError(f"the text is empty, though {length} tokens were made", cause="empty")
         kept, is_cut = _before_stop(parts.text, request.sampling)
-        reason = "stop" if is_cut else reason_of(choice.get("finish_reason"))
+        reason = "stop" if is_cut else hidden.out_of(reason_of(choice.get("finish_reason")))
         return Response(
             kept,
             reason,
