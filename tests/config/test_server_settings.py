@@ -64,7 +64,8 @@ def test_what_looks_like_a_key_is_refused_under_any_name_and_not_shown(part: str
 @pytest.mark.parametrize(("name", "value"), [
     ("api-version", "2024-10-01-preview"), ("anthropic-version", "2023-06-01"), ("X-Title", "Ensemble-Instruct of Ann"),
     ("HTTP-Referer", "https://example.org/some/long-path/of-mine"), ("x-model", "DeepSeek-R1-Distill-Qwen-32B"),
-    ("api-key", "${KEY}"), ("Authorization", "Bearer ${TOKEN}"), ("x-cost", "5$"), ("x-name", "$${NAME}"),
+    ("api-key", "${KEY}"), ("Authorization", "Bearer ${TOKEN}"), ("Authorization", "Bearer org/${TOKEN}:2"),
+    ("Authorization", "Token token=${TOKEN}"), ("x-cost", "5$"), ("x-name", "$${NAME}"),
     ("anthropic-beta", "prompt-caching-2024-07-31,output-128k-2025-02-19"), ("x-empty", ""), ("x-user", "${A}:${B}"),
 ])  # fmt: skip
 def test_other_values_are_kept_as_they_are_written(name: str, value: str) -> None:

@@ -16,7 +16,7 @@ _RUN = re.compile(r"[A-Za-z0-9]{16,}")
 _RANDOM_LETTERS = 20
 """Letters of a run without digits that looks random where many of them are capital and many are small."""
 _UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE)
-_SCHEME = re.compile(r"\s*(?:bearer|basic|token|digest|apikey)\s+[^\s$]", re.IGNORECASE)
+_SCHEME = re.compile(r"\s*(?:bearer|basic|token|digest|apikey)\s+(?=[^\s$])", re.IGNORECASE)
 """How the value of a header begins that hands over a key."""
 _NAMES = frozenset({
     "apikey", "auth", "authorization", "bearer", "cookie", "credential", "credentials", "jwt", "key", "keys",
@@ -32,6 +32,11 @@ def is_name_of_key(name: str) -> bool:
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     words = re.findall(r"[a-z]+", spaced.lower())
     return bool(_NAMES.intersection(words)) or any(word.endswith(_NAME_ENDS) for word in words)
+
+
+def without_scheme(text: str) -> str:
+    """What stands in the value of a header after `Bearer` and its like."""
+    return _SCHEME.sub("", text, count=1)
 
 
 def is_like_key(text: str) -> bool:

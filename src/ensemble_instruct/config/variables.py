@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from ensemble_instruct.config.keys import is_like_key, is_name_of_key
+from ensemble_instruct.config.keys import is_like_key, is_name_of_key, without_scheme
 from ensemble_instruct.errors import ConfigError
 
 _PART = re.compile(r"\$\$\{|\$\{([^{}$]*)\}?")
@@ -24,7 +24,9 @@ def require_no_key(name: str, text: str) -> None:
     has_variable = any(match[1] is not None for match in found)
     # a space in its place: what stands before a variable and what stands behind it are no one word
     literal = _PART.sub(" ", text)
-    if is_like_key(literal) or (is_name_of_key(name) and text.strip() and not has_variable):
+    if is_like_key(without_scheme(literal) if has_variable else literal) or (
+        is_name_of_key(name) and text.strip() and not has_variable
+    ):
         raise ValueError(
             f"holds a key itself, and the config is written to files; write {_written(name)}, and set that variable "
             f"in the environment"
