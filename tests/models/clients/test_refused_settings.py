@@ -83,6 +83,8 @@ WORDS: dict[str, Callable[[str, Any], Reply]] = {
     "transformers": lambda name, value: web.json_response(
         {"detail": f"`{name}` (={value}) has to be a strictly positive float"}, status=500
     ),
+    "Zhipu": lambda name, _: refused(f"{name}参数非法。请检查文档。"),
+    "in capitals": lambda name, _: refused(f"{name.capitalize()} is not available for this model"),
     "Python": lambda name, _: web.Response(status=500, text=f"generate() got an unexpected keyword argument '{name}'"),
 }
 

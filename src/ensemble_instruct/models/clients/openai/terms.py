@@ -18,7 +18,9 @@ _LAST = ("stop", "response_format", "temperature")
 _NOT_TAKEN = re.compile(
     r"unrecogni|unknown|unsupported|support|permitted|allowed|extra|unexpected|invalid|must|has to|should|cannot"
     r"|can't|deprecated"
-    r"|compatible|fixed|out of range|between|accept|illegal|no such|at most|at least|too many|only|cannot find",
+    r"|compatible|fixed|range|between|accept|illegal|no such|at most|at least|too many|only|cannot find|available|need"
+    r"|expect|forbid|disabl|reject|restrict|require|wrong|less|greater|equal"
+    r"|不支持|非法|无效|不允许|必须|只能|未知|错误|不合法|应该",
     re.IGNORECASE,
 )
 """How servers say that they do not take a setting, or its value."""
@@ -28,8 +30,8 @@ _INSTEAD = re.compile(
 )
 """What stands before the settings that a server does take."""
 _ALIASES: Mapping[str, str] = {
-    "stop": "stop([_ ]?(sequence|word|string|token)s?)?", "seed": "(random_)?seed", "top_k": "top_?k",
-    "top_p": "top_?p", "min_p": "min_?p",
+    "stop": "stop([_ ]?(sequence|word|string|token)s?)?", "seed": "(random_)?seed", "top_k": "top[-_ ]?k",
+    "top_p": "top[-_ ]?p", "min_p": "min[-_ ]?p",
 }  # fmt: skip
 """What servers call a setting that they hand on under another name."""
 _NOT_KNOWN = re.compile(
@@ -97,9 +99,15 @@ def _refused(said: ServerMessage, sent: Mapping[str, Any]) -> str | None:
     found = [name for name in settings if name in said.names]
     if not found and _NOT_TAKEN.search(said.text):
         text = _INSTEAD.split(said.text, maxsplit=1)[0]
-        found = [name for name in settings if re.search(rf"\b{_ALIASES.get(name, re.escape(name))}\b", text)]
+        found = [name for name in settings if _names(name, text)]
     found = [name for name in found if not _is_length(name) or _NOT_KNOWN.search(said.text)]
     return min(found, key=lambda name: (is_of_use(name, sent[name]), _rank(name), settings.index(name)), default=None)
+
+
+def _names(name: str, text: str) -> bool:
+    """Whether a text names a setting: as a word of its own, also between characters of other scripts."""
+    alias = _ALIASES.get(name, re.escape(name))
+    return re.search(rf"(?<![A-Za-z0-9_]){alias}(?![A-Za-z0-9_])", text, re.IGNORECASE) is not None
 
 
 def _is_length(name: str) -> bool:
