@@ -82,6 +82,9 @@ TOO_LONG = [
     Told("proxy", 413, "<html><head><title>413 Request Entity Too Large</title></head></html>"),
     error("OpenRouter", 400, "Provider returned error", code=400, metadata={"raw": json.dumps(
         {"error": {"message": "prompt is too long: 212345 tokens > 200000 maximum"}})}),
+    error("fit", 400, "The prompt doesn't fit into the window"), error("code", 400, "refused", code="input_too_long"),
+    error("accepts", 400, "Your prompt has 9,001 tokens; this model accepts up to 8,192."),
+    error("German", 400, "Die Eingabe ist zu lang"), error("shorter", 422, "Please shorten your message"),
 ]  # fmt: skip
 FILTERED = [
     error("Azure", 400, "The response was filtered due to the prompt triggering content management policy.",
@@ -107,6 +110,11 @@ QUOTAS = [
     error("Moonshot", 429, "Your account is suspended, please check your plan and billing details",
           type="exceeded_current_quota_error"),
     error("Zhipu", 429, "余额不足或无可用资源包,请充值。", code="1113"),
+    error("Fireworks", 412, "Account x is suspended, possibly due to reaching the monthly spending limit."),
+    Told("xAI", 403, {"error": "Your newly created team doesn't have any credits yet. You can purchase credits."}),
+    Told("Cohere", 429, {"message": "You are using a Trial key, which is limited to 1000 API calls / month."}),
+    Told("DashScope", 403, {"code": "AllocationQuota.FreeTierOnly", "message": "The free tier has been exhausted."}),
+    error("new-api", 401, "该令牌额度已用尽"), error("nothing left", 429, "You have no credits left."),
 ]  # fmt: skip
 RATES = [
     error("OpenAI", 429, "Rate limit reached for x on requests per min (RPM): Limit 3. Please try again in 20s. "
@@ -280,6 +288,28 @@ def test_a_page_to_log_in_at_ends_the_run() -> None:
     assert "Sign in to Corp" in str(found)
 
 
+def test_a_page_where_the_interface_is_elsewhere_ends_the_run() -> None:
+    async def ask() -> tuple[str, str]:
+        async def handle(request: web.BaseRequest) -> web.Response:
+            if request.path.startswith("/v1/"):
+                return web.json_response({"data": []})
+            return web.Response(text="<!doctype html><div id=app></div>", content_type="text/html")
+
+        server = web.Server(handle)
+        listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        client = OpenAIClient("a", ModelSection(base_url=url, model="m", endpoint="chat"), None)
+        found = (await asyncio.gather(client.answer(REQUEST), return_exceptions=True))[0]
+        await client.close()
+        listener.close()
+        await server.shutdown(0)
+        assert isinstance(found, ModelError)
+        return url, str(found)
+
+    url, message = asyncio.run(ask())
+    assert message.endswith(f"set models.a.base_url: {url}/v1")
+
+
 def test_another_page_is_tried_again_and_says_where_to_look() -> None:
     found = outcome(lambda *_: web.Response(text="<html><title>Welcome</title></html>", content_type="text/html"))
     assert isinstance(found, TransientError)
@@ -288,7 +318,8 @@ def test_another_page_is_tried_again_and_says_where_to_look() -> None:
 
 
 ENDINGS = {
-    "length": ("max_tokens", "MAX_TOKENS", "model_length", "max_length", "max_output_tokens", "token_limit",
+    "length": ("max_output_reached", "LENGTH_LIMIT_REACHED", "out_of_tokens", "contextFull", "cut_off",
+               "max_tokens", "MAX_TOKENS", "model_length", "max_length", "max_output_tokens", "token_limit",
                "maxTokens", "max_new_tokens",
                "FINISH_REASON_MAX_TOKENS", "FinishReason.MAX_TOKENS", "model_context_window_exceeded"),
     "stop": ("STOP", "end_turn", "eos_token", "stop_sequence", "COMPLETE", None, ""),

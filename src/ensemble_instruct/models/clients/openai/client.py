@@ -29,7 +29,7 @@ from ensemble_instruct.models.clients.openai.rate_headers import rate_limits, re
 from ensemble_instruct.models.clients.openai.stream import StreamError, completion_in, is_stream
 from ensemble_instruct.models.clients.openai.terms import Terms, is_of_use
 from ensemble_instruct.models.clients.openai.usage import ReplyUsage, noting_what_was_paid, reply_usage
-from ensemble_instruct.models.clients.openai.wrong_path import no_path
+from ensemble_instruct.models.clients.openai.wrong_path import is_elsewhere, no_path
 from ensemble_instruct.records import END_MARKER, Request, Response, Sampling
 
 _END_TOKENS = 2
@@ -58,7 +58,7 @@ class OpenAIClient(Client):
         self._terms = Terms()
         self._asked_about = "response_format" if section.structured == "auto" else ""
         """A setting whose refusal is an answer by itself."""
-        self._has_answered = self._has_doubted = False
+        self._has_answered = self._has_doubted = self._has_looked_elsewhere = False
         self._path = "chat/completions" if section.endpoint == "chat" else "completions"
         self._connections = Connections(name, section, access_of(name, section, api_key))
         self._notes = self._connections.notes
@@ -164,10 +164,10 @@ class OpenAIClient(Client):
             length = usage.completion_tokens
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise await self._broken(reply, hidden, error) from error
+        reason = hidden.out_of(reason_of(choice.get("finish_reason")))
         if ending == "filter":
             raise RequestRefusedError(
-                f"the server's content filter withheld the answer ({hidden.out_of(reason_of(choice['finish_reason']))})",
-                type="content_filter",
+                f"the server's content filter withheld the answer ({reason})", type="content_filter"
             )
         if len(content["choices"]) > 1:
             raise TransientError(f"{len(content['choices'])} texts came where one was asked for", cause="malformed")
@@ -177,10 +177,9 @@ class OpenAIClient(Client):
         if not any(parts) and not is_final and shown > _end_tokens(request.sampling):
             raise TransientError(f"the text is empty, though {length} tokens were made", cause="empty")
         kept, is_cut = _before_stop(parts.text, request.sampling)
-        reason = "stop" if is_cut else hidden.out_of(reason_of(choice.get("finish_reason")))
         return Response(
             kept,
-            reason,
+            "stop" if is_cut else reason,
             usage.prompt_tokens,
             length,
             reasoning=parts.reasoning,
@@ -219,17 +218,27 @@ class OpenAIClient(Client):
             return await self._error(code, said, reply)
         if _is_blocked(reply.body):
             return RequestRefusedError("the server's content filter withheld the answer", type="content_filter")
-        if said.is_login and not self._has_answered:
-            return ModelError(
-                f"model {self._name}: {self._base_url} answers with a page to log in at ({said.shown}) and no "
-                f"completion; set models.{self._name}.base_url to an address for programs, and the key that the "
-                f"gateway asks for"
-            )
+        if said.is_page and not self._has_answered and (wrong := await self._page(said)) is not None:
+            return wrong
         if said.is_error and meaning_of(400, said) in ("content_filter", "prompt_too_long", "no_path", "quota"):
             return await self._error(400, said, reply)
         words = "" if said.is_completion else f": {said.shown}"
         hint = f"; check models.{self._name}.base_url, if this goes on" if said.is_page else ""
         return TransientError(f"the reply is not a completion{words}{hint}", cause="malformed")
+
+    async def _page(self, said: ServerMessage) -> ModelError | None:
+        """The error for a page in place of the first answer; None where it may be gone later."""
+        if said.is_login:
+            return ModelError(
+                f"model {self._name}: {self._base_url} answers with a page to log in at ({said.shown}) and no "
+                f"completion; set models.{self._name}.base_url to an address for programs, and the key that the "
+                f"gateway asks for"
+            )
+        if not self._has_looked_elsewhere:
+            self._has_looked_elsewhere = True
+            if await is_elsewhere(self._section, self._connections.speaks):
+                return await no_path(self._name, self._section, said.shown, self._connections.speaks)
+        return None
 
     async def _error(self, status: int, said: ServerMessage, reply: HttpReply) -> Exception:
         wait = retry_after(reply.headers)
@@ -280,7 +289,7 @@ def _code_in(body: bytes) -> int | None:
         content = json.loads(body)
         error = content.get("error") or content["choices"][0]["error"]
         code = int(error["code"])
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         return None
     return code if 400 <= code < 600 else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 from ensemble_instruct.models.clients.openai.messages import valid
@@ -29,6 +30,15 @@ _NAMES: dict[Ending, str] = {
     " unexpected_tool_call tool malformed_tool_call",
 }
 """How vLLM, SGLang, TGI, Gemini, Anthropic, Mistral, Cohere, Bedrock, watsonx, DeepSeek, Zhipu and others call each."""
+_LIKE: dict[Ending, re.Pattern[str]] = {
+    "filter": re.compile(r"filter|safety|moderat|policy|prohibit|guardrail|violat|harm|blocked"),
+    "broken": re.compile(r"error|fail|abort|cancel|interrupt|disconnect|unavailable|quota|rate_limit|memory"),
+    "length": re.compile(
+        r"(^|_)(len|length|limit|max|maximum|max_\w+|\w+_max|trunc\w*|budget|cut_?off|exceeded|exhausted|overflow|full"
+        r"|out_of|too_long|n_predict|num_predict|partial)(_|$)"
+    ),
+}
+"""What is in the names that others have for it."""
 _ENDINGS: dict[str, Ending] = {name: ending for ending, names in _NAMES.items() for name in names.split()}
 
 
@@ -41,7 +51,8 @@ def ending_of(finish_reason: object) -> Ending:
     name = re.sub(r"^(finish_?reason|finish|stop_?reason)_(?=.)", "", name)
     if name.startswith("content_filter"):  # Gemini over this protocol: `content_filter: RECITATION`
         return "filter"
-    return _ENDINGS.get(name, "other")
+    like: Iterator[Ending] = (ending for ending, words in _LIKE.items() if words.search(name))
+    return _ENDINGS[name] if name in _ENDINGS else next(like, "other")
 
 
 def reason_of(finish_reason: object) -> str:

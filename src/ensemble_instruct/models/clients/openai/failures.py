@@ -14,6 +14,8 @@ Meaning = Literal[
 
 _REFUSING = (400, 403, 404, 409, 413, 422, 451)
 """Statuses of a request that is at fault itself."""
+_WITHOUT_QUOTA = (400, 401, 403, 412, 429)
+"""With which servers say besides 402 that the account has nothing left."""
 _PASSING = (408, 409, 421, 423, 424, 425, 429, 499)
 """Statuses besides 5xx that may be another one the next time."""
 _FILTERED = re.compile(
@@ -35,10 +37,16 @@ _TOO_LONG = re.compile(
     r"|(exceed|longer than|limit of|maximum of).{0,60}\btokens?\b"
     r"|tokens?\b.{0,60}(must be <=|exceed|(greater|larger|longer|more|less|fewer) than|at most|maximum)"
     r"|(input|prompt) length|reduce (the length|the size|your (prompt|message|input))|(payload|entity) too large"
-    r"|超长|过长|长度超|超[过出].{0,20}(长度|上下文|token)",
+    r"|(context|prompt|input)\b.{0,40}\b(overflow|(does|do|did|will) ?n[o']t fit)|n_ctx"
+    r"|shorten (the|your)|shorter (prompt|input)"
+    r"|(prompt|input|conversation|request|message|sequence|content|text)s?\b.{0,60}(longer|larger|bigger) than"
+    r"|(prompt|input|conversation|request|message|sequence|content|text)s?\b.{0,40}exceed"
+    r"|tokens? [\d,]{1,12} > |tokens?\b.{0,60}(accepts|handles?|takes) (up to|at most|only)?|can only handle"
+    r"|zu lang|trop long|demasiado larg|超长|[过太]长|长度超|超[过出].{0,20}(长度|上下文|token)",
     re.IGNORECASE,
 )
 """How they say that a prompt is too long; each says it in words of its own."""
+_TOO_LONG_CODES = re.compile(r"context_(length|size|window)|too_long|above_max_length|tokens_(limit|exceeded)")
 _TOO_LONG_FOR_SURE = re.compile(
     r"maximum context length|context (size|window|length)( has been)? exceed"
     r"|exceed\w*.{0,40}context.(size|window|length)"
@@ -58,19 +66,25 @@ _OF_CONTEXT = re.compile(r"context (length|size|window|limit)|\binput|\bprompt|m
 """What such a message speaks of when it is the prompt, all the same."""
 _QUOTA_CODES = re.compile(
     r"insufficient_?(user_?)?(quota|balance|credits?|funds)|billing_?(hard_limit|not_active|error)|budget_exceeded"
-    r"|quota_?exhausted|payment_required|arrearage|access_terminated|out_of_credits|spend_?limit"
+    r"|(quota|credits?|balance|funds)_?(exhausted|depleted)|payment_required|arrearage|access_terminated|out_of_credits"
+    r"|spend_?limit|free_?tier_?only|token_quota_failed"
 )
 _QUOTA = re.compile(
     r"(insufficient|not enough|out of|no more|requires more|exhausted|exceeded)[ \w]{0,40}\b(balance|credits?|funds)\b"
     r"|(spend(ing)?|budget|monthly|usage) (limit|quota|cap)\w* .{0,40}(reached|exceeded|exhausted)|payment required"
     r"|(reached|exceeded|exhausted) .{0,30}(spend(ing)?|budget|monthly|usage) (limit|quota|cap)"
-    r"|account.{0,40}overdue|欠费",
+    r"|(any|no) (remaining |more )?credits?\b|credits? (limit|left)"
+    r"|used (up )?(all|your).{0,40}(credits?|quota|allocation)"
+    r"|insufficient (user |account )?quota|quota (is |was |has been )?(exhausted|used up)|quota_exceeded"
+    r"|free (tier|trial|quota).{0,60}(exhausted|ended|expired|used up)|limited to [\d,]{1,12} (api )?calls"
+    r"|payment method|past invoices|spending limit"
+    r"|account.{0,40}overdue|欠费|额度.{0,6}(不足|用尽|用完|失败)",
     re.IGNORECASE,
 )
 """How they say that the account has nothing left."""
 _QUOTA_FOR_SURE = re.compile(
     r"balance (is )?(too low|insufficient|not enough)|insufficient (account )?balance|plan and billing"
-    r"|billing hard limit"
+    r"|billing hard limit|specified (api )?usage limit"
     r"|budget has been exceeded|余额不足",
     re.IGNORECASE,
 )
@@ -109,7 +123,7 @@ def meaning_of(status: int, said: ServerMessage, *, may_wait: bool = False) -> M
     """What an error means; `may_wait`: the server says how long to wait."""
     if status == 402 and may_wait:  # OpenRouter, where too much is in flight for what is left
         return "transient"
-    if _is_quota(status, said):
+    if _is_quota(status, said, may_wait=may_wait):
         return "quota"
     if status == 401:
         return "key"
@@ -132,7 +146,7 @@ def _of_this_request(status: int, said: ServerMessage) -> Meaning | None:
         return "content_filter"
     if status in (403, 404, 409):
         return None
-    if status == 413 or any("context_length" in code or "context_size" in code for code in said.codes):
+    if status == 413 or any(map(_TOO_LONG_CODES.search, said.codes)):
         return "prompt_too_long"
     if _TOO_LONG.search(said.text) and not _is_reply_too_long(said.text):
         return "prompt_too_long"
@@ -163,11 +177,11 @@ def _of_the_config(status: int, said: ServerMessage) -> Meaning:
     return "bad_request" if status in (400, 409, 413, 422) else "other"
 
 
-def _is_quota(status: int, said: ServerMessage) -> bool:
+def _is_quota(status: int, said: ServerMessage, *, may_wait: bool) -> bool:
     """Whether the account has nothing left; a limit of what may be asked in some time is another thing."""
     if status == 402:
         return True
-    if status not in (400, 401, 403, 429) or (status == 429 and _RATE.search(said.text)):
+    if status not in _WITHOUT_QUOTA or (status == 429 and _RATE.search(said.text)):
         return False
     is_sure = any(map(_QUOTA_CODES.search, said.codes)) or _QUOTA_FOR_SURE.search(said.text) is not None
-    return is_sure or (status in (403, 429) and _QUOTA.search(said.text) is not None)
+    return is_sure or (status != 400 and not may_wait and _QUOTA.search(said.text) is not None)

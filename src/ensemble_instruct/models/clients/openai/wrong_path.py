@@ -32,12 +32,23 @@ async def no_path(name: str, section: ModelSection, said: str, speaks: Callable[
             f"{wrong}, though {url}/models is there; set models.{name}.endpoint: {other}, or check models.{name}.model "
             f"and models.{name}.base_url"
         )
+    if (found := await _interface(url, speaks)) is not None:
+        return ModelError(f"{wrong}; {found}/models is there: set models.{name}.base_url: {found}")
+    return ModelError(
+        f"{wrong}; check models.{name}.base_url: it is the address before /{path}, and mostly ends in /v1"
+    )
+
+
+async def is_elsewhere(section: ModelSection, speaks: Callable[[str], Awaitable[bool]]) -> bool:
+    """Whether a server that answers with a web page speaks the protocol at another address than that of the section."""
+    return not await speaks("models") and await _interface(section.base_urls[0], speaks) is not None
+
+
+async def _interface(url: str, speaks: Callable[[str], Awaitable[bool]]) -> URL | None:
+    """Where the server speaks the protocol, below the address or beside it."""
     # the address may name another interface of the same server, such as Ollama's own
     beside = [f"../{before}" for before in _BEFORE] if len(URL(url).parts) == 2 else []
     for before in (*_BEFORE, *beside):
         if await speaks(f"{before}/models"):
-            found = URL(f"{url}/{before}")
-            return ModelError(f"{wrong}; {found}/models is there: set models.{name}.base_url: {found}")
-    return ModelError(
-        f"{wrong}; check models.{name}.base_url: it is the address before /{path}, and mostly ends in /v1"
-    )
+            return URL(f"{url}/{before}")
+    return None
