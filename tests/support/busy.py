@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from ensemble_instruct.records import Answer, Failure, Request, Response, Sampling
+from ensemble_instruct.store.rows import Attempt
 from ensemble_instruct.store.store import Store
 from tests.support.servers.reply import Reply, prompt_of, said
 
@@ -41,6 +42,9 @@ class Memory(Store):
 
     def set_meta(self, **values: str) -> None:
         self.notes |= values
+
+    def note_attempt(self, attempt: Attempt) -> None:
+        """Nothing asks for it."""
 
     def forget_failures(self) -> None:
         self.answers = {key: kept for key, kept in self.answers.items() if isinstance(kept.outcome, Response)}
