@@ -19,6 +19,9 @@ def test_a_template_writes_what_it_is_given() -> None:
     source = "{# what for #}\nDo: {{ task | upper }}\n{% for text in texts | sort %}\n{{ loop.index }}. {{ text }}\n"
     assert written(source + "{% endfor %}\n{{ labels.input }}") == "Do: SORT THE WORDS.\n1. a\n2. b\n3. c\nEingabe:"
     assert written("{{ texts | join(', ') }}{{ texts | length + 1 }}{{ task[:4] }}") == "b, a, c4Sort"
+    assert written("{{ texts | tojson }} {{ task | tojson }} {{ 2.55 | round(1) }}", task="Grüße <b>") == (
+        '["b", "a", "c"] "Grüße <b>" 2.5'
+    )
     assert written("{{ task }}", task="{{ labels }} <b> & {% if %}") == "{{ labels }} <b> & {% if %}", "is text alone"
     assert written("a\r\n{{ task }}\r\n", task="x\r\ny") == "a\nx\r\ny", "the file's line ends are no part of a prompt"
 
@@ -40,6 +43,9 @@ def test_a_template_writes_what_it_is_given() -> None:
         ("{{ texts }}", 1, "not a tuple"),
         ("{{ 1 // 0 }}", 1, "division"),
         ("{{ task + 1 }}", 1, ""),
+        ("\n{{ '\\ud83d' }}", 2, "half of a surrogate pair"),
+        ("{{ " + "9" * 5000 + " }}", 0, "digits"),
+        ("\n{{ 1e999 | int }}", 2, "inf"),
         ("{{ " + "(" * 4000, 0, "recursion"),
     ],
 )  # fmt: skip
@@ -65,6 +71,11 @@ HOSTILE = {
     "a huge number": "{{ 9 ** 9 ** 9 ** 9 }}",
     "a hundred thousand names": "{{ task }}" * 100_000,
     "a deep condition": "{% if task %}" * 1_000 + "{% endif %}" * 1_000,
+    "a number rounded to a billion places": "{{ 5 | round(-999999999) }}{{ 1.5 | round(999999999, 'floor') }}",
+    "a text quoted again and again": "{% set x = '\"' %}" + "{% set x = x | tojson %}" * 60 + "{{ x }}",
+    "a wide JSON": "{{ texts | tojson(9999999999) }}",
+    "a list of half a million numbers": "{% set x = [" + "1," * 400_000 + "] %}",
+    "a filter many times": "{{ 1" + " | abs" * 100_000 + " }}",
     "a range": "{% for one in range(99999) %}{% for two in range(99999) %}{% endfor %}{% endfor %}",
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any, Final, cast
 
 from jinja2 import (
@@ -24,20 +25,23 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from ensemble_instruct.errors import ConfigError
+from ensemble_instruct.files.jsonl import dump, has_lone_surrogate
 
 _MOST_LETTERS = 20_000_000
 """What a prompt may write; each turn of a loop counts as its whole template."""
 _LONGEST_SOURCE = 1_000_000
 """Letters of a template."""
-_MOST_TAGS = 2_000
-"""Names and statements in a template: more take seconds to compile."""
+_MOST_PARTS = 20_000
+"""Words and signs in the names and statements of a template: more take seconds to compile."""
+_MOST_PLACES = 20
+"""Of a number that is rounded."""
 _LETTERS: Final = "letters left"
 """The name, which no template can say, of what it may still write."""
 _FILTERS = (
-    "abs", "capitalize", "count", "d", "default", "first", "int", "last", "length", "lower", "reverse", "round", "sort",
+    "abs", "capitalize", "count", "d", "default", "first", "int", "last", "length", "lower", "reverse", "sort",
     "string", "title", "trim", "unique", "upper", "wordcount",
 )  # fmt: skip
-"""Those of Jinja2 that a prompt may use, beside `join` and `tojson`: none makes more out of little."""
+"""Those of Jinja2 that a prompt may use, beside `join`, `round` and `tojson`: none makes more out of little."""
 _REFUSED = {
     nodes.Macro: "no macros", nodes.CallBlock: "no macros",
     nodes.Include: "nothing can be included", nodes.Import: "nothing can be included",
@@ -55,9 +59,8 @@ class PromptTemplate:
         self.source, self._place, self._names = source.replace("\r\n", "\n"), place, sorted(names)
         if len(source) > _LONGEST_SOURCE:
             raise ConfigError(f"{place}: has {len(source)} letters; a template may have {_LONGEST_SOURCE}")
-        if (tags := source.count("{{") + source.count("{%")) > _MOST_TAGS:
-            raise ConfigError(f"{place}: has {tags} times {{{{ or {{%; a template may have {_MOST_TAGS}")
         try:
+            self._require_few_parts()
             tree = _environment().parse(self.source, filename=place)
             self._require_plain(tree)
             self._require_known_names(tree)
@@ -65,7 +68,7 @@ class PromptTemplate:
             self._template = _compiled(tree, place)
         except TemplateSyntaxError as error:
             raise ConfigError(f"{place}:{error.lineno}: {_sentence(error.message)}") from None
-        except (TemplateError, SyntaxError, RecursionError) as error:
+        except (TemplateError, SyntaxError, ValueError, RecursionError) as error:
             raise ConfigError(f"{place}: cannot be read as a template: {_sentence(str(error))}") from None
 
     @property
@@ -83,8 +86,13 @@ class PromptTemplate:
             return self._template.render({**values, _LETTERS: _Letters(self._place)})
         except UndefinedError as error:
             raise ConfigError(f"{self._place}:{self._line(error)}: {error.message}") from None
-        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
+        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, NameError, RecursionError) as error:
             raise ConfigError(f"{self._place}:{self._line(error)}: {_sentence(str(error))}") from None
+
+    def _require_few_parts(self) -> None:
+        parts = _environment().lex(self.source, filename=self._place)
+        if next(islice(parts, _MOST_PARTS, None), None) is not None:
+            raise ConfigError(f"{self._place}: has more than {_MOST_PARTS} words in {{{{ }}}} and {{% %}}; use fewer")
 
     def _require_plain(self, tree: nodes.Template) -> None:
         for kind, why in _REFUSED.items():
@@ -93,6 +101,11 @@ class PromptTemplate:
         for loop in tree.find_all(nodes.For):
             if loop.recursive:
                 raise ConfigError(f"{self._place}:{loop.lineno}: a loop of a prompt cannot be recursive")
+        for text in tree.find_all(nodes.Const):
+            if isinstance(text.value, str) and not text.value.isascii() and has_lone_surrogate(text.value):
+                raise ConfigError(
+                    f"{self._place}:{text.lineno}: half of a surrogate pair is no character; write it out"
+                )
         for literal in tree.find_all((nodes.List, nodes.Tuple, nodes.Dict)):  # a list of itself twice, and so on
             if getattr(literal, "ctx", "load") == "load" and any(literal.find_all((nodes.Name, nodes.Filter))):
                 raise ConfigError(f"{self._place}:{literal.lineno}: a list in a prompt holds texts and numbers alone")
@@ -156,6 +169,21 @@ def _joined(context: Context, values: Iterable[Any], between: str = "") -> str:
     return between.join(texts)
 
 
+@pass_context
+def _as_json(context: Context, value: Any) -> str:
+    """The filter `tojson`, counted; letters stay as they are."""
+    text = dump(value)
+    _taken(context, len(text))
+    return text
+
+
+def _rounded(value: float, precision: int = 0) -> float:
+    """The filter `round`; no power of ten that takes for ever."""
+    if abs(precision) > _MOST_PLACES:
+        raise ValueError(f"a number is rounded to at most {_MOST_PLACES} places")
+    return round(value, precision)
+
+
 class _Environment(SandboxedEnvironment):
     """Jinja2's sandbox, without what makes more out of little."""
 
@@ -180,8 +208,8 @@ def _environment() -> _Environment:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False, finalize=_written
     )
     filters: dict[str, Callable[..., Any]] = {name: environment.filters[name] for name in _FILTERS}
-    counted = {"join": _joined, "tojson": environment.filters["tojson"], "_turns": _turns}
-    environment.filters = filters | counted
+    bounded = {"join": _joined, "round": _rounded, "tojson": _as_json, "_turns": _turns}
+    environment.filters = filters | bounded
     environment.globals = {}
     return environment
 
