@@ -165,7 +165,7 @@ def test_what_came_before_the_budget_was_used_up_is_shown(forks: Forks, tmp_path
     assert is_empty(spare)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_that_is_stopped_leaves_nothing_behind(
     tmp_path: Path, spare: dict[str, str], number: signal.Signals
 ) -> None:

@@ -69,11 +69,17 @@ def owns_process() -> bool:
     return threading.current_thread() is threading.main_thread() and not loop_runs_here()
 
 
+def hang_up() -> list[signal.Signals]:
+    """SIGHUP, which comes when a terminal is closed; nothing where `nohup` lets it be ignored."""
+    return [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+
+
 async def _hearing_signals(driver: Driver, watch: Watch, work: Coroutine[Any, Any, Result]) -> Result:
     loop = asyncio.get_running_loop()
+    heard = [*_SIGNALS, *hang_up()]
 
     def models_are_at_work() -> None:
-        for number in _SIGNALS:
+        for number in heard:
             loop.add_signal_handler(number, driver.stop)
 
     watch.on_start = models_are_at_work
@@ -92,5 +98,5 @@ async def _hearing_signals(driver: Driver, watch: Watch, work: Coroutine[Any, An
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end is near: another Ctrl-C would only spoil it
         raise
     finally:
-        for number in _SIGNALS:
+        for number in heard:
             loop.remove_signal_handler(number)

@@ -119,28 +119,29 @@ def preview(
 
 @contextmanager
 def _ending_well(*, keeps: bool) -> Iterator[Callable[[], None]]:
-    """Let SIGTERM, like Ctrl-C, end the block in order, so that nothing is left behind.
+    """Let SIGTERM and SIGHUP, like Ctrl-C, end the block in order, so that nothing is left behind.
 
     Yields what must be called once an event loop that heard signals itself has ended.
     """
-    from ensemble_instruct.cli.terminal import owns_process
+    from ensemble_instruct.cli.terminal import hang_up, owns_process
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     def hear() -> None:
-        if before is not None:
-            signal.signal(signal.SIGTERM, interrupt)
+        for number in before:
+            signal.signal(number, interrupt)
 
-    before = signal.getsignal(signal.SIGTERM) if owns_process() else None
+    heard = [signal.SIGTERM, *hang_up()] if owns_process() else []
+    before = {number: signal.getsignal(number) for number in heard}
     hear()
     try:
         yield hear
     except KeyboardInterrupt:
         raise RunError("stopped; run the same command again" if keeps else "stopped; nothing is kept") from None
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _instances(seen: KindSeen) -> Iterator[Voted]:
