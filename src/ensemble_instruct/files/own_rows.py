@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.conversations import asked_text, content_text, turns_of
-from ensemble_instruct.files.jsonl import JsonRow, type_name
+from ensemble_instruct.files.jsonl import JsonRow, dump, type_name
 from ensemble_instruct.invisible import is_blank
 
 INSTRUCTION = ("instruction", "prompt", "question", "messages", "conversations", "text")
@@ -77,11 +78,15 @@ def _text(row: JsonRow, names: tuple[str, ...], where: str) -> str:
         return ""
     text = _said(row[name])
     if text is None:
-        raise InputFileError(f"{where}: field {name!r} must be a string or messages, found {type_name(row[name])}")
+        raise InputFileError(f"{where}: field {name!r} must be one text or messages, found {type_name(row[name])}")
     return "" if is_blank(text) else text
 
 
 def _said(value: object) -> str | None:
-    """A text, the text of parts, or what the last of some messages says."""
+    """A text, a number as a text, the text of parts, or what the last of some messages says; of several texts none."""
+    if isinstance(value, int | float):
+        return "" if math.isnan(value) else dump(value)  # no number is how tables say that nothing is there
+    if isinstance(value, list) and (not value or (len(value) > 1 and all(isinstance(each, str) for each in value))):
+        return None if value else ""
     turns = turns_of(value)
     return content_text(value) if turns is None else (turns[-1].text or "")

@@ -128,7 +128,8 @@ _ORDERS = [
     r"(?:erstelle|generiere|erzeuge|gestalte|entwirf)(?: mir)? (?:ein|eine|einen) (?:\w{1,20} )?"
     r"(?:bild|foto|video|logo|grafik|zeichnung|gemälde)\b",
     r"(?:mache?|nimm|schieße?|machen sie) (?:ein|einen|eine) (?:foto|selfie|video|screenshot|bild)\b",
-    r"(?:gehe?|fahre?|gehen sie) (?:zum|zur|in den|in die|ins|auf die) ",
+    r"(?:gehe?|fahre?|gehen sie) (?:zum|zur|in den|in die|ins|auf die) "
+    r"(?!.{0,200}\bein(?:[.,;!]|$| und\b)|tiefe|details?\b|einzelheiten)",
     # French
     r"(?:dessine|dessinez|dessiner|peins|peignez)(?:[- ]moi)? (?:une?|le|la|les|des|ton|votre)\b",
     r"(?:crée|créez|créer|génère|générez|générer)(?: moi)? une? (?:image|photo|vidéo|logo|dessin|illustration)\b",
