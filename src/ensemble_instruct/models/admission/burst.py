@@ -27,7 +27,7 @@ class Burst:
         self._began = now
         self._size, self._given = 0, 0.0
         self._answered: dict[int, tuple[float, float]] = {}
-        """By place in that order: the seconds and the size of the answer."""
+        """By place in that order: the seconds and the size of the answer; in the order of the answers."""
 
     @property
     def is_done(self) -> bool:
@@ -51,9 +51,9 @@ class Burst:
 
     def is_settled(self, now: float) -> bool:
         """Whether enough time has passed to judge, though not all may be answered."""
-        if not self.is_on or 1 not in self._answered or len(self._answered) < _FEWEST:
+        if not self.is_on or len(self._answered) < _FEWEST:
             return False
-        seconds, size = self._answered[1]
+        seconds, size = next(iter(self._answered.values()))
         mean = sum(each for _, each in self._answered.values()) / len(self._answered)
         return now - self._began >= _SETTLED * seconds * mean / size
 
@@ -77,13 +77,14 @@ class Burst:
     def pace(self, now: float) -> float | None:
         """Seconds for each unit of size while nothing queues up; None where the answers show no queue.
 
-        The first places count, as many as the server works on at the same time by what they themselves tell.
+        The first answers count, as many as the server works on at the same time by what they themselves tell;
+        those that were sent first need not be among them.
         """
-        if 1 not in self._answered or not self._has_trend():
+        if not self._has_trend():
             return None
         first, rate = 16, self.rate(now)
         while True:
-            known = [self._answered[place] for place in range(1, first + 1) if place in self._answered]
+            known = list(self._answered.values())[:first]
             pace = sum(seconds for seconds, _ in known) / sum(size for _, size in known)
             if first == 1 or rate * pace >= first:
                 return pace

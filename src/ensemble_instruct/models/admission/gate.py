@@ -131,7 +131,7 @@ class Gate:
         self._ramp = Ramp(ceiling, time.monotonic())
         self._round, self._cuts, self._rest = Round(), Cuts(), _Rest(self.limit, patience)
         self._burst, self._trials = Burst(time.monotonic()), Trials()
-        self._level = Level(self.limit)
+        self._level = Level(0.0)
         self._begun = 0
         """Tries."""
         self._latency: float | None = None
@@ -287,14 +287,17 @@ class Gate:
         """Set the limit after a round of that many seconds; a lower one is tried first, and others now and then."""
         was_ramp = self._ramp.is_on
         limit = self._ramp.raised(self.limit, ended, seconds, now, by_size=self._burst.is_by_size)
-        if self._level.limit != self.limit or self._level.is_long:
+        if is_new := self._level.limit != self.limit:  # answers are fewer in its first round: they have yet to come
             self._level = Level(self.limit)
-        self._level.add(ended.work, seconds)
+        else:
+            self._level.add(ended.work, seconds)
+        if is_new and limit < self.limit and not was_ramp:
+            return
         if limit < self.limit and not was_ramp:
             # answers that come together may seem more than they are where a round ends with them
             rate = min(self._level.rate, ended.work.seconds / seconds / ended.work.answered_pace)
             self._try_limit(limit, rate, now)
-        elif not was_ramp and (tried := self._trials.due(self.limit, self._ramp.ceiling)) is not None:
+        elif not (was_ramp or is_new) and (tried := self._trials.due(self.limit, self._ramp.ceiling)) is not None:
             self._try_limit(tried, self._level.rate, now, is_due=True)
         else:
             self.limit = limit
@@ -313,6 +316,6 @@ class Gate:
             return
         self.limit = self._trials.ended(trial, keep=keep)
         rate = so_far.rate(now) if keep else trial.rate
-        if trial.is_due if keep else trial.is_lower:
-            self._ramp.proven(self.limit / rate, is_lower=keep and trial.is_lower)
+        if keep or trial.is_lower:  # the limit is right: what is usual must not lead to a lower one at once
+            self._ramp.proven(self.limit / rate, is_lower=keep and trial.is_lower and trial.is_due)
         self._round = Round(began=now)

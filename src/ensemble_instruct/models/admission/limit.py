@@ -36,7 +36,7 @@ _FIRST_ROOM = 1.5
 """The same where it is lowered, by what is not known well yet."""
 _TOO_SLOW = 1.6
 """By which factor a latency must be above the usual one, so that a lower limit is tried."""
-_FAR_LOWER = 0.4
+_FAR_LOWER = 0.25
 """The same where it is lowered before a round is over."""
 _MUCH_LOWER = 0.75
 """By which factor at least the limit that is tried is lower then."""

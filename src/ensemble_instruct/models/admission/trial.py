@@ -29,8 +29,8 @@ _STEP_UP, _STEP_DOWN = 1.25, 0.7
 """How much higher or lower that one is."""
 _IF_DUE = 2
 """How much longer a trial takes for which nothing but the time speaks."""
-_LEVEL_ROUNDS = 16
-"""Rounds over which the rate of a limit is taken at most."""
+_FADING = 0.9
+"""How much a round still weighs in the rate of a limit, one round later."""
 _CUT_OFF = 0.25
 """The share of the requests in flight by which a round may end too early or too late, where answers come together."""
 
@@ -77,12 +77,6 @@ class Level:
     limit: float
     size: float = 0.0
     seconds: float = 0.0
-    rounds: int = 0
-
-    @property
-    def is_long(self) -> bool:
-        """Whether what was at its beginning is long ago."""
-        return self.rounds >= _LEVEL_ROUNDS
 
     @property
     def rate(self) -> float:
@@ -90,10 +84,9 @@ class Level:
         return self.size / max(1e-6, self.seconds)
 
     def add(self, work: Work, seconds: float) -> None:
-        """Count a round."""
-        self.size += work.size
-        self.seconds += seconds
-        self.rounds += 1
+        """Count a round; those before it weigh less each time."""
+        self.size = work.size + _FADING * self.size
+        self.seconds = seconds + _FADING * self.seconds
 
 
 class Trials:
@@ -128,6 +121,8 @@ class Trials:
                 self._lower_after = min(_RAREST, max(_LOWER_AFTER, 2 * self._lower_after))
             elif trial.is_due:
                 self._lower_after = 1
+            if keep:  # in case it was kept by chance
+                self._for_higher, self._higher_after = 0, _HIGHER_AFTER // 3
         else:
             self._for_higher = 0
             self._higher_after = 1 if keep else min(_RAREST, max(_HIGHER_AFTER, 3 * self._higher_after))
