@@ -95,7 +95,7 @@ PRICE = "price: {input: 1000, output: 30000}"
 def test_check_prints_the_plan_with_its_cost_and_a_word_of_each_model(forks: Forks, tmp_path: Path) -> None:
     with model_server() as server:
         config = model_config(server.base_url, 30, 20).replace("model: base}", f"model: base, {PRICE}}}")
-        (tmp_path / "config.yaml").write_text(config)
+        (tmp_path / "config.yaml").write_text(re.sub(r"(model: voter_.)", r"\1, price: {input: 0, output: 0}", config))
         done = forks.run(tmp_path, ["check", "config.yaml"])
         assert {asked.model for asked in server.asked} == {"base", "voter_a", "voter_b"}
     assert (done.returncode, done.stderr) == (0, "")
@@ -146,7 +146,8 @@ def test_check_of_a_key_that_is_not_set_is_one_line(forks: Forks, tmp_path: Path
 
 def test_a_dry_run_asks_nothing_and_writes_nothing(forks: Forks, tmp_path: Path) -> None:
     with serving(lambda *_: said("x")) as served:
-        (tmp_path / "config.yaml").write_text(model_config(served.base_url))
+        config = re.sub(r"(model: \w+)", r"\1, price: {input: 0, output: 0}", model_config(served.base_url))
+        (tmp_path / "config.yaml").write_text(config)
         before = tree(tmp_path)
         done = forks.run(tmp_path, ["run", "config.yaml", "--out", "run", "--dry-run"])
         assert served.paths == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.config.prices import KnownPrice, Price, known_price, response_cost
+from ensemble_instruct.config.prices import KnownPrice, Price, is_here, known_price, response_cost
 from ensemble_instruct.records import Response
 from tests.support.forks import Forks
 from tests.support.servers.model import model_config
@@ -30,25 +30,24 @@ def test_a_price_that_is_given_is_that_and_what_is_cached_or_thought_costs_the_s
     assert price.most(1e6, 1e6) == 10
 
 
-@pytest.mark.parametrize(
-    "server",
-    [
-        "http://127.0.0.1:8000/v1",
-        "http://localhost/v1",
-        "http://[::1]:1/v1",
-        "http://127.8.9.1/v1",
-        "http://0.0.0.0:1/",
-    ],
-)
-def test_what_runs_on_this_machine_costs_nothing_unless_it_is_given_a_price(server: str) -> None:
-    assert of(Price(), "org/model", server) == of(Price()) == (0, 0, 0, 0)
-    assert of(Price(input=3), "org/model", server) == (3, 0, 3, 0)
+def test_what_runs_in_this_process_costs_nothing_unless_it_is_given_a_price() -> None:
+    assert of(Price()) == (0, 0, 0, 0)
+    assert of(Price(input=3)) == (3, 0, 3, 0)
+
+
+@pytest.mark.parametrize("server", [
+    "http://127.0.0.1:8000/v1", "http://localhost/v1", "http://[::1]:1/v1", "http://127.8.9.1/v1", "http://0.0.0.0:1/",
+])  # fmt: skip
+def test_a_server_on_this_machine_may_be_a_gateway(server: str) -> None:
+    assert is_here(server)
+    assert of(Price(), "org/model", server) is None
 
 
 @pytest.mark.parametrize("servers", [(OWN,), ("http://127.0.0.1/v1", OWN), ("http://127.0.0.1.example.org/v1",)])
-def test_a_server_elsewhere_has_a_price_that_is_not_known(servers: tuple[str, ...]) -> None:
+def test_a_server_has_a_price_that_is_not_known(servers: tuple[str, ...]) -> None:
     assert of(Price(), "org/model", *servers) is None
     assert of(Price(input=1), "org/model", *servers) is None
+    assert not all(map(is_here, servers))
 
 
 def test_the_price_of_a_hosted_model_is_looked_up_by_its_address_and_name() -> None:
@@ -75,7 +74,9 @@ def test_the_cost_that_a_server_states_goes_before_a_price() -> None:
 
 def configured(folder: Path, model: str, base_url: str, price: str = "") -> list[str]:
     """The demo's config with a voter elsewhere, which is not asked."""
-    here = model_config("http://127.0.0.1:9/v1")
+    here = re.sub(
+        r"(?m)(model: (base|voter_b))", r"\1, price: {input: 0, output: 0}", model_config("http://127.0.0.1:9/v1")
+    )
     config = re.sub(
         r"(?m)^( *careful:.*base_url: )[^,]+, model: voter_a", rf"\g<1>{base_url}, model: {model}{price}", here
     )
@@ -95,6 +96,12 @@ def test_a_plan_says_what_is_not_known_and_a_budget_cannot_be_held_for_it(forks:
     told = forks.refused(tmp_path, "run", *config, "--out", "run", "--budget", "5")
     assert "the price of model careful is not known" in told
     assert "models.careful.price" in told
+    gateway = configured(tmp_path, "org/model", "http://127.0.0.1:9/v1")
+    assert "no model of the config has a price" in forks.refused(
+        tmp_path, "run", *gateway, "--out", "run", "--budget", "5"
+    )
+    paid = ["run", *gateway, "--set", "models.base.price={input: 1, output: 1}", "--out", "run", "--budget", "5"]
+    assert "model careful: its price is not known" in forks.run(tmp_path, paid).stderr
     free = configured(tmp_path, "org/model", OWN, ", price: {input: 0, output: 0}")
     done = forks.run(tmp_path, ["run", *free, "--out", "run", "--dry-run"])
     assert "careful.price" not in done.stderr

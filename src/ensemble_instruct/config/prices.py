@@ -16,8 +16,12 @@ from ensemble_instruct.config.section import Section
 from ensemble_instruct.records import Response
 
 Origin = Literal["config", "local", "looked up"]
-"""Who says it: the config, nobody (what runs on this machine costs nothing), the package `genai-prices`."""
-_SOLD_ONLY = re.compile(r"(.*/)?(chatgpt|claude|gemini|gpt-(?!oss|neo|j\b)|grok-[3-9]|o[134](-|$))", re.IGNORECASE)
+"""Who says it: the config, nobody (what runs in this process costs nothing), the package `genai-prices`."""
+_SOLD_ONLY = re.compile(
+    r"(.*/)?(chatgpt|claude|gemini|gpt-(?!oss|neo|j\b)|grok-[3-9]|o[134](-|$)|deepseek-(chat|reasoner)$"
+    r"|(ministral|mistral)-\w+-latest|codestral-latest|sonar)",
+    re.IGNORECASE,
+)
 """Names of models that their makers alone run: at an address that is not known, a gateway to them answers."""
 
 
@@ -25,7 +29,7 @@ class Price(Section):
     """US dollars per million tokens.
 
     What is null is looked up by the model's name, where the extra `prices` is installed; else it is not known. A model
-    on this machine costs nothing unless a price is given.
+    in this process costs nothing unless a price is given.
     """
 
     input: float | None = Field(default=None, ge=0, allow_inf_nan=False)
@@ -78,7 +82,7 @@ def known_price(price: Price, model: str, servers: Sequence[str]) -> KnownPrice 
     """
     if (given := given_price(price)) is not None:
         return given
-    if all(_is_here(server) for server in servers):
+    if not servers:
         return _priced(price, price.input or 0.0, price.output or 0.0, "local")
     found = _looked_up(model, servers[0])
     return None if found is None else replace(found, **price.model_dump(exclude_none=True))
@@ -101,8 +105,8 @@ def _priced(price: Price, tokens_in: float, tokens_out: float, origin: Origin) -
     )
 
 
-def _is_here(server: str) -> bool:
-    """Whether an address is one of this machine."""
+def is_here(server: str) -> bool:
+    """Whether an address is one of this machine: what answers there mostly costs nothing, but may be a gateway."""
     host = (urlsplit(server).hostname or "").rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.config.prices import is_here
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, UsageError
 from ensemble_instruct.licences.policy import require_admitted
@@ -135,14 +136,17 @@ def _require_same_sort(store: Store, *, is_new: bool, is_preview: bool) -> None:
 
 
 def _require_budget(budget: float | None, sections: Mapping[str, ModelSection]) -> None:
-    """Raise `UsageError` for a budget that is not a number, that cannot be held, or that nothing is charged to."""
+    """Raise `UsageError` for a budget that is not a number, that cannot be held, or that nothing is charged to.
+
+    A server on this machine whose price is not known is taken for one's own, and that is said.
+    """
     if budget is None:
         return
     if not 0 < budget < math.inf:
         raise UsageError(f"--budget {budget}: is no sum of money; give a number of US dollars")
     prices = {name: section.known_price for name, section in sections.items()}
     for name, price in prices.items():
-        if price is None:
+        if price is None and not all(map(is_here, sections[name].base_urls)):
             raise UsageError(
                 f"--budget: cannot be held, since the price of model {name} is not known; set models.{name}.price to "
                 f"its input and output in US dollars per million tokens (0 where it costs nothing), or "
@@ -150,6 +154,11 @@ def _require_budget(budget: float | None, sections: Mapping[str, ModelSection]) 
             )
     if all(price.is_free for price in prices.values() if price):
         raise UsageError("--budget: no model of the config has a price; set models.NAME.price")
+    for name in (name for name, price in prices.items() if price is None):
+        log.warning(
+            "model %s: its price is not known; --budget counts it only where its server, on this machine, states costs",
+            name,
+        )
 
 
 async def _compare(config: Config, plans: Mapping[Kind, KindPlan], store: Store, *, force: bool) -> None:

@@ -252,9 +252,13 @@ def _usd(cost: float | None) -> str:
 
 def _print_prices(config: Config) -> None:
     """Which prices the config does not have: looked up, or not known."""
+    from ensemble_instruct.config.prices import is_here
+
     for name in config.used_models:
         price = config.models[name].known_price
-        if price is None:
+        if price is None and all(map(is_here, config.models[name].base_urls)):
+            click.echo(f"price of model {name}: unknown; set models.{name}.price, to 0 where it costs nothing")
+        elif price is None:
             click.echo(f"note: the price of model {name} is not known; set models.{name}.price", err=True)
         elif price.origin == "looked up":
             click.echo(f"price of model {name}: {price.input:g} USD in, {price.output:g} out for 1M tokens (looked up)")

@@ -179,9 +179,11 @@ def _costs(status: Status) -> list[str]:
         return []
     each, for_nothing = status.examples, f", {wasted:.4f} of it for nothing" if wasted else ""
     line = f"{tokens / each:,.0f} tokens for each of {each} examples" if each else f"{tokens:,} tokens"
-    if names := status.unpriced:
-        others = f", {cost:.4f} USD of the others{for_nothing}" if cost else ""
-        line += f"; the cost of {', '.join(names)} is unknown (set models.{names[0]}.price){others}"
+    names = status.unpriced
+    if names and cost:
+        line += f"; {cost:.4f} USD in all{for_nothing}, without the cost of {', '.join(names)}, which is unknown"
+    elif names:
+        line += f"; the cost of {', '.join(names)} is unknown (set models.{names[0]}.price)"
     elif cost:
         line += (f" and {cost / each:.6f} USD, " if each else " and ") + f"{cost:.4f} USD in all{for_nothing}"
     return [line]
