@@ -41,6 +41,7 @@ def test_what_runs_in_this_process_costs_nothing_unless_it_is_given_a_price() ->
 def test_a_server_on_this_machine_may_be_a_gateway(server: str) -> None:
     assert is_here(server)
     assert of(Price(), "org/model", server) is None
+    assert of(Price(input=3), "org/model", server) == (3, 0, 3, 0)
 
 
 @pytest.mark.parametrize("servers", [(OWN,), ("http://127.0.0.1/v1", OWN), ("http://127.0.0.1.example.org/v1",)])
@@ -101,7 +102,7 @@ def test_a_plan_says_what_is_not_known_and_a_budget_cannot_be_held_for_it(forks:
         tmp_path, "run", *gateway, "--out", "run", "--budget", "5"
     )
     paid = ["run", *gateway, "--set", "models.base.price={input: 1, output: 1}", "--out", "run", "--budget", "5"]
-    assert "model careful: its price is not known" in forks.run(tmp_path, paid).stderr
+    assert "no server at http://127.0.0.1:9/v1" in forks.run(tmp_path, paid).stderr, "it is taken for one's own"
     free = configured(tmp_path, "org/model", OWN, ", price: {input: 0, output: 0}")
     done = forks.run(tmp_path, ["run", *free, "--out", "run", "--dry-run"])
     assert "careful.price" not in done.stderr

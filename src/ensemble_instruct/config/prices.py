@@ -78,11 +78,11 @@ def response_cost(price: KnownPrice | None, response: Response, asked: str) -> f
 def known_price(price: Price, model: str, servers: Sequence[str]) -> KnownPrice | None:
     """The price of a model at its servers, by what the config says of it; None where a part of it is not known.
 
-    A model without a server runs in this process.
+    A model without a server runs in this process. On this machine, what is left out of a price that is given is 0.
     """
     if (given := given_price(price)) is not None:
         return given
-    if not servers:
+    if not servers or (price != Price() and all(map(is_here, servers))):
         return _priced(price, price.input or 0.0, price.output or 0.0, "local")
     found = _looked_up(model, servers[0])
     return None if found is None else replace(found, **price.model_dump(exclude_none=True))

@@ -138,7 +138,7 @@ def _require_same_sort(store: Store, *, is_new: bool, is_preview: bool) -> None:
 def _require_budget(budget: float | None, sections: Mapping[str, ModelSection]) -> None:
     """Raise `UsageError` for a budget that is not a number, that cannot be held, or that nothing is charged to.
 
-    A server on this machine whose price is not known is taken for one's own, and that is said.
+    A server on this machine whose price is not known is taken for one's own, as `status` says.
     """
     if budget is None:
         return
@@ -155,7 +155,7 @@ def _require_budget(budget: float | None, sections: Mapping[str, ModelSection]) 
     if all(price.is_free for price in prices.values() if price):
         raise UsageError("--budget: no model of the config has a price; set models.NAME.price")
     for name in (name for name, price in prices.items() if price is None):
-        log.warning(
+        log.info(
             "model %s: its price is not known; --budget counts it only where its server, on this machine, states costs",
             name,
         )
