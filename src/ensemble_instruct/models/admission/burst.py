@@ -63,6 +63,11 @@ class Burst:
         return len(self._answered)
 
     @property
+    def longest(self) -> float:
+        """Seconds of the slowest answer."""
+        return max((seconds for seconds, _ in self._answered.values()), default=0.0)
+
+    @property
     def is_by_size(self) -> bool:
         """Whether their size explains how long they took."""
         if len(self._answered) < _FEWEST:

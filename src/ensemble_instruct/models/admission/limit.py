@@ -36,6 +36,8 @@ _FIRST_ROOM = 1.5
 """The same where it is lowered, by what is not known well yet."""
 _TOO_SLOW = 1.6
 """By which factor a latency must be above the usual one, so that a lower limit is tried."""
+_UNWORTHY = 1.0
+"""The same, in seconds, with a ceiling that the config names: a shorter wait hurts nobody."""
 _FAR_LOWER = 0.25
 """The same where it is lowered before a round is over."""
 _MUCH_LOWER = 0.75
@@ -169,6 +171,8 @@ class Ramp:
 
     def __init__(self, ceiling: int | None, now: float) -> None:
         self.is_on = ceiling is None
+        self._unworthy = 0.0 if ceiling is None else _UNWORTHY
+        """Seconds of an answer below which the limit is not lowered for a queue."""
         self.ceiling = float(ceiling or _HIGHEST_LIMIT)
         self._usual = Work()
         """The rounds in which nothing queued up: what a latency is compared with."""
@@ -227,14 +231,19 @@ class Ramp:
             self._usual = work
         usual = self._usual.pace
         room = _lower(rate * usual)
-        if queues_up and work.pace > _TOO_SLOW * usual and room <= _MUCH_LOWER * limit:
+        if (
+            queues_up
+            and work.latency > self._unworthy
+            and work.pace > _TOO_SLOW * usual
+            and room <= _MUCH_LOWER * limit
+        ):
             return room
         is_short = work.pace * (limit + 1) <= _ROOM * usual * limit
         return min(self.ceiling, limit + 1) if is_short else limit
 
     def lowered_by(self, burst: Burst, limit: float, now: float) -> float | None:
         """A much lower limit, where the first requests queue up; what is usual is what the first of them took."""
-        if (pace := burst.pace(now)) is None:
+        if burst.longest <= self._unworthy or (pace := burst.pace(now)) is None:
             return None
         self._usual = Work(burst.answers, 1.0).at_pace(pace)
         room = _lower(burst.rate(now) * pace)
