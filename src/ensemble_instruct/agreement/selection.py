@@ -316,7 +316,7 @@ def decide(
     # ROUGE-L's matrix has 1 where two say the same, so nothing needs to be compared once more
     is_seen = selection.strategy not in OF_THREE and selection.weights_of(instance.kind) == ROUGE_L
     agreement = choice.scores[choice.place] if is_seen else None
-    marks = Marks(choice.confidence, ballot.basis, choice.ranks, ratings, agreement)
+    marks = Marks(choice.confidence, ballot.basis, choice.ranks, ratings, choice.scores, agreement)
     return chosen_example(row, ballot.outputs[choice.place], ballot.matrix, barred, marks)
 
 
@@ -361,6 +361,8 @@ class Marks(NamedTuple):
     basis: Basis
     ranks: tuple[float, ...]
     ratings: Ratings
+    scores: tuple[float, ...] = ()
+    """Each output's mean agreement; empty: not known yet."""
     agreement: float | None = None
     """Where it is known."""
 
@@ -378,7 +380,7 @@ def chosen_example(row: Answered, output: str, matrix: Matrix, barred: tuple[str
         confidence=marks.confidence,
         basis=marks.basis,
         candidates=voices,
-        scores=mean_agreements(matrix),
+        scores=marks.scores or mean_agreements(matrix),
         matrix=matrix,
         barred=barred,
         ranks=marks.ranks,

@@ -34,15 +34,18 @@ _THOUSANDS = re.compile(r"[\u00a0\u2009\u202f](?<=\d.)(?=\d{3}(?!\d))")
 """A space that does not break, between thousands."""
 _HEAD = 48
 """Characters by which most texts are told apart."""
-_NO_LETTERS = dict.fromkeys(
-    [
-        *map(ord, string.punctuation + string.digits),
-        *_QUOTES,
-        0x2026,
-        *filter(lambda code: chr(code).isspace(), range(0x3001)),
-    ]
-)
-"""All in which two texts can differ and still be the same answer, apart from case."""
+_NO_LETTERS = {
+    **{ord(letter): letter for letter in string.ascii_lowercase},  # what a table lacks costs `translate` an exception
+    **dict.fromkeys(
+        [
+            *map(ord, string.punctuation + string.digits),
+            *_QUOTES,
+            0x2026,
+            *filter(lambda code: chr(code).isspace(), range(0x3001)),
+        ]
+    ),
+}
+"""All in which two texts can differ and still be the same answer, apart from case, goes; letters stay."""
 
 
 class Answers:
