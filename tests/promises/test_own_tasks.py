@@ -76,7 +76,10 @@ def test_a_run_from_instances_of_ones_own_ends_in_a_report_and_an_export(forks: 
     assert all(row["reference"].startswith("The number is ") for row in examples)
     without = [row for row in examples if int(row["instruction"].split()[-1]) % 4 == 0]
     assert {tuple(voice["voter"] for voice in row["candidates"]) for row in without} == {("right", "nearly")}
-    assert "Which number is it?" in (folder / "run" / "report.html").read_text()
+    report = (folder / "run" / "report.html").read_text()
+    assert "Which number is it?" in report
+    assert "answered tasks of the run's owner" in report
+    assert "wrote the tasks" not in report
 
     for arguments in (["export", "run", "--format", "parquet", "--to", "t.parquet"],
                       ["export", "run", "--format", "hub", "--repo", "me/data", "--dry-run", "--to", "hub/"],
@@ -87,6 +90,8 @@ def test_a_run_from_instances_of_ones_own_ends_in_a_report_and_an_export(forks: 
     assert pq.read_table(folder / "t.parquet").to_pylist()[0]["reference"] == examples[0]["reference"]
     card = (folder / "hub" / "README.md").read_text()
     assert "in two steps, from tasks of its owner" in card
+    assert "`instance` being the output that a task of its owner came with" in card
+    assert "All texts but the tasks of its owner were written by language models" in card
     assert "cc-by-4.0" in card.lower()
     done = forks.run(folder, ["evaluate", "--run", "run"], on_path(folder))
     assert done.returncode == 0, done.stderr
