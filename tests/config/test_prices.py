@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_instruct.config.prices import KnownPrice, Price, is_here, known_price, response_cost
+from ensemble_instruct.config.servers.prices import KnownPrice, Price, is_here, known_price, response_cost
 from ensemble_instruct.records import Response
 from tests.support.forks import Forks
 from tests.support.servers.model import model_config

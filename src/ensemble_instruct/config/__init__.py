@@ -3,12 +3,8 @@
     schema        the whole config and the roles: what must fit together across sections
     steps         the sections of steps 1, 2, 4 and 5, where their defaults are
     models        the section of one model, and what of it goes into a request's key
-    addresses     what the address of a server must look like
-    additions     headers, query and body that a user adds to requests
-    keys          keys and passwords told by name and looks
-    variables     `${NAME}` in a text: written as it is, sent as the environment has it
+    servers       what a user says of a server: address, additions to requests, keys, price
     access        the key of a server, and what its headers and query need of the environment
-    prices        what a model costs: given, looked up by its name, or nothing
     quality       the section of the quality filters
     licenses      the section of licences
     section       what all sections have in common

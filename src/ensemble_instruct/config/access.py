@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ensemble_instruct.config.additions import hand_over_key
 from ensemble_instruct.config.models import ModelSection
-from ensemble_instruct.config.variables import filled_in
+from ensemble_instruct.config.servers.additions import hand_over_key
+from ensemble_instruct.config.servers.variables import filled_in
 from ensemble_instruct.errors import ConfigError
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"

@@ -13,12 +13,12 @@ import yaml
 from pydantic import Field, ValidationError
 
 from ensemble_instruct.config.bundled import BUNDLED, preset_text
-from ensemble_instruct.config.keys import is_like_key
 from ensemble_instruct.config.known_tasks import with_known_licence
 from ensemble_instruct.config.mistakes import in_one_line
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.section import Section
+from ensemble_instruct.config.servers.keys import is_like_key
 from ensemble_instruct.config.spelling import Place, Spelling, comment_in, read_yaml
 from ensemble_instruct.errors import ConfigError, UsageError
 

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ensemble_instruct.config.additions import checked_body, checked_headers, checked_query, is_unicode
-from ensemble_instruct.config.addresses import OPENAI_URL, require_plain_url
 from ensemble_instruct.config.bundled import BUNDLED, bundled_path
-from ensemble_instruct.config.prices import KnownPrice, Price, known_price
 from ensemble_instruct.config.section import ModelSampling, Section
+from ensemble_instruct.config.servers.additions import checked_body, checked_headers, checked_query, is_unicode
+from ensemble_instruct.config.servers.addresses import OPENAI_URL, require_plain_url
+from ensemble_instruct.config.servers.prices import KnownPrice, Price, known_price
 from ensemble_instruct.files.digest import model_digest, replies_digest
 
 _OF_THE_HUB: tuple[str, ...] = ("transformers", "vllm")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ensemble_instruct.config.models import ModelSection
-from ensemble_instruct.config.prices import response_cost
+from ensemble_instruct.config.servers.prices import response_cost
 from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
 from ensemble_instruct.models.admission.dispatcher import Dispatcher
 from ensemble_instruct.models.admission.gate import Gate, GateStatus

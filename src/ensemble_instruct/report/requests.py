@@ -11,8 +11,8 @@ from operator import add
 from typing import Any
 
 from ensemble_instruct.config.models import ModelSection
-from ensemble_instruct.config.prices import KnownPrice
 from ensemble_instruct.config.schema import Config
+from ensemble_instruct.config.servers.prices import KnownPrice
 from ensemble_instruct.records import STEPS, Kind, Step
 from ensemble_instruct.report.histograms import round_seconds
 from ensemble_instruct.store.costs import COST_SUMS, Spent, Wasted, read_wasted, sum_of_costs

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ensemble_instruct.config.models import ModelSection
-from ensemble_instruct.config.prices import is_here
 from ensemble_instruct.config.schema import Config
+from ensemble_instruct.config.servers.prices import is_here
 from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, UsageError
 from ensemble_instruct.licences.policy import require_admitted
 from ensemble_instruct.models.opening import open_models

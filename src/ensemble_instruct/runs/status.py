@@ -14,7 +14,7 @@ from typing import Any
 
 from ensemble_instruct.agreement.voters.kept import Kept, kept_of
 from ensemble_instruct.agreement.voters.seen import SeenVoters, seen_voters
-from ensemble_instruct.config.prices import KnownPrice
+from ensemble_instruct.config.servers.prices import KnownPrice
 from ensemble_instruct.models.admission.gate import GateStatus
 from ensemble_instruct.models.server_notes import notes_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, OwnForm, Step

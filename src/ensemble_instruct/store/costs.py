@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ensemble_instruct.config.prices import KnownPrice, Price, given_price
+from ensemble_instruct.config.servers.prices import KnownPrice, Price, given_price
 from ensemble_instruct.config.spelling import read_yaml
 from ensemble_instruct.records import Kind, Step
 

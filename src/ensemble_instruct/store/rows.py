@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from ensemble_instruct.config.prices import KnownPrice
+from ensemble_instruct.config.servers.prices import KnownPrice
 from ensemble_instruct.records import (
     INSTANCE_VOTER,
     Candidate,

@@ -252,7 +252,7 @@ def _usd(cost: float | None) -> str:
 
 def _print_prices(config: Config) -> None:
     """Which prices the config does not have: looked up, or not known."""
-    from ensemble_instruct.config.prices import is_here
+    from ensemble_instruct.config.servers.prices import is_here
 
     for name in config.used_models:
         price = config.models[name].known_price

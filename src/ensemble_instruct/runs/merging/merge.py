@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ensemble_instruct.config.prices import KnownPrice
+from ensemble_instruct.config.servers.prices import KnownPrice
 from ensemble_instruct.errors import InputFileError, RunError, StoreError, UsageError
 from ensemble_instruct.files.atomic import writing
 from ensemble_instruct.files.atomic_folder import whole_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, urlsplit
 
-from ensemble_instruct.config.keys import is_like_key
+from ensemble_instruct.config.servers.keys import is_like_key
 
 OPENAI_URL = "https://api.openai.com/v1"
 """The address of a server where neither `base_url` nor `OPENAI_BASE_URL` names one."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from ensemble_instruct.config.keys import is_like_key, is_name_of_key
-from ensemble_instruct.config.variables import require_no_key
+from ensemble_instruct.config.servers.keys import is_like_key, is_name_of_key
+from ensemble_instruct.config.servers.variables import require_no_key
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """What HTTP takes for the name of a header."""
