@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from ensemble_instruct.config.load import parse_config
 from ensemble_instruct.errors import ConfigChangedError
 from ensemble_instruct.runs.lifecycle import start_or_resume
 from ensemble_instruct.runs.progress import Watch
+from ensemble_instruct.runs.status import read_status
 from tests.support.servers.chat import chat_models
 from tests.support.servers.model import ModelServer, model_config, model_server
 
@@ -89,6 +90,32 @@ def test_what_asks_nobody_is_said_to_ask_nothing(finished: Finished, tmp_path: P
     assert said in message
     assert "; this asks nothing again; give --force" in message
     assert claimed(message) == sum(asked.values()) == 0
+
+
+def costs(folder: Path) -> dict[str, float]:
+    """US dollars under each model's name."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for one in read_status(folder).spent:
+        assert one.cost is not None
+        found[one.model] += one.cost
+    return found
+
+
+def test_what_was_paid_stays_what_it_was_where_a_name_is_another_models(finished: Finished, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    dear = re.sub(r"(model: (?!voter_a)\w+)", r"\1, price: {input: 0, output: 0}", finished.text)
+    dear = dear.replace("model: voter_a", "model: voter_a, price: {input: 1000, output: 10}")
+    started(dear, folder)
+    before = costs(folder)
+    assert before["careful"] > 0
+    assert before["talkative"] == 0
+    started(swapped(dear), folder, force=True)
+    assert costs(folder) == before
+    started(dear.replace("1000", "5"), folder, force=True)
+    assert costs(folder) == before
+    started(dear, folder, "models.careful.price.input=7")
+    assert costs(folder) == before
 
 
 @pytest.mark.parametrize(

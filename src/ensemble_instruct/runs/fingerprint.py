@@ -21,6 +21,8 @@ _WITHOUT_EFFECT = (
     "tokens_per_minute", "unload", "weight",
 )  # fmt: skip
 """Settings of a model that change no answer."""
+_WHICH = ("provider", "base_url", "model", "path", "function", "replies")
+"""Settings that say which model it is."""
 SELECTING = ("ensemble.", "quality.")
 """What the keys of step 5 begin with."""
 
@@ -159,6 +161,12 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
         if _owner(key, before.keys() | now.keys()) not in came_or_went
     ]
     return gone + others
+
+
+def replaced_models(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """The names under which another model is now than was before."""
+    before, now = _models_in(old), _models_in(new)
+    return [name for name in before if name in now and any(before[name].get(k) != now[name].get(k) for k in _WHICH)]
 
 
 def _difference(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

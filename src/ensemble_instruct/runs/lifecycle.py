@@ -22,7 +22,7 @@ from ensemble_instruct.prompts.folder import load_prompts
 from ensemble_instruct.records import Kind
 from ensemble_instruct.report.page import write_report
 from ensemble_instruct.runs.empty_kinds import missing_examples
-from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint
+from ensemble_instruct.runs.fingerprint import SELECTING, changes, fingerprint, replaced_models
 from ensemble_instruct.runs.folder import (
     PROMPTS,
     make_folders,
@@ -37,6 +37,7 @@ from ensemble_instruct.runs.replay import cost_of, require_same_way
 from ensemble_instruct.runs.selecting import SELECTING_ANEW
 from ensemble_instruct.steps.own_tasks import OwnTasks, required
 from ensemble_instruct.steps.plans import KindPlan, foreign_examples, prepare
+from ensemble_instruct.store.costs import prices_noted
 from ensemble_instruct.store.own_tasks import NOTED
 from ensemble_instruct.store.reading import read_meta
 from ensemble_instruct.store.settings import noted_strategy, renamed_settings, with_strategy_of_run
@@ -180,4 +181,7 @@ async def _compare(config: Config, plans: Mapping[Kind, KindPlan], store: Store,
                 f"{store.path.parent}: the config has changed: {'; '.join(map(str, changed))}; this {cost}; "
                 f"give --force to go on so, or another --out to start anew"
             )
+    for name in () if before is None else replaced_models(renamed_settings(json.loads(before)), now):
+        if (price := prices_noted(read_meta(store.reader)).get(name)) is not None:
+            store.keep_costs(name, price)
     store.set_meta(**noted_strategy(read_meta(store.reader)), config=json.dumps(now))

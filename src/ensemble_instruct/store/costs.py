@@ -130,6 +130,20 @@ def read_costs(connection: sqlite3.Connection, prices: Mapping[str, KnownPrice |
     return RunCosts(by_model, read_wasted(connection, prices), tuple(looked_up))
 
 
+def costs_kept(model: str, price: KnownPrice) -> list[str]:
+    """Statements that write down what the tries of a model have cost, where it is known by its price alone."""
+    cached, thought = "COALESCE(cached_tokens, 0)", "COALESCE(reasoning_tokens, 0)"
+    plain = (
+        f"MAX(0, prompt_tokens - {cached}) * {price.input!r} + MAX(0, completion_tokens - {thought}) * {price.output!r}"
+    )
+    cost = f"({plain} + {cached} * {price.cached!r} + {thought} * {price.reasoning!r}) / 1e6"
+    name = model.replace("'", "''")
+    return [
+        f"UPDATE {table} SET cost = {cost} WHERE model = '{name}' AND cost IS NULL AND prompt_tokens IS NOT NULL"  # noqa: S608
+        for table in ("request", "attempt")
+    ]
+
+
 def sum_of_costs(costs: Iterable[float | None]) -> float | None:
     """The sum, which is not known where one of them is not."""
     total = 0.0

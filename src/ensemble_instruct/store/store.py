@@ -13,6 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ensemble_instruct.config.servers.prices import KnownPrice
 from ensemble_instruct.errors import EnsembleInstructError, ModelError, RunLockedError, StoreError
 from ensemble_instruct.records import (
     Answer,
@@ -28,6 +29,7 @@ from ensemble_instruct.records import (
     Response,
     Step,
 )
+from ensemble_instruct.store.costs import costs_kept
 from ensemble_instruct.store.database import connect, unpack_prompt
 from ensemble_instruct.store.own_tasks import NOTED, KeptTask, read_tasks_kept, task_insert
 from ensemble_instruct.store.reading import errors_of_reading, read_answer, read_answered, read_instructions
@@ -118,6 +120,10 @@ class Store:
     def set_meta(self, **values: str) -> None:
         """Store values under names."""
         self._writer.add(*(Insert("INSERT OR REPLACE INTO meta (name, value)", item) for item in values.items()))
+
+    def keep_costs(self, model: str, price: KnownPrice) -> None:
+        """Write down what a model has cost at its price: its name is to be another model's."""
+        self._writer.add(*costs_kept(model, price))
 
     def forget_records(self) -> None:
         """Drop all records (not the answers), before they are made again."""
