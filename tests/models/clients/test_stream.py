@@ -204,6 +204,9 @@ REFUSALS: dict[str, Callable[[], Reply]] = {
     "pydantic": lambda: web.json_response(
         {"detail": [{"loc": ["body", "stream"], "msg": "Input should be True", "type": "literal_error"}]}, status=422
     ),
+    "the other way": lambda: refused("Non-stream requests are not supported"),
+    "in the code": lambda: refused("You must set `stream` to true to use this model"),
+    "in Chinese": lambda: refused("该模型只支持流式输出"),
     "in words": lambda: refused("stream=false is not supported by this server"),
     "another status": lambda: web.json_response({"error": "Streaming is required for this model"}, status=501),
 }

@@ -39,10 +39,10 @@ _NOT_KNOWN = re.compile(
 )
 """The same of a setting, whatever its value."""
 _STREAMS_ALONE = re.compile(
-    r"\bstream\w*\W{0,3} (must|should|has to|needs to) be (set to )?(true|enabled)|only (\w+ ){0,4}stream"
-    r"|non.?streaming (call|request|mode|response)|stream.?mode|enable (the )?stream|streaming (is )?(required|only)"
-    r"|stream\W{0,4}(false|input should be|field required|=? ?true is required)|set .?stream\W{0,4}true"
-    r"|requires? stream",
+    r"\bstream\w*\W{0,3} (must|should|has to|needs to) be enabled|only (\w+ ){0,4}stream|non.?stream|stream.?mode"
+    r"|enable (the )?stream|streaming (is )?(required|only)|stream.{0,30}\btrue\b"
+    r"|stream\W{0,4}(false|input should be|field required)|(use|be) stream(ing|ed)|requires? stream|\bsse\b"
+    r"|[仅只].{0,6}流式",
     re.IGNORECASE,
 )
 """How they say that they answer as a stream alone."""
