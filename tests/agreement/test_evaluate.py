@@ -191,6 +191,12 @@ def test_a_part_of_a_ballot_is_the_ballot_of_the_part() -> None:
             assert part_of(ballot(outputs, row["input"]), places) == part
 
 
+def test_an_input_that_is_null_is_none_and_a_number_is_a_text(tmp_path: Path) -> None:
+    row = {"instruction": "Add 2 and 2.", "input": "", "reference": "4", "outputs": {"a": "4", "b": "5", "c": "4"}}
+    whole, loose = write(tmp_path / "a.jsonl", row), write(tmp_path / "b.jsonl", row | {"input": None, "reference": 4})
+    assert evaluation_json(evaluate(loose)) == evaluation_json(evaluate(whole))
+
+
 def test_a_rule_that_keeps_nothing_has_no_score_of_what_it_keeps(tmp_path: Path) -> None:
     row = {"instruction": "Say", "input": "", "reference": "one", "outputs": {"a": "one", "b": "two", "c": "three"}}
     path = write(tmp_path / "tasks.jsonl", row, row)

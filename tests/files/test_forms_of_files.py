@@ -135,7 +135,10 @@ def test_every_kind_of_text_of_parquet_is_read_and_kept(cli: Cli, tmp_path: Path
     texts = pa.array(["Name a river.", "Name a river", None, "Write a poem about a green sea."])
     if pa.types.is_dictionary(kind):
         texts = texts.cast(kind.value_type).dictionary_encode().cast(kind)
-    pq.write_table(pa.table({"prompt": texts.cast(kind), "n": [0, 1, 2, 3]}), tmp_path / "data.parquet")
+    pq.write_table(
+        pa.table({"prompt": texts.cast(kind), "n": [0, 1, 2, 3], "of": pa.array([b"1"] * 4, pa.binary_view())}),
+        tmp_path / "data.parquet",
+    )
     assert list(open_dataset(tmp_path / "data.parquet").texts()) == ["Name a river.", "Name a river", "",
                                                                      "Write a poem about a green sea."]  # fmt: skip
     done = cli("dedup", "data.parquet", "--to", "kept.parquet")

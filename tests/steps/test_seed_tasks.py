@@ -163,6 +163,18 @@ def write_seeds(path: Path, last: str | bytes) -> Path:
     return path
 
 
+def test_seed_tasks_may_be_conversations_of_any_form(tmp_path: Path) -> None:
+    asked = [{"role": "user", "content": [{"type": "text", "text": "Name a fruit."}]}]
+    said = [{"role": "assistant", "content": "A pear."}]
+    forms: list[dict[str, object]] = [
+        {"instruction": "Name a fruit.", "input": None, "output": "A pear."}, {"messages": asked + said},
+        {"prompt": asked, "completion": said}, {"prompt": asked, "completion": "A pear."},
+    ]  # fmt: skip
+    (tmp_path / "seeds.json").write_text(json.dumps(forms))
+    tasks = load_seed_tasks(tmp_path / "seeds.json")
+    assert [(task.instruction, task.instances) for task in tasks] == [("Name a fruit.", (("", "A pear."),))] * 4
+
+
 @pytest.mark.parametrize("what", BAD_SEEDS)
 def test_a_bad_seed_task_is_refused_with_file_line_and_reason(tmp_path: Path, what: str) -> None:
     line, reason = BAD_SEEDS[what]

@@ -19,7 +19,7 @@ from ensemble_instruct.agreement.task_ballots import ballot_with_contents
 from ensemble_instruct.agreement.utilities import ROUGE_L, Weights, mixed
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.conversations import asked_text, content_text
-from ensemble_instruct.files.jsonl import JsonRow, require_fields, type_name
+from ensemble_instruct.files.jsonl import JsonRow, dump, require_fields, type_name
 from ensemble_instruct.files.rows import NumberedRow, read_rows
 from ensemble_instruct.records import Instance, Kind
 from ensemble_instruct.rouge import lcs_f1, word_tokens
@@ -147,6 +147,10 @@ def _with_texts(row: JsonRow) -> JsonRow:
     prompt = next((name for name in _PROMPTS if name in row), None)
     if "instruction" not in row and prompt is not None and (asked := asked_text(row[prompt])) is not None:
         row |= {"instruction": asked, "input": row.get("input", "")}
+    if "input" in row and row["input"] is None:
+        row["input"] = ""
+    if isinstance(row.get("reference"), int | float):
+        row["reference"] = dump(row["reference"])
     if isinstance(row.get("reference"), list):
         row["reference"] = content_text(row["reference"]) or row["reference"]
     if isinstance(row.get("outputs"), dict):

@@ -62,10 +62,11 @@ def holds_text(kind: Any) -> bool:
 
 
 def writable_schema(schema: Any) -> Any:
-    """A schema of Arrow whose rows can be filtered and written: texts that are views become plain ones."""
+    """A schema of Arrow whose rows can be filtered and written: texts and bytes that are views become plain ones."""
     import pyarrow as pa
 
-    fields = [field.with_type(pa.large_string()) if str(field.type) == "string_view" else field for field in schema]
+    plain = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}
+    fields = [field.with_type(plain.get(str(field.type), field.type)) for field in schema]
     return pa.schema(fields, schema.metadata)
 
 

@@ -85,9 +85,14 @@ def task_row(where: str, row: JsonRow) -> JsonRow:
         if name in row:
             return _exchange(where, name, row[name])
     if "prompt" in row and "completion" in row:
-        return _texts(where, instruction=row["prompt"], input="", output=row["completion"])
+        asked, answer = row["prompt"], row["completion"]
+        if turns_of(asked) is not None:
+            said = answer if turns_of(answer) is not None else [{"role": "assistant", "content": answer}]
+            return _exchange(where, "prompt and completion", [*asked, *said])
+        return _texts(where, instruction=asked, input="", output=answer)
     if "instruction" in row and "output" in row:
-        return _texts(where, instruction=row["instruction"], input=row.get("input", ""), output=row["output"])
+        task_input = "" if row.get("input") is None else row["input"]
+        return _texts(where, instruction=row["instruction"], input=task_input, output=row["output"])
     if holds := _unanswered(row):
         raise InputFileError(f"{where}: is not a task with its answer: it has no output yet, {_GOES_ON[holds]}")
     raise InputFileError(
