@@ -101,6 +101,14 @@ def costs(folder: Path) -> dict[str, float]:
     return found
 
 
+@pytest.mark.parametrize("text", ["", "models: [1]\n", "models: {base: {price: cheap}}\n", "}:", "models: {base: 1}\n"])
+def test_status_needs_no_config_that_can_be_read(finished: Finished, tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    (folder / "config.yaml").write_text(text)
+    assert read_status(folder).answers == read_status(finished.folder).answers > 0
+
+
 def test_what_was_paid_stays_what_it_was_where_a_name_is_another_models(finished: Finished, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)

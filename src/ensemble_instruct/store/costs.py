@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+from yaml import YAMLError
+
 from ensemble_instruct.config.servers.prices import KnownPrice, Price, given_price
 from ensemble_instruct.config.spelling import read_yaml
+from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.records import Kind, Step
 
 COST_SUMS = (
@@ -130,6 +135,20 @@ def read_costs(connection: sqlite3.Connection, prices: Mapping[str, KnownPrice |
     return RunCosts(by_model, read_wasted(connection, prices), tuple(looked_up))
 
 
+def _prices_in(path: Path) -> dict[str, Price]:
+    """The prices in a run's config; those that can be read, where it was edited and is none any more."""
+    try:
+        config, _ = read_yaml(path.read_text(encoding="utf-8"), str)
+    except (OSError, ConfigError, YAMLError, ValueError, RecursionError):
+        return {}
+    models = config.get("models") if isinstance(config, dict) else None
+    found: dict[str, Price] = {}
+    for name, model in models.items() if isinstance(models, dict) else ():
+        with suppress(ValidationError):
+            found[name] = Price.model_validate((model.get("price") if isinstance(model, dict) else None) or {})
+    return found
+
+
 def costs_kept(model: str, price: KnownPrice) -> list[str]:
     """Statements that write down what the tries of a model have cost, where it is known by its price alone."""
     cached, thought = "COALESCE(cached_tokens, 0)", "COALESCE(reasoning_tokens, 0)"
@@ -167,10 +186,8 @@ def prices_noted(meta: Mapping[str, str]) -> dict[str, KnownPrice | None]:
 
 def prices_of_run(folder: Path, meta: Mapping[str, str]) -> dict[str, KnownPrice | None]:
     """The prices of a run's models: as its config gives them, else as they were noted at its starts."""
-    path, prices = folder / "config.yaml", prices_noted(meta)
-    config = read_yaml(path.read_text(encoding="utf-8"), lambda line: f"{path}:{line}")[0] if path.is_file() else {}
-    for name, model in (config.get("models") or {}).items():
-        price = Price(**(model.get("price") or {}))
+    prices = prices_noted(meta)
+    for name, price in _prices_in(folder / "config.yaml").items():
         if (given := given_price(price)) is not None:
             prices[name] = given
         elif (noted := prices.get(name)) is not None:
