@@ -157,6 +157,18 @@ def test_a_run_without_own_tasks_takes_none_later(forks: Forks, folder: Path) ->
         assert "was begun without tasks of your own; give another --out" in said
 
 
+def test_what_is_merged_out_of_such_runs_is_no_run_to_go_on_with(forks: Forks, folder: Path) -> None:
+    for name, text in (("one", "Say 4"), ("two", "Say 5")):
+        (folder / f"{name}.json").write_text(json.dumps([{"prompt": text, "answer": "The number is " + text[4:]}]))
+        done = forks.run(folder, ["run", "config.yaml", "--out", name, "--instances", f"{name}.json"], on_path(folder))
+        assert done.returncode == 0, done.stderr
+    done = forks.run(folder, ["merge", "one", "two", "--to", "both"], on_path(folder))
+    assert done.returncode == 0, done.stderr
+    for option in ([], ["--instances", "one.json"]):
+        said = forks.refused(folder, "run", "--out", "both", *option, env=on_path(folder))
+        assert "both: was merged out of other runs, so it cannot be resumed" in said
+
+
 def test_python_takes_rows_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ensemble_instruct as ei
 

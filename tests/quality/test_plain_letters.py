@@ -24,6 +24,7 @@ WRITTEN = {
         chr(0x1D41A + ord(letter) - 97) if letter.isascii() and letter.islower() else letter for letter in TEXT
     ),
     "accents apart": unicodedata.normalize("NFD", TEXT),
+    "lines above": "".join(f"{each}\u1dc4" if each.isalpha() else each for each in TEXT),
     "without accents": TEXT.replace("é", "e"),
     "soft hyphens": TEXT.replace("classi", "clas\xadsi").replace("efficient", "effi\xad\ncient"),
     "zero width": TEXT.replace("official", "of\u200bfic\u2060ial").replace("fine", "\ufefffi\u200dne"),

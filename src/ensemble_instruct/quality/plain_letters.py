@@ -21,7 +21,7 @@ _LETTERS = str.maketrans({
 _UNSEEN = re.compile(
     "\xad[ \t]*\r?\n[ \t]*"  # a word that goes on in the next line
     "|["
-    "\u0300-\u036f"  # accents, once they are apart from their letters
+    "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"  # accents, apart from their letters by now
     "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # vowel points of Hebrew
     "\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed"  # of Arabic
     "]"

@@ -35,7 +35,7 @@ from ensemble_instruct.runs.pipeline import generators_of, run_steps
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.replay import cost_of, require_same_way
 from ensemble_instruct.runs.selecting import SELECTING_ANEW
-from ensemble_instruct.steps.own_tasks import OwnTasks, required
+from ensemble_instruct.steps.own_tasks import OwnTasks, require_not_merged, required
 from ensemble_instruct.steps.plans import KindPlan, foreign_examples, prepare
 from ensemble_instruct.store.costs import prices_noted
 from ensemble_instruct.store.own_tasks import NOTED
@@ -163,12 +163,7 @@ def _require_budget(budget: float | None, sections: Mapping[str, ModelSection]) 
 
 
 async def _compare(config: Config, plans: Mapping[Kind, KindPlan], store: Store, *, force: bool) -> None:
-    if store.meta("merged") is not None:
-        folder = store.path.parent
-        raise UsageError(
-            f"{folder}: was merged out of other runs, so it cannot be resumed; resume those and merge them again, or "
-            f"select anew: ensemble-instruct select {folder}"
-        )
+    require_not_merged(store.path.parent, store.meta("merged"))
     now = fingerprint(config)
     before = store.meta("config")
     if before is not None and not force and store.answered_by_model():

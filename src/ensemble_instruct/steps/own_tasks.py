@@ -84,16 +84,30 @@ def settled(
 
 
 def noted_tasks(folder: Path) -> TasksNote | None:
-    """What the run of a folder notes of the tasks that it was begun with, if it was, and if there is a run."""
+    """What the run of a folder notes of the tasks that it was begun with, if it was, and if there is a run.
+
+    Raises `UsageError` for one that was merged out of others.
+    """
     path = folder / "run.db"
     if not path.is_file():
         return None
     try:
         with reading(path) as connection:
-            noted = read_meta(connection).get(NOTED)
+            meta = read_meta(connection)
     except InputFileError:  # no run yet, or of another program: who starts it says so
         return None
+    require_not_merged(folder, meta.get("merged"))
+    noted = meta.get(NOTED)
     return None if noted is None else TasksNote(**json.loads(noted))
+
+
+def require_not_merged(folder: Path, merged: str | None) -> None:
+    """Raise `UsageError` where a run notes that it was merged out of others: it has no steps to go on with."""
+    if merged is not None:
+        raise UsageError(
+            f"{folder}: was merged out of other runs, so it cannot be resumed; resume those and merge them again, or "
+            f"select anew: ensemble-instruct select {folder}"
+        )
 
 
 def required(config: Config, tasks: OwnTasks | None) -> Config:
