@@ -111,11 +111,12 @@ def shared_words(contents: Sequence[Content], task: frozenset[str], weights: Wor
 
     By weight; words of the task count for a quarter. An output that says nothing has nothing to share.
     """
-    own = [weights.total(content.words, task) for content in contents]
-    matrix = [[0.0] * len(contents) for _ in contents]
-    for i, one in enumerate(contents):
-        for j, other in enumerate(contents[:i]):
-            if shared := weights.total(one.words & other.words, task):
+    words, total = [content.words for content in contents], weights.total
+    own = [total(each, task) for each in words]
+    matrix = [[0.0] * len(words) for _ in words]
+    for i, one in enumerate(words):
+        for j in range(i):
+            if (both := one & words[j]) and (shared := total(both, task)):
                 matrix[i][j], matrix[j][i] = shared / own[j], shared / own[i]
     return tuple(map(tuple, matrix))
 
