@@ -43,6 +43,10 @@ ONE_EXAMPLE: dict[str, tuple[str, Pair]] = {
     "emoji": ("📥 **Input:** a cat\n📤 **Output:** meow", CAT),
     "example in the label": ("**Example Input:** a cat\n**Expected Output:** meow", CAT),
     "another language": ("**Eingabe:** a cat\n**Ausgabe:** meow", CAT),
+    "Arabic": ("\u200fالمدخل: a cat\n\u200fالمخرج: meow", CAT),  # noqa: RUF001
+    "Turkish": ("Girdi: a cat\nÇıktı: meow", CAT),  # noqa: RUF001
+    "Hindi": ("इनपुट: a cat\nआउटपुट: meow", CAT),
+    "Vietnamese": ("Đầu vào: a cat\nĐầu ra: meow", CAT),
     "Chinese": ("输入：a cat\n输出：meow", CAT),  # noqa: RUF001
     "a heading above a label": ("### Input\n**Input:** a cat\n\n### Output\n**Output:** meow", CAT),
     "numbers in bold": ("**1. Input:** a cat\n**2. Output:** meow", CAT),

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of other scripts
 """The labels of worked examples: where a text says `Input:`, `**Output:**` or `### Instruction`, and which count."""
 
 from __future__ import annotations
@@ -23,27 +24,22 @@ _OTHERS: Mapping[str, Name] = {
         ("anweisung", "instrucción", "instrução", "istruzione", "инструкция", "指令", "指示", "지시"), "instruction"
     ),
     **dict.fromkeys(
-        ("eingabe", "entrée", "entrada", "invoer", "wejście", "ввод", "входные данные", "输入", "輸入", "入力", "입력"),
+        (
+            "eingabe", "entrée", "entrada", "invoer", "wejście", "ввод", "входные данные", "输入", "輸入", "入力",
+            "입력", "المدخل", "المدخلات", "الإدخال", "ورودی", "קלט", "girdi", "вхід", "vstup", "đầu vào",
+            "masukan", "इनपुट",
+        ),
         "input",
     ),
     **dict.fromkeys(
         (
-            "ausgabe",
-            "sortie",
-            "salida",
-            "saída",
-            "uitvoer",
-            "wyjście",
-            "вывод",
-            "выходные данные",
-            "输出",
-            "輸出",
-            "出力",
-            "출력",
+            "ausgabe", "sortie", "salida", "saída", "uitvoer", "wyjście", "вывод", "выходные данные", "输出", "輸出",
+            "出力", "출력", "المخرج", "المخرجات", "الإخراج", "خروجی", "פלט", "çıktı", "вихід", "výstup", "đầu ra",
+            "keluaran", "आउटपुट",
         ),
         "output",
     ),
-}
+}  # fmt: skip
 """What labels are called where a text has no English one."""
 _SPACE = "[ \\t\u00a0\u202f\u3000]{0,4}"
 """Before a colon; bounded, so that a line of spaces is read in linear time."""
@@ -111,7 +107,8 @@ def _labels(text: str, names: Mapping[str, Name]) -> Iterator[Label]:
 def _patterns(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """(a name, a label from the start of its line)."""
     label = (
-        r"(?P<indent>[ \t\u200b\u3000\ufeff]*)(?P<item>[-+\u2022\u2013][ \t]*|\*[ \t]+|\(?\d{1,3}[.)][ \t]*)?"
+        r"(?P<indent>[ \t\u200b\u200e\u200f\u3000\ufeff]*)"
+        r"(?P<item>[-+\u2022\u2013][ \t]*|\*[ \t]+|\(?\d{1,3}[.)][ \t]*)?"
         r"(?P<heading>#{1,6}[ \t]*)?"
         rf"{_SIGN}(?P<mark>\*{{1,3}}|_{{1,3}}|`)?{_SIGN}(?:\d{{1,3}}[.)][ \t]*)?"
         r"(?:(?:example|sample|expected)(?:[ \t]\d{1,3})?[ \t]+)?"
