@@ -150,6 +150,8 @@ BAD = [
     error("Groq", 400, "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is "
           "less than the `context_window` for this model"),
     error("Gemini", 400, 'Invalid JSON payload received. Unknown name "safety_settings": Cannot find field.'),
+    error("a setting", 400, "Invalid input: parameter temperature exceeds the maximum of 1"),
+    error("a ceiling", 400, "max_tokens accepts values between 1 and 8192"),
     Told("plain", 400, "bad"),
 ]  # fmt: skip
 

@@ -30,18 +30,19 @@ _FILTERED_CODES = re.compile(
 )
 _TOO_LONG = re.compile(
     r"context.?(length|size|window|limit)|max(imum|\.)?[ _]?(allowed |model |prompt |input |sequence |context )*len"
-    r"|max_(seq|model|input|context)_?len|(prompt|input|request|context|message|text|sequence)s?\b.{0,60}"
+    r"|max_(seq|model|input|prompt|context)_?len|(prompt|input|request|context|message|text|sequence|conversation)s?\b.{0,60}"
     r"\btoo (long|large|big)|\btoo (long|large)\b.{0,60}(model|context|prompt|input|tokens)"
     r"|\btoo many (input |prompt )?tokens|token (count|limit)"
     r"|(less|fewer|more) than [\d,]{1,12} (input |prompt )?tokens"
     r"|(exceed|longer than|limit of|maximum of).{0,60}\btokens?\b"
     r"|tokens?\b.{0,60}(must be <=|exceed|(greater|larger|longer|more|less|fewer) than|at most|maximum)"
-    r"|(input|prompt) length|reduce (the length|the size|your (prompt|message|input))|(payload|entity) too large"
+    r"|(input|prompt) length|reduce (the length|the size|your (prompt|message|input))"
+    r"|(payload|entity) too large|(request|body) size exceed"
     r"|(context|prompt|input)\b.{0,40}\b(overflow|(does|do|did|will) ?n[o']t fit)|n_ctx"
     r"|shorten (the|your)|shorter (prompt|input)"
-    r"|(prompt|input|conversation|request|message|sequence|content|text)s?\b.{0,60}(longer|larger|bigger) than"
-    r"|(prompt|input|conversation|request|message|sequence|content|text)s?\b.{0,40}exceed"
-    r"|tokens? [\d,]{1,12} > |tokens?\b.{0,60}(accepts|handles?|takes) (up to|at most|only)?|can only handle"
+    r"|(prompt|input|conversation|message|sequence|content)s?\b(?!.{0,60}(temperature|top_|penalt|seed|stop|param))"
+    r".{0,40}(exceed|(longer|larger|bigger) than)"
+    r"|(?<!_)tokens? [\d,]{1,12} > |(?<!_)tokens?\b.{0,60}(accepts|handles?|takes) (up to|at most)|can only handle"
     r"|zu lang|trop long|demasiado larg|超长|[过太]长|长度超|超[过出].{0,20}(长度|上下文|token)",
     re.IGNORECASE,
 )
