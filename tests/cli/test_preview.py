@@ -200,3 +200,9 @@ def test_it_prints_where_there_is_ascii_alone(tmp_path: Path) -> None:
     assert process.returncode == 0, errors
     assert output.isascii()
     assert "\\u2502 Come up with a series of tasks:" in output
+
+
+def test_one_of_tasks_of_ones_own_says_what_to_do(forks: Forks, tmp_path: Path) -> None:
+    done = forks.run(tmp_path, ["preview", SIMULATED, "--set", "tasks=instances"])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("begins with instances of yours; to look at a few, run a file of a few rows\n")

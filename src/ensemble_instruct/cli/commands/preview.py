@@ -87,7 +87,10 @@ def preview(
         raise UsageError("give a CONFIG or --preset NAME; `ensemble-instruct init my.yaml` writes a config")
     config = load_config(config_path, preset=preset, overrides=overrides)
     if config.tasks is not None:
-        raise UsageError(f"preview: makes tasks of its own, and this config begins with {config.tasks} of yours")
+        raise UsageError(
+            f"preview: makes tasks of its own, and this config begins with {config.tasks} of yours; to look at a few, "
+            f"run a file of a few rows"
+        )
     require_admitted(config)
     problem: RunError | None = None
     with _ending_well(keeps=out is not None) as hear, nullcontext(out) if out else passing_folder() as folder:
