@@ -180,3 +180,4 @@ async def _compare(config: Config, plans: Mapping[Kind, KindPlan], store: Store,
         if (price := prices_noted(read_meta(store.reader)).get(name)) is not None:
             store.keep_costs(name, price)
     store.set_meta(**noted_strategy(read_meta(store.reader)), config=json.dumps(now))
+    await store.flush()  # a budget counts what was paid
