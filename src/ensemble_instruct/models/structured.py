@@ -37,7 +37,7 @@ async def settle_form(model: Model, store: Store) -> None:
     a resumed run goes by the note, so that its requests stay the same whatever the server does by then.
     """
     section = model.section
-    is_open = isinstance(model.form, ChatForm) and section.provider == "openai" and section.structured == "auto"
+    is_open = isinstance(model.form, ChatForm) and section.takes_schema and section.structured == "auto"
     if is_open and _noted(model.name, section, store) is None:
         note = {"identity": section.identity, "is_structured": await _follows_schema(model)}
         store.set_meta(**{_META: json.dumps(_notes(store) | {model.name: note})})
@@ -50,7 +50,7 @@ async def settle_form(model: Model, store: Store) -> None:
 def noted_form(name: str, section: ModelSection, profile: Profile, store: Store, prompts: Prompts) -> Form:
     """The form of a model of steps 1 and 2, by what its config says and the run has noted."""
     form = form_of(section.endpoint, profile, prompts)
-    if not isinstance(form, ChatForm) or section.provider != "openai":
+    if not isinstance(form, ChatForm) or not section.takes_schema:
         return form
     is_noted = section.structured == "auto" and bool(_noted(name, section, store))
     return ChatForm(is_structured=section.structured == "always" or is_noted, prompts=prompts)

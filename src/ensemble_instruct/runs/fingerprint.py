@@ -9,7 +9,7 @@ from typing import Any
 
 from ensemble_instruct.agreement.utilities import normalised_weights
 from ensemble_instruct.config.schema import Config
-from ensemble_instruct.files.digest import model_digest, short_file_digest, short_folder_digest, short_rows_digest
+from ensemble_instruct.files.digest import short_file_digest, short_folder_digest, short_rows_digest
 from ensemble_instruct.prompts.folder import LABELS, load_prompts
 from ensemble_instruct.prompts.forms import CHAT_FORM
 from ensemble_instruct.records import KINDS, Kind
@@ -91,8 +91,8 @@ def _model(config: Config, name: str) -> dict[str, Any]:
         values["form"] = CHAT_FORM
     if "form" not in values or section.structured == "auto":
         del values["structured"]  # without effect, or noted by the run itself
-    if section.folder is not None:
-        values["path"] = model_digest(section.folder)
+    if section.content is not None:
+        values["path"] = section.content
     return values
 
 

@@ -45,6 +45,7 @@ from tests.support.backends import (
     stand_in_vllm,
 )
 from tests.support.local_models import LOCAL
+from tests.support.smollm2 import IS_INSTALLED, MISSING, taught
 
 _IN_PROCESS = "the function answers within the call: there is nothing to wait for"
 BACKENDS = {
@@ -55,6 +56,16 @@ BACKENDS = {
     ),
     "vllm, its interface alone": Backend(
         "vllm", stand_in_vllm(), {"a_filtered_prompt_is_refused": "an engine of one's own has no filter"}
+    ),
+    "llamacpp": Backend(
+        "llamacpp",
+        taught,
+        {
+            "a_filtered_prompt_is_refused": "an engine of one's own has no filter",
+            "a_passing_failure_is_raised_not_retried": "a real model does not fail to order",
+            "every_request_reaches_the_model": "a real model does not know what it was asked before",
+        },
+        "" if IS_INSTALLED else MISSING,
     ),
 }
 """Every client over a little model: a new one needs one row here, or in `tests.support.local_models.LOCAL`."""
@@ -259,6 +270,8 @@ def hold(backend: Backend, case: str, made: Callable[[Client], Client] = lambda 
             await CASES[case](made(client))
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
+    if backend.missing:
+        pytest.skip(backend.missing)
     if case in backend.lacks:
         pytest.skip(backend.lacks[case])
     asyncio.run(held())

@@ -20,6 +20,7 @@ from ensemble_instruct.models.clients.base import Client
 CLIENTS = {
     "openai": "ensemble_instruct.models.clients.openai.client:OpenAIClient",
     "ctranslate2": "ensemble_instruct.models.clients.local.ctranslate2:CTranslate2Client",
+    "llamacpp": "ensemble_instruct.models.clients.local.llamacpp:LlamaCppClient",
     "transformers": "ensemble_instruct.models.clients.local.transformers:TransformersClient",
     "vllm": "ensemble_instruct.models.clients.local.vllm:VllmClient",
     "scripted": "ensemble_instruct.models.clients.scripted:ScriptedClient",

@@ -7,8 +7,10 @@
     reply_text            the text of a reply, token by token, up to a stop string
     ctranslate2           converted models, small ones with a seed for each request
     ctranslate2_folder    what such a model's folder says of itself
+    gguf_file             what a GGUF file says of itself
+    llamacpp              GGUF files, on llama.cpp
     transformers          any model that `transformers` loads
     vllm                  vLLM's engine, which makes its batches itself
 
-Public: a client class in each of the last, named in the table of `clients`.
+Public: a client class in `ctranslate2`, `llamacpp`, `transformers` and `vllm`, named in the table of `clients`.
 """
