@@ -29,8 +29,8 @@ _TEXTS = {
 class Taught(Client):
     """Asks the model so that it does what a prompt of the table says: by what it goes on with, or by a JSON Schema."""
 
-    def __init__(self, real: Client) -> None:
-        self._real = real
+    def __init__(self, real: Client, timeout: float) -> None:
+        self._real, self._timeout = real, timeout
 
     async def answer(self, request: Request) -> Response:
         sampling = request.sampling
@@ -44,11 +44,19 @@ class Taught(Client):
             return replace(reply, text="".join(json.loads(reply.text or "[]")))
         if request.prompt.startswith("Think"):
             sampling = replace(sampling, max_tokens=_LONG)
-        else:
-            sampling = replace(sampling, stop=(*sampling.stop, "\n"))
-        return await self._real.answer(
-            replace(request, prompt=_TEXTS.get(request.prompt, request.prompt), sampling=sampling)
-        )
+            return await self._in_time(replace(request, prompt=_TEXTS[request.prompt], sampling=sampling))
+        sampling = replace(sampling, stop=(*sampling.stop, "\n"))
+        prompt = _TEXTS.get(request.prompt, request.prompt)
+        return await self._real.answer(replace(request, prompt=prompt, sampling=sampling))
+
+    async def _in_time(self, request: Request) -> Response:
+        """The reply, if it comes in time; others may take as long as this machine needs for them."""
+        section = self._real._section  # type: ignore[attr-defined]
+        self._real._section = section.model_copy(update={"timeout": self._timeout})  # type: ignore[attr-defined]
+        try:
+            return await self._real.answer(request)
+        finally:
+            self._real._section = section  # type: ignore[attr-defined]
 
     async def close(self) -> None:
         await self._real.close()
@@ -69,5 +77,5 @@ async def smollm2(timeout: float = 600.0, **settings: Any) -> AsyncIterator[Clie
 @asynccontextmanager
 async def taught(timeout: float) -> AsyncIterator[Client]:
     """The client over a model that knows the prompts of the table, open."""
-    async with smollm2(timeout, context_length=2048) as client:
-        yield Taught(client)
+    async with smollm2(context_length=2048) as client:
+        yield Taught(client, timeout)
