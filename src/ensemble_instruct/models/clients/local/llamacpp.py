@@ -23,6 +23,8 @@ _PLACES = 4
 """Requests that are worked on together, where the config does not say."""
 _CONTEXT = 4096
 """Tokens of a place, where the config does not say: the memory for all of them is taken at the start."""
+_STRIDE = 512
+"""Tokens of prompts that are read before it is asked whether anybody still waits: what llama.cpp computes at once."""
 _Result = TypeVar("_Result")
 _RANDOM = 2**32 - 1
 """The seed that llama.cpp takes for none."""
@@ -69,6 +71,7 @@ class LlamaCppClient(Client):
         parameters.n_parallel, parameters.n_ctx = self._places, self._places * self._context
         if section.threads is not None:
             parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = section.threads
+        parameters.n_batch = max(_STRIDE, self._places)
         parameters.cache_ram_mib = 0  # else up to 8 GiB of prompts that were read before
         parameters.verbosity, parameters.warmup = 0, False
         # it listens on this machine, whether it is asked to or not: nobody else knows the key
