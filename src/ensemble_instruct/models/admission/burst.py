@@ -13,8 +13,6 @@ _FEWEST = 5
 """Answers from which on a trend is believed."""
 _SURE = 3.0
 """By how many standard errors the trend must differ from none."""
-_EXPLAINED = 0.9
-"""A correlation from which on the size explains the time."""
 _SETTLED = 3.0
 """Times of the first request that must have passed, so that the answers by then tell how many the server gives."""
 
@@ -58,22 +56,9 @@ class Burst:
         return now - self._began >= _SETTLED * seconds * mean / size
 
     @property
-    def answers(self) -> int:
-        """How many have been answered."""
-        return len(self._answered)
-
-    @property
     def longest(self) -> float:
         """Seconds of the slowest answer."""
         return max((seconds for seconds, _ in self._answered.values()), default=0.0)
-
-    @property
-    def is_by_size(self) -> bool:
-        """Whether their size explains how long they took."""
-        if len(self._answered) < _FEWEST:
-            return False
-        times, sizes = zip(*self._answered.values(), strict=True)
-        return _correlation(times, sizes) > _EXPLAINED
 
     def rate(self, now: float) -> float:
         """Size a second of what has been answered."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from ensemble_instruct.errors import TransientError
 from ensemble_instruct.models.admission.burst import Burst
-from ensemble_instruct.models.admission.limit import FIRST_LIMIT, Cuts, Ramp, Round
+from ensemble_instruct.models.admission.climb import FIRST_LIMIT, HIGHEST_LIMIT, Climb
+from ensemble_instruct.models.admission.limit import Cuts, Easing, Round
 from ensemble_instruct.models.admission.rates import Rates
-from ensemble_instruct.models.admission.trial import Level, Trial, Trials
 
 _OVERLOADING = ("429", "503", "504", "529", "timeout")
 """Causes of a failure that say that the server has too much to do."""
@@ -128,10 +128,10 @@ class Gate:
         self.rates = rates or Rates()
         self.answers = 0
         self.limit = float(ceiling or FIRST_LIMIT)
-        self._ramp = Ramp(ceiling, time.monotonic())
+        self._easing = Easing(time.monotonic())
         self._round, self._cuts, self._rest = Round(), Cuts(), _Rest(self.limit, patience)
-        self._burst, self._trials = Burst(time.monotonic()), Trials()
-        self._level = Level(0.0)
+        self._burst = Burst(time.monotonic())
+        self._climb = Climb(float(ceiling or HIGHEST_LIMIT), ceiling is not None, self.limit, is_on=ceiling is None)
         self._begun = 0
         """Tries."""
         self._latency: float | None = None
@@ -139,6 +139,8 @@ class Gate:
         self._latencies: deque[float] = deque(maxlen=1000)
         self._changed_at = 0.0
         """When `in_flight` did."""
+        self._busy = 0.0
+        """Seconds that all requests together spent at the server."""
 
     @property
     def is_away(self) -> bool:
@@ -157,7 +159,7 @@ class Gate:
         places = self.in_flight + self.held
         if places >= int(self.limit):
             return None
-        eased = self._ramp.wait(now, places, self.limit)
+        eased = self._easing.wait(now, places, self.limit)
         return self.rates.wait(now, tokens) if eased is None else eased
 
     def enter(self, now: float, tokens: float) -> None:
@@ -172,6 +174,7 @@ class Gate:
         """A try begins; returns its place in the order of all."""
         self._begun += 1
         self._burst.sent(now)
+        self._climb.sent(self._begun, now, self._busy + self.in_flight * (now - self._changed_at))
         return self._begun
 
     def leave(self, now: float) -> None:
@@ -188,7 +191,7 @@ class Gate:
         self.answers += 1
         self._rest.answered(self.limit if number > self._cuts.sent_before else None, now)
         self._latencies.append(seconds)
-        self._round.work.add(seconds, size)
+        self._climb.answered(place, seconds, size)
         self._burst.answered(place, seconds, size)
         self._latency = seconds if self._latency is None else self._latency + 0.1 * (seconds - self._latency)
         self._is_there(now)
@@ -214,8 +217,8 @@ class Gate:
     def leave_alone(self, now: float, retry_after: float | None = None, longest: float = _LONGEST_REST) -> None:
         """Send nothing for as long as the server asks, or for growing times, and then single requests."""
         if self._rest.begin(now, retry_after, longest):
-            self._trials.on = None
             self.limit = self._rest.limit
+            self._climb.restart(self.limit, self._begun + 1)
 
     def status(self) -> GateStatus:
         """The state at this moment."""
@@ -238,13 +241,13 @@ class Gate:
 
     def _pass_to(self, now: float, change: int) -> None:
         """Add the seconds that the requests in flight spent since their number last changed."""
-        self._round.work.seconds += self.in_flight * (now - self._changed_at)
+        self._busy += self.in_flight * (now - self._changed_at)
         self._changed_at = now
         self.in_flight += change
 
     def _is_there(self, now: float) -> None:
         if self._rest.end():
-            self._ramp.ease(now)
+            self._easing.begin(now)
             self._round = Round(began=now)
 
     def _outcome(self, number: int, now: float, *, overloaded: bool = False) -> None:
@@ -257,65 +260,18 @@ class Gate:
         if so_far.began is None:  # more is in flight still than the limit allows
             return
         self._pass_to(now, 0)
-        is_over = so_far.is_over(self.limit)
-        if self._trials.on is not None:
-            if not so_far.has_spare and not (is_over and so_far.is_overloaded):
-                self._judge(self._trials.on, so_far, now)
-                return
-            self.limit = self._trials.ended(self._trials.on)
-        elif self._burst.is_settled(now):
-            self._heed_burst(now)
-            is_over = is_over and self._round is so_far
-        if not is_over:
+        if not so_far.is_over(self.limit) and not so_far.has_spare:
+            self._follow(now)
             return
-        seconds = max(1e-6, now - so_far.began)
         self._round = Round(began=now)
         if self._cuts.judge(so_far):
-            self.limit = self._cuts.lowered(self.limit, so_far, self._ramp, self.rates.used_requests)
+            self.limit = self._cuts.lowered(self.limit, so_far, self._climb, self.rates.used_requests)
+            self._climb.restart(self.limit, self._begun + 1, is_cut=True)
         elif not so_far.has_spare:
-            self._heed_burst(now)
-            if self._trials.on is None:
-                self._heed(so_far, seconds, now)
+            self._follow(now)
 
-    def _heed_burst(self, now: float) -> None:
-        """Lower the limit where the first requests show a queue; they are looked at once."""
-        if self._burst.is_on and (limit := self._ramp.lowered_by(self._burst, self.limit, now)) is not None:
-            self._try_limit(limit, self._burst.rate(now), now)
-        self._burst.is_on &= not self._burst.is_done
-
-    def _heed(self, ended: Round, seconds: float, now: float) -> None:
-        """Set the limit after a round of that many seconds; a lower one is tried first, and others now and then."""
-        was_ramp = self._ramp.is_on
-        limit = self._ramp.raised(self.limit, ended, seconds, now, by_size=self._burst.is_by_size)
-        if is_new := self._level.limit != self.limit:  # answers are fewer in its first round: they have yet to come
-            self._level = Level(self.limit)
-        else:
-            self._level.add(ended.work, seconds)
-        if is_new and limit < self.limit and not was_ramp:
-            return
-        if limit < self.limit and not was_ramp:
-            # answers that come together may seem more than they are where a round ends with them
-            rate = min(self._level.rate, ended.work.seconds / seconds / ended.work.answered_pace)
-            self._try_limit(limit, rate, now)
-        elif not (was_ramp or is_new) and (tried := self._trials.due(self.limit, self._ramp.ceiling)) is not None:
-            self._try_limit(tried, self._level.rate, now, is_due=True)
-        else:
-            self.limit = limit
-
-    def _try_limit(self, limit: float, rate: float, now: float, *, is_due: bool = False) -> None:
-        self._trials.on = Trial(limit, self.limit, rate, is_due)
-        self._burst.is_on = False
-        # a lower limit is in force once enough have come home: with the next one that goes
-        self._round = Round(began=now if limit > self.limit else None)
-        self.limit = limit
-
-    def _judge(self, trial: Trial, so_far: Round, now: float) -> None:
-        """Keep the limit that is tried, or go back, once it is clear which."""
-        keep = trial.verdict(so_far, now)
-        if keep is None or so_far.began is None:
-            return
-        self.limit = self._trials.ended(trial, keep=keep)
-        rate = so_far.rate(now) if keep else trial.rate
-        if keep or trial.is_lower:  # the limit is right: what is usual must not lead to a lower one at once
-            self._ramp.proven(self.limit / rate, is_lower=keep and trial.is_lower and trial.is_due)
-        self._round = Round(began=now)
+    def _follow(self, now: float) -> None:
+        """Take over the limit to which the climb has come."""
+        before, self.limit = self.limit, self._climb.heed(self._begun, now, self._busy, self._burst)
+        if self.limit > before:
+            self._easing.begin(now, before)
