@@ -15,6 +15,8 @@ INSTRUCTION = ("instruction", "prompt", "question", "messages", "conversations",
 _INPUT = ("input", "context")
 _OUTPUT = ("output", "response", "completion", "answer")
 _REFERENCE = ("reference",)
+_OF_STEPS = ("instruction", "input", "output")
+"""The columns of the files that steps write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +66,14 @@ def own_row(row: JsonRow, where: str) -> OwnRow:
 
 
 def plain_row(row: JsonRow, where: str) -> JsonRow:
-    """The same as an object with `instruction`, `input` and `output`; a row that is one already stays as it is."""
-    if all(isinstance(row.get(name), str) for name in ("instruction", "input", "output")):
+    """The same as an object with `instruction`, `input` and `output`; a row that is one already stays as it is.
+
+    In these a step writes texts alone: a number there is a mistake.
+    """
+    if all(isinstance(row.get(name), str) for name in _OF_STEPS):
         return row
+    if wrong := [name for name in _OF_STEPS if isinstance(row.get(name), int | float)]:
+        raise InputFileError(f"{where}: field {wrong[0]!r} must be a string, found {type_name(row[wrong[0]])}")
     task = own_row(row, where)
     return {"instruction": task.instruction, "input": task.input, "output": task.output}
 
