@@ -157,10 +157,10 @@ def without_words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[su
         pytest.param(BROKEN["closed"], "connection lost", id="closed"),
         pytest.param(BROKEN["not HTTP"], "connection lost", id="not HTTP"),
         pytest.param(NONSENSE["no choices"], "not a completion", id="no choices"),
-        pytest.param(NONSENSE["stream"], "not a completion", id="stream"),
+        pytest.param(NONSENSE["stream"], "the stream ends before the reply does", id="stream"),
         pytest.param(NONSENSE["page"], "Bad gateway", id="page"),
         pytest.param(NONSENSE["error"], "the upstream is busy", id="error"),
-        pytest.param(SERVER_ERRORS["page"], "HTTP 500: Bad gateway", id="error page"),
+        pytest.param(SERVER_ERRORS["page"], "HTTP 500: a page titled 'Bad gateway'", id="error page"),
     ],
 )
 def test_a_server_that_only_does_wrong_is_given_up_with_what_it_does(
