@@ -6,7 +6,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +165,15 @@ def test_what_came_before_the_budget_was_used_up_is_shown(forks: Forks, tmp_path
     assert is_empty(spare)
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGHUP reaches the commands that a test starts, also where the tests run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_that_is_stopped_leaves_nothing_behind(
     tmp_path: Path, spare: dict[str, str], number: signal.Signals
