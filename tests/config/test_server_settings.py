@@ -22,7 +22,7 @@ SECRET = "Zq81xVt5RbPw7LmN2sKd"
 def config(**settings: Any) -> Config:
     section = {"base_url": "http://127.0.0.1:9/v1", "model": "m", "endpoint": "chat", **settings}
     roles = {"instructions": "a", "instances": "a", "outputs": ["a"]}
-    return parse_config(yaml.safe_dump({"models": {"a": section}, "roles": roles}), "test", Path("/work"))
+    return parse_config(yaml.safe_dump({"models": {"a": section}, "roles": roles}), "test", Path("/project"))
 
 
 def section(**settings: Any) -> ModelSection:
@@ -104,7 +104,7 @@ def test_a_header_that_cannot_be_sent_is_refused_with_its_name(headers: Any, pro
 def test_a_date_in_the_query_is_to_be_quoted() -> None:
     text = "roles: {instructions: a, instances: a, outputs: [a]}\nmodels:\n  a:\n    model: m\n    query:\n"
     with pytest.raises(ConfigError) as error:
-        parse_config(f"{text}      api-version: 2024-06-01\n", "test", Path("/work"))
+        parse_config(f"{text}      api-version: 2024-06-01\n", "test", Path("/project"))
     assert str(error.value).startswith("test:6: models.a.query.api-version: the value is read as a date; quote it")
 
 
@@ -136,7 +136,7 @@ def test_a_body_that_cannot_be_sent_is_refused_with_its_key(body: Any, problem: 
 ])  # fmt: skip
 def test_a_body_that_is_no_json_is_refused(body: str, problem: str) -> None:
     with pytest.raises(ConfigError, match="extra_body") as error:
-        parse_config(f"models: {{a: {{model: m, extra_body: {body}}}}}", "test", Path("/work"))
+        parse_config(f"models: {{a: {{model: m, extra_body: {body}}}}}", "test", Path("/project"))
     assert problem in str(error.value)
 
 
@@ -179,7 +179,7 @@ def test_a_model_that_is_no_server_has_none_of_these_keys(key: str, value: Any) 
 
 
 def test_a_certificate_is_looked_for_beside_the_config() -> None:
-    assert section(ca_file="ca.pem").ca_file == Path("/work/ca.pem")
+    assert section(ca_file="ca.pem").ca_file == Path("/project/ca.pem")
 
 
 def test_samples_at_the_temperature_0_of_a_model_are_refused() -> None:

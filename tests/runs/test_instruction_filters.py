@@ -53,7 +53,8 @@ def test_a_run_from_before_there_were_filters_goes_on_with_the_defaults(
     assert done.returncode == 0, done.stderr
     refused = cli("run", SIMULATED, "--out", "run", *FILTERS)
     assert refused.returncode == 2
-    assert 'instructions.filters.blocked_patterns: null → ["^We are "] (step 1 goes another way' in refused.stderr
+    assert 'instructions.filters.blocked_patterns: null → ["^We are "]' in refused.stderr
+    assert "step 1 and after it: up to" in refused.stderr
     assert "min_words" not in refused.stderr
 
 
