@@ -98,14 +98,14 @@ class OpenAIClient(Client):
         A setting that the server says it does not take is left out, and the request sent again; where that helps, it is
         left out from then on.
         """
-        terms, hidden = self._terms, Hidden(self._connections.secrets, request)
+        terms, hidden, wanted = self._terms, Hidden(self._connections.secrets, request), self._body(request)
         while True:
-            sent = terms.fitted(self._body(request))
+            sent = terms.fitted(wanted)
             with noting_what_was_paid(request) as tried:
                 reply = tried.reply = await self._connections.post(self._path, json.dumps(sent).encode())
                 self.limits = rate_limits(reply.headers)
                 if 200 <= reply.status < 300:
-                    self._agree(terms, self._body(request))
+                    self._agree(terms, wanted)
                     response = await self._response(reply, request, hidden)
                     self._has_answered = True
                     return response

@@ -20,6 +20,8 @@ _SHOWN = 300
 """Characters of them that are shown."""
 _SHORTEST_PROMPT = 12
 """A prompt below this length may be in an error's text: it could be any word of it."""
+_PLAIN = re.compile(r"[A-Za-z0-9]+")
+"""Signs that are the same in whatever way a text is quoted."""
 _CODES = ("code", "type", "status", "error_type", "reason", "error_code")
 """Where servers put a word for what is wrong."""
 _DEEPEST = 8
@@ -65,13 +67,14 @@ class Hidden:
 
     def __init__(self, secrets: Sequence[str], request: Request) -> None:
         self._secrets = secrets
-        self._prompts = [message.content for message in request.messages]
+        self._prompts = [message.content for message in request.messages if len(message.content) >= _SHORTEST_PROMPT]
 
     def out_of(self, text: str) -> str:
         """The text with `***` for keys, and `(prompt)` for prompts, which servers quote in many ways."""
         text = without_secrets(text, self._secrets)
         for prompt in self._prompts:
-            if len(prompt) >= _SHORTEST_PROMPT:
+            # the forms of a long prompt take longer to make than all else of a reply, and most texts have none of them
+            if (word := _PLAIN.search(prompt)) is None or word[0] in text:
                 for form in _quoted(prompt):
                     text = text.replace(form, "(prompt)")
         return text
