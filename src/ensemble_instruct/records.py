@@ -52,6 +52,8 @@ END_MARKER = "|EoS|"
 """What the original's prompts end each item with, and its models stop at."""
 BYTES_PER_TOKEN = 4
 """Of UTF-8, on average, where no tokenizer is at hand."""
+TEMPLATE_TOKENS = 64
+"""What a chat template may add to each message."""
 INSTANCE_VOTER = "instance"
 """The name under which an instance's own output votes in step 5."""
 FUSION_VOTER = "fusion"

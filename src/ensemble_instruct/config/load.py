@@ -19,7 +19,7 @@ from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.section import Section
 from ensemble_instruct.config.servers.keys import is_like_key
-from ensemble_instruct.config.spelling import Place, Spelling, comment_in, read_yaml
+from ensemble_instruct.config.spelling import Place, Spelling, comment_in, read_yaml, read_yaml_file
 from ensemble_instruct.errors import ConfigError, UsageError
 
 log = logging.getLogger(__name__)
@@ -74,13 +74,7 @@ def parse_config(text: str, source: str, folder: Path, overrides: Overrides = ()
 
     The overrides are put over it, and known seed tasks get their licence.
     """
-    try:
-        values, spelled = read_yaml(text, lambda line: f"{source}:{line}")
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{source}:{line}: not YAML: {error.problem}; check indentation and quotes") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}; check the values") from error
+    values, spelled = read_yaml_file(text, source)
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: expected keys and values; `ensemble-instruct init` writes an example")
     _anchor_paths(values, folder)

@@ -13,10 +13,11 @@ from pydantic import Field, field_validator, model_validator
 
 from ensemble_instruct.config.bundled import BUNDLED, bundled_path
 from ensemble_instruct.config.section import ModelSampling, Section
-from ensemble_instruct.config.servers.additions import checked_body, checked_headers, checked_query, is_unicode
+from ensemble_instruct.config.servers.additions import checked_body, checked_headers, checked_query
 from ensemble_instruct.config.servers.addresses import OPENAI_URL, require_plain_url
 from ensemble_instruct.config.servers.prices import KnownPrice, Price, known_price
 from ensemble_instruct.files.digest import model_digest, model_file_digest, replies_digest
+from ensemble_instruct.files.jsonl import has_lone_surrogate
 
 _OF_THE_HUB: tuple[str, ...] = ("transformers", "vllm")
 """Providers that load a model from the Hub by its name."""
@@ -177,7 +178,7 @@ class ModelSection(Section):
     @field_validator("system")
     @classmethod
     def _text_to_send(cls, value: str) -> str:
-        if not is_unicode(value):
+        if has_lone_surrogate(value):
             raise ValueError("holds half of a surrogate pair, which is no text")
         return value
 

@@ -148,7 +148,7 @@ class Config(Section):
         return {} if self.tasks == "instances" else {INSTANCE_VOTER: self.roles.instances}
 
     def with_tasks(self, tasks: OwnForm, counts: Mapping[Kind, int]) -> Config:
-        """The same config for a run that begins with so many of the user's own tasks."""
+        """The same config for a run that begins with that number of the user's own tasks."""
         target = self.instructions.target.model_copy(update={kind: counts.get(kind, 0) for kind in KINDS})
         section = self.instructions.model_copy(update={"target": target})
         return self.model_copy(update={"tasks": tasks, "instructions": section})

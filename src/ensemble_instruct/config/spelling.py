@@ -97,6 +97,17 @@ def read_yaml(text: str, where: Callable[[int], str], below: Place = ()) -> tupl
         loader.dispose()
 
 
+def read_yaml_file(text: str, source: str) -> tuple[Any, dict[Place, Spelling]]:
+    """The same of the text of a file, which `source` names; raises `ConfigError` for what is not YAML too."""
+    try:
+        return read_yaml(text, lambda line: f"{source}:{line}")
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{source}:{line}: not YAML: {error.problem}; check indentation and quotes") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}; check the values") from error
+
+
 def comment_in(text: str) -> str | None:
     """The first comment of a text, from its `#` on; None where there is none. Raises `yaml.YAMLError`."""
     end = 0

@@ -131,7 +131,7 @@ def _zstandard(path: Path) -> Any:
 
 class _Source(Protocol):
     def read1(self, size: int, /) -> bytes:
-        """Some of what is unpacked, at most so many bytes; nothing at the end."""
+        """Some of what is unpacked, at most `size` bytes; nothing at the end."""
 
 
 def _stream(path: Path, source: _Source, damage: type[Exception]) -> IO[bytes]:

@@ -23,7 +23,7 @@ from ensemble_instruct.models.servers import Servers
 from ensemble_instruct.models.telemetry import Telemetry
 from ensemble_instruct.prompts.folder import Prompts
 from ensemble_instruct.prompts.forms import form_of
-from ensemble_instruct.records import Answer, Failure, Profile, Request, Response, estimated_tokens
+from ensemble_instruct.records import TEMPLATE_TOKENS, Answer, Failure, Profile, Request, Response, estimated_tokens
 from ensemble_instruct.replies.reader import read_answer
 from ensemble_instruct.store.rows import DROPPED, Attempt
 from ensemble_instruct.store.store import Store
@@ -34,8 +34,6 @@ _SMALLEST_WINDOW = 64
 """Requests that a step has under way at least."""
 _LARGEST_WINDOW = 2048
 """Requests that it has under way at most, unless twice the places are more; also where no ceiling is set."""
-_TEMPLATE_TOKENS = 64
-"""What a chat template may add to each message."""
 _WITHOUT_REPLY = ("connection", "timeout", "unreachable", "tls", "proxy")
 """Causes of a failure that came with no headers, so that the client's `limits` are those of an earlier reply."""
 
@@ -234,7 +232,7 @@ class Model:
     def _most(self, request: Request) -> float:
         """The most that a request can cost, in US dollars: a token is a byte at least, and servers state costs."""
         turns = len(request.earlier) + 1
-        tokens = len(request.text.encode("utf-8", "surrogatepass")) + turns * _TEMPLATE_TOKENS
+        tokens = len(request.text.encode("utf-8", "surrogatepass")) + turns * TEMPLATE_TOKENS
         return max(self._dearest, self._price.most(tokens, request.sampling.max_tokens) if self._price else 0.0)
 
     def _note_paid(self, sent: _Sent, key: str, request: Request, paid: Response | None, cause: str) -> float | None:

@@ -63,6 +63,11 @@ def template_names() -> list[str]:
     return [f"{form}/{name}" for form in _FORMS for name in _NAMES]
 
 
+def _file_names() -> list[str]:
+    """The files of a folder of prompts."""
+    return [*(f"{name}.j2" for name in template_names()), LABELS]
+
+
 @dataclass(frozen=True, slots=True)
 class Prompts:
     """The templates by name, and the labels."""
@@ -143,7 +148,7 @@ def write_prompts(folder: Path) -> list[str]:
 
 def copy_prompts(prompts: Prompts, folder: Path) -> None:
     """Write a user's own files into a folder, in place of those that lie there."""
-    for name in (*(f"{name}.j2" for name in template_names()), LABELS):
+    for name in _file_names():
         if name not in prompts.own:
             (folder / name).unlink(missing_ok=True)
     _write(prompts.own, folder)
@@ -167,7 +172,7 @@ def _digest(text: str) -> str:
 
 def _bundled_texts() -> Iterator[tuple[str, str]]:
     root = files("ensemble_instruct.prompts") / "templates"
-    for name in (*(f"{name}.j2" for name in template_names()), LABELS):
+    for name in _file_names():
         yield name, (root / name).read_text(encoding="utf-8")
 
 
@@ -196,7 +201,7 @@ def _try(prompts: Prompts, name: str, place: str) -> None:
 
 def _files_of(folder: Path) -> Iterator[str]:
     """The names of the prompts in a folder; raises `ConfigError` for a file that is none of them."""
-    known = [*(f"{name}.j2" for name in template_names()), LABELS]
+    known = _file_names()
     for path in _found(folder):
         name = path.relative_to(folder).as_posix()
         if any(part.startswith(".") for part in path.relative_to(folder).parts) or name.endswith("~"):

@@ -6,9 +6,7 @@ import difflib
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import yaml
-
-from ensemble_instruct.config.spelling import read_yaml
+from ensemble_instruct.config.spelling import read_yaml_file
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.replies.worked_tasks.labels import Name
 
@@ -77,13 +75,7 @@ def labels_of(text: str, place: str, base: Labels | None = None) -> Labels:
 
 def _values(text: str, place: str) -> tuple[dict[str, Any], dict[str, str]]:
     """What the text says, and the file and line of each key."""
-    try:
-        values, spelled = read_yaml(text, lambda line: f"{place}:{line}")
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{place}:{line}: not YAML: {error.problem}; check indentation and quotes") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{place}: not YAML: {' '.join(str(error).split())}") from None
+    values, spelled = read_yaml_file(text, place)
     if values is None:
         return {}, {}
     if not isinstance(values, dict):

@@ -7,7 +7,8 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,35 +78,39 @@ async def start_or_resume(
     require_admitted(config)
     sections = {name: config.models[name] for name in config.used_models}
     _require_budget(budget, sections)
+    with _place(folder) as is_new, opened_store(folder / "run.db") as store:
+        _require_same_sort(store, is_new=is_new, is_preview=is_preview)
+        config = with_strategy_of_run(config, read_meta(store.reader))
+        if tasks is not None and store.meta(NOTED) is None:
+            await store.keep_tasks(tasks.kept(), str(tasks.note))
+        await _compare(config, plans, store, force=force)
+        if not force and config.tasks is None:
+            await require_same_way(config, plans, store, folder)
+        set_aside_edits(folder)
+        if retry_failed:
+            store.forget_failures()
+            await store.flush()
+        prompts = load_prompts(config.prompts)
+        async with open_models(
+            sections, store, check=is_new, budget=budget, profile=config.profile, prompts=prompts
+        ) as models:
+            config = _written(config, folder)
+            for name in generators_of(config):
+                await settle_form(models[name], store)
+            for note in foreign_examples(plans) if is_new and config.tasks is None else ():
+                log.warning("%s", note)
+            began = "started" if is_new else "resumed"
+            log.info("run %s", began, extra={"folder": str(folder), "version": __version__})
+            return await _finished(await run_steps(config, plans, models, store, monitor), store, folder)
+
+
+@contextmanager
+def _place(folder: Path) -> Iterator[bool]:
+    """The folder of a run, made where it is new, which is what the block gets; gone again where no run begins in it."""
     is_new = require_run_place(folder)
     new_folders = make_folders(folder)
     try:
-        with opened_store(folder / "run.db") as store:
-            _require_same_sort(store, is_new=is_new, is_preview=is_preview)
-            config = with_strategy_of_run(config, read_meta(store.reader))
-            if tasks is not None and store.meta(NOTED) is None:
-                await store.keep_tasks(tasks.kept(), str(tasks.note))
-            await _compare(config, plans, store, force=force)
-            if not force and config.tasks is None:
-                await require_same_way(config, plans, store, folder)
-            set_aside_edits(folder)
-            if retry_failed:
-                store.forget_failures()
-                await store.flush()
-            prompts = load_prompts(config.prompts)
-            async with open_models(
-                sections, store, check=is_new, budget=budget, profile=config.profile, prompts=prompts
-            ) as models:
-                write_config(config, folder)
-                if config.prompts is not None:
-                    config = config.model_copy(update={"prompts": folder / PROMPTS})
-                for name in generators_of(config):
-                    await settle_form(models[name], store)
-                for note in foreign_examples(plans) if is_new and config.tasks is None else ():
-                    log.warning("%s", note)
-                began = "started" if is_new else "resumed"
-                log.info("run %s", began, extra={"folder": str(folder), "version": __version__})
-                return await _finished(await run_steps(config, plans, models, store, monitor), store, folder)
+        yield is_new
     except EnsembleInstructError:
         if is_new and not (folder / "run.db").exists():
             (folder / "config.yaml").unlink(missing_ok=True)
@@ -113,6 +118,12 @@ async def start_or_resume(
             for path in new_folders:
                 shutil.rmtree(path, ignore_errors=True)
         raise
+
+
+def _written(config: Config, folder: Path) -> Config:
+    """The config as its run goes on with it, once it lies in the folder: with the prompts that were copied there."""
+    write_config(config, folder)
+    return config if config.prompts is None else config.model_copy(update={"prompts": folder / PROMPTS})
 
 
 async def _finished(summary: Summary, store: Store, folder: Path) -> Summary:

@@ -33,7 +33,7 @@ _Place = tuple[str, Step, Kind]
 _NOTHING_KNOWN = Failure("not_novel", "not answered")
 """Its reason is one that stops no run, however often it comes."""
 _STEPS: tuple[Step, ...] = ("instructions", "instances", "outputs", "ensemble")
-"""Those that ask, in order: what a step asks hangs on the answers of those before."""
+"""Those that ask, in order: what a step asks depends on the answers of those before."""
 
 
 async def require_same_way(config: Config, plans: Mapping[Kind, KindPlan], store: Store, folder: Path) -> None:

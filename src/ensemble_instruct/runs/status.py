@@ -45,6 +45,9 @@ _MINUTES = """
     SELECT MIN(answered_at), MAX(answered_at) FROM request
     GROUP BY CAST(answered_at / 60 AS INTEGER) ORDER BY MIN(answered_at)
 """
+_FAILURES = (
+    "SELECT failure, COUNT(*) FROM request WHERE failure IS NOT NULL AND step != 'instructions' GROUP BY failure"
+)
 _USES = f"""
     SELECT model, step, kind, COUNT(*), COUNT(failure), SUM(COALESCE(prompt_tokens, 0)),
         SUM(COALESCE(completion_tokens, 0)), SUM(estimated), {COST_SUMS}
@@ -156,14 +159,7 @@ def read_status(folder: Path) -> Status:
         follow_on = _by_kind(connection, "SELECT kind, COUNT(*) FROM instance WHERE follow_on > 0 GROUP BY kind")
         candidates = _by_kind(connection, _CANDIDATES)
         active_seconds = _active_seconds(connection)
-        failures = Counter(
-            dict(
-                connection.execute(
-                    "SELECT failure, COUNT(*) FROM request WHERE failure IS NOT NULL AND step != 'instructions'"
-                    " GROUP BY failure"
-                ).fetchall()
-            )
-        )
+        failures = Counter(dict(connection.execute(_FAILURES).fetchall()))
     config = settings_of(meta)
     targets: dict[Kind, int] = {
         kind: config[f"instructions.target.{kind}"] for kind in KINDS if config.get(f"instructions.target.{kind}")
@@ -246,7 +242,7 @@ def _servers(written: str | None) -> dict[str, tuple[GateStatus, ...]]:
 def seconds_left(
     kept: Counter[tuple[Step, Kind]], steps: Sequence[Step], targets: dict[Kind, int], answers: int, rate: float
 ) -> float | None:
-    """Seconds until each kind has its target in each of these steps, with so many answers a second from now on."""
+    """Seconds until each kind has its target in each of these steps, with `rate` answers a second from now on."""
     share = sum(
         min(1.0, kept[step, kind] / target) for kind, target in targets.items() for step in steps
     ) / max(1, len(steps) * len(targets))  # fmt: skip

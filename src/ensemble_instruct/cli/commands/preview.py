@@ -79,19 +79,9 @@ def preview(
 ) -> None:
     """Show what becomes of a few tasks, step by step."""
     from ensemble_instruct.cli.terminal import watched
-    from ensemble_instruct.config.load import load_config
-    from ensemble_instruct.licences.policy import require_admitted
     from ensemble_instruct.runs.preview import make_preview, passing_folder, read_preview
 
-    if config_path is None and preset is None:
-        raise UsageError("give a CONFIG or --preset NAME; `ensemble-instruct init my.yaml` writes a config")
-    config = load_config(config_path, preset=preset, overrides=overrides)
-    if config.tasks is not None:
-        raise UsageError(
-            f"preview: makes tasks of its own, and this config begins with {config.tasks} of yours; to look at a few, "
-            f"run a file of a few rows"
-        )
-    require_admitted(config)
+    config = _config_for_preview(config_path, preset, overrides)
     problem: RunError | None = None
     with _ending_well(keeps=out is not None) as hear, nullcontext(out) if out else passing_folder() as folder:
         try:
@@ -118,6 +108,23 @@ def preview(
         raise problem
     if not any(each.chosen and not each.chosen.reason for kind in seen.kinds for each in _instances(kind)):
         raise EmptyError("no task became an example; see above what was dropped, and why")
+
+
+def _config_for_preview(path: Path | None, preset: str | None, overrides: Sequence[str]) -> Config:
+    """The config; raises `UsageError` where there is none, and for one that begins with tasks of the user's own."""
+    from ensemble_instruct.config.load import load_config
+    from ensemble_instruct.licences.policy import require_admitted
+
+    if path is None and preset is None:
+        raise UsageError("give a CONFIG or --preset NAME; `ensemble-instruct init my.yaml` writes a config")
+    config = load_config(path, preset=preset, overrides=overrides)
+    if config.tasks is not None:
+        raise UsageError(
+            f"preview: makes tasks of its own, and this config begins with {config.tasks} of yours; to look at a few, "
+            f"run a file of a few rows"
+        )
+    require_admitted(config)
+    return config
 
 
 @contextmanager

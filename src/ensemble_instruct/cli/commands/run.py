@@ -28,6 +28,7 @@ from ensemble_instruct.records import KINDS, Kind
 
 if TYPE_CHECKING:
     from ensemble_instruct.config.schema import Config
+    from ensemble_instruct.runs.recorder import Summary
 
 
 @click.command()
@@ -66,14 +67,10 @@ def run(
     log_format: LogFormat,
 ) -> None:
     """Start a run, or resume it: what was answered is not asked again."""
-    from ensemble_instruct.cli.commands.status import status_lines
     from ensemble_instruct.cli.terminal import watched
-    from ensemble_instruct.demo.answers import demo_lines, is_demo
     from ensemble_instruct.runs.empty_kinds import require_made
     from ensemble_instruct.runs.lifecycle import start_or_resume
-    from ensemble_instruct.runs.status import read_status
     from ensemble_instruct.steps.own_tasks import form_override, required, tasks_of
-    from ensemble_instruct.store.reading import reading
 
     tasks = tasks_of(out, instructions=instructions, instances=instances)
     config = _config_for_run(config_path, out, preset, (*overrides, *form_override(tasks))).with_against(against)
@@ -89,6 +86,18 @@ def run(
         log_file,
         log_format,
     )
+    _print_end(config, out, summary)
+    require_made(summary.missing, allow_empty=allow_empty)
+    note_missing(summary.missing)
+
+
+def _print_end(config: Config, out: Path, summary: Summary) -> None:
+    """What a run has come to."""
+    from ensemble_instruct.cli.commands.status import status_lines
+    from ensemble_instruct.demo.answers import demo_lines, is_demo
+    from ensemble_instruct.runs.status import read_status
+    from ensemble_instruct.store.reading import reading
+
     status = read_status(out)
     click.echo("\n".join(status_lines(status)))
     _print_failures(status.failures)
@@ -101,8 +110,6 @@ def run(
         with reading(out / "run.db") as connection:
             click.echo("\n".join(demo_lines(connection, config)))
     click.echo(f"{summary.examples} examples in {out / 'examples.jsonl'} after {summary.seconds:.1f} s")
-    require_made(summary.missing, allow_empty=allow_empty)
-    note_missing(summary.missing)
 
 
 def _print_failures(failures: Counter[str]) -> None:

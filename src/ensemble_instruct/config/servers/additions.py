@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from ensemble_instruct.config.servers.keys import is_like_key, is_name_of_key
 from ensemble_instruct.config.servers.variables import require_no_key
+from ensemble_instruct.files.jsonl import has_lone_surrogate
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """What HTTP takes for the name of a header."""
@@ -108,19 +109,11 @@ def _require_json_value(value: Any, at: tuple[Any, ...]) -> None:
         raise _refusal(f"was read as {_sort(value)}, which JSON does not have; write it in quotes", *at)
     if isinstance(value, float) and not math.isfinite(value):
         raise _refusal("is no finite number, and JSON has no other", *at)
-    if isinstance(value, str) and not is_unicode(value):
+    if isinstance(value, str) and has_lone_surrogate(value):
         raise _refusal("holds half of a surrogate pair, which is no text", *at)
     name = str(at[-1]) if at else ""
     if isinstance(value, str) and is_name_of_key(name) and (is_like_key(value) or name.lower() in _KEYS_OF_BODY):
         raise _refusal("holds a key itself, and the config is written to files; hand it over in headers", *at)
-
-
-def is_unicode(text: str) -> bool:
-    """Whether a text can be sent and written: one with half of a surrogate pair cannot."""
-    try:
-        return text.encode() is not None
-    except UnicodeEncodeError:
-        return False
 
 
 def _require_text(name: str, value: Any) -> None:

@@ -63,7 +63,7 @@ class KnownPrice:
         return (plain + cached * self.cached + reasoning * self.reasoning) / 1e6
 
     def most(self, prompt: float, completion: float) -> float:
-        """The most that so many tokens can cost, in US dollars, of whatever sort they are."""
+        """The most that these tokens can cost, in US dollars, of whatever sort they are."""
         return (prompt * max(self.input, self.cached) + completion * max(self.output, self.reasoning)) / 1e6
 
 

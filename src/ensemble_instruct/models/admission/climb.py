@@ -120,7 +120,7 @@ class Probe:
         return _DEPENDENT * math.sqrt(max(0.0, spread)) / (self.seconds or 1.0)
 
     def has(self, rounds: float, least: int) -> bool:
-        """Whether there are so many answers for each place, and in all."""
+        """Whether there are `rounds` answers for each place, and `least` in all."""
         return self.answers >= max(least, rounds * self.limit)
 
     def in_flight(self, now: float, busy: float) -> float:
@@ -221,7 +221,7 @@ class Climb:
             probe.add(place, seconds, size)
 
     def heed(self, sent: int, now: float, busy: float, burst: Burst) -> float:
-        """The limit from now on, after an outcome; so many requests have been sent."""
+        """The limit from now on, after an outcome; `sent` requests have been sent."""
         if self.trial is not None:
             self._judge(self.trial, sent, now, busy)
         elif burst.is_settled(now) or (burst.is_on and self._base.has(1, _FEWEST)):
@@ -312,5 +312,5 @@ class Climb:
 
 
 def _lower(capacity: float) -> float:
-    """The limit that is tried for a server that works on so many requests; one of them is no queue."""
+    """The limit that is tried for a server that works on `capacity` requests; one of them is no queue."""
     return max(1.0, math.floor(_ROOM * capacity - 0.5 + 1e-6))

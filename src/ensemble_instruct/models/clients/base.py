@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ensemble_instruct.errors import TransientError
 from ensemble_instruct.records import Request, Response
 
 
@@ -54,3 +55,8 @@ class RateLimits:
     tokens_reset: float | None = None
     requests_limit: int | None = None
     tokens_limit: int | None = None
+
+
+def closed_error() -> TransientError:
+    """What a client that is closed answers with."""
+    return TransientError("the client is closed", cause="connection")

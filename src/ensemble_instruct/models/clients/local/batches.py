@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ensemble_instruct.errors import EnsembleInstructError, ModelError, RequestRefusedError, TransientError
+from ensemble_instruct.errors import EnsembleInstructError, ModelError, RequestRefusedError
+from ensemble_instruct.models.clients.base import closed_error
 from ensemble_instruct.models.clients.local.engine import BatchRow, Engine
 from ensemble_instruct.models.clients.local.reply_text import ReplyText
 from ensemble_instruct.records import Request, Response
@@ -71,7 +72,7 @@ class Batches:
         pending = _Pending(request, loop.create_future(), loop)
         with self._changed:
             if self._is_closed:
-                raise _closed()
+                raise closed_error()
             self._waiting.append(pending)
             self._changed.notify()
         self._open.add(pending)
@@ -87,7 +88,7 @@ class Batches:
             self._waiting.clear()
             self._changed.notify_all()
         for pending in self._open:
-            _settle(pending.reply, _closed())
+            _settle(pending.reply, closed_error())
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
         self._engine.free()
@@ -197,10 +198,6 @@ def _outcome(row: BatchRow) -> Response | EnsembleInstructError:
         return row.response()
     except EnsembleInstructError as error:
         return error
-
-
-def _closed() -> TransientError:
-    return TransientError("the client is closed", cause="connection")
 
 
 def _settle(future: asyncio.Future[Response] | asyncio.Future[None], outcome: Response | Exception | None) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ConfigError, EnsembleInstructError, ModelError, RequestRefusedError, TransientError
-from ensemble_instruct.models.clients.base import Client
+from ensemble_instruct.models.clients.base import Client, closed_error
 from ensemble_instruct.models.clients.local.gguf_file import read_gguf
 from ensemble_instruct.models.clients.local.local import require_packages, valid_turns
 from ensemble_instruct.records import Request, Response, Sampling
@@ -82,7 +82,7 @@ class LlamaCppClient(Client):
         """See `Client.answer`."""
         work, dropped = self._work, threading.Event()
         if work is None:
-            raise _closed()
+            raise closed_error()
         try:
             return await work.do(lambda: self._reply(work, request, dropped))
         finally:
@@ -99,7 +99,7 @@ class LlamaCppClient(Client):
 
         work.ask(self._section.endpoint == "chat", self._body(request), take)
         if work.is_closed:
-            raise _closed()
+            raise closed_error()
         if not reply.is_whole and time.monotonic() > until:
             raise TransientError(f"no answer within {self._section.timeout:g} s", cause="timeout")
         return reply.response()
@@ -132,7 +132,7 @@ class _Work:
     async def do(self, task: Callable[[], _Result]) -> _Result:
         """The result of a task that a thread works on as soon as one is free."""
         if self.is_closed:
-            raise _closed()
+            raise closed_error()
         return await asyncio.get_running_loop().run_in_executor(self._threads, task)
 
     def load(self, parameters: Callable[[Any], Any]) -> None:
@@ -153,7 +153,7 @@ class _Work:
         """Hand over the reply part by part, until `take` says that it is enough."""
         self._is_loaded.wait()
         if self.is_closed or not self._engines:
-            raise _closed()
+            raise closed_error()
         engine = self._engines[0]
         try:
             (engine.handle_chat_completions if is_chat else engine.handle_completions)(body, take)
@@ -233,7 +233,3 @@ def _settings(sampling: Sampling, context: int) -> dict[str, Any]:
     if sampling.json_schema:
         settings["json_schema"] = json.loads(sampling.json_schema)
     return settings
-
-
-def _closed() -> TransientError:
-    return TransientError("the client is closed", cause="connection")

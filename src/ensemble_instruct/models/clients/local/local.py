@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_instruct.config.models import ModelSection
-from ensemble_instruct.errors import ConfigError, ModelError, TransientError
-from ensemble_instruct.models.clients.base import Client
+from ensemble_instruct.errors import ConfigError, ModelError
+from ensemble_instruct.models.clients.base import Client, closed_error
 from ensemble_instruct.models.clients.local.batches import Batches
 from ensemble_instruct.models.clients.local.engine import Engine
 from ensemble_instruct.records import Message, Request, Response
@@ -42,7 +42,7 @@ class LocalClient(Client):
     async def answer(self, request: Request) -> Response:
         """See `Client.answer`."""
         if self._batches is None:
-            raise TransientError("the client is closed", cause="connection")
+            raise closed_error()
         return await self._batches.reply(request)
 
     async def close(self) -> None:

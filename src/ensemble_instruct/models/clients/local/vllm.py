@@ -14,7 +14,7 @@ from typing import Any
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ModelError, RequestRefusedError, TransientError
-from ensemble_instruct.models.clients.base import Client
+from ensemble_instruct.models.clients.base import Client, closed_error
 from ensemble_instruct.models.clients.local.local import require_packages, valid_turns
 from ensemble_instruct.records import Message, Request, Response, Sampling
 
@@ -61,7 +61,7 @@ class VllmClient(Client):
         """See `Client.answer`; one request is one prompt."""
         engine, result = self._engine, None
         if engine is None:
-            raise TransientError("the client is closed", cause="connection")
+            raise closed_error()
         errors = import_module("vllm.v1.engine.exceptions")
         number = f"{self._name}-{next(self._numbers)}"
         try:

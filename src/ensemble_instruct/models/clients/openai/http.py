@@ -22,6 +22,7 @@ from yarl import URL
 from ensemble_instruct.config.access import Access
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import AuthenticationError, TransientError
+from ensemble_instruct.models.clients.base import closed_error
 from ensemble_instruct.models.clients.openai.proxies import is_here, proxy_for
 from ensemble_instruct.models.clients.openai.redirects import MOST_REDIRECTS, REDIRECTS, redirected
 from ensemble_instruct.models.clients.openai.tls import tls_problem, trusting
@@ -215,7 +216,7 @@ class Connections:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._closed:
-            raise TransientError("the client is closed", cause="connection")
+            raise closed_error()
         if self._session is None:
             headers = {**self._access.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
             self._session = aiohttp.ClientSession(

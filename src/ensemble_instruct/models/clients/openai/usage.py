@@ -12,10 +12,8 @@ from typing import Any
 from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
 from ensemble_instruct.models.clients.openai.http import HttpReply
 from ensemble_instruct.models.clients.openai.stream import completion_in, is_stream
-from ensemble_instruct.records import Request, Response
+from ensemble_instruct.records import TEMPLATE_TOKENS, Request, Response
 
-_TEMPLATE_TOKENS = 64
-"""What a chat template may add to each message."""
 _HIDDEN_TOKENS = 4096
 """What a service may put before a prompt without showing it: instructions of its own, the schema of a reply."""
 _OVER_LIMIT = 2
@@ -29,7 +27,7 @@ _MOST_USD = 10.0
 _MOST_USD_A_TOKEN = 0.01
 """More than ten times what the dearest model takes."""
 _TICKS = 1e10
-"""xAI states costs in so many parts of a US dollar."""
+"""Parts of a US dollar, in which xAI states costs."""
 _COST_HEADER = "x-litellm-response-cost"
 """Where LiteLLM states the cost; its 0 may mean that it knows no price."""
 _LONGEST_NAME = 200
@@ -152,7 +150,7 @@ def _content(reply: HttpReply) -> object:
 def _longest_prompt(request: Request) -> int:
     """A token is a byte at least."""
     shown = sum(len(text.encode("utf-8", "replace")) for text in (request.text, request.sampling.json_schema))
-    return shown + (len(request.earlier) + 2) * _TEMPLATE_TOKENS + _HIDDEN_TOKENS
+    return shown + (len(request.earlier) + 2) * TEMPLATE_TOKENS + _HIDDEN_TOKENS
 
 
 def _longest_reply(request: Request, size: int, found: ReplyUsage) -> int:
