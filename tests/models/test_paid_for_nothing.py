@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ensemble_instruct.records import Request, Sampling
 from tests.support.finished import stored
 from tests.support.forks import Forks
 from tests.support.processes import started, told_to_stop, wait_for
-from tests.support.servers.model import MODELS, kind_of, model_config
+from tests.support.servers.model import model_config, simulated
 from tests.support.servers.reply import Served, prompt_of, said, serving
 
 MADE = 16
@@ -76,13 +75,7 @@ class Dear:
             await asyncio.sleep(self.seconds)
             if is_lost:
                 return self.lose()
-        request = Request(
-            prompt=prompt,
-            sampling=Sampling(max_tokens=body["max_tokens"], seed=body.get("seed")),
-            step="instructions",
-            kind=kind_of(prompt),
-        )
-        response = MODELS[body["model"]](request)
+        response = simulated(body, prompt)
         usage = self.usage if body["model"] == "voter_a" else USAGE
         return said(response.text, response.finish_reason, usage=usage)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import (
@@ -21,7 +24,7 @@ from ensemble_instruct.errors import (
 )
 from ensemble_instruct.models.clients.openai.client import OpenAIClient
 from ensemble_instruct.models.clients.openai.failures import meaning_of
-from ensemble_instruct.models.clients.openai.messages import Hidden, message_of
+from ensemble_instruct.models.clients.openai.messages import Hidden, _quoted, message_of
 from ensemble_instruct.records import Response
 from tests.support.one_request import REQUEST, outcome
 from tests.support.servers.reply import serving
@@ -174,6 +177,15 @@ def test_each_servers_own_words_are_understood(expected: str, told: Told) -> Non
     assert meaning(told) == expected
 
 
+@settings(deadline=None)
+@given(st.text(min_size=12), st.integers(0, 8))
+def test_a_prompt_is_hidden_in_whatever_way_it_is_quoted(prompt: str, number: int) -> None:
+    quoted = sorted(_quoted(prompt), key=lambda form: (len(form), form))
+    form = quoted[number % len(quoted)]
+    shown = Hidden([], replace(REQUEST, prompt=prompt)).out_of(f"<{form}>")
+    assert shown == "<(prompt)>" or not form or form in "(prompt)"
+
+
 def answer_of(told: Told) -> web.Response:
     if isinstance(told.body, str):
         return web.Response(status=told.status, text=told.body, content_type="text/html")
@@ -221,24 +233,26 @@ def test_a_wrong_address_is_named_with_what_to_change(below: str, status: int, t
     assert ("without /chat/completions" in str(found)) == ("chat" in below)
 
 
+async def ended_by(handle: Callable[[web.BaseRequest], Awaitable[web.Response]], below: str = "") -> tuple[str, str]:
+    """The address of a server, and the message of the error by which it ends a run that asks it below that address."""
+    server = web.Server(handle)
+    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    client = OpenAIClient("a", ModelSection(base_url=url + below, model="m", endpoint="chat"), None)
+    found = (await asyncio.gather(client.answer(REQUEST), return_exceptions=True))[0]
+    await client.close()
+    listener.close()
+    await server.shutdown(0)
+    assert isinstance(found, ModelError)
+    return url, str(found)
+
+
 @pytest.mark.parametrize("below", ["", "/api"])
 def test_an_address_beside_the_interface_is_told_the_one_that_is_there(below: str) -> None:
-    async def ask() -> tuple[str, str]:
-        async def handle(request: web.BaseRequest) -> web.Response:
-            return web.json_response({"data": []}) if request.path == "/v1/models" else nowhere()
+    async def handle(request: web.BaseRequest) -> web.Response:
+        return web.json_response({"data": []}) if request.path == "/v1/models" else nowhere()
 
-        server = web.Server(handle)
-        listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        client = OpenAIClient("a", ModelSection(base_url=url + below, model="m", endpoint="chat"), None)
-        found = (await asyncio.gather(client.answer(REQUEST), return_exceptions=True))[0]
-        await client.close()
-        listener.close()
-        await server.shutdown(0)
-        assert isinstance(found, ModelError)
-        return url, str(found)
-
-    url, message = asyncio.run(ask())
+    url, message = asyncio.run(ended_by(handle, below))
     assert message.endswith(f"set models.a.base_url: {url}/v1")
 
 
@@ -291,24 +305,12 @@ def test_a_page_to_log_in_at_ends_the_run() -> None:
 
 
 def test_a_page_where_the_interface_is_elsewhere_ends_the_run() -> None:
-    async def ask() -> tuple[str, str]:
-        async def handle(request: web.BaseRequest) -> web.Response:
-            if request.path.startswith("/v1/"):
-                return web.json_response({"data": []})
-            return web.Response(text="<!doctype html><div id=app></div>", content_type="text/html")
+    async def handle(request: web.BaseRequest) -> web.Response:
+        if request.path.startswith("/v1/"):
+            return web.json_response({"data": []})
+        return web.Response(text="<!doctype html><div id=app></div>", content_type="text/html")
 
-        server = web.Server(handle)
-        listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        client = OpenAIClient("a", ModelSection(base_url=url, model="m", endpoint="chat"), None)
-        found = (await asyncio.gather(client.answer(REQUEST), return_exceptions=True))[0]
-        await client.close()
-        listener.close()
-        await server.shutdown(0)
-        assert isinstance(found, ModelError)
-        return url, str(found)
-
-    url, message = asyncio.run(ask())
+    url, message = asyncio.run(ended_by(handle))
     assert message.endswith(f"set models.a.base_url: {url}/v1")
 
 

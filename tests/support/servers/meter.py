@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from ensemble_instruct.records import Kind, Request, Response, Sampling, Step
+from ensemble_instruct.records import Kind, Response, Step
 from tests.support.forks import Forks
-from tests.support.servers.model import MODELS, is_step_1, kind_of, model_config
+from tests.support.servers.model import is_step_1, kind_of, model_config, simulated
 from tests.support.servers.reply import Served, prompt_of, said, serving
 
 PRICES = {"base": (1.0, 4.0), "careful": (3.0, 15.0), "talkative": (0.5, 0.0)}
@@ -88,13 +88,7 @@ def metered(counting: Counting = as_made, delay: float = 0.0) -> Iterator[Meter]
     async def answering(body: dict[str, Any], _: int) -> web.Response:
         prompt = prompt_of(body)
         await asyncio.sleep(rng.uniform(0, delay))
-        request = Request(
-            prompt=prompt,
-            sampling=Sampling(max_tokens=body["max_tokens"], seed=body.get("seed")),
-            step="instructions",
-            kind=kind_of(prompt),
-        )
-        response = MODELS[body["model"]](request)
+        response = simulated(body, prompt)
         counted = counting(body, response)
         sums = meter.used[(names[body["model"]], *place_of(prompt))]
         for number, count in enumerate((1, counted.get("prompt_tokens", 0), counted.get("completion_tokens", 0))):

@@ -19,7 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from ensemble_instruct.prompts.completions import HEADING
-from ensemble_instruct.records import Kind, Request, Sampling
+from ensemble_instruct.records import Kind, Request, Response, Sampling
 from ensemble_instruct.replies.end_marker import squeezed
 from ensemble_instruct.steps.seed_tasks import load_seed_tasks
 from tests.support.simulated.models import base, voter_a, voter_b
@@ -171,11 +171,14 @@ def shows_only_seeds(prompt: str) -> bool:
     return all(instruction in _seeds(kind_of(prompt)) for instruction in shown)
 
 
-def _reply(body: dict[str, Any], prompt: str, *, chat: bool) -> dict[str, Any]:
+def simulated(body: dict[str, Any], prompt: str) -> Response:
+    """What the simulated model answers that a request names."""
     sampling = Sampling(max_tokens=body.get("max_tokens", 16), seed=body.get("seed"))
-    response = MODELS[body["model"]](
-        Request(prompt=prompt, sampling=sampling, step="instructions", kind=kind_of(prompt))
-    )
+    return MODELS[body["model"]](Request(prompt=prompt, sampling=sampling, step="instructions", kind=kind_of(prompt)))
+
+
+def _reply(body: dict[str, Any], prompt: str, *, chat: bool) -> dict[str, Any]:
+    response = simulated(body, prompt)
     text = {"message": {"role": "assistant", "content": response.text}} if chat else {"text": response.text}
     return {
         "object": "chat.completion" if chat else "text_completion",
