@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
+_WAITING = 16
+"""Windows full of results that may wait at most for one before them."""
 
 
 async def gather(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
@@ -78,26 +81,65 @@ class Tasks:
                 other.cancel()
 
 
+class _Window:
+    """What is at work or waits to be taken, in order, and whether there is room for more.
+
+    What is done holds its place until it is taken; but where it waits for one before it that is not, its place is free.
+    So a slow consumer is never left behind by more than the window, and a slow piece of work holds nothing up. How much
+    may wait behind one is bounded, for it takes memory.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.held: deque[asyncio.Future[Any]] = deque()
+        self._size, self._at_work = size, 0
+        self._changed = asyncio.Event()
+
+    async def room(self) -> None:
+        """Return once there is room."""
+        while not self._has_room():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def add(self, task: asyncio.Future[Any]) -> None:
+        """It is at work."""
+        self.held.append(task)
+        self._at_work += 1
+        task.add_done_callback(self._done)
+
+    def take(self) -> None:
+        """The first one was taken."""
+        self.held.popleft()
+        self._changed.set()
+
+    def _has_room(self) -> bool:
+        is_in_order = not self.held or self.held[0].done()
+        return self._at_work < self._size and len(self.held) < self._size * (1 if is_in_order else _WAITING)
+
+    def _done(self, _: object) -> None:
+        self._at_work -= 1
+        self._changed.set()
+
+
 async def map_in_order(
     source: AsyncIterable[Value], work: Callable[[Value], Coroutine[Any, Any, Result]], window: int
 ) -> AsyncGenerator[tuple[Value, Result], None]:
     """Yield (value, result of `work`) in the order of the source, with up to `window` values at work at once.
 
-    It draws from the source and works ahead while the consumer is busy. What source or work raises ends all other
-    work and is raised here at once. Leaving early (`aclose`) cancels what is at work.
+    It draws from the source and works ahead while the consumer is busy, up to the window, and while one value takes
+    long, up to several windows. What source or work raises ends all other work and is raised here at once. Leaving
+    early (`aclose`) cancels what is at work.
     """
-    # A semaphore as sliding window: a place is free again when its result was taken, not when it was ready, so results
-    # that wait behind a slow one count too and memory stays bounded. The queue itself needs no limit.
-    free = asyncio.Semaphore(window)
+    places, tasks = _Window(window), Tasks()
     started: asyncio.Queue[tuple[Value, asyncio.Future[Result]] | None] = asyncio.Queue()
-    tasks = Tasks()
 
     async def feed() -> None:
         try:
             async with closing(source) as values:
                 async for value in values:
-                    await free.acquire()
-                    started.put_nowait((value, tasks.start(work(value))))
+                    await places.room()
+                    task = tasks.start(work(value))
+                    places.add(task)
+                    started.put_nowait((value, task))
         finally:
             started.put_nowait(None)
 
@@ -105,7 +147,7 @@ async def map_in_order(
     try:
         while (item := await started.get()) is not None:
             yield item[0], await tasks.result(item[1])
-            free.release()
+            places.take()
         await tasks.result(feeder)
     finally:
         await tasks.cancel()
