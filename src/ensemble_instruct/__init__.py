@@ -37,13 +37,15 @@ if TYPE_CHECKING:
     from ensemble_instruct.records import Candidate, Example, Rejected
     from ensemble_instruct.runs.estimate import estimate
     from ensemble_instruct.runs.handle import Run, merge, open_run, run, run_async
+    from ensemble_instruct.runs.preview.handle import preview
+    from ensemble_instruct.runs.preview.shown import Preview
     from ensemble_instruct.runs.status import Status
     from ensemble_instruct.version import __version__
 
 __all__ = [
-    "Candidate", "Config", "EnsembleInstructError", "Evaluation", "Example", "NoveltyPool", "Rejected", "Run",
-    "Selected", "Status", "__version__", "dedup", "ensemble", "estimate", "evaluate", "load_config", "merge",
-    "open_run", "run", "run_async",
+    "Candidate", "Config", "EnsembleInstructError", "Evaluation", "Example", "NoveltyPool", "Preview", "Rejected",
+    "Run", "Selected", "Status", "__version__", "dedup", "ensemble", "estimate", "evaluate", "load_config", "merge",
+    "open_run", "preview", "run", "run_async",
 ]  # fmt: skip
 
 _HOMES = {
@@ -57,6 +59,8 @@ _HOMES = {
     "records": ("Candidate", "Example", "Rejected"),
     "runs.estimate": ("estimate",),
     "runs.handle": ("Run", "merge", "open_run", "run", "run_async"),
+    "runs.preview.handle": ("preview",),
+    "runs.preview.shown": ("Preview",),
     "runs.status": ("Status",),
     "version": ("__version__",),
 }

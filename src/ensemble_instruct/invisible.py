@@ -1,4 +1,4 @@
-"""Characters that show nothing: whether a text has anything to see."""
+"""Characters that show nothing, and those that a terminal acts on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _INVISIBLE = (
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # of shorthand and music
     "\U000e0000-\U000e0fff"  # tags, more variation selectors
 )
+_HARMLESS = "\n\t\u200c\u200d"
+"""What is shown as it is, although it cannot be printed: line ends, and what joins emoji and letters."""
 _VISIBLE = re.compile(f"[^{_INVISIBLE}]")
 
 
@@ -25,3 +27,13 @@ def is_blank(text: str) -> bool:
     (True, False)
     """
     return _VISIBLE.search(text) is None
+
+
+def harmless(text: str) -> str:
+    """A text of a server without what a terminal would act on: control characters are shown by their codes."""
+    text = text.replace("\r\n", "\n")
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in _HARMLESS else each.encode("unicode_escape").decode() for each in text
+    )

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ensemble_instruct.cli.commands.preview import harmless
+from ensemble_instruct.invisible import harmless
 from tests.conftest import SIMULATED
 from tests.support.forks import Forks, tree
 from tests.support.processes import started, terminal_environment
@@ -211,7 +211,18 @@ def test_it_prints_where_there_is_ascii_alone(tmp_path: Path) -> None:
     assert "\\u2502 Come up with a series of tasks:" in output
 
 
-def test_one_of_tasks_of_ones_own_says_what_to_do(forks: Forks, tmp_path: Path) -> None:
-    done = forks.run(tmp_path, ["preview", SIMULATED, "--set", "tasks=instances"])
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("begins with instances of yours; to look at a few, run a file of a few rows\n")
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_that_is_stopped_twice_leaves_nothing_behind_either(
+    tmp_path: Path, spare: dict[str, str], number: signal.Signals
+) -> None:
+    with model_server(hold_after=1) as server:
+        (tmp_path / "my.yaml").write_text(model_config(server.base_url))
+        with started(tmp_path, "preview", "my.yaml", env={**terminal_environment(), **spare}) as process:
+            server.wait_until_asked(2)
+            process.send_signal(number)
+            process.send_signal(number)
+            output, _ = process.communicate()
+        server.go_on()
+    assert output == ""
+    assert is_empty(spare)

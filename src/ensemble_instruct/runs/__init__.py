@@ -8,7 +8,6 @@
     folder         the files of a run folder
     fingerprint    what a run remembers of its config, and what has changed in it
     replay         what would be asked anew, by the answers that are there
-    preview        a few tasks through all steps, and what they tell of a whole run
     estimate       requests, tokens and cost before anything is asked
     empty_kinds    an end with nothing in it: what dropped it, and what to try
     status         where a run is
@@ -17,6 +16,7 @@
     driver         work on an event loop, stopped so that nothing is lost
     progress       how a run is shown while it goes
     merging/       several finished runs become one
+    preview/       a few tasks through all steps, and what they tell of a whole run
 
 Public: `start_or_resume`, `select_anew`, `run_selection`, `merge_runs`, `read_status`, `estimate`, `Run`, `open_run`,
 `Monitor`.

@@ -99,7 +99,7 @@ def run(
             settings, place, monitor, budget=budget, retry_failed=retry_failed, force=force, tasks=tasks
         )
 
-    summary = _driven(work, progress=progress, go_on="call run again with the same folder")
+    summary = driven(work, progress=progress, go_on="call run again with the same folder")
     return _ended(Run(place), summary.missing, allow_empty=allow_empty)
 
 
@@ -148,7 +148,7 @@ def merge(runs: Sequence[Run | Path | str], folder: Path | str, *, progress: boo
 
         return merge_runs(folders, Path(folder), monitor)
 
-    summary, _ = _driven(work, progress=progress, go_on="merge again")
+    summary, _ = driven(work, progress=progress, go_on="merge again")
     return _warned(Run(folder), summary.missing)
 
 
@@ -248,7 +248,7 @@ class Run:
                 self.folder, monitor, selection, embedding_model=embedding_model, reward_model=reward_model
             )
 
-        selected = _driven(work, progress=progress, go_on="select again")
+        selected = driven(work, progress=progress, go_on="select again")
         return _warned(self, selected.summary.missing)
 
     def export(
@@ -371,10 +371,12 @@ def _warned(run: Run, missing: str) -> Run:
     return run
 
 
-def _driven(work: Callable[[Monitor], Coroutine[Any, Any, Result]], *, progress: bool, go_on: str) -> Result:
+def driven(
+    work: Callable[[Monitor], Coroutine[Any, Any, Result]], *, progress: bool, go_on: str, keeps: bool = True
+) -> Result:
     """The result of work that can be interrupted, in a thread of its own."""
     watch = Watch()
-    driver = Driver(watch, go_on=go_on, again="another interrupt")
+    driver = Driver(watch, go_on=go_on, again="another interrupt", keeps=keeps)
     with _shown(watch, progress=progress):
         try:
             return driver.drive_in_thread(work(watch))

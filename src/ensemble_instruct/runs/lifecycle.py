@@ -183,9 +183,10 @@ async def _compare(config: Config, plans: Mapping[Kind, KindPlan], store: Store,
             changed = [change for change in changed if not change.key.startswith(SELECTING)]
         if changed:
             cost = await cost_of(config, plans, store)
+            force_it = "" if store.meta(_PREVIEW) else "--force to go on so, or "
             raise ConfigChangedError(
                 f"{store.path.parent}: the config has changed: {'; '.join(map(str, changed))}; this {cost}; "
-                f"give --force to go on so, or another --out to start anew"
+                f"give {force_it}another --out to start anew"
             )
     for name in () if before is None else replaced_models(renamed_settings(json.loads(before)), now):
         if (price := prices_noted(read_meta(store.reader)).get(name)) is not None:

@@ -72,9 +72,9 @@ def tasks_of(
 
 
 def settled(
-    config: ConfigSource, folder: Path, *, instructions: Source | None = None, instances: Source | None = None
+    config: ConfigSource, folder: Path | None, *, instructions: Source | None = None, instances: Source | None = None
 ) -> tuple[Config, OwnTasks | None]:
-    """The config of a run of a folder, and the tasks that it begins with, if any: see `tasks_of`."""
+    """The config of a run of a folder, if it has one, and the tasks that it begins with, if any: see `tasks_of`."""
     tasks = tasks_of(folder, instructions=instructions, instances=instances)
     if isinstance(config, Mapping) and tasks is not None:
         config = {**config, "tasks": tasks.note.form}
@@ -113,7 +113,7 @@ def require_not_merged(folder: Path, merged: str | None) -> None:
 def required(config: Config, tasks: OwnTasks | None) -> Config:
     """The config of a run that begins with these tasks; raises `ConfigError` where it wants some and there are none."""
     if tasks is not None:
-        return config.with_tasks(tasks.note.form, tasks.note.usable)
+        return config.with_tasks(tasks.note.form, tasks.counts)
     if config.tasks is not None:
         raise ConfigError(f"tasks: {config.tasks}: name their file: --{config.tasks} FILE")
     return config
@@ -131,11 +131,28 @@ class OwnTasks:
     note: TasksNote
     source: Path | Sequence[Mapping[str, Any]] | None = None
     """Where they are read; None where the run has them already."""
+    few: int | None = None
+    """How many of each kind the run begins with at most, where it is a preview."""
+
+    @property
+    def counts(self) -> dict[Kind, int]:
+        """How many of each kind the run begins with."""
+        usable = self.note.usable
+        return usable if self.few is None else {kind: min(count, self.few) for kind, count in usable.items()}
 
     def kept(self) -> Iterator[KeptTask]:
-        """The tasks as the run keeps them, in order."""
-        if self.source is not None:
-            yield from read_tasks(self.note.form, self.source)
+        """The tasks as the run keeps them, in order; what cannot be used goes with the task before it."""
+        if self.source is None:
+            return
+        left, is_in = dict(self.counts), True
+        for task in read_tasks(self.note.form, self.source):
+            if not task.reason:
+                is_in = left[task.kind] > 0
+                left[task.kind] -= is_in
+                if not is_in and not any(left.values()):
+                    return
+            if is_in:
+                yield task
 
 
 def read_tasks(form: OwnForm, source: Path | Sequence[Mapping[str, Any]]) -> Iterator[KeptTask]:
