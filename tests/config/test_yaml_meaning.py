@@ -181,12 +181,6 @@ def test_a_value_of_python_that_cannot_be_is_not_said_to_be_in_the_file(tmp_path
             load_config(path, overrides=overrides)
 
 
-def test_aliases_that_grow_without_end_are_refused_at_once() -> None:
-    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
-    bomb += "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
-    assert "goes on for ever; write it out without aliases" in refused(bomb)
-
-
 def test_keys_that_are_merged_from_elsewhere_are_read() -> None:
     more = "outputs: &o\n  sampling: {max_tokens: 7}\ninstances:\n  <<: *o\n"
     assert config(more).instances.sampling.max_tokens == 7

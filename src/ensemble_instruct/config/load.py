@@ -19,7 +19,7 @@ from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.section import Section
 from ensemble_instruct.config.servers.keys import is_like_key
-from ensemble_instruct.config.spelling import Place, Spelling, comment_in, read_yaml, read_yaml_file
+from ensemble_instruct.config.spelling import LONGEST, Place, Spelling, comment_in, read_yaml, read_yaml_file
 from ensemble_instruct.errors import ConfigError, UsageError
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ def load_config(
         return _completed({}, "settings", overrides, {})
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LONGEST + 1)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8; save the file as UTF-8") from error
     except OSError as error:

@@ -11,6 +11,9 @@ from pydantic_core import PydanticCustomError
 
 from ensemble_instruct.records import Kind, Sampling
 
+_MOST_COMPARED = 80
+"""Letters of an unknown key by which the nearest known one is found."""
+
 
 class Section(BaseModel):
     """Keys and values; a key that is not known is refused, with the nearest one that is."""
@@ -24,7 +27,7 @@ class Section(BaseModel):
         if isinstance(values, dict):
             for key in values:
                 if key not in cls.model_fields:
-                    near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.0)
+                    near = difflib.get_close_matches(str(key)[:_MOST_COMPARED], cls.model_fields, n=1, cutoff=0.0)
                     raise PydanticCustomError(
                         "unknown_key", "unknown key; did you mean '{near}'?", {"key": str(key), "near": near[0]}
                     )

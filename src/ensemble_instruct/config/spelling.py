@@ -10,7 +10,8 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from typing import Any, NoReturn
 
 import yaml
 
@@ -20,9 +21,13 @@ from ensemble_instruct.errors import ConfigError
 Place = tuple[str, ...]
 """A key and those above it; an item of a list is named by its number."""
 _DEEPEST = 60
-"""Most keys below each other: YAML's aliases can make a value that holds itself."""
-_MOST = 200_000
-"""Most values: aliases of aliases make millions out of a few lines."""
+"""Most keys below each other."""
+_MOST = 20_000
+"""Most keys and values, each as often as an alias repeats it: aliases of aliases make millions out of a few lines."""
+LONGEST = 1_000_000
+"""Characters of a YAML text; what people write is shorter."""
+_MOST_SHOWN = 80
+"""Letters of a key or a value that a message shows."""
 _FREE = ("extra_body", "options")
 """Keys of a model whose value may be anything, so that nothing later says what is expected there."""
 _OF_SECRETS = ("headers", "query", "api_key_env")
@@ -51,7 +56,33 @@ class Spelling:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads numbers as people write them."""
+    """Reads numbers as people write them, and stops where a text is too much, before anything is made of it."""
+
+    def __init__(self, text: str, where: Callable[[int], str] = str) -> None:
+        super().__init__(text)
+        self._line_at = where
+        self._count = self._depth = 0
+        self._sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next value as PyYAML composes it; raises `ConfigError` for too many, too deep, or without an end."""
+        is_alias: bool = self.check_event(yaml.AliasEvent)
+        line: int = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+        before, self._depth = self._count, self._depth + 1
+        if self._depth > _DEEPEST:
+            self._refuse(line, f"more than {_DEEPEST} values within each other; write it flatter")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if is_alias and id(node) not in self._sizes:
+            self._refuse(line, "goes on for ever; write it out without aliases")
+        self._count += self._sizes[id(node)] if is_alias else 1
+        if self._count > _MOST:
+            self._refuse(line, f"more than {_MOST:,} keys and values, with those that aliases repeat; write fewer")
+        self._sizes[id(node)] = self._count - before
+        return node
+
+    def _refuse(self, line: int, problem: str) -> NoReturn:
+        raise ConfigError(f"{self._line_at(line)}: {problem}")
 
 
 class Dumper(yaml.SafeDumper):
@@ -85,7 +116,9 @@ def read_yaml(text: str, where: Callable[[int], str], below: Place = ()) -> tupl
     Raises `ConfigError` for what is certainly not meant, `yaml.YAMLError`, `ValueError` or `RecursionError` for what
     is not YAML.
     """
-    loader = _Loader(text)
+    if len(text) > LONGEST:
+        raise ConfigError(f"{where(1)}: longer than {LONGEST:,} characters; write a shorter one")
+    loader = _Loader(text, where)
     try:
         node = loader.get_single_node()
         found: dict[Place, Spelling] = {}
@@ -128,8 +161,8 @@ class _Walk:
 
     def value(self, node: yaml.Node, at: Place, line: int) -> None:
         """Note a value and all below it."""
-        if len(at) > _DEEPEST or len(self._found) > _MOST:
-            self._refuse(line, at[:3], "goes on for ever; write it out without aliases")
+        if len(at) > _DEEPEST:
+            self._refuse(line, at[:3], f"more than {_DEEPEST} values within each other; write it flatter")
         read_as = node.tag.removeprefix(_TAG)
         if isinstance(node, yaml.ScalarNode):
             quoted, secret = node.style is not None, _is_secret(at)
@@ -165,17 +198,22 @@ class _Walk:
         if read_as == "int" and re.fullmatch(r"0|-?[1-9][0-9]*", name) and at != ("models",):
             key.tag, read_as = f"{_TAG}str", "str"  # as in {logit_bias: {50256: -100}}
         if read_as not in ("str", "merge"):
-            advice = f'quote it: "{name}"' if name else "write one"
+            advice = f'quote it: "{shortened(name)}"' if name else "write one"
             self._refuse(line, (*at, name) if name else at, f"the key is read as {told(name, read_as)}; {advice}")
         return name
 
-    def _refuse(self, line: int, at: Place, problem: str) -> None:
+    def _refuse(self, line: int, at: Place, problem: str) -> NoReturn:
         raise ConfigError(": ".join(filter(None, (self._where(line), keys_in_line(at), problem))))
 
 
 def keys_in_line(at: Sequence[str]) -> str:
     """A key with those above it, in one line."""
-    return ".".join(part if part.isprintable() else repr(part)[1:-1] for part in at)
+    return ".".join(shortened(part if part.isprintable() else repr(part)[1:-1]) for part in at)
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is too long for a message."""
+    return f"{text[:_MOST_SHOWN]}…" if len(text) > _MOST_SHOWN else text
 
 
 def _is_secret(at: Place) -> bool:
@@ -190,14 +228,15 @@ def told(text: str, read_as: str) -> str:
         case "null":
             return "no value"
         case "int" | "float":
-            return f"the number {text}" if re.match(r"[-+]?\.?[1-9]", text) and ":" not in text else "a number"
+            is_plain = re.match(r"[-+]?\.?[1-9]", text) and ":" not in text
+            return f"the number {shortened(text)}" if is_plain else "a number"
     return {"timestamp": "a date", "str": "a text", "seq": "a list", "map": "keys and values"}.get(read_as, read_as)
 
 
 def _trap(text: str, read_as: str, *, is_free: bool, is_secret: bool) -> str:
     """What is wrong with a single value as it is written, and what to write; empty where nothing is."""
-    quote = "quote it where it is a text" + ("" if is_secret else f': "{text}"')
-    shown = "the value" if is_secret else text
+    quote = "quote it where it is a text" + ("" if is_secret else f': "{shortened(text)}"')
+    shown = "the value" if is_secret else shortened(text)
     if read_as == "timestamp":
         return f"{shown} is read as a date; {quote}"
     if read_as == "bool" and is_free and text.lower() not in ("true", "false"):
@@ -206,8 +245,7 @@ def _trap(text: str, read_as: str, *, is_free: bool, is_secret: bool) -> str:
         return ""
     digits = text.replace("_", "").lower()
     if ":" in digits:
-        sixties = [float(part) for part in digits.lstrip("+-").split(":")]
-        value = sum(part * 60**power for power, part in enumerate(reversed(sixties)))
+        value = reduce(lambda before, part: before * 60 + float(part), digits.lstrip("+-").split(":"), 0.0)
         value = -value if digits.startswith("-") else value
         number = "a number" if is_secret else f"{value:g}, a number"
         return f"{shown} is read as {number} of base 60; write one without colons, or {quote}"
@@ -223,4 +261,5 @@ def _meant(digits: str) -> str:
     """What a number that begins with a zero can be meant to be."""
     sign, digits = ("-" if digits.startswith("-") else ""), digits.lstrip("+-0") or "0"
     is_octal = set(digits) <= set("01234567") and int(digits, 8) != int(digits)
-    return f"{sign}{digits}" + (f", or {sign}{int(digits, 8)} for the octal number" if is_octal else "")
+    octal = f", or {sign}{shortened(str(int(digits, 8)))} for the octal number" if is_octal else ""
+    return f"{sign}{shortened(digits)}{octal}"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from yaml import YAMLError
 
 from ensemble_instruct.config.servers.prices import KnownPrice, Price, given_price
-from ensemble_instruct.config.spelling import read_yaml
+from ensemble_instruct.config.spelling import LONGEST, read_yaml
 from ensemble_instruct.errors import ConfigError
 from ensemble_instruct.records import Kind, Step
 
@@ -138,7 +138,8 @@ def read_costs(connection: sqlite3.Connection, prices: Mapping[str, KnownPrice |
 def _prices_in(path: Path) -> dict[str, Price]:
     """The prices in a run's config; those that can be read, where it was edited and is none any more."""
     try:
-        config, _ = read_yaml(path.read_text(encoding="utf-8"), str)
+        with path.open(encoding="utf-8") as file:
+            config, _ = read_yaml(file.read(LONGEST + 1), str)
     except (OSError, ConfigError, YAMLError, ValueError, RecursionError):
         return {}
     models = config.get("models") if isinstance(config, dict) else None

@@ -36,7 +36,8 @@ def is_name_of_key(name: str) -> bool:
 
 def without_scheme(text: str) -> str:
     """What stands in the value of a header after `Bearer` and its like."""
-    return _SCHEME.sub("", text, count=1)
+    scheme = _SCHEME.match(text)
+    return text[scheme.end() :] if scheme else text
 
 
 def is_like_key(text: str) -> bool:
