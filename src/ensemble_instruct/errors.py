@@ -118,7 +118,8 @@ class TransientError(RequestError):
 class RequestRefusedError(RequestError):
     """Raised by a client for a request that will never be answered: it is recorded, not sent again.
 
-    `type` is one of `content_filter`, `prompt_too_long`, `bad_request`, and `no_scripted_reply` of a scripted model.
+    `type` is one of `content_filter`, `prompt_too_long`, `bad_request`, `secret_in_reply`, and `no_scripted_reply` of a
+    scripted model.
     """
 
     def __init__(self, message: str, *, type: str) -> None:  # noqa: A002 - the field's name for it

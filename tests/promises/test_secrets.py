@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+import json
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from zlib import crc32
 
 import pytest
+from aiohttp import web
 
+import ensemble_instruct as ei
+from ensemble_instruct.records import Example, Rejected
 from tests.conftest import Cli
-from tests.support.servers.model import model_config, model_server
+from tests.support.servers.model import model_config, model_server, simulated
+from tests.support.servers.reply import prompt_of, said, serving
 
 KEY = "sk-Zq81-never-to-be-seen"
 ENVIRONMENT = {"MODEL_KEY": KEY}
@@ -59,6 +70,62 @@ def test_a_server_that_repeats_the_key_in_an_error_does_not_give_it_away(
         assert done.stderr.count("\n") == 1, done.stderr
     if status == 400:
         assert tmp_path / "run" / "run.db" in places_with("Malformed header", tmp_path)
+
+
+WAYS: list[Callable[[str], str]] = [
+    str,
+    lambda text: quote(text, safe="").replace("-", "%2D"),
+    lambda text: "".join(f"&#{ord(sign)};" for sign in text),
+    lambda text: "".join(f"\\u{ord(sign):04x}" for sign in text),
+    *(lambda text, before=before: b64encode(f"{before}Bearer {text}".encode()).decode() for before in ("", "x", "xy")),
+]
+"""How a server may write a key: as it is, as a URL, as HTML and as JSON, and in base64 from each byte of three on."""
+JUDGED = [
+    "--set=models.judge={base_url: URL, model: base, endpoint: chat, api_key_env: MODEL_KEY}",
+    "--set=roles.judge=judge", "--set=ensemble.utility=judge", "--set=ensemble.strategy=consensus",
+]  # fmt: skip
+
+
+def test_a_server_that_repeats_the_key_in_its_replies_does_not_give_it_away(tmp_path: Path, cli: Cli) -> None:
+    repeated: Counter[str] = Counter()
+
+    def answering(body: dict[str, Any], _: int) -> web.Response:
+        """Repeats the key in every sixth reply of each model, in its text or beside it, each time in another way."""
+        prompt, reply = prompt_of(body), simulated(body, prompt_of(body))
+        is_judged = "Answer A:" in prompt
+        text, number = "same" if is_judged else reply.text, crc32(prompt.encode())
+        if number % 6:
+            return said(text, reply.finish_reason, model="m")
+        repeated["judge" if is_judged else body["model"]] += 1
+        way = WAYS[number // 6 % len(WAYS)](KEY)
+        place = number // 42 % 4
+        return said(
+            f"{text} {way}" if place < 2 else text,
+            f"stop {way}" if place == 2 else reply.finish_reason,
+            model=way if place == 3 else "m",
+        )
+
+    log = ("--log-file", "log.jsonl", "--log-format", "json")
+    with serving(answering) as served:
+        (tmp_path / "config.yaml").write_text(model_config(served.base_url, 20, 20), encoding="utf-8")
+        judged = [setting.replace("URL", served.base_url) for setting in JUDGED]
+        done = cli("run", "config.yaml", "--out", "run", *KEY_SETTINGS, *judged, *log, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert set(repeated) == {"base", "voter_a", "voter_b", "judge"}
+    shown = done.stdout + done.stderr
+    for command in (("status", "run"), ("report", "run"), ("export", "run", "--format", "alpaca", "--to", "data")):
+        again = cli(*command, env=ENVIRONMENT)
+        assert again.returncode == 0, again.stderr
+        shown += again.stdout + again.stderr
+    forms = [way(KEY) for way in WAYS]
+    assert not [form for form in forms if form in shown or list(places_with(form, tmp_path))]
+    opened = ei.open_run(tmp_path / "run")
+    assert "repeats the key in its replies" in shown
+    dropped = [each for each in opened.rejected() if each.reason == "secret_in_reply"]
+    assert {each.step for each in dropped} == {"instructions", "instances", "outputs"}
+    records: list[Example | Rejected] = [*opened.examples(), *opened.rejected()]
+    texts = [json.dumps(asdict(each)) for each in records]
+    assert not [text for text in texts if "***" in text or any(json.dumps(form)[1:-1] in text for form in forms)]
 
 
 VALUE, PART = "Tv5+never/shown=now", "Uw6&nor this"

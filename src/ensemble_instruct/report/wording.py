@@ -60,6 +60,7 @@ REASONS = {
     "prompt_too_long": "the prompt is longer than the model can read",
     "refusal": "the model declines to answer",
     "repetition": "the output repeats itself",
+    "secret_in_reply": "the reply holds a key or a password that the server was sent",
     "server_error": "the server failed at every try",
     "starts_with_non_ascii": "starts with a character that is not ASCII",
     "starts_with_punctuation": "starts with a punctuation mark",

@@ -16,7 +16,9 @@ LOOKED_AT = 20
 """Replies of a kind that are the first ones."""
 _OF_USE = frozenset({"", "not_novel", "duplicate", "target_reached"})
 """Reasons of what was kept, or would have been if nothing like it had been there: the model can do its task."""
-_NO_REPLY = frozenset({"content_filter", "prompt_too_long", "bad_request", "server_error", "no_scripted_reply"})
+_NO_REPLY = frozenset(
+    {"content_filter", "prompt_too_long", "bad_request", "server_error", "no_scripted_reply", "secret_in_reply"}
+)
 """Reasons of a request that failed."""
 ENDED_BY_LIMIT = frozenset({"thought_only", "cut_off"})
 """Reasons of replies that the token limit ended too early."""

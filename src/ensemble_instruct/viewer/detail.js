@@ -44,6 +44,7 @@ const REASONS = {
   output_equals_input: "The output only repeats the input.",
   prompt_too_long: "The prompt is longer than the model can read.",
   refusal: "The model declines to answer.",
+  secret_in_reply: "The reply holds a key or a password that the server was sent.",
   server_error: "The server failed at every try.",
   starts_with_non_ascii: "It starts with a character that is not ASCII.",
   starts_with_punctuation: "It starts with a punctuation mark.",

@@ -24,6 +24,7 @@ from ensemble_instruct.errors import (
 from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.clients.openai.proxies import is_exempt
 from ensemble_instruct.models.clients.openai.redirects import redirected
+from ensemble_instruct.models.clients.openai.secrets import Secrets
 from ensemble_instruct.records import Request, Response, Sampling
 from tests.support.servers.proxy import proxying
 from tests.support.servers.reply import Reply, said, serving
@@ -142,15 +143,6 @@ def test_an_error_that_repeats_a_value_does_not_give_it_away(monkeypatch: pytest
     assert str(error) == "bad request for ***, really"
 
 
-def test_a_reply_that_repeats_a_value_beside_its_text_does_not_give_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEY", SECRET)
-    with serving(lambda *_: said("fine", f"ended for {SECRET}", model=f"m {SECRET}", provider=SECRET)) as served:
-        reply = answered(served.base_url, headers={"api-key": "${KEY}"})
-    assert reply == Response("fine", "ended for ***", model="m ***", upstream="***")
-    with serving(lambda *_: said("", f"content_filter: {SECRET}")) as served:
-        assert SECRET not in str(answered(served.base_url, headers={"api-key": "${KEY}"}))
-
-
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_on_the_same_server_is_followed_with_what_was_asked(status: int) -> None:
     def answering(body: dict[str, Any], number: int) -> Reply:
@@ -189,7 +181,7 @@ def test_a_redirect_to_another_server_is_named_and_nothing_goes_there(monkeypatc
 ])  # fmt: skip
 def test_the_same_server_is_the_same_scheme_host_and_port(asked: str, location: str, target: str | None) -> None:
     def to() -> str:
-        url = redirected(URL(asked), 307, {"Location": location}, "a", ())
+        url = redirected(URL(asked), 307, {"Location": location}, "a", Secrets())
         assert (url.user, url.password, url.fragment) == (None, None, "")
         return f"{url.scheme}://{url.host}:{url.port}{url.raw_path_qs}"
 

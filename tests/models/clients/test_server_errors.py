@@ -25,6 +25,7 @@ from ensemble_instruct.errors import (
 from ensemble_instruct.models.clients.openai.client import OpenAIClient
 from ensemble_instruct.models.clients.openai.failures import meaning_of
 from ensemble_instruct.models.clients.openai.messages import Hidden, _quoted, message_of
+from ensemble_instruct.models.clients.openai.secrets import Secrets
 from ensemble_instruct.records import Response
 from tests.support.one_request import REQUEST, outcome
 from tests.support.servers.reply import serving
@@ -161,7 +162,7 @@ BAD = [
 
 def meaning(told: Told) -> str:
     body = told.body if isinstance(told.body, str) else json.dumps(told.body)
-    return meaning_of(told.status, message_of(body.encode(), Hidden([], REQUEST)))
+    return meaning_of(told.status, message_of(body.encode(), Hidden(Secrets(), REQUEST)))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_each_servers_own_words_are_understood(expected: str, told: Told) -> Non
 def test_a_prompt_is_hidden_in_whatever_way_it_is_quoted(prompt: str, number: int) -> None:
     quoted = sorted(_quoted(prompt), key=lambda form: (len(form), form))
     form = quoted[number % len(quoted)]
-    shown = Hidden([], replace(REQUEST, prompt=prompt)).out_of(f"<{form}>")
+    shown = Hidden(Secrets(), replace(REQUEST, prompt=prompt)).out_of(f"<{form}>")
     assert form not in shown or form in "<(prompt)>"
 
 

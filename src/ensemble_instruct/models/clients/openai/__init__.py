@@ -8,7 +8,7 @@
     redirects       followed on the same server, to no other
     stream          a completion out of a stream of events
     parts           text, thought and refusal of a reply, apart
-    secrets         keys taken out of what servers say
+    secrets         keys found in what servers say, and taken out of it
     endings         why a reply ended, in the names that servers have for it
     usage           what a reply says of who answered, of its tokens and of its cost; what a failure took
     messages        what a server says of an error, without keys and prompt

@@ -38,6 +38,8 @@ _MAY_REFUSE_SETTINGS = (400, 403, 404, 405, 406, 409, 413, 415, 422, 500, 501)
 """Statuses with which servers refuse a setting."""
 _REFUSALS: tuple[Meaning, ...] = ("content_filter", "prompt_too_long", "bad_request")
 """What an error means that is the end of one request alone."""
+SECRET_IN_REPLY = "secret_in_reply"  # noqa: S105 - the name of a reason
+"""Why a reply is dropped in which a key or a password stands."""
 _SHOWN = 160
 """Characters of a server's words that a note shows."""
 _REFUSES_THOUGH_BROKEN = re.compile(
@@ -164,7 +166,8 @@ class OpenAIClient(Client):
             length = usage.completion_tokens
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise await self._broken(reply, hidden, error) from error
-        reason = hidden.out_of(reason_of(choice.get("finish_reason")))
+        self._require_no_key(hidden, *parts, choice.get("finish_reason"), content.get("model"), content.get("provider"))
+        reason = hidden.prompts_out_of(reason_of(choice.get("finish_reason")))
         if ending == "filter":
             raise RequestRefusedError(
                 f"the server's content filter withheld the answer ({reason})", type="content_filter"
@@ -184,12 +187,24 @@ class OpenAIClient(Client):
             length,
             reasoning=parts.reasoning,
             refusal=parts.refusal,
-            model=hidden.out_of(usage.model),
-            upstream=hidden.out_of(usage.upstream),
+            model=hidden.prompts_out_of(usage.model),
+            upstream=hidden.prompts_out_of(usage.upstream),
             cost=usage.cost,
             cached_tokens=usage.cached_tokens,
             reasoning_tokens=usage.reasoning_tokens,
         )
+
+    def _require_no_key(self, hidden: Hidden, *said: object) -> None:
+        """Raise for a reply in which a key stands: with the key hidden it would not be what the model wrote."""
+        if hidden.keys_are_in(*(str(each) for each in said if each is not None)):
+            note = f"{self._base_url} repeats the key in its replies: those are dropped as {SECRET_IN_REPLY}"
+            if note not in self._notes:
+                self._notes.append(note)
+            raise RequestRefusedError(
+                "the reply holds the key with which the server was asked; ask who runs the server, or a proxy before "
+                "it, why it repeats what it is sent",
+                type=SECRET_IN_REPLY,
+            )
 
     def _usage(self, content: object, reply: HttpReply, request: Request, hidden: Hidden) -> ReplyUsage:
         usage = reply_usage(content, reply.headers, request, size=len(reply.body))

@@ -25,6 +25,7 @@ from ensemble_instruct.errors import AuthenticationError, TransientError
 from ensemble_instruct.models.clients.base import closed_error
 from ensemble_instruct.models.clients.openai.proxies import is_here, proxy_for
 from ensemble_instruct.models.clients.openai.redirects import MOST_REDIRECTS, REDIRECTS, redirected
+from ensemble_instruct.models.clients.openai.secrets import Secrets
 from ensemble_instruct.models.clients.openai.tls import tls_problem, trusting
 from ensemble_instruct.records import Response
 
@@ -112,7 +113,7 @@ class Connections:
         """Whether a key goes with each request, in whatever header."""
         self._proxy = proxy_for(URL(self._base_url))
         self._tls = trusting(section.ca_file, f"models.{model}.ca_file")
-        self.secrets = (*access.secrets, *(self._proxy.secrets if self._proxy else ()))
+        self.secrets = Secrets((*access.secrets, *(self._proxy.secrets if self._proxy else ())))
         """What must not be seen of all that goes out."""
         self._session: aiohttp.ClientSession | None = None
         self._closed = False

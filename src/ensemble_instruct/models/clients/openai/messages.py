@@ -5,15 +5,17 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ensemble_instruct.models.clients.openai.secrets import without_secrets
+from ensemble_instruct.models.clients.openai.secrets import Secrets
 from ensemble_instruct.records import Request
 
 _MESSAGE_LENGTH = 64_000
 """Characters of an error's text that are looked at."""
+_LONGEST_KEY = 8_000
+"""Characters at the end of a text that was cut, of which a part may be the beginning of a key."""
 _READ = 1500
 """Characters of its words that are read."""
 _SHOWN = 300
@@ -65,13 +67,20 @@ class ServerMessage:
 class Hidden:
     """What must not be seen in what a server says: keys, and what was asked."""
 
-    def __init__(self, secrets: Sequence[str], request: Request) -> None:
+    def __init__(self, secrets: Secrets, request: Request) -> None:
         self._secrets = secrets
         self._prompts = [message.content for message in request.messages if len(message.content) >= _SHORTEST_PROMPT]
 
     def out_of(self, text: str) -> str:
-        """The text with `***` for keys, and `(prompt)` for prompts, which servers quote in many ways."""
-        text = without_secrets(text, self._secrets)
+        """The text of an error with `***` for keys, and `(prompt)` for prompts, which servers quote in many ways."""
+        return self.prompts_out_of(self._secrets.out_of(text))
+
+    def keys_are_in(self, *texts: str) -> bool:
+        """Whether one of the texts of a reply holds a key."""
+        return self._secrets.are_in("\n".join(filter(None, texts)))
+
+    def prompts_out_of(self, text: str) -> str:
+        """The text with `(prompt)` for prompts."""
         for prompt in self._prompts:
             # the forms of a long prompt take longer to make than all else of a reply, and most texts have none of them
             if (word := _PLAIN.search(prompt)) is None or word[0] in text:
@@ -82,7 +91,9 @@ class Hidden:
 
 def message_of(body: bytes, hidden: Hidden) -> ServerMessage:
     """What the body of an error says."""
-    text = hidden.out_of(body.decode("utf-8", "replace"))[:_MESSAGE_LENGTH]
+    whole = body.decode(json.detect_encoding(body), "replace")
+    text = hidden.out_of(whole[: 2 * _MESSAGE_LENGTH])
+    text = (text if len(whole) <= 2 * _MESSAGE_LENGTH else text[:-_LONGEST_KEY])[:_MESSAGE_LENGTH]
     try:
         reply = json.loads(text)
     except (ValueError, RecursionError):

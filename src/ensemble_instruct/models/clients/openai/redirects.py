@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from yarl import URL
 
 from ensemble_instruct.errors import TransientError
-from ensemble_instruct.models.clients.openai.secrets import without_secrets
+from ensemble_instruct.models.clients.openai.secrets import Secrets
 
 REDIRECTS = (301, 302, 303, 307, 308)
 """Statuses that send a request to another address."""
@@ -17,7 +17,7 @@ _LONGEST = 200
 """Characters of the target that are shown."""
 
 
-def redirected(url: URL, status: int, headers: Mapping[str, str], model: str, secrets: Sequence[str]) -> URL:
+def redirected(url: URL, status: int, headers: Mapping[str, str], model: str, secrets: Secrets) -> URL:
     """The address to which a reply sends a request; raises `TransientError` where that is none, or another server's."""
     location = headers.get("Location", "")
     try:
@@ -29,7 +29,7 @@ def redirected(url: URL, status: int, headers: Mapping[str, str], model: str, se
         raise TransientError(f"HTTP {status} redirects to no address", cause="redirect")
     if is_same:
         return target
-    shown = without_secrets(str(target.with_query(None)), secrets)[:_LONGEST]
+    shown = secrets.out_of(str(target.with_query(None)))[:_LONGEST]
     raise TransientError(
         f"HTTP {status} redirects to {shown}, which is another server and gets neither the request nor the key; "
         f"if it is the right one, set models.{model}.base_url to it",

@@ -32,6 +32,8 @@ _COST_HEADER = "x-litellm-response-cost"
 """Where LiteLLM states the cost; its 0 may mean that it knows no price."""
 _LONGEST_NAME = 200
 """Characters of a name that are kept."""
+_LONGEST_COUNT = 40
+"""Characters of what is no count that are shown."""
 _PROMPT = ("prompt_tokens", "input_tokens")
 _COMPLETION = ("completion_tokens", "output_tokens")
 _CACHED = (
@@ -191,8 +193,9 @@ def _count(usage: Mapping[str, Any], names: tuple[str, ...], most: int, doubts: 
 
 
 def _shown(value: object) -> str:
-    """What the server states, short and on one line."""
-    return _name(str(value))[:40] if isinstance(value, int | float | str) else type(value).__name__
+    """What the server states where it is short: a part of a longer text may be a part of a key."""
+    shown = _name(str(value)) if isinstance(value, int | float | str) else ""
+    return shown if 0 < len(shown) <= _LONGEST_COUNT else type(value).__name__
 
 
 def _at(usage: Mapping[str, Any], name: str) -> Any:
