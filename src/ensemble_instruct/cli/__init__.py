@@ -2,6 +2,7 @@
 
     app        the group of commands; errors become one line and an exit code
     options    options that several commands have
+    streams    stdout and stderr, whatever they can hold and whether or not they take it
     terminal   work that a terminal watches: progress, log lines and Ctrl-C
     logs       where log records go, as text or as JSON
     commands/  a module for each command

@@ -6,6 +6,7 @@ that `--help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
+from ensemble_instruct.cli.streams import standard_streams
 from ensemble_instruct.errors import EnsembleInstructError, RunError
 from ensemble_instruct.version import __version__
 
@@ -30,29 +32,46 @@ class _Commands(click.Group):
     def main(self, *args: Any, **settings: Any) -> NoReturn:
         settings["standalone_mode"] = False
         gc.set_threshold(*_GARBAGE_THRESHOLDS)
-        try:
-            code = super().main(*args, **settings)
-        except EnsembleInstructError as error:
-            _complain(str(error), error.exit_code)
-        except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message(), err=True)
-            sys.exit(error.exit_code)
-        except click.ClickException as error:
-            context = getattr(error, "ctx", None)
-            hint = f"; see `{context.command_path} --help`" if context else ""
-            _complain(error.format_message().rstrip(".") + hint, error.exit_code)
-        except Exception as error:
-            if os.environ.get("ENSEMBLE_INSTRUCT_TRACEBACK"):
-                raise
-            where = "set ENSEMBLE_INSTRUCT_TRACEBACK=1 to see where, and please report it"
-            _complain(f"internal error: {type(error).__name__}: {error}; {where}", 1)
-        sys.exit(code if isinstance(code, int) else 0)
+        with standard_streams():
+            try:
+                code = super().main(*args, **settings)
+            except EnsembleInstructError as error:
+                _complain(str(error), error.exit_code)
+            except click.exceptions.NoArgsIsHelpError as error:
+                click.echo(error.format_message(), err=True)
+                sys.exit(error.exit_code)
+            except click.ClickException as error:
+                context = getattr(error, "ctx", None)
+                hint = f"; see `{context.command_path} --help`" if context else ""
+                _complain(error.format_message().rstrip(".") + hint, error.exit_code)
+            except Exception as error:
+                if os.environ.get("ENSEMBLE_INSTRUCT_TRACEBACK"):
+                    raise
+                if limit := _limit_met(error):
+                    _complain(f"{limit}, then give the same command again", 1)
+                where = "set ENSEMBLE_INSTRUCT_TRACEBACK=1 to see where, and please report it"
+                _complain(f"internal error: {type(error).__name__}: {error}; {where}", 1)
+            sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise RunError("stopped; what was answered is kept: run the same command again to go on") from None
+
+
+def _limit_met(error: Exception) -> str:
+    """What the machine does not give, and what to do, for an error that says so; empty for any other."""
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+        return "out of memory: end other programs or allow this one more (`ulimit -v`)"
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return f"{getattr(error, 'filename', None) or 'a disk'}: is full: free some space"
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "too many files are open: allow more (`ulimit -n`)"
+    if str(error) == "can't start new thread":
+        return "no further thread can be started: allow more processes and memory (`ulimit -u`, `ulimit -v`)"
+    return ""
 
 
 def _complain(message: str, exit_code: int) -> NoReturn:

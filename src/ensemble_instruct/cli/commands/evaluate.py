@@ -195,4 +195,7 @@ def evaluate(
         subsets=subsets,
         seed=seed,
     )
-    click.echo(dump(evaluation_json(evaluation)) if for_programs else "\n".join(evaluation_lines(evaluation)))
+    if for_programs:
+        click.echo(dump(evaluation_json(evaluation), ascii_only=True))
+    else:
+        click.echo("\n".join(evaluation_lines(evaluation)))

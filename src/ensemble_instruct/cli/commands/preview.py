@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import signal
@@ -134,8 +133,6 @@ def _show(seen: Preview, out: Path | None) -> None:
 
     is_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if is_terminal else _WIDTH
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # where it can show ASCII alone
     console = Console(file=sys.stdout, width=max(40, width), highlight=False, emoji=False, legacy_windows=False)
     for line in seen.lines():
         for part in barred(line, console if is_terminal else None):
