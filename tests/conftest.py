@@ -36,7 +36,8 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_configure() -> None:
-    """Commands that tests start run the code of this tree, whatever is installed, and find the simulated models."""
+    """Commands that tests start run the code of this tree, and find the simulated models, which are functions."""
+    os.environ["ENSEMBLE_INSTRUCT_ALLOW_CODE"] = "1"
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]  # the servers of tests are on this machine

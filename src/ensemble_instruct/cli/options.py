@@ -51,6 +51,9 @@ embedding_option = click.option(
 reward_option = click.option(
     "--reward-model", metavar="FOLDER", type=PATH, help="Sequence classifier for --strategy reward."
 )
+allow_code_option = click.option(
+    "--allow-code", is_flag=True, help="Let models run code of others: scripted functions, trust_remote_code."
+)
 allow_empty_option = click.option(
     "--allow-empty", is_flag=True, help="End with exit code 0 also where nothing was made, or nothing of a kind."
 )
@@ -160,7 +163,7 @@ def beginning(command: Callable[..., None]) -> Callable[..., None]:
 def asking(command: Callable[..., None]) -> Callable[..., None]:
     """The options of every command that asks a model."""
     command = _with_a_log_of_its_own(command)
-    for option in (log_format_option, log_file_option, set_option):
+    for option in (log_format_option, log_file_option, allow_code_option, set_option):
         command = option(command)
     return command
 

@@ -36,6 +36,7 @@ async def open_models(
     *,
     check: bool,
     budget: float | None = None,
+    allow_code: bool = False,
     profile: Profile = "default",
     prompts: Prompts | None = None,
 ) -> AsyncIterator[dict[str, Model]]:
@@ -44,13 +45,13 @@ async def open_models(
     Where one says `unload: true` or `exclusive`, those that run in this process are opened when they are first asked.
 
     Replies are read as the profile says; `prompts` are how the models are asked, None the bundled ones. `budget` is
-    what all starts together may spend, in US dollars. Raises `ConfigError` for a missing key or script, `ModelError`
-    for a server that cannot be reached.
+    what all starts together may spend, in US dollars. Raises `ConfigError` for a missing key or script, and for
+    a model that runs code of others unless `allow_code`, `ModelError` for a server that cannot be reached.
     """
     prices = prices_noted(read_meta(store.reader)) | {name: section.known_price for name, section in sections.items()}
     store.set_meta(**{PRICES: noted_prices(prices)})
     shared = None if budget is None else Budget(budget, read_costs(store.reader, prices).known)
-    clients = {name: make_clients(name, section) for name, section in sections.items()}
+    clients = {name: make_clients(name, section, allow_code=allow_code) for name, section in sections.items()}
     telemetry = telemetry_from_environment()
     models = {
         name: Model(

@@ -85,17 +85,18 @@ class OneWord:
     traits: str = ""
 
 
-async def ask_one_word(config: Config) -> list[OneWord]:
+async def ask_one_word(config: Config, *, allow_code: bool = False) -> list[OneWord]:
     """Ask each server of each model that has a role for one word, one after the other where one fits at a time.
 
-    A server that answers is asked a few times more, to find out which settings it follows.
+    A server that answers is asked a few times more, to find out which settings it follows. Raises `ConfigError` for a
+    model that runs code of others unless `allow_code`.
     """
     sections = [(name, config.models[name]) for name in config.used_models]
     return await in_turns(
         [
             (section, partial(_one_word, section, name, server, client))
             for name, section in sections
-            for server, client in make_clients(name, section)
+            for server, client in make_clients(name, section, allow_code=allow_code)
         ]
     )
 

@@ -72,6 +72,7 @@ def run(
     allow_empty: bool = False,
     instructions: Source | None = None,
     instances: Source | None = None,
+    allow_code: bool = False,
 ) -> Run:
     """Make the dataset of a config in a run folder, or go on where an earlier call stopped; returns when it is done.
 
@@ -81,7 +82,7 @@ def run(
     bars in a notebook and on a terminal, else lines on stderr. `allow_empty`: a run that ends without an example, at
     all or of a kind that was asked for, is a warning in the log and no error. `instructions` or `instances`: tasks of
     your own, a file or its rows, with which the run begins at step 2 or 4; it keeps them, so a later call needs them no
-    more.
+    more. `allow_code` lets models run code of others (scripted functions, `trust_remote_code`), as no config can.
 
     Works in a notebook, whose loop runs already. An interrupt stops it as Ctrl-C does the command, and raises
     `KeyboardInterrupt`: the same call goes on. Raises `ConfigError` for a config that cannot be, `InputFileError` for a
@@ -96,8 +97,9 @@ def run(
         from ensemble_instruct.runs.lifecycle import start_or_resume
 
         return start_or_resume(
-            settings, place, monitor, budget=budget, retry_failed=retry_failed, force=force, tasks=tasks
-        )
+            settings, place, monitor, budget=budget, retry_failed=retry_failed, force=force, tasks=tasks,
+            allow_code=allow_code,
+        )  # fmt: skip
 
     summary = driven(work, progress=progress, go_on="call run again with the same folder")
     return _ended(Run(place), summary.missing, allow_empty=allow_empty)
@@ -114,6 +116,7 @@ async def run_async(
     allow_empty: bool = False,
     instructions: Source | None = None,
     instances: Source | None = None,
+    allow_code: bool = False,
 ) -> Run:
     """The same as `run`, on the loop of who awaits it; a cancellation drops what is in flight, and keeps all else."""
     from ensemble_instruct.runs.lifecycle import start_or_resume
@@ -122,8 +125,9 @@ async def run_async(
     settings, tasks = settled(config, place, instructions=instructions, instances=instances)
     with _shown(watch, progress=progress):
         summary = await start_or_resume(
-            settings, place, watch, budget=budget, retry_failed=retry_failed, force=force, tasks=tasks
-        )
+            settings, place, watch, budget=budget, retry_failed=retry_failed, force=force, tasks=tasks,
+            allow_code=allow_code,
+        )  # fmt: skip
     return _ended(Run(place), summary.missing, allow_empty=allow_empty)
 
 

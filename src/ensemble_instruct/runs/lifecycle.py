@@ -17,6 +17,7 @@ from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.servers.prices import is_here
 from ensemble_instruct.errors import ConfigChangedError, EnsembleInstructError, InputFileError, UsageError
 from ensemble_instruct.licences.policy import require_admitted
+from ensemble_instruct.models.clients.permission import require_code_allowed
 from ensemble_instruct.models.opening import open_models
 from ensemble_instruct.models.structured import settle_form
 from ensemble_instruct.prompts.folder import load_prompts
@@ -60,13 +61,14 @@ async def start_or_resume(
     budget: float | None = None,
     is_preview: bool = False,
     tasks: OwnTasks | None = None,
+    allow_code: bool = False,
 ) -> Summary:
     """Make the dataset of a config in a run folder; what the folder has answered is not asked again.
 
     With `retry_failed`, requests that failed for good are asked again, except those of step 1, whose later prompts
     depend on what it made of them. `budget` is what all starts together may cost, in US dollars. `is_preview` marks the
     run as one of a few tasks only, which no whole run goes on with. `tasks`: those of the user's own
-    with which the run begins, by `tasks_of`; the run keeps them.
+    with which the run begins, by `tasks_of`; the run keeps them. `allow_code` lets models run code of others.
 
     Leaves `config.yaml`, `run.db` and, at the end, `examples.jsonl` and `report.html`, also where there is no example:
     the summary says so. Raises `InputFileError` for a folder that is something else, `ConfigError` for a licence that
@@ -77,6 +79,7 @@ async def start_or_resume(
     plans = prepare(config)
     require_admitted(config)
     sections = {name: config.models[name] for name in config.used_models}
+    require_code_allowed(sections, allow_code=allow_code)
     _require_budget(budget, sections)
     with _place(folder) as is_new, opened_store(folder / "run.db") as store:
         _require_same_sort(store, is_new=is_new, is_preview=is_preview)
@@ -92,7 +95,7 @@ async def start_or_resume(
             await store.flush()
         prompts = load_prompts(config.prompts)
         async with open_models(
-            sections, store, check=is_new, budget=budget, profile=config.profile, prompts=prompts
+            sections, store, check=is_new, budget=budget, allow_code=allow_code, profile=config.profile, prompts=prompts
         ) as models:
             config = _written(config, folder)
             for name in generators_of(config):

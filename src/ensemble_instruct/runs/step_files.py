@@ -72,13 +72,13 @@ _INSTANCE = {"instruction": str, "input": str, "output": str}
 
 
 async def instructions_to_file(
-    config: Config, kind: Kind, *, to: Path, store_path: Path | None, monitor: Monitor
+    config: Config, kind: Kind, *, to: Path, store_path: Path | None, monitor: Monitor, allow_code: bool = False
 ) -> FileSummary:
     """Step 1 → `{instruction, most_similar, avg_similarity_score, metadata, request_idx}`."""
     plan = prepare(config, [kind]).get(kind)
     if plan is None:
         raise ConfigError(f"instructions.target.{kind}: is 0; set it to the number of instructions wanted")
-    async with _opened(config, config.roles.instructions, to, store_path) as (store, model):
+    async with _opened(config, config.roles.instructions, to, store_path, allow_code) as (store, model):
         await settle_form(model, store)
         monitor.started({model.name: model}, {kind: config.instructions.target.of(kind)})
 
@@ -111,12 +111,13 @@ async def instances_to_file(
     store_path: Path | None,
     monitor: Monitor,
     retry_failed: bool = False,
+    allow_code: bool = False,
 ) -> FileSummary:
     """Step 2 → `{instruction, raw_instances}`, and `finish_reason` where the token limit cut a completion off."""
     require_writable(to, instructions)
     with checked_rows(instructions, {}, read_as=plain_row) as rows:
         plan = instances_plan(config, kind)
-        async with _opened(config, config.roles.instances, to, store_path, retry_failed) as (store, model):
+        async with _opened(config, config.roles.instances, to, store_path, allow_code, retry_failed) as (store, model):
             await settle_form(model, store)
             monitor.started({model.name: model}, {})
 
@@ -184,6 +185,7 @@ async def outputs_to_file(
     store_path: Path | None,
     monitor: Monitor,
     retry_failed: bool = False,
+    allow_code: bool = False,
     sample: int = 1,
 ) -> FileSummary:
     """Step 4 for one model, or one `sample` of it (from 1) → `{instruction, input, output}`, in their order."""
@@ -192,7 +194,7 @@ async def outputs_to_file(
     if sample > len(voters):
         raise UsageError(f"--sample {sample}: outputs.samples gives {len(voters)} of {model_name}; choose one of them")
     with checked_rows(instances, {}, read_as=plain_row) as rows:
-        async with _opened(config, model_name, to, store_path, retry_failed) as (_, model):
+        async with _opened(config, model_name, to, store_path, allow_code, retry_failed) as (_, model):
             monitor.started({model.name: model}, {})
 
             def row(answered: Answered) -> JsonRow:
@@ -326,7 +328,7 @@ def _instance_row(instance: Instance) -> JsonRow:
 
 @asynccontextmanager
 async def _opened(
-    config: Config, name: str, to: Path, store_path: Path | None, retry_failed: bool = False
+    config: Config, name: str, to: Path, store_path: Path | None, allow_code: bool, retry_failed: bool = False
 ) -> AsyncIterator[tuple[Store, Model]]:
     """The store next to the file, and the one model that the step asks."""
     if name not in config.models:
@@ -343,7 +345,9 @@ async def _opened(
             store.forget_failures()
             await store.flush()
         sections = {name: config.models[name]}
-        async with open_models(sections, store, check=new, profile=config.profile, prompts=prompts) as models:
+        async with open_models(
+            sections, store, check=new, allow_code=allow_code, profile=config.profile, prompts=prompts
+        ) as models:
             yield store, models[name]
 
 

@@ -46,6 +46,7 @@ def preview(
     instructions: Path | None,
     instances: Path | None,
     overrides: tuple[str, ...],
+    allow_code: bool,
     budget: float | None,
     as_json: bool,
     log_file: Path | None,
@@ -69,7 +70,9 @@ def preview(
 
         with nullcontext(out) if out else passing_folder() as folder:
             try:
-                seen = previewed(config, rows, folder, drive, keeps=keeps, budget=budget, tasks=tasks)
+                seen = previewed(
+                    config, rows, folder, drive, keeps=keeps, budget=budget, tasks=tasks, allow_code=allow_code
+                )
             finally:
                 be_deaf()
     if as_json:

@@ -13,6 +13,7 @@ from ensemble_instruct.cli.options import (
     PATH,
     ShareRange,
     against_option,
+    allow_code_option,
     allow_empty_option,
     asking,
     beginning,
@@ -58,6 +59,7 @@ def run(
     against: tuple[Path, ...],
     decontaminate: tuple[Path, ...],
     overrides: tuple[str, ...],
+    allow_code: bool,
     force: bool,
     dry_run: bool,
     budget: float | None,
@@ -81,7 +83,14 @@ def run(
     _require_licences(config)
     summary = watched(
         lambda monitor: start_or_resume(
-            config, out, monitor, force=force, retry_failed=retry_failed, budget=budget, tasks=tasks
+            config,
+            out,
+            monitor,
+            force=force,
+            retry_failed=retry_failed,
+            budget=budget,
+            tasks=tasks,
+            allow_code=allow_code,
         ),
         log_file,
         log_format,
@@ -197,7 +206,14 @@ def _init_config(file: Path, preset: str) -> None:
 @config_argument
 @beginning
 @set_option
-def check(config_path: Path, instructions: Path | None, instances: Path | None, overrides: tuple[str, ...]) -> None:
+@allow_code_option
+def check(
+    config_path: Path,
+    instructions: Path | None,
+    instances: Path | None,
+    overrides: tuple[str, ...],
+    allow_code: bool,
+) -> None:
     """Validate a config, ask each model one word, print the plan."""
     from ensemble_instruct.cli.terminal import driven
     from ensemble_instruct.config.load import load_config
@@ -209,7 +225,7 @@ def check(config_path: Path, instructions: Path | None, instances: Path | None, 
     tasks = tasks_of(None, instructions=instructions, instances=instances)
     config = required(load_config(config_path, overrides=(*overrides, *form_override(tasks))), tasks)
     _print_estimate(config)
-    words = driven(ask_one_word(config))
+    words = driven(ask_one_word(config, allow_code=allow_code))
     for word in words:
         place = f" at {word.server}" if len(config.models[word.model].base_urls) > 1 else ""
         if isinstance(word.reply, EnsembleInstructError):

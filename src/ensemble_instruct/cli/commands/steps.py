@@ -48,6 +48,7 @@ def instructions(
     to: Path,
     store: Path | None,
     overrides: tuple[str, ...],
+    allow_code: bool,
     log_file: Path | None,
     log_format: LogFormat,
 ) -> None:
@@ -55,7 +56,9 @@ def instructions(
     from ensemble_instruct.runs.step_files import instructions_to_file
 
     def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
-        return instructions_to_file(config.with_against(against), kind, to=to, store_path=store, monitor=monitor)
+        return instructions_to_file(
+            config.with_against(against), kind, to=to, store_path=store, monitor=monitor, allow_code=allow_code
+        )
 
     _ask(work, config_path, overrides, to, kind=kind, log_file=log_file, log_format=log_format)
 
@@ -76,6 +79,7 @@ def instances(
     store: Path | None,
     retry_failed: bool,
     overrides: tuple[str, ...],
+    allow_code: bool,
     log_file: Path | None,
     log_format: LogFormat,
 ) -> None:
@@ -84,7 +88,14 @@ def instances(
 
     def work(config: Config, monitor: Monitor) -> Coroutine[Any, Any, FileSummary]:
         return instances_to_file(
-            config, kind, instructions_path, to=to, store_path=store, monitor=monitor, retry_failed=retry_failed
+            config,
+            kind,
+            instructions_path,
+            to=to,
+            store_path=store,
+            monitor=monitor,
+            retry_failed=retry_failed,
+            allow_code=allow_code,
         )
 
     begun = (*overrides, "tasks=instructions")  # nobody is asked for instructions
@@ -146,6 +157,7 @@ def outputs(
     retry_failed: bool,
     sample: int,
     overrides: tuple[str, ...],
+    allow_code: bool,
     log_file: Path | None,
     log_format: LogFormat,
 ) -> None:
@@ -161,6 +173,7 @@ def outputs(
             store_path=store,
             monitor=monitor,
             retry_failed=retry_failed,
+            allow_code=allow_code,
             sample=sample,
         )
 

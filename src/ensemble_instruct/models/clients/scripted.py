@@ -63,7 +63,7 @@ def _from_function(name: str, path: str) -> Script:
     try:
         function: Script = getattr(import_module(module), attribute)
     except _MISTAKES as error:
-        problem = f"{type(error).__name__}: {error}"
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConfigError(
             f"models.{name}.function: {path!r} cannot be imported ({problem}); write it as "
             f"package.module:name, and put its folder on PYTHONPATH"

@@ -24,12 +24,14 @@ def preview(
     progress: bool = True,
     instructions: Source | None = None,
     instances: Source | None = None,
+    allow_code: bool = False,
 ) -> Preview:
     """Take a few tasks of each kind through all steps, and say what a whole run would take if it went on so.
 
-    `config`, `budget`, `progress`, `instructions` and `instances` are as `run` has them; `rows` is how many tasks of
-    each kind. Nothing is left behind, unless a `folder` is named: it is a run folder then, for `open_run`, and the same
-    call goes on with it. `print` the preview to read it; what ended it early, such as the budget, is in its `problem`.
+    `config`, `budget`, `progress`, `instructions`, `instances` and `allow_code` are as `run` has them; `rows` is how
+    many tasks of each kind. Nothing is left behind, unless a `folder` is named: it is a run folder then, for
+    `open_run`, and the same call goes on with it. `print` the preview to read it; what ended it early, such as the
+    budget, is in its `problem`.
 
     Works in a notebook. An interrupt stops it and raises `KeyboardInterrupt`. Raises `ConfigError` for a config that
     cannot be, `InputFileError` for a folder that is something else, `UsageError` for `rows` below 1, and `RunError`
@@ -45,4 +47,4 @@ def preview(
         return driven(work, progress=progress, go_on="call preview again with the same folder", keeps=keeps)
 
     with nullcontext(place) if place is not None else passing_folder() as where:
-        return previewed(settings, rows, where, drive, keeps=keeps, budget=budget, tasks=tasks)
+        return previewed(settings, rows, where, drive, keeps=keeps, budget=budget, tasks=tasks, allow_code=allow_code)

@@ -44,6 +44,7 @@ def previewed(
     keeps: bool,
     budget: float | None = None,
     tasks: OwnTasks | None = None,
+    allow_code: bool = False,
 ) -> Preview:
     """Make a preview of a config in a folder, or go on with one, and read it; `drive` does the work.
 
@@ -55,7 +56,10 @@ def previewed(
     problem = ""
 
     def work(monitor: Monitor) -> Coroutine[Any, Any, Summary]:
-        return start_or_resume(preview_config(config, rows), folder, monitor, budget=budget, is_preview=True, tasks=few)
+        return start_or_resume(
+            preview_config(config, rows), folder, monitor, budget=budget, is_preview=True, tasks=few,
+            allow_code=allow_code,
+        )  # fmt: skip
 
     try:
         drive(work)
