@@ -46,6 +46,9 @@ class Memory(Store):
     def note_attempt(self, attempt: Attempt) -> None:
         """Nothing asks for it."""
 
+    async def flush(self) -> None:
+        """Nothing waits."""
+
     def forget_failures(self) -> None:
         self.answers = {key: kept for key, kept in self.answers.items() if isinstance(kept.outcome, Response)}
 

@@ -13,7 +13,7 @@ OUTPUTS = ["outputs", "config.yaml", "--model", "real", "--instances", "tasks.js
 ANY_LICENCE = {"licenses": {"policy": "any"}}
 
 
-def configure(folder: Path, base_url: str, inputs: Sequence[str], **settings: Any) -> None:
+def configure(folder: Path, base_url: str | Sequence[str], inputs: Sequence[str], **settings: Any) -> None:
     """A config with one model, `settings` among its own, and one task for each input."""
     model = {"base_url": base_url, "model": "org/model", "endpoint": "chat", "max_in_flight": 64, **settings}
     roles = {"instructions": "real", "instances": "real", "outputs": ["real"]}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.servers.prices import response_cost
-from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
+from ensemble_instruct.errors import ModelError, RequestError, RequestRefusedError, TransientError
 from ensemble_instruct.models.admission.dispatcher import Dispatcher
 from ensemble_instruct.models.admission.gate import Gate, GateStatus
 from ensemble_instruct.models.asking import as_asked, request_key
@@ -267,6 +267,9 @@ class Model:
         except TransientError as error:
             cost, problem = self._note_paid(sent, key, request, error.paid, error.cause), error
             outcome, hold = self._after_failure(sent, key, error, tries)
+        except ModelError as error:
+            cost, problem = None, self._servers.refused(number, error)
+            outcome, hold = self._after_failure(sent, key, problem, tries)
         except asyncio.CancelledError:
             if self.section.provider == "openai":  # the server may go on with it
                 self._note_paid(sent, key, request, Response(""), DROPPED)
@@ -302,7 +305,9 @@ class Model:
         self.usage.retries[error.cause] += 1
         elsewhere = any(other is not gate and not other.is_away for other in self._servers.gates)
         failure = self._retries.failed(key, error, tries, sent.began, sent.server, elsewhere=elsewhere)
-        if self._retries.is_outage:
+        if self._servers.is_odd_one_out(gate):
+            gate.leave_alone(now, until_answer=True)
+        elif self._retries.is_outage:
             gate.leave_alone(now)
         place = {"model": self.name, "server": gate.server, "cause": error.cause}
         if gate.retries[error.cause] == 1:

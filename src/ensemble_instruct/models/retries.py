@@ -153,7 +153,7 @@ class Retries:
 
     def _is_likely(self, error: TransientError, tries: Tries) -> bool:
         """Whether a failed try speaks against the request, though nothing proves it."""
-        if error.cause in _PATIENT_CAUSES:
+        if error.cause in _PATIENT_CAUSES or error.server_down:
             return False
         if tries.proven:
             return True

@@ -10,17 +10,44 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from ensemble_instruct.config.models import ModelSection
-from ensemble_instruct.errors import RunError, ServerUnreachableError, TransientError
+from ensemble_instruct.errors import (
+    AuthenticationError,
+    ModelError,
+    QuotaError,
+    RunError,
+    ServerUnreachableError,
+    TransientError,
+)
 from ensemble_instruct.models.admission.gate import Gate
 from ensemble_instruct.models.admission.rates import Rates
 from ensemble_instruct.models.clients.base import Client
 
 _GRACE = 0.5
 """Seconds for which the servers of a model that have not answered yet are waited for, once one has."""
+_FAILURES_IN_A_ROW = 5
+"""After which a server is left alone, while another one does better."""
+_REFUSALS_IN_A_ROW = 3
+"""After which a server that takes no request, whatever it is, may be lost."""
+_SECONDS_REFUSING = 30.0
+"""For how long it must have taken none: a server may start anew behind a gateway that stays."""
+_SECONDS_WITHOUT_KEY = 3.0
+"""The same where it does not take the key, or the quota is used up: that hardly passes by itself."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Refusals:
+    """A row of errors of one server by which it takes no request at all."""
+
+    answers: int
+    """Of the server, before the row."""
+    since: float
+    count: int = 0
+    is_lost: bool = False
 
 
 class Servers:
@@ -37,6 +64,9 @@ class Servers:
         self.is_open = False
         """Whether one at least is there."""
         self._model = model
+        self._is_remote, self._give_up_after = section.provider == "openai", section.give_up_after
+        self._refusals: dict[int, _Refusals] = {}
+        """By the numbers of the servers that refuse."""
         self._opening: asyncio.Task[None] | None = None
         self._late: set[asyncio.Future[None]] = set()
 
@@ -46,6 +76,35 @@ class Servers:
             self._opening = asyncio.ensure_future(self._open())
         # many requests wait for the one opening: who gives up waiting must not cancel it for the others
         await asyncio.shield(self._opening)
+
+    def is_odd_one_out(self, gate: Gate) -> bool:
+        """Whether a server fails at whatever it is asked, and another one does better."""
+        if gate.failures_in_a_row < _FAILURES_IN_A_ROW:
+            return False
+        return any(not other.is_away and other.failures_in_a_row < _FAILURES_IN_A_ROW for other in self.gates)
+
+    def refused(self, number: int, error: ModelError) -> TransientError:
+        """What it means that a server takes no request at all, where that may pass: requests were answered before.
+
+        Raises the error where it comes before any answer, and when each server has given such an error for some time.
+        """
+        if not self._is_remote or not any(gate.answers for gate in self.gates):
+            raise error
+        now, answers = time.monotonic(), self.gates[number].answers
+        row = self._refusals.get(number)
+        if row is None or row.answers != answers:
+            row = self._refusals[number] = _Refusals(answers, now)
+        row.count += 1
+        patience = _SECONDS_WITHOUT_KEY if isinstance(error, AuthenticationError | QuotaError) else _SECONDS_REFUSING
+        row.is_lost = row.count >= _REFUSALS_IN_A_ROW and now - row.since >= min(patience, self._give_up_after)
+        if len(self._refusals) == len(self.gates) and all(map(self._is_lost, self._refusals)):
+            raise error
+        words = str(error).removeprefix(f"model {self._model}: ").removeprefix(f"{self.gates[number].server} ")
+        return TransientError(words, cause="refused", server_down=True)
+
+    def _is_lost(self, number: int) -> bool:
+        row = self._refusals[number]
+        return row.is_lost and row.answers == self.gates[number].answers
 
     async def unload(self) -> None:
         """Free what the clients hold; after this the next `open` opens them again."""

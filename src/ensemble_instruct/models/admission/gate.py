@@ -65,6 +65,8 @@ class _Rest:
         self._patience = patience
         self._is_probed = False
         """Whether one of the single requests is on its way."""
+        self.needs_answer = False
+        """Whether only an answer closes it, as no failure shows anything new."""
         self._until = self._pause = 0.0
         self._refused_in_a_row = 0
         self._answered_at = -math.inf
@@ -95,8 +97,9 @@ class _Rest:
         is_silent = now - self._answered_at > _SILENCE * usual_latency
         return self.is_away or (is_silent and in_flight <= 1 and self._refused_in_a_row >= _REFUSALS_TO_REST)
 
-    def begin(self, now: float, retry_after: float | None, longest: float) -> bool:
+    def begin(self, now: float, retry_after: float | None, longest: float, *, until_answer: bool) -> bool:
         """Leave the server alone, unless it is already; whether it was not away before."""
+        self.needs_answer |= until_answer
         if now < self._until:
             return False
         was_away, self.is_away = self.is_away, True
@@ -106,7 +109,7 @@ class _Rest:
 
     def end(self) -> bool:
         """The server is there; whether it was away before."""
-        was_away, self.is_away = self.is_away, False
+        was_away, self.is_away, self.needs_answer = self.is_away, False, False
         if was_away:
             self._until = self._pause = 0.0
         return was_away
@@ -127,6 +130,8 @@ class Gate:
         self.retries: Counter[str] = Counter()
         self.rates = rates or Rates()
         self.answers = 0
+        self.failures_in_a_row = 0
+        """Since the last answer, but for refusals, by which the limit falls."""
         self.limit = float(ceiling or FIRST_LIMIT)
         self._easing = Easing(time.monotonic())
         self._round, self._cuts, self._rest = Round(), Cuts(), _Rest(self.limit, patience)
@@ -189,6 +194,7 @@ class Gate:
         `begins` gave. By `size` the time is compared that answers of different length take.
         """
         self.answers += 1
+        self.failures_in_a_row = 0
         self._rest.answered(self.limit if number > self._cuts.sent_before else None, now)
         self._latencies.append(seconds)
         self._climb.answered(place, seconds, size)
@@ -203,20 +209,31 @@ class Gate:
         if error.server_down:
             self.leave_alone(now, None, _LONGEST_ABSENCE)
             return 0.0
+        self.failures_in_a_row += error.cause not in _REFUSING
         if error.cause in _REFUSING:
             counts = number > self._cuts.sent_before
             if self._rest.refused(counts=counts, in_flight=self.in_flight, usual_latency=self._latency or 0.0, now=now):
                 self.leave_alone(now, error.retry_after)
                 return 0.0
-        elif error.cause not in ("connection", "timeout"):
+        elif error.cause not in ("connection", "timeout") and not self._rest.needs_answer:
             self._is_there(now)
         self._round.timeouts += error.cause == "timeout"
         self._outcome(number, now, overloaded=error.cause in _OVERLOADING)
         return self._round.hold(self._latency, seconds)
 
-    def leave_alone(self, now: float, retry_after: float | None = None, longest: float = _LONGEST_REST) -> None:
-        """Send nothing for as long as the server asks, or for growing times, and then single requests."""
-        if self._rest.begin(now, retry_after, longest):
+    def leave_alone(
+        self,
+        now: float,
+        retry_after: float | None = None,
+        longest: float = _LONGEST_REST,
+        *,
+        until_answer: bool = False,
+    ) -> None:
+        """Send nothing for as long as the server asks, or for growing times, and then single requests.
+
+        That ends when the server says anything; with `until_answer`, only when it answers.
+        """
+        if self._rest.begin(now, retry_after, longest, until_answer=until_answer):
             self.limit = self._rest.limit
             self._climb.restart(self.limit, self._begun + 1)
 

@@ -258,6 +258,8 @@ class OpenAIClient(Client):
     async def _error(self, status: int, said: ServerMessage, reply: HttpReply) -> Exception:
         wait = retry_after(reply.headers)
         meaning, words = meaning_of(status, said, may_wait=wait is not None), said.shown
+        if meaning == "bad_request" and said.is_page and self._has_answered:  # something before the server says so
+            meaning = "transient"
         if meaning == "transient":
             return TransientError(f"HTTP {status}: {words}", cause=str(status), retry_after=wait)
         if meaning in _REFUSALS:
@@ -275,7 +277,7 @@ class OpenAIClient(Client):
                 f"{where} does not serve {self._section.model!r} ({words}); "
                 f"set models.{self._name}.model to a name that `curl {self._base_url}/models` lists"
             )
-        if meaning == "no_path":
+        if meaning == "no_path" and not self._has_answered:
             return await no_path(self._name, self._section, f"HTTP {status}: {words}", self._connections.speaks)
         return ModelError(f"{where} answered HTTP {status} ({words}); check models.{self._name}.base_url")
 

@@ -122,6 +122,8 @@ _NO_TLS = re.compile(r"http request.{0,40}https (server|port)", re.IGNORECASE)
 
 def meaning_of(status: int, said: ServerMessage, *, may_wait: bool = False) -> Meaning:
     """What an error means; `may_wait`: the server says how long to wait."""
+    if status < 400:  # neither an answer nor an error, such as 101 and 304
+        return "transient"
     if status == 402 and may_wait:  # OpenRouter, where too much is in flight for what is left
         return "transient"
     if _is_quota(status, said, may_wait=may_wait):
