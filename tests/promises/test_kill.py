@@ -7,19 +7,18 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import COMMAND, SIMULATED, needs_shared, published_config, replay_server, stats
+from tests.conftest import SIMULATED, needs_shared, published_config, replay_server, stats
+from tests.support.forks import Forked, Forks
 from tests.support.processes import PATIENCE
 
 pytestmark = pytest.mark.slow
@@ -52,28 +51,17 @@ def answered(folder: Path) -> Rows:
         return {row[0]: row for row in connection.execute("SELECT * FROM request")}
 
 
-@contextmanager
-def started(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+def started(forks: Forks, folder: Path, *arguments: str | Path) -> AbstractContextManager[Forked]:
     """`run` in a process of its own; what it says goes to a file beside the folder."""
-    command: list[str | Path] = [COMMAND, "run", *arguments, "--out", folder]
-    with folder.with_suffix(".log").open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    return forks.started(folder.parent, folder.with_suffix(".log"), "run", *arguments, "--out", folder)
 
 
-def killed(process: subprocess.Popen[bytes], folder: Path, moment: float | None) -> bool:
+def killed(process: Forked, folder: Path, moment: float | None) -> bool:
     """Whether SIGKILL met the process at that moment (in seconds); False when it was done before."""
-    if moment is None:
-        assert process.wait(PATIENCE) == 0, folder.with_suffix(".log").read_text(encoding="utf-8")
-        return False
-    try:
-        code = process.wait(moment)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        code = process.wait()
-    assert code in (0, -signal.SIGKILL), folder.with_suffix(".log").read_text(encoding="utf-8")
+    code = process.wait(PATIENCE if moment is None else moment)
+    if moment is not None and code is None:
+        code = process.kill()
+    assert code in ((0,) if moment is None else (0, -signal.SIGKILL)), folder.with_suffix(".log").read_text()
     return code != 0
 
 
@@ -86,10 +74,10 @@ class Undisturbed:
     seconds: float
 
 
-def undisturbed(folder: Path, *arguments: str | Path) -> Undisturbed:
+def undisturbed(forks: Forks, folder: Path, *arguments: str | Path) -> Undisturbed:
     began = time.monotonic()
-    with started(folder, *arguments) as process:
-        assert process.wait(PATIENCE) == 0, folder.with_suffix(".log").read_text(encoding="utf-8")
+    with started(forks, folder, *arguments) as process:
+        assert not killed(process, folder, None)
     seconds = time.monotonic() - began
     return Undisturbed((folder / "examples.jsonl").read_bytes(), len(answered(folder)), seconds)
 
@@ -115,6 +103,7 @@ def seen_requests(base_url: str) -> int:
 class Chain:
     """Runs on one server, each in a new folder, resumed after each kill until it finishes."""
 
+    forks: Forks
     base_url: str
     place: Path
     expected: Undisturbed
@@ -139,7 +128,7 @@ class Chain:
         unfinished = True
         while unfinished:
             self.resumed_with.append(len(committed))
-            with started(folder, config, *in_flight()) as process:
+            with started(self.forks, folder, config, *in_flight()) as process:
                 moment = self._moment(process, asked) if self.kills < kills else None
                 unfinished = killed(process, folder, moment)
             self.kills += unfinished
@@ -153,12 +142,12 @@ class Chain:
             if examples.exists() or not unfinished:
                 assert examples.read_bytes() == self.expected.examples
 
-    def _moment(self, process: subprocess.Popen[bytes], asked: int) -> float:
+    def _moment(self, process: Forked, asked: int) -> float:
         """Seconds until the kill: half of them any time from the start, half after any number of requests."""
         if self.rng.random() < 0.5:
             return self.rng.uniform(0, LATEST * self.expected.seconds)
         last = asked + self.rng.randint(1, FURTHEST)
-        while process.poll() is None and seen_requests(self.base_url) < last:
+        while process.wait(0) is None and seen_requests(self.base_url) < last:
             time.sleep(0.005)
         return self.rng.uniform(0, 0.02)
 
@@ -168,19 +157,19 @@ def in_flight() -> list[str]:
 
 
 @needs_shared
-def test_kills_at_random_moments_lose_only_what_was_in_flight(tmp_path: Path) -> None:
+def test_kills_at_random_moments_lose_only_what_was_in_flight(forks: Forks, tmp_path: Path) -> None:
     delays = ("--delay-ms", str(DELAY_MS), "--jitter-ms", str(JITTER_MS))
     with replay_server(*delays) as base_url:
         config = tmp_path / "undisturbed.yaml"
         config.write_text(published_config(base_url), encoding="utf-8")
-        expected = undisturbed(tmp_path / "undisturbed", config, *in_flight())
+        expected = undisturbed(forks, tmp_path / "undisturbed", config, *in_flight())
         assert settled_requests(base_url) == expected.requests
 
     def chain(seed: int) -> Chain:
         place = tmp_path / f"chain-{seed}"
         place.mkdir()
         with replay_server(*delays) as base_url:
-            made = Chain(base_url, place, expected, random.Random(seed))
+            made = Chain(forks, base_url, place, expected, random.Random(seed))
             made.go(KILLS // CHAINS)
         return made
 
@@ -191,8 +180,8 @@ def test_kills_at_random_moments_lose_only_what_was_in_flight(tmp_path: Path) ->
     assert len({with_answers for chain in chains for with_answers in chain.resumed_with}) > KILLS // 5
 
 
-def test_kills_of_the_demo_change_nothing(tmp_path: Path) -> None:
-    expected = undisturbed(tmp_path / "undisturbed", SIMULATED, *LARGE)
+def test_kills_of_the_demo_change_nothing(forks: Forks, tmp_path: Path) -> None:
+    expected = undisturbed(forks, tmp_path / "undisturbed", SIMULATED, *LARGE)
     rng = random.Random(0)
     kills = 0
     for number in count():
@@ -201,7 +190,7 @@ def test_kills_of_the_demo_change_nothing(tmp_path: Path) -> None:
         unfinished = True
         while unfinished:
             moment = rng.uniform(0, LATEST * expected.seconds) if kills < DEMO_KILLS else None
-            with started(folder, SIMULATED, *LARGE) as process:
+            with started(forks, folder, SIMULATED, *LARGE) as process:
                 unfinished = killed(process, folder, moment)
             kills += unfinished
             before, committed = committed, answered(folder) if (folder / "run.db").exists() else {}
@@ -212,19 +201,19 @@ def test_kills_of_the_demo_change_nothing(tmp_path: Path) -> None:
             return
 
 
-def test_a_run_killed_before_it_had_a_database_starts_anew(tmp_path: Path) -> None:
+def test_a_run_killed_before_it_had_a_database_starts_anew(forks: Forks, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "run.db.lock").touch()
-    undisturbed(folder, SIMULATED, *SMALL)
+    undisturbed(forks, folder, SIMULATED, *SMALL)
 
 
 @pytest.mark.parametrize("size", [0, 4096])
-def test_a_run_killed_while_its_database_was_made_starts_anew(tmp_path: Path, size: int) -> None:
+def test_a_run_killed_while_its_database_was_made_starts_anew(forks: Forks, tmp_path: Path, size: int) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     with closing(sqlite3.connect(folder / "run.db")) as connection:
         if size:
             connection.execute("PRAGMA journal_mode=WAL")
     assert (folder / "run.db").stat().st_size == size
-    undisturbed(folder, SIMULATED, *SMALL)
+    undisturbed(forks, folder, SIMULATED, *SMALL)
