@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import email.utils
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from ensemble_instruct.records import Answer, Failure, Request, Response, Sampli
 from ensemble_instruct.store.rows import Attempt
 from ensemble_instruct.store.store import Store
 from tests.support.servers.reply import Reply, prompt_of, said
+from tests.support.simulated_time import time_of_day
 
 
 def prompts(count: int) -> list[str]:
@@ -77,7 +79,8 @@ class Busy:
         self.refusals.append(is_closed or self._here >= self.places)
         if self.refusals[-1]:
             when = self.retry_after()
-            return web.Response(status=self.status, headers={} if when is None else {"Retry-After": when})
+            date = email.utils.formatdate(time_of_day(), usegmt=True)
+            return web.Response(status=self.status, headers={} if when is None else {"Retry-After": when, "Date": date})
         self._here += 1
         await asyncio.sleep(self.latency)
         self._here -= 1

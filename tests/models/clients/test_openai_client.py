@@ -295,31 +295,6 @@ def test_the_content_type_does_not_matter() -> None:
         assert outcome(served) == Response("x")
 
 
-def _in(seconds: float) -> str:
-    return email.utils.formatdate(time.time() + seconds, usegmt=True)
-
-
-@pytest.mark.parametrize(
-    ("header", "least", "most"),
-    [(lambda: "3", 3, 3), (lambda: "0.5", 0.5, 0.5), (lambda: _in(3600), 3000, 3600), (lambda: _in(-60), 0, 0)],
-    ids=["seconds", "fraction", "date", "past"],
-)
-def test_retry_after_is_read_as_seconds_or_date(header: Callable[[], str], least: float, most: float) -> None:
-    with serving(lambda *_: web.Response(status=429, headers={"Retry-After": header()})) as served:
-        found = outcome(served)
-    assert isinstance(found, TransientError)
-    assert found.retry_after is not None
-    assert least <= found.retry_after <= most
-
-
-@pytest.mark.parametrize("header", ["soon", "nan", "inf", "Mon, 99 Foo 2020"])
-def test_a_retry_after_that_makes_no_sense_is_ignored(header: str) -> None:
-    with serving(lambda *_: web.Response(status=429, headers={"Retry-After": header})) as served:
-        found = outcome(served)
-    assert isinstance(found, TransientError)
-    assert found.retry_after in (None, 0.0)
-
-
 @pytest.mark.parametrize("when", ["models", "completions"])
 def test_a_redirect_does_not_carry_the_key_elsewhere(when: str) -> None:
     with serving(lambda *_: said("stolen")) as elsewhere:
