@@ -44,7 +44,10 @@ def test_a_bundled_model_is_found_in_the_package() -> None:
     ("model", "problem"),
     [
         ("{provider: transformers}", "needs either 'model', a name on the Hub, or 'path'"),
-        ("{provider: transformers, model: x, options: {hf_token: y}}", "models.m.options: must not hold a key"),
+        (
+            "{provider: transformers, model: x, options: {hf_token: y}}",
+            "models.m.options.hf_token: must not hold a key",
+        ),
         ("{provider: ctranslate2}", "models.m: provider: ctranslate2 needs 'path'"),
         (
             "{provider: ctranslate2, path: x, dtype: float16}",

@@ -199,6 +199,26 @@ def test_a_password_in_the_address_from_the_environment_is_refused(tmp_path: Pat
     assert list(places_with("s3cr3t-word", tmp_path)) == []
 
 
+def test_a_key_in_a_config_is_refused_before_anything_is_written(tmp_path: Path, cli: Cli) -> None:
+    config = model_config("http://127.0.0.1:9/v1")
+    (tmp_path / "config.yaml").write_text(config, encoding="utf-8")
+    texts = ("model: voter_a, options: {api_key: KEY}", "model: voter_a, extra_body: {a: [Bearer KEY]}", "model: KEY")
+    for number, text in enumerate(texts):
+        written = config.replace("model: voter_a", text.replace("KEY", KEY))
+        (tmp_path / f"{number}.yaml").write_text(written, encoding="utf-8")
+    settings = (f"--set=models.careful.base_url=http://h/{KEY}/v1", f"--set=models.careful.system=Say {KEY}")
+    for number in range(len(texts)):
+        done = cli("run", f"{number}.yaml", "--out", "run")
+        assert (done.returncode, done.stderr.count("\n"), KEY in done.stderr) == (2, 1, False), done.stderr
+        assert f"{number}.yaml:" in done.stderr
+        assert "${NAME}" in done.stderr
+    for setting in settings:
+        done = cli("run", "config.yaml", "--out", "run", setting)
+        assert (done.returncode, done.stderr.count("\n"), KEY in done.stderr) == (2, 1, False), done.stderr
+        assert "${NAME}" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_key_that_no_header_can_hold_is_one_line_without_the_key(tmp_path: Path, cli: Cli) -> None:
     with model_server() as server:
         (tmp_path / "config.yaml").write_text(model_config(server.base_url), encoding="utf-8")

@@ -4,6 +4,7 @@
     steps         the sections of steps 1, 2, 4 and 5, where their defaults are
     models        the section of one model, and what of it goes into a request's key
     servers       what a user says of a server: address, additions to requests, keys, price
+    keys          keys and passwords told by name and looks, wherever they stand
     access        the key of a server, and what its headers and query need of the environment
     quality       the section of the quality filters
     licenses      the section of licences

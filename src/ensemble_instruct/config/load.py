@@ -13,12 +13,12 @@ import yaml
 from pydantic import Field, ValidationError
 
 from ensemble_instruct.config.bundled import BUNDLED, preset_text
+from ensemble_instruct.config.keys import OF_RUN, is_like_key, place_of_key
 from ensemble_instruct.config.known_tasks import with_known_licence
 from ensemble_instruct.config.mistakes import in_one_line
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.section import Section
-from ensemble_instruct.config.servers.keys import is_like_key
 from ensemble_instruct.config.spelling import LONGEST, Place, Spelling, comment_in, read_yaml, read_yaml_file
 from ensemble_instruct.errors import ConfigError, UsageError
 
@@ -27,7 +27,9 @@ Overrides = Mapping[str, Any] | Sequence[str]
 """Settings by key, or `key=value` texts as `--set` has them."""
 ConfigSource = Config | Path | str | Mapping[str, Any]
 """A config as who calls from Python names it."""
-_MAY_HOLD_A_KEY = re.compile(r"headers|query|api_?key|extra_body|base_url|authori|secret|passw", re.IGNORECASE)
+_MAY_HOLD_A_KEY = re.compile(
+    r"headers|query|api_?key|extra_body|options|base_url|authori|secret|passw|token(?!s)", re.IGNORECASE
+)
 """What is in a `--set` that no message shows whole."""
 _OLD_NAME = "min_agreement"
 """How `ensemble.min_confidence` was called."""
@@ -79,9 +81,10 @@ def parse_config(text: str, source: str, folder: Path, overrides: Overrides = ()
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: expected keys and values; `ensemble-instruct init` writes an example")
     _anchor_paths(values, folder)
-    if (folder / "run.db").is_file():  # a run wrote it: an old name in it is nothing to tell its user about
+    of_run = (folder / "run.db").is_file()
+    if of_run:  # a run wrote it: an old name in it is nothing to tell its user about
         _rename(values.get("ensemble"))
-    return _completed(values, source, overrides, spelled)
+    return _completed(values, source, overrides, spelled, of_run=of_run and not overrides)
 
 
 def _rename(section: Any) -> None:
@@ -90,7 +93,14 @@ def _rename(section: Any) -> None:
         section.setdefault("min_confidence", value)
 
 
-def _completed(values: dict[str, Any], source: str, overrides: Overrides, spelled: dict[Place, Spelling]) -> Config:
+def _completed(
+    values: dict[str, Any],
+    source: str,
+    overrides: Overrides,
+    spelled: dict[Place, Spelling],
+    *,
+    of_run: bool = False,
+) -> Config:
     if isinstance(overrides, Mapping):
         where = "overrides" if spelled else source
         for key, value in overrides.items():
@@ -99,17 +109,22 @@ def _completed(values: dict[str, Any], source: str, overrides: Overrides, spelle
         for override in overrides:
             _override(values, override, spelled)
     _anchor_paths(values, Path.cwd())
-    config = with_known_licence(validated(values, source, spelled))
+    config = with_known_licence(validated(values, source, spelled, of_run=of_run))
     if (values.get("ensemble") or {}).get(_OLD_NAME) is not None:
         place = spelled.get(("ensemble", _OLD_NAME))
         log.warning("%s: ensemble.%s is called min_confidence now", place.where if place else source, _OLD_NAME)
     return config
 
 
-def validated(values: dict[str, Any], source: str, spelled: Mapping[Place, Spelling] | None = None) -> Config:
-    """The config with these values; raises `ConfigError`, which names where the value is spelled, else the source."""
+def validated(
+    values: dict[str, Any], source: str, spelled: Mapping[Place, Spelling] | None = None, *, of_run: bool = False
+) -> Config:
+    """The config with these values; raises `ConfigError`, which names where the value is spelled, else the source.
+
+    One `of_run` is what a run has written: no key is looked for in it.
+    """
     try:
-        return Config.model_validate(values)
+        return Config.model_validate(values, context=OF_RUN if of_run else None)
     except ValidationError as error:
         raise ConfigError(in_one_line(error, source, spelled or {})) from error
 
@@ -174,7 +189,9 @@ def _override(values: dict[str, Any], override: str, spelled: dict[Place, Spelli
     dotted, equals, text = override.partition("=")
     names = tuple(_split_key(dotted.strip(), values))
     where = f"--set {' '.join(override.split())}"
-    if _MAY_HOLD_A_KEY.search(dotted) or _MAY_HOLD_A_KEY.search(text) or is_like_key(text):
+    if place_of_key(dotted) is not None or (is_like_key(dotted) and not equals):
+        where = "--set …"
+    elif _MAY_HOLD_A_KEY.search(override) or is_like_key(text) or place_of_key(text) is not None:
         where = f"--set {dotted}=…"
     if not equals or not all(names):
         raise ConfigError(f"{where}: write it as key=value, such as instructions.window=32")

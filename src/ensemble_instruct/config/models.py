@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ensemble_instruct.config.bundled import BUNDLED, bundled_path
+from ensemble_instruct.config.keys import OF_RUN
 from ensemble_instruct.config.section import ModelSampling, Section
-from ensemble_instruct.config.servers.additions import checked_body, checked_headers, checked_query
-from ensemble_instruct.config.servers.addresses import OPENAI_URL, require_plain_url
+from ensemble_instruct.config.servers.additions import checked_body, checked_headers, checked_options, checked_query
+from ensemble_instruct.config.servers.addresses import OPENAI_URL, require_no_key_in_path, require_plain_url
 from ensemble_instruct.config.servers.prices import KnownPrice, Price, known_price
 from ensemble_instruct.files.digest import model_digest, model_file_digest, replies_digest
 from ensemble_instruct.files.jsonl import has_lone_surrogate
@@ -159,9 +160,11 @@ class ModelSection(Section):
 
     @field_validator("base_url")
     @classmethod
-    def _plain_url(cls, value: str | list[str] | None) -> str | list[str] | None:
+    def _plain_url(cls, value: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
         for url in [value] if isinstance(value, str) else value or []:
             require_plain_url(url)
+            if info.context != OF_RUN:
+                require_no_key_in_path(url)
         if isinstance(value, list) and not value:
             raise ValueError("name at least one address")
         if isinstance(value, list) and len({url.rstrip("/") for url in value}) < len(value):
@@ -170,9 +173,11 @@ class ModelSection(Section):
 
     @field_validator("known_as")
     @classmethod
-    def _plain_old_url(cls, value: str | None) -> str | None:
+    def _plain_old_url(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
             require_plain_url(value)
+            if info.context != OF_RUN:
+                require_no_key_in_path(value)
         return value
 
     @field_validator("system")
@@ -185,20 +190,13 @@ class ModelSection(Section):
     _headers = field_validator("headers", mode="before")(checked_headers)
     _query = field_validator("query", mode="before")(checked_query)
     _body = field_validator("extra_body", mode="before")(checked_body)
+    _options = field_validator("options", mode="before")(checked_options)
 
     @field_validator("device")
     @classmethod
     def _known_device(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
             raise ValueError("must be auto, cpu, cuda, cuda:N, or (transformers) mps")
-        return value
-
-    @field_validator("options")
-    @classmethod
-    def _no_secrets(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for key in value:
-            if "token" in str(key) and "tokens" not in str(key) and "tokenizer" not in str(key):
-                raise ValueError("must not hold a key; set environment variable HF_TOKEN")
         return value
 
     @model_validator(mode="after")
@@ -227,6 +225,7 @@ class ModelSection(Section):
             raise ValueError("'model' is missing: the name under which the server serves it")
         if self.base_url is None:
             require_plain_url(self.base_urls[0], "OPENAI_BASE_URL")
+            require_no_key_in_path(self.base_urls[0], "OPENAI_BASE_URL")
         if self.api_key_env is not None and any(name.lower() == "authorization" for name in self.headers):
             raise ValueError("give either 'api_key_env' or the header 'Authorization'; both are the same header")
         if self.function or self.replies:

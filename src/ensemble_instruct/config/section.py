@@ -6,9 +6,10 @@ import difflib
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from ensemble_instruct.config.keys import IN_PLACE_OF_KEY, OF_RUN, place_of_key
 from ensemble_instruct.records import Kind, Sampling
 
 _MOST_COMPARED = 80
@@ -31,6 +32,13 @@ class Section(BaseModel):
                     raise PydanticCustomError(
                         "unknown_key", "unknown key; did you mean '{near}'?", {"key": str(key), "near": near[0]}
                     )
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_keys(cls, values: Any, info: ValidationInfo) -> Any:
+        if info.context != OF_RUN and (place := place_of_key(values)) is not None:
+            raise PydanticCustomError("inner_key", "{problem}", {"keys": place, "problem": IN_PLACE_OF_KEY})
         return values
 
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from ensemble_instruct.config.servers.keys import is_name_of_key
+from ensemble_instruct.config.keys import is_name_of_key
 from ensemble_instruct.errors import ConfigError
 
 Place = tuple[str, ...]

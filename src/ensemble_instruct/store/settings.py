@@ -53,7 +53,7 @@ def with_strategy_of_run(config: Config, meta: Mapping[str, str]) -> Config:
         return config
     values = config.model_dump(mode="json")
     values["ensemble"]["strategy"] = strategy
-    return validated(values, f"strategy {strategy}, by which the run was begun")
+    return validated(values, f"strategy {strategy}, by which the run was begun", of_run=True)
 
 
 def noted_strategy(meta: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 addresses     what the address of a server must look like
 additions     headers, query and body that a user adds to requests
-keys          keys and passwords told by name and looks
 variables     `${NAME}` in a text: written as it is, sent as the environment has it
 access        the key of a server, and what its headers and query need of the environment
 prices        what a model costs: given, looked up by its name, or nothing

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from ensemble_instruct.config.servers.keys import is_like_key, is_name_of_key
+from ensemble_instruct.config.keys import IN_PLACE_OF_KEY, OF_RUN, is_key_at, is_name_of_key, place_of_key
 from ensemble_instruct.config.servers.variables import require_no_key
 from ensemble_instruct.files.jsonl import has_lone_surrogate
 
@@ -39,8 +40,6 @@ _DEEPEST = 32
 """Most values inside each other."""
 _HANDING_OVER = re.compile(r"authorization|key|(.*[-_])?(api[-_]?key|subscription[-_]key)", re.IGNORECASE)
 """Names of headers and of parts of a query with which a server needs no other key."""
-_KEYS_OF_BODY = frozenset({"api_key", "apikey", "api-key", "authorization", "password", "secret"})
-"""What in the body is a key, whatever it looks like."""
 
 
 def hand_over_key(*parts: Mapping[str, str]) -> bool:
@@ -78,7 +77,7 @@ def checked_query(values: Any) -> Any:
     return values
 
 
-def checked_body(values: Any) -> Any:
+def checked_body(values: Any, info: ValidationInfo) -> Any:
     """The keys of the body as they are; raises an error that names what is no JSON, a key, or set by the program."""
     for name in values if isinstance(values, dict) else ():
         if name in OF_SAMPLING:
@@ -86,7 +85,32 @@ def checked_body(values: Any) -> Any:
         if name in _INSTEAD:
             raise _refusal(f"is set by the program; use {_INSTEAD[name]}", name)
     _require_json(values, ())
+    if info.context != OF_RUN:
+        _require_no_keys(values, ())
     return values
+
+
+def checked_options(values: Any, info: ValidationInfo) -> Any:
+    """The options of an engine as they are; raises an error that names the one that is a key."""
+    if info.context != OF_RUN:
+        _require_no_keys(values, (), of_hub=True)
+    return values
+
+
+def _require_no_keys(value: Any, at: tuple[Any, ...], *, of_hub: bool = False) -> None:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for name, each in inner if len(at) <= _DEEPEST else ():
+        if place_of_key(name) is not None:
+            raise _refusal(IN_PLACE_OF_KEY, *at)
+        _require_no_keys(each, (*at, name), of_hub=of_hub)
+    if not isinstance(value, str):
+        return
+    # the signs that a tokenizer puts into texts are tokens, too
+    if of_hub and at and is_name_of_key(str(at[-1])) and value.strip() and not value.startswith(("<", "[")):
+        raise _refusal("must not hold a key, for the config is written to files; set environment variable HF_TOKEN, "
+                       'or for a server headers: {api-key: "${NAME}"}', *at)  # fmt: skip
+    if is_key_at(at, value):
+        raise _refusal(IN_PLACE_OF_KEY, *at)
 
 
 def _require_json(value: Any, at: tuple[Any, ...]) -> None:
@@ -111,9 +135,6 @@ def _require_json_value(value: Any, at: tuple[Any, ...]) -> None:
         raise _refusal("is no finite number, and JSON has no other", *at)
     if isinstance(value, str) and has_lone_surrogate(value):
         raise _refusal("holds half of a surrogate pair, which is no text", *at)
-    name = str(at[-1]) if at else ""
-    if isinstance(value, str) and is_name_of_key(name) and (is_like_key(value) or name.lower() in _KEYS_OF_BODY):
-        raise _refusal("holds a key itself, and the config is written to files; hand it over in headers", *at)
 
 
 def _require_text(name: str, value: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from ensemble_instruct.config.servers.keys import is_like_key, is_name_of_key, without_scheme
+from ensemble_instruct.config.keys import is_like_key, is_name_of_key, without_scheme
 from ensemble_instruct.errors import ConfigError
 
 _PART = re.compile(r"\$\$\{|\$\{([^{}$]*)\}?")
