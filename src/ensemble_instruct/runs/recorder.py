@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from ensemble_instruct.agreement.voters.kept import KeptCounts, noted_kept
 from ensemble_instruct.concurrency import closing
+from ensemble_instruct.errors import RunError
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
     KINDS,
+    STEPS,
     Answered,
     Candidate,
     Completion,
@@ -24,6 +26,7 @@ from ensemble_instruct.records import (
     Rejected,
     Step,
 )
+from ensemble_instruct.store.reading import record_counts
 from ensemble_instruct.store.store import Store
 
 Record = TypeVar("Record", Instruction, Completion, Instance, Answered, Example)
@@ -77,13 +80,26 @@ class Recorder:
         """How many records a step kept."""
         return sum(count for (_, at, reason), count in self.counts.items() if at == step and not reason)
 
-    async def summary(self, began: float) -> Summary:
-        """What was made since a time, once all of it is on disk."""
+    async def summary(self, began: float, *steps: Step) -> Summary:
+        """What was made since a time, once all of it is on disk: of these steps, or of all.
+
+        Raises `RunError` where what the store has of them is something else.
+        """
         notes = {"words": json.dumps(self.selected.means), "barred": json.dumps(self.barred)}
         self._store.set_meta(**notes, **noted_kept(self.selected.kept))
         await self._store.flush()
+        self._require_stored(steps or STEPS)
         seconds = time.monotonic() - began
         return Summary(self.counts, self.counts_of("ensemble"), seconds, str(self.selected))
+
+    def _require_stored(self, steps: Sequence[Step]) -> None:
+        made = Counter({key: count for key, count in self.counts.items() if key[1] in steps and _is_row(*key[1:])})
+        found = Counter({key: count for key, count in record_counts(self._store.reader).items() if key[1] in steps})
+        if made != found:
+            raise RunError(
+                f"{self._store.path}: holds {found.total()} records where {made.total()} were made: another program "
+                f"has changed it; run the same command again, and they are made anew of its answers"
+            )
 
     async def kept(self, records: AsyncIterable[Record | Rejected]) -> AsyncGenerator[Record, None]:
         """Note each record; yield those that are not drops."""
@@ -139,6 +155,11 @@ class Recorder:
     def _count(self, kind: Kind | None, step: Step, reason: str = "") -> None:
         self.counts[kind, step, reason] += 1
         self._monitor.counted(kind, step, reason)
+
+
+def _is_row(step: Step, reason: str) -> bool:
+    """Whether a record is a row of its own: completions and answered instances are not."""
+    return bool(reason) or step not in ("instances", "outputs")
 
 
 class ToldOnce:

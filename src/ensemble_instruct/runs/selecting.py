@@ -74,7 +74,7 @@ async def select_again(config: Config, store: Store, monitor: Monitor, meta: Map
     recorder = Recorder(store, monitor)
     await select_all(config, store, recorder)
     store.set_meta(**meta)
-    return await recorder.summary(began)
+    return await recorder.summary(began, "ensemble")
 
 
 @dataclass(frozen=True, slots=True)

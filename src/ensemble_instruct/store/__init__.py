@@ -1,6 +1,7 @@
 """The run's SQLite file: every answer on disk before it is used, and the records made of the answers.
 
     database    the schema, its migrations, and how the file is opened
+    owner       who owns a run, and how the others find out
     rows        records and answers as rows and back; an example as a row of `examples.jsonl` and back
     tables      records as rows of data frames and datasets
     reading     what is read of a run without holding it: while it runs, and after

@@ -10,6 +10,7 @@ Tables
                 the records, rewritten by each start of the run (answers are replayed, records follow from them)
     task        the user's own tasks with which a run begins, as they came; `reason` says why one is dropped
     origin      the run from which an instruction or an instance (by id) comes, where several were merged
+    owner       one row, while a process works on the run: which one it is
     meta        settings the run was started with (JSON), its state, the version that wrote it
 """
 
@@ -111,6 +112,13 @@ MIGRATIONS = (
         output TEXT NOT NULL, reference TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL
     );
     """,
+    # 9: which process works on the run
+    """
+    CREATE TABLE owner (
+        id INTEGER PRIMARY KEY CHECK (id = 1), token BLOB NOT NULL, host TEXT NOT NULL, process INTEGER NOT NULL,
+        since REAL NOT NULL
+    );
+    """,
 )
 """What brings a database from each version to the next. One that was released is never changed."""
 _NEWER_COLUMNS = {
@@ -127,6 +135,7 @@ _NEWER_TABLES = {
         "key", "step", "kind", "model", "cause", "prompt_tokens", "completion_tokens", "cached_tokens",
         "reasoning_tokens", "cost", "estimated", "seconds", "at",
     ),
+    "owner": ("token", "host", "process", "since"),
 }  # fmt: skip
 """Tables that came with a migration and are read of every run: in an older database they have no row."""
 
@@ -194,10 +203,14 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     """Set how it is written, and make the migrations that it has not had yet, each in a transaction of its own."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # a commit is on disk when it returns: NORMAL may lose the last ones
-    version = schema_version(connection)
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        stamp = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={number};"
-        connection.executescript(f"BEGIN; {script} {stamp} COMMIT;")
+    while schema_version(connection) < len(MIGRATIONS):
+        connection.execute("BEGIN IMMEDIATE")
+        version = schema_version(connection)  # another process may have made it meanwhile
+        script = "".join(MIGRATIONS[version : version + 1])
+        stamp = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={version + 1}" if script else ""
+        for statement in filter(str.strip, f"{script}{stamp}".split(";")):
+            connection.execute(statement)
+        connection.execute("COMMIT")
 
 
 def _show_newer_columns(connection: sqlite3.Connection) -> None:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ensemble_instruct.errors import InputFileError, StoreError
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.jsonl import dump
@@ -35,6 +33,7 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.replies.reader import read_reply
 from ensemble_instruct.store.database import connect
+from ensemble_instruct.store.owner import is_locked
 from ensemble_instruct.store.rows import (
     SELECT_CANDIDATES,
     SELECT_INSTANCES,
@@ -172,6 +171,18 @@ def dropped_counts(connection: sqlite3.Connection) -> dict[tuple[Step, Kind | No
     return {(step, kind, reason): count for step, kind, reason, count in rows}
 
 
+def record_counts(connection: sqlite3.Connection) -> Counter[tuple[Kind | None, Step, str]]:
+    """How many records are in the tables, by kind, step and reason; the reason is empty for those kept."""
+    counts: Counter[tuple[Kind | None, Step, str]] = Counter()
+    tables: dict[Step, str] = {"instructions": "instruction", "parse": "instance", "ensemble": "example"}
+    for step, table in tables.items():
+        for kind, count in connection.execute(f"SELECT kind, COUNT(*) FROM {table} GROUP BY kind"):  # noqa: S608
+            counts[kind, step, ""] = count
+    for (step, kind, reason), count in dropped_counts(connection).items():
+        counts[kind, step, reason] = count
+    return counts
+
+
 def drops_by_reason(connection: sqlite3.Connection, kinds: Collection[Kind] = KINDS) -> Counter[tuple[Step, str]]:
     """What of these kinds was dropped on its way to the examples: not verdicts, and not what was too many in step 1."""
     drops: Counter[tuple[Step, str]] = Counter()
@@ -197,20 +208,6 @@ def unread_verdicts(connection: sqlite3.Connection) -> Counter[tuple[Step, Kind 
         " GROUP BY step, kind, reason"
     )
     return Counter({(step, kind, reason): count for step, kind, reason, count in rows})
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a process works on the database at this moment."""
-    lock = path.with_name(f"{path.name}.lock")
-    try:
-        if lock.exists():
-            with FileLock(lock, timeout=0):
-                return False
-    except Timeout:
-        return True
-    except OSError:  # a folder that may only be read: nothing of ours is running there
-        return False
-    return False
 
 
 def require_run(folder: Path) -> Path:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ensemble_instruct.config.servers.prices import KnownPrice
-from ensemble_instruct.errors import EnsembleInstructError, ModelError, RunLockedError, StoreError
+from ensemble_instruct.errors import EnsembleInstructError, ModelError
 from ensemble_instruct.records import (
     Answer,
     Answered,
@@ -32,41 +30,34 @@ from ensemble_instruct.records import (
 from ensemble_instruct.store.costs import costs_kept
 from ensemble_instruct.store.database import connect, unpack_prompt
 from ensemble_instruct.store.own_tasks import NOTED, KeptTask, read_tasks_kept, task_insert
+from ensemble_instruct.store.owner import Owner, locked
 from ensemble_instruct.store.reading import errors_of_reading, read_answer, read_answered, read_instructions
 from ensemble_instruct.store.rows import DROPPED, Attempt, Insert, attempt_row, to_row
 from ensemble_instruct.store.writer import Put, Writer
 
 RECORD_TABLES = ("instruction", "instance", "candidate", "example", "rejected")
 """The tables that each start of a run fills anew."""
-_LOCK_PATIENCE = 0.5
-"""Seconds to wait for the lock: `status` holds it for an instant, to see whether it is free."""
+_IN_USE = (
+    "SELECT 1 FROM request UNION ALL SELECT 1 FROM owner"  # noqa: S608 - a constant
+    f" UNION ALL SELECT 1 FROM attempt WHERE cause != '{DROPPED}'"
+)
+"""A row for each reason why a new file of a failed run stays: an answer, a try that was paid, another owner."""
 
 
 class Store:
     """One run's answers and records. Open it inside the event loop; use it as a context manager."""
 
     def __init__(self, path: Path) -> None:
+        """Raises `RunLockedError` where another process works on it."""
         self.path = path
-        lock_path = path.with_name(f"{path.name}.lock")
-        lock_is_new = not lock_path.exists()
-        self._lock = FileLock(lock_path)
-        try:
-            self._lock.acquire(timeout=_LOCK_PATIENCE, poll_interval=0.02)
-        except Timeout as error:
-            raise RunLockedError(
-                f"{path}: another process is working on it; wait for it, or watch it with `ensemble-instruct status`"
-            ) from error
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be written: {error.strerror}; check its permissions") from error
-        try:
+        self._lock = locked(path)
+        with ExitStack() as unless_ready, errors_of_reading(path):
+            unless_ready.callback(self._lock.give_up)
             self.reader = connect(path)
-            self._known = _known_keys(self.reader, path)
-            self._writer = Writer(connect(path))
-        except EnsembleInstructError:
-            self._lock.release()
-            if lock_is_new:
-                lock_path.unlink(missing_ok=True)
-            raise
+            unless_ready.callback(self.reader.close)
+            self._known = _known_keys(self.reader)
+            self._writer = Writer(connect(path), Owner(path, self.reader, is_sure=self._lock.is_sure))
+            unless_ready.pop_all()
 
     def __enter__(self) -> Store:
         return self
@@ -75,12 +66,29 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Write what waits and release the lock; a second call does nothing."""
+        """Write what waits and let another process have it; a second call does nothing."""
         try:
             self._writer.close()
         finally:
             self.reader.close()
             self._lock.release()
+
+    def remove_unless_paid(self) -> bool:
+        """Close it; remove it where no answer is in it and nothing was paid. Returns whether it is gone."""
+        try:
+            self._writer.close()
+            with suppress(sqlite3.Error):
+                self.reader.execute("BEGIN IMMEDIATE")  # who waits to take it over finds that it is gone
+                if self._writer.is_lost or self.reader.execute(_IN_USE).fetchone() is not None:
+                    return False
+                self.path.unlink(missing_ok=True)
+                self.reader.close()  # SQLite removes its own two files
+                for suffix in ("-wal", "-shm", ".lock"):
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+                return True
+            return False
+        finally:
+            self.close()
 
     def answer(self, key: str) -> Answer | None:
         """The committed answer under a key, or None."""
@@ -195,12 +203,11 @@ class Store:
         return int(self.reader.execute(sql, (step, kind)).fetchone()[0])
 
 
-def _known_keys(connection: sqlite3.Connection, path: Path) -> bytearray:
+def _known_keys(connection: sqlite3.Connection) -> bytearray:
     """A Bloom filter of the answers: for each beginning of a key, whether there may be one; most questions end here."""
     known = bytearray(2**20)
-    with errors_of_reading(path):
-        for (key,) in connection.execute("SELECT key FROM request"):
-            known[int.from_bytes(key[:3], "big") >> 4] = 1  # the first five hexadecimal digits, 20 bits
+    for (key,) in connection.execute("SELECT key FROM request"):
+        known[int.from_bytes(key[:3], "big") >> 4] = 1  # the first five hexadecimal digits, 20 bits
     return known
 
 
@@ -216,22 +223,8 @@ def opened_store(path: Path) -> Iterator[Store]:
     try:
         yield store
     except EnsembleInstructError as error:
-        store.close()
-        if new and not _has_answers(path):
-            _remove(path)
-            if isinstance(error, ModelError):
-                error.exit_code = 2
+        if new and store.remove_unless_paid() and isinstance(error, ModelError):
+            error.exit_code = 2
         raise
     finally:
         store.close()
-
-
-def _has_answers(path: Path) -> bool:
-    with closing(connect(path)) as connection:
-        paid = ("SELECT 1 FROM request LIMIT 1", f"SELECT 1 FROM attempt WHERE cause != '{DROPPED}' LIMIT 1")  # noqa: S608
-        return any(connection.execute(sql).fetchone() is not None for sql in paid)
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm", ".lock"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from typing import Any
 from ensemble_instruct.errors import StoreError
 from ensemble_instruct.records import FURTHER_SETTINGS, Failure, Request, Response, Sampling
 from ensemble_instruct.store.database import pack_prompt
+from ensemble_instruct.store.owner import RELEASED, Owner
 from ensemble_instruct.store.rows import INTO_REQUEST, Insert, outcome_values, turns_text
 
 _MAX_BATCH = 4096
@@ -58,9 +59,9 @@ class Writer:
     It belongs to the event loop in which it is used. After a failure it writes nothing more.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, owner: Owner) -> None:
         connection.execute("PRAGMA busy_timeout = 0")  # the event loop does not stand still for a lock
-        self._connection = connection
+        self._connection, self._owner = connection, owner
         self._thread = _Committer(connection, self._committed)
         self._items: list[Statement | Put] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -72,6 +73,8 @@ class Writer:
         self._rows: dict[str, list[tuple[Any, ...]]] = {}
         self._ids: dict[tuple[str, str], int] = {}
         self.failed: StoreError | None = None
+        self.is_lost = False
+        """Whether another process has taken the file over."""
 
     def add(self, *statements: Statement) -> None:
         """Hand over what shall be written with the next commit."""
@@ -126,7 +129,8 @@ class Writer:
             self._items.clear()
         self._roll_back()  # interrupted: nobody was told of it
         self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * _LOCK_PATIENCE)}")
-        if self._items and self._is_begun(math.inf) and self._insert():
+        self._items.append(RELEASED)
+        if self._is_begun(math.inf) and self._insert():
             self._note(_commit(self._connection))
         self._told_next += self._waiting
         self._tell()
@@ -164,6 +168,9 @@ class Writer:
         if self.failed is None and not self._connection.in_transaction:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
+                if lost := self._owner.lost(self._connection):
+                    self.failed, self.is_lost = StoreError(lost), True
+                    self._roll_back()
             except sqlite3.Error as error:
                 self._locked_until = self._locked_until or now + _LOCK_PATIENCE
                 if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY and now < self._locked_until:

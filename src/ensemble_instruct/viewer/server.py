@@ -25,7 +25,8 @@ from aiohttp import web
 
 from ensemble_instruct.errors import InputFileError, StoreError, UsageError
 from ensemble_instruct.records import KINDS, STEPS
-from ensemble_instruct.store.reading import is_locked, reading, require_run
+from ensemble_instruct.store.owner import is_locked
+from ensemble_instruct.store.reading import reading, require_run
 from ensemble_instruct.viewer import queries
 from ensemble_instruct.viewer.queries import DroppedFilter, ExampleFilter
 

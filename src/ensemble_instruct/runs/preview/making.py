@@ -22,7 +22,7 @@ from ensemble_instruct.runs.preview.reading import read_preview
 from ensemble_instruct.runs.preview.shown import Preview
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.steps.own_tasks import OwnTasks
-from ensemble_instruct.store.reading import is_locked
+from ensemble_instruct.store.owner import is_locked
 
 Work = Callable[[Monitor], Coroutine[Any, Any, Summary]]
 """What makes a preview, while it tells a monitor how far it is."""
