@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ import yaml
 from ensemble_instruct.files import atomic_folder as folders
 from ensemble_instruct.store.rows import example_row
 from tests.conftest import COMMAND, rows
-from tests.support.forks import Forks, tree
+from tests.support.forks import Forked, Forks, tree
 from tests.support.made_run import made_examples, make_run
+from tests.support.processes import PATIENCE
 
 SIZE = 600
 SPLIT = "train=0.8,test=0.2"
@@ -309,26 +312,27 @@ def test_a_full_disk_leaves_the_old_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_kills_in_the_middle_leave_the_old_folder_whole(tmp_path: Path) -> None:
+def test_kills_in_the_middle_leave_the_old_folder_whole(forks: Forks, tmp_path: Path) -> None:
     make_run(tmp_path / "run", made_examples(2_000))
     commands = [
-        [str(COMMAND), "export", "run", "--to", "out/", "--format", "parquet", *more]
+        ["export", "run", "--to", "out/", "--format", "parquet", *more]
         for more in (["--rows", "messages"], ["--split", SPLIT, "--shard-size", "100KB", "--candidates"])
     ]
 
-    def at_work(command: list[str]) -> subprocess.Popen[bytes]:
+    @contextmanager
+    def at_work(command: list[str]) -> Iterator[Forked]:
         """The export, once it has begun to write."""
         known = set(tmp_path.glob(".out.*.partial"))
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
-        while process.poll() is None and not set(tmp_path.glob(".out.*.partial")) - known:
-            time.sleep(0.002)
-        return process
+        with forks.started(tmp_path, Path(os.devnull), *command) as process:
+            while process.wait(0.002) is None and not set(tmp_path.glob(".out.*.partial")) - known:
+                pass
+            yield process
 
     whole = []
     for command in commands:
         with at_work(command) as process:
             began = time.monotonic()
-            assert process.wait() == 0
+            assert process.wait(PATIENCE) == 0
             seconds = time.monotonic() - began
         whole.append(tree(tmp_path / "out"))
     rng = random.Random(0)
@@ -336,43 +340,43 @@ def test_kills_in_the_middle_leave_the_old_folder_whole(tmp_path: Path) -> None:
     for _ in range(MOST_KILLS):
         before = tree(tmp_path / "out")
         with at_work(commands[1 - whole.index(before)]) as process:
-            time.sleep(rng.uniform(0, 0.7 * seconds))
-            process.kill()
+            process.wait(rng.uniform(0, 0.7 * seconds))
+            code = process.kill()
         after = tree(tmp_path / "out")
         assert after in whole
-        if process.returncode == -signal.SIGKILL and after == before:
+        if code == -signal.SIGKILL and after == before:
             met += 1
             assert list(tmp_path.glob(".out.*.partial")), "the kill met no export at work"
         if met == KILLS:
             break
     assert met == KILLS
-    subprocess.run(commands[0], cwd=tmp_path, check=True, capture_output=True)
+    assert forks.run(tmp_path, commands[0]).returncode == 0
     assert tree(tmp_path / "out") == whole[0]
     assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.json", "out.parquet"])
-def test_a_kill_in_the_middle_leaves_the_old_file_whole(tmp_path: Path, name: str) -> None:
+def test_a_kill_in_the_middle_leaves_the_old_file_whole(forks: Forks, tmp_path: Path, name: str) -> None:
     make_run(tmp_path / "run", made_examples(2_000))
     form = "parquet" if name.endswith("parquet") else "alpaca"
-    command = [str(COMMAND), "export", "run", "--to", name, "--format", form]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    command = ["export", "run", "--to", name, "--format", form]
+    assert forks.run(tmp_path, command).returncode == 0
     whole = (tmp_path / name).read_bytes()
     found = whole
     for _ in range(MOST_KILLS):  # until a kill is early enough
         (tmp_path / name).write_bytes(b"old")
         known = set(tmp_path.glob(f".{name}.*"))
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-            while process.poll() is None and not set(tmp_path.glob(f".{name}.*")) - known:
-                time.sleep(0.002)
+        with forks.started(tmp_path, Path(os.devnull), *command) as process:
+            while process.wait(0.002) is None and not set(tmp_path.glob(f".{name}.*")) - known:
+                pass
             process.kill()
         found = (tmp_path / name).read_bytes()
         assert found in (b"old", whole)
         if found == b"old":
             break
     assert found == b"old"
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert forks.run(tmp_path, command).returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {"run", name}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -14,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ensemble_instruct.records import KINDS, Kind
-from tests.conftest import COMMAND, rows
+from tests.conftest import rows
+from tests.support.forks import Forks
 from tests.support.processes import PATIENCE
 from tests.support.servers.model import Asked, is_step_1, kind_of, model_config, model_server, shows_only_seeds
 
@@ -42,26 +42,28 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Run]]:
+def runs(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Run]]:
     """For each window five runs, each against a server of its own with other latencies, with another concurrency."""
     place = tmp_path_factory.mktemp("runs")
     with ThreadPoolExecutor(2) as pool:
         made = {
-            window: [pool.submit(run_once, place / f"{window}-{number}", window, number) for number in range(RUNS)]
+            window: [
+                pool.submit(run_once, forks, place / f"{window}-{number}", window, number) for number in range(RUNS)
+            ]
             for window in WINDOWS
         }
         return {window: [run.result() for run in of_window] for window, of_window in made.items()}
 
 
-def run_once(folder: Path, window: int, number: int) -> Run:
+def run_once(forks: Forks, folder: Path, window: int, number: int) -> Run:
     with model_server(delay=0.02, seed=number) as server:
         config = folder.with_suffix(".yaml")
         config.write_text(model_config(server.base_url, **TARGETS, window=window), encoding="utf-8")
         in_flight = 1 << number
         settings = [word for name in MODELS for word in ("--set", f"models.{name}.max_in_flight={in_flight}")]
-        command: list[str | Path] = [COMMAND, "run", config, "--out", folder, *settings]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-        assert done.returncode == 0, done.stderr
+        log = folder.with_suffix(".log")
+        with forks.started(folder.parent, log, "run", config, "--out", folder, *settings) as process:
+            assert process.wait(PATIENCE) == 0, log.read_text()
         return Run(folder, server.base_url, server.asked)
 
 
