@@ -22,14 +22,16 @@ class Local:
         return self.model == "alphabet"
 
 
+ALONE = {"threads": 1}
+"""Threads of one model that wait for each other cost the more, the more else the machine does."""
 LOCAL = {
     "ctranslate2 alphabet": Local("ctranslate2", "alphabet"),
     "ctranslate2 decoder": Local("ctranslate2", "drawn"),
     "ctranslate2 encoder-decoder": Local("ctranslate2", "read"),
-    "ctranslate2 alphabet, large": Local("ctranslate2", "alphabet", {}, 0, honours_seeds=False),
-    "ctranslate2 decoder, large": Local("ctranslate2", "drawn", {}, 0, honours_seeds=False),
+    "ctranslate2 alphabet, large": Local("ctranslate2", "alphabet", ALONE, 0, honours_seeds=False),
+    "ctranslate2 decoder, large": Local("ctranslate2", "drawn", ALONE, 0, honours_seeds=False),
     "ctranslate2 encoder-decoder, large": Local("ctranslate2", "read", {}, 0, honours_seeds=False),
-    "transformers alphabet": Local("transformers", "alphabet", {"threads": 1}),
+    "transformers alphabet": Local("transformers", "alphabet", ALONE),
     "transformers decoder": Local("transformers", "drawn", {"threads": 1, "batch_size": 32}),
-    "transformers encoder-decoder": Local("transformers", "read", {"threads": 1}),
+    "transformers encoder-decoder": Local("transformers", "read", ALONE),
 }
