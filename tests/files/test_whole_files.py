@@ -54,6 +54,23 @@ def test_of_two_writers_of_one_folder_the_last_leaves_it_whole(tmp_path: Path) -
     assert names(tmp_path) == {"out"}
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_of_two_writers_of_one_new_folder_the_first_to_end_has_it(tmp_path: Path, is_there: bool) -> None:
+    if is_there:
+        (tmp_path / "out").mkdir()
+
+    def write() -> None:
+        with whole_folder(tmp_path / "out", is_new=True) as slow:
+            (slow / "slow.txt").touch()
+            with whole_folder(tmp_path / "out", is_new=True) as fast:
+                (fast / "fast.txt").touch()
+
+    with pytest.raises(InputFileError, match="out: was made by another process meanwhile"):
+        write()
+    assert names(tmp_path / "out") == {"fast.txt"}
+    assert names(tmp_path) == {"out"}
+
+
 def test_many_writers_of_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from ensemble_instruct.files.atomic_folder import whole_folder\n"

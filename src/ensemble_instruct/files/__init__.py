@@ -9,6 +9,7 @@
     task_rows       tasks with their answers, as the step commands and `export` write them
     atomic          a file that is written whole or not at all
     atomic_folder   a folder that is written whole or not at all
+    locks           locks that end with their process
     places          whether something can be written at a place, asked before any work is done
     dataset         a user's own dataset: the texts of one column
     parquet         what needs pyarrow

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from ensemble_instruct.errors import StoreError
+from ensemble_instruct.files.locks import lock
 
 UNFINISHED = ".partial"
 """What the name of a file or folder ends in that will take the place of another."""
@@ -64,18 +63,8 @@ def _remove_left_behind(path: Path) -> None:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Hold the lock of a file until it is closed; False where the file system has no locks.
-
-    Raises `BlockingIOError` where another process holds it.
-    """
-    try:
-        # An advisory lock (flock) ends with its process, also after kill -9: a stale file is one that can be locked.
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-            raise
-        return False
-    return True
+    # it ends with its process, also after kill -9: a stale file is one that can be locked
+    return lock(file.fileno())
 
 
 @contextmanager

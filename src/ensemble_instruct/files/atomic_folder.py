@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import shutil
 import sys
@@ -13,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.atomic import UNFINISHED, sync, umask, writing
+from ensemble_instruct.files.locks import lock
 
 _OLD = "old"
 """The name of the folder that is replaced while it is set aside."""
@@ -26,18 +27,18 @@ _RENAME_SWAP = 2
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, *, is_new: bool = False) -> Iterator[Path]:
     """An empty folder that takes the place of `path` when the block ends without an error, after an fsync of all in it.
 
     Until then the folder at `path` is untouched, and then it is gone. The change is one step of the file system where
     that can swap two folders (Linux, macOS); elsewhere the old one is set aside for a moment, in `.NAME.….partial`.
     What a killed process left next to `path` is removed, or put back. Raises `StoreError` when the disk does not take
-    it.
+    it, `InputFileError` where there is something by then, if the folder `is_new`.
     """
     path = path.resolve()
     with writing(path):
         _remove_left_behind(path)
-        unfinished, lock = _new_folder(path)
+        unfinished, held = _new_folder(path)
         try:
             yield unfinished
             _sync_tree(unfinished)
@@ -47,11 +48,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
             except OSError as error:  # asked for and not looked up before: another process may write it at any moment
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     raise
+                if is_new:
+                    raise InputFileError(f"{path}: was made by another process meanwhile; name a new folder") from error
                 _swap(unfinished, path)
             sync(path.parent)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-            os.close(lock)
+            os.close(held)
 
 
 def _new_folder(path: Path) -> tuple[Path, int]:
@@ -62,22 +65,29 @@ def _new_folder(path: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED))
         try:
-            lock = _lock(folder)
+            held = _lock(folder)
         except (BlockingIOError, FileNotFoundError):
             continue
         if folder.exists():
-            return folder, lock
-        os.close(lock)
+            return folder, held
+        os.close(held)
 
 
-def _lock(folder: Path) -> int:
-    """A descriptor that holds the folder's lock until it is closed, at the latest when the process ends."""
+def _lock(folder: Path, *, is_needed: bool = False) -> int:
+    """A descriptor that holds the folder's lock until it is closed, at the latest when the process ends.
+
+    Raises `BlockingIOError` where another process holds it, and, if it `is_needed`, `OSError` where the file system
+    has no locks.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
+    is_held = False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
+        is_held = lock(descriptor) or not is_needed
+    finally:
+        if not is_held:
+            os.close(descriptor)
+    if not is_held:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), str(folder))
     return descriptor
 
 
@@ -86,13 +96,13 @@ def _remove_left_behind(path: Path) -> None:
     for folder in path.parent.iterdir():
         if folder.name.startswith(f".{path.name}.") and folder.name.endswith(UNFINISHED) and folder.is_dir():
             try:
-                lock = _lock(folder)
-            except OSError:  # another process works on it
+                held = _lock(folder, is_needed=True)
+            except OSError:  # another process works on it, or nobody can tell
                 continue
             if (folder / _OLD).exists() and not path.exists():
                 (folder / _OLD).rename(path)
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
+            os.close(held)
 
 
 def _sync_tree(folder: Path) -> None:
@@ -106,7 +116,7 @@ def _swap(unfinished: Path, path: Path) -> None:
     """Let the two folders change places."""
     if _swapped_at_once(unfinished, path):
         return
-    aside, lock = _new_folder(path)
+    aside, held = _new_folder(path)
     try:
         path.rename(aside / _OLD)
         unfinished.rename(path)
@@ -114,7 +124,7 @@ def _swap(unfinished: Path, path: Path) -> None:
         if not path.exists():
             (aside / _OLD).rename(path)
         shutil.rmtree(aside, ignore_errors=True)
-        os.close(lock)
+        os.close(held)
 
 
 def _swapped_at_once(unfinished: Path, path: Path) -> bool:

@@ -66,7 +66,6 @@ async def merge_runs(folders: Sequence[Path], to: Path, monitor: Monitor) -> tup
                 write_examples(store, folder / "examples.jsonl")
                 store.set_meta(state="finished")
                 await store.flush()
-            _require_free(to)  # another merge to the same place may have been faster
     await asyncio.to_thread(write_report, to)
     return replace(summary, missing=await asyncio.to_thread(missing_examples, to)), copied
 
@@ -119,7 +118,7 @@ def _made(to: Path) -> Iterator[Path]:
     """The folder that `to` becomes."""
     with writing(to):
         to.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with whole_folder(to) as folder:
+    with whole_folder(to, is_new=True) as folder:  # another merge to the same place may be faster
         yield folder
 
 
