@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
-import sys
-import termios
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,31 +16,18 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.conftest import COMMAND
 from tests.support.forks import Forks
 from tests.support.good_input import COMPLETION, TASK, write
-from tests.support.processes import PATIENCE, started, terminal_environment, told_to_stop, wait_for
-from tests.support.servers.model import ModelServer, model_config, model_server
+from tests.support.processes import PATIENCE, started, told_to_stop, wait_for
+from tests.support.servers.model import model_config, model_server
 from tests.support.servers.reply import refused, serving
+from tests.support.stopping import ANSWERED, MADE, OUTPUTS, RUN, Words, configure, kept, on_terminal, wait_until_held
 
 pytestmark = pytest.mark.slow
 
-ANSWERED = 12
-"""Requests that a server answers before it holds all others."""
-RUN = ("run", "config.yaml", "--out", "run")
-OUTPUTS = ("outputs", "config.yaml", "--model", "careful", "--instances", "tasks.jsonl", "--to", "out.jsonl")
-MADE = {RUN: ("run/examples.jsonl", "run/run.db"), OUTPUTS: ("out.jsonl", "out.jsonl.db")}
-"""What a command writes at its end, and where it keeps the answers."""
-Words = tuple[str, ...]
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"
 
 commands = pytest.mark.parametrize("command", [RUN, OUTPUTS], ids=["run", "outputs"])
-
-
-def configure(folder: Path, base_url: str, tasks: int = 60) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / "config.yaml").write_text(model_config(base_url))
-    write(folder / "tasks.jsonl", *({**TASK, "input": f"Country {number}"} for number in range(tasks)))
 
 
 @dataclass
@@ -67,25 +48,6 @@ def undisturbed(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[
             assert forks.run(folder, command).returncode == 0
             found[command] = Undisturbed((folder / made).read_bytes(), len(server.asked))
     return found
-
-
-def kept(database: Path) -> int:
-    """Answers on disk."""
-    if not database.exists():
-        return 0
-    with closing(sqlite3.connect(database)) as connection:
-        known = connection.execute("PRAGMA user_version").fetchone()[0]
-        return int(connection.execute("SELECT COUNT(*) FROM request").fetchone()[0]) if known else 0
-
-
-def wait_until_held(server: ModelServer, database: Path) -> None:
-    """Return once all answers are on disk, and what else may be sent now has been sent."""
-    wait_for(lambda: kept(database) == ANSWERED)
-    wait_for(lambda: len(server.asked) > ANSWERED)
-    asked = 0
-    while asked < len(server.asked):
-        asked = len(server.asked)
-        time.sleep(0.25)
 
 
 def ended(process: subprocess.Popen[str]) -> str:
@@ -109,8 +71,8 @@ def goes_on(forks: Forks, folder: Path, command: Words, expected: Undisturbed) -
 
 @pytest.mark.parametrize(
     ("command", "number"),
-    [(RUN, signal.SIGINT), (RUN, signal.SIGTERM), (OUTPUTS, signal.SIGINT)],
-    ids=["run-SIGINT", "run-SIGTERM", "outputs-SIGINT"],
+    [(RUN, signal.SIGINT), (RUN, signal.SIGTERM), (RUN, signal.SIGHUP), (OUTPUTS, signal.SIGINT)],
+    ids=["run-SIGINT", "run-SIGTERM", "run-SIGHUP", "outputs-SIGINT"],
 )
 def test_the_first_signal_lets_the_requests_in_flight_come_home(
     forks: Forks, undisturbed: dict[Words, Undisturbed], tmp_path: Path, command: Words, number: signal.Signals
@@ -135,8 +97,9 @@ def test_the_first_signal_lets_the_requests_in_flight_come_home(
         (RUN, [signal.SIGINT, signal.SIGINT]),
         (OUTPUTS, [signal.SIGINT, signal.SIGINT]),
         (OUTPUTS, [signal.SIGINT, signal.SIGTERM]),
+        (OUTPUTS, [signal.SIGHUP, signal.SIGTERM]),
     ],
-    ids=["run", "outputs", "outputs-SIGTERM"],
+    ids=["run", "outputs", "outputs-SIGTERM", "outputs-SIGHUP"],
 )
 def test_the_second_signal_ends_at_once(
     forks: Forks, undisturbed: dict[Words, Undisturbed], tmp_path: Path, command: Words, numbers: list[signal.Signals]
@@ -286,63 +249,6 @@ def test_a_step_that_waits_for_its_input_stops(tmp_path: Path, command: Words) -
             ended_without_a_trace(process, tmp_path, before)
         finally:
             os.close(opened[0])
-
-
-@dataclass
-class Terminal:
-    """A command whose controlling terminal this is, and what stood on it so far."""
-
-    process: subprocess.Popen[str]
-    keyboard: int
-    text: str = ""
-
-    def read_until(self, words: str) -> None:
-        while words not in self.text:
-            more = self._more()
-            assert more, self.text
-            self.text += more
-
-    def press_ctrl_c(self) -> None:
-        os.write(self.keyboard, b"\x03")
-
-    def end(self) -> int:
-        while more := self._more():
-            self.text += more
-        return self.process.wait(PATIENCE)
-
-    def _more(self) -> str:
-        try:
-            return os.read(self.keyboard, 65536).decode(errors="replace")
-        except OSError:  # the other end is closed
-            return ""
-
-
-ON_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
-
-
-@contextmanager
-def on_terminal(folder: Path, *arguments: str) -> Iterator[Terminal]:
-    keyboard, screen = pty.openpty()
-    termios.tcsetwinsize(screen, (40, 130))
-    before = termios.tcgetattr(keyboard)
-    command = [sys.executable, "-I", "-S", "-c", ON_TERMINAL, str(COMMAND), *arguments]
-    process = subprocess.Popen(
-        command, cwd=folder, env=terminal_environment(), start_new_session=True, text=True,
-        stdin=screen, stdout=screen, stderr=screen,
-    )  # fmt: skip
-    watchdog = threading.Timer(PATIENCE, process.kill)
-    watchdog.start()
-    try:
-        os.close(screen)
-        yield Terminal(process, keyboard)
-        assert termios.tcgetattr(keyboard) == before
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.wait()
-        os.close(keyboard)
 
 
 @pytest.mark.parametrize("pressed", [1, 2])

@@ -36,9 +36,16 @@ def terminal_environment() -> dict[str, str]:
 
 
 @contextmanager
-def started(folder: Path, *arguments: str | Path, **settings: Any) -> Iterator[subprocess.Popen[str]]:
-    """A command at work in `folder`; killed at the end, or when it hangs. `settings`: those of `Popen`."""
-    usual = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": terminal_environment()}
+def started(
+    folder: Path, *arguments: str | Path, ignores_hang_up: bool = False, **settings: Any
+) -> Iterator[subprocess.Popen[str]]:
+    """A command at work in `folder`; killed at the end, or when it hangs. `settings`: those of `Popen`.
+
+    It hears SIGHUP, whatever started the tests, unless it `ignores_hang_up`, as under `nohup`.
+    """
+    usual: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": terminal_environment()}
+    heard = signal.SIG_IGN if ignores_hang_up else signal.SIG_DFL
+    usual["preexec_fn"] = lambda: signal.signal(signal.SIGHUP, heard)
     with subprocess.Popen([COMMAND, *arguments], cwd=folder, text=True, **{**usual, **settings}) as process:
         watchdog = threading.Timer(PATIENCE, process.kill)
         watchdog.start()

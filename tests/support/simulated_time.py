@@ -20,7 +20,7 @@ _MODULES = (
     "admission.gate",
     "admission.dispatcher",
     "model",
-    "retries",
+    "awake",
     "servers",
     "clients.openai.http",
     "clients.openai.rate_headers",

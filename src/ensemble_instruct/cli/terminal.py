@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from ensemble_instruct.cli.logs import LogFormat, logging_to
-from ensemble_instruct.errors import EnsembleInstructError, RunError
+from ensemble_instruct.errors import EnsembleInstructError
 from ensemble_instruct.runs.driver import Driver, loop_runs_here
 from ensemble_instruct.runs.progress import Watch, shown_while
 from ensemble_instruct.runs.recorder import Monitor
@@ -36,9 +36,10 @@ def watched(
 ) -> Result:
     """The result of `work`, while its progress is shown.
 
-    Once models are at work, the first Ctrl-C (or SIGTERM) stops sending and waits until the requests in flight are
-    answered and on disk; the second drops them. Both then raise `RunError`. What `keeps` nothing is dropped at the
-    first. Where the process is not the command's own, its settings and its signals are left alone.
+    Once models are at work, the first Ctrl-C (or SIGTERM, or SIGHUP where it is not ignored) stops sending and waits
+    until the requests in flight are answered and on disk; the second drops them, but not a second SIGHUP. Both then
+    raise `RunError`. What `keeps` nothing is dropped at the first. Where the process is not the command's own, its
+    settings and its signals are left alone.
     """
     watch, console = Watch(), None
     driver = Driver(watch, keeps=keeps)
@@ -78,9 +79,14 @@ async def _hearing_signals(driver: Driver, watch: Watch, work: Coroutine[Any, An
     loop = asyncio.get_running_loop()
     heard = [*_SIGNALS, *hang_up()]
 
+    def hung_up() -> None:
+        """The shell sends one, and so does the terminal: together they are one."""
+        if not driver.stops:
+            driver.stop()
+
     def models_are_at_work() -> None:
         for number in heard:
-            loop.add_signal_handler(number, driver.stop)
+            loop.add_signal_handler(number, hung_up if number == signal.SIGHUP else driver.stop)
 
     watch.on_start = models_are_at_work
 
@@ -93,10 +99,8 @@ async def _hearing_signals(driver: Driver, watch: Watch, work: Coroutine[Any, An
     signal.signal(signal.SIGINT, before_models_are_at_work)
     try:
         return await driver.drive(work)
-    except RunError:
-        if driver.stops:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end is near: another Ctrl-C would only spoil it
-        raise
     finally:
         for number in heard:
             loop.remove_signal_handler(number)
+        for number in (signal.SIGINT, *hang_up()) if driver.stops else ():
+            signal.signal(number, signal.SIG_IGN)  # the end is near: another one would only spoil it

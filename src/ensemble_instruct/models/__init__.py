@@ -13,6 +13,7 @@ A request goes down this list, and its answer comes back up; no module knows of 
     servers      the servers of a model: opened, left out while they are away, closed
     server_notes what is to be known of what servers do to requests, said once
     admission/   which server a request goes to, and how many each gets at a time
+    awake        a clock that stands still while the process does
     retries      what a failed try means: try again, a failure, or the end of the run
     budget       what a run may spend
     telemetry    OpenTelemetry spans and metrics of every try

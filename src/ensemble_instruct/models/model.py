@@ -15,6 +15,7 @@ from ensemble_instruct.errors import ModelError, RequestError, RequestRefusedErr
 from ensemble_instruct.models.admission.dispatcher import Dispatcher
 from ensemble_instruct.models.admission.gate import Gate, GateStatus
 from ensemble_instruct.models.asking import as_asked, request_key
+from ensemble_instruct.models.awake import AwakeClock
 from ensemble_instruct.models.budget import Budget, Share
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.retries import Retries, Tries
@@ -99,6 +100,7 @@ class Model:
         store: Store,
         budget: Budget | None = None,
         telemetry: Telemetry | None = None,
+        clock: AwakeClock | None = None,
         profile: Profile = "default",
         prompts: Prompts | None = None,
     ) -> None:
@@ -112,7 +114,7 @@ class Model:
         self._servers = Servers(name, section, clients)
         self._notes = ServerNotes(name, section.identity, store)
         self._dispatcher = Dispatcher(self._servers.gates)
-        self._retries = Retries(name, section)
+        self._retries = Retries(name, section, clock or AwakeClock())
         self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
         """By key, the requests that are being asked: an equal one waits for the answer of the first."""
         self._sleeping: dict[asyncio.Future[None], Tries] = {}

@@ -13,6 +13,7 @@ from dataclasses import asdict
 
 from ensemble_instruct.concurrency import gather
 from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.models.awake import AwakeClock
 from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients import make_clients
 from ensemble_instruct.models.model import Model
@@ -52,14 +53,22 @@ async def open_models(
     store.set_meta(**{PRICES: noted_prices(prices)})
     shared = None if budget is None else Budget(budget, read_costs(store.reader, prices).known)
     clients = {name: make_clients(name, section, allow_code=allow_code) for name, section in sections.items()}
-    telemetry = telemetry_from_environment()
+    telemetry, clock = telemetry_from_environment(), AwakeClock()
     models = {
         name: Model(
-            name, section, clients[name], store, budget=shared, telemetry=telemetry, profile=profile, prompts=prompts
+            name,
+            section,
+            clients[name],
+            store,
+            budget=shared,
+            telemetry=telemetry,
+            clock=clock,
+            profile=profile,
+            prompts=prompts,
         )
         for name, section in sections.items()
     }
-    keeper = asyncio.ensure_future(_keep_status(models, store))
+    keepers = [asyncio.ensure_future(each) for each in (_keep_status(models, store), clock.keep())]
     try:
         if check:
             shares = any(section.unload or section.exclusive for section in sections.values())
@@ -67,8 +76,9 @@ async def open_models(
             await gather(models[name].open() for name in now)
         yield models
     finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, *(model.close() for model in models.values()), return_exceptions=True)
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, *(model.close() for model in models.values()), return_exceptions=True)
         _write_status(models, store)
         _log_totals(models)
         if telemetry is not None:

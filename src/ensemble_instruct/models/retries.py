@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.errors import ModelError, RequestRefusedError, RunError, TransientError
+from ensemble_instruct.models.awake import AwakeClock
 from ensemble_instruct.records import Failure
 
 _FIRST_DELAY = 0.25
@@ -38,7 +38,7 @@ _SILENT_CAUSES = (*_GATEWAY_CAUSES, "connection", "timeout")
 
 @dataclass(slots=True, kw_only=True)
 class Tries:
-    """What became of a request so far; times are those of `time.monotonic`. Written by `Retries` alone."""
+    """What became of a request so far; times are those of an `AwakeClock`. Written by `Retries` alone."""
 
     began: float
     made: int = 0
@@ -47,7 +47,7 @@ class Tries:
     likely: int = 0
     """Those that speak against it without such a proof."""
     sent: float = 0.0
-    """When the last one was sent."""
+    """When the last one was sent, by `time.monotonic`."""
     delay: float = 0.0
     """Seconds to wait before the next one."""
     error: TransientError | None = None
@@ -60,11 +60,11 @@ class Tries:
 class Retries:
     """The failures and successes of one model."""
 
-    def __init__(self, name: str, section: ModelSection) -> None:
-        self._name, self._section = name, section
-        self.last_success = time.monotonic()
+    def __init__(self, name: str, section: ModelSection, clock: AwakeClock) -> None:
+        self._name, self._section, self._clock = name, section, clock
+        self.last_success = self._clock.now()
         self._worked_at = -1.0
-        """When the last one was sent of those that succeeded."""
+        """When the last one was sent of those that succeeded, by `time.monotonic`."""
         self._ever_succeeded = False
         self._answers = 0
         self._refused = 0
@@ -79,16 +79,16 @@ class Retries:
 
     def begun(self) -> Tries:
         """The tries of a request that was not tried yet."""
-        return Tries(began=time.monotonic())
+        return Tries(began=self._clock.now())
 
     @property
     def is_outage(self) -> bool:
         """Whether more requests fail than can be at fault themselves, and nothing has succeeded for some time."""
-        return not self._may_be_at_fault(_MANY) and time.monotonic() - self.last_success > _SILENCE
+        return not self._may_be_at_fault(_MANY) and self._clock.now() - self.last_success > _SILENCE
 
     def succeeded(self, key: str, sent: float) -> bool:
         """A request that was sent then succeeded; whether that ends a time in which nothing did."""
-        now = time.monotonic()
+        now = self._clock.now()
         had_failed = bool(self._failing) and now - self.last_success > 1.0
         self.last_success, self._ever_succeeded = now, True
         self._worked_at = max(self._worked_at, sent)
@@ -116,10 +116,10 @@ class Retries:
     ) -> Failure | None:
         """The failure of this very request, when it has been tried often enough; None to try it again.
 
-        `sent` and `server` say when this try was, and where. With `elsewhere`, another server is there to take it at
-        once. Raises `RunError` after `give_up_after` seconds without any success.
+        `sent` and `server` say when this try was (by `time.monotonic`), and where. With `elsewhere`, another server is
+        there to take it at once. Raises `RunError` after `give_up_after` seconds without any success.
         """
-        now = time.monotonic()
+        now = self._clock.now()
         self._judge_the_one_before(key, tries)
         tries.error, tries.sent, tries.server = error, sent, server
         tries.made += 1
@@ -174,7 +174,7 @@ class Retries:
 
     def require_hope(self, tries: Tries) -> None:
         """Raise `RunError` after `give_up_after` seconds without any success."""
-        waited = time.monotonic() - max(tries.began, self.last_success)
+        waited = self._clock.now() - max(tries.began, self.last_success)
         if tries.error is not None and waited > self._section.give_up_after:
             raise RunError(
                 f"model {self._name}: no success for {waited:.0f} s, the last error was: {tries.error}; "

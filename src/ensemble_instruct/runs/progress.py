@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from ensemble_instruct.models.model import Model
@@ -80,10 +80,11 @@ class Watch:
         """A line for whoever watches."""
         if self.is_silent:
             return
-        if self.console is None:
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where a run is watched
-        else:
-            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+        with suppress(OSError):  # the terminal is closed: nobody watches any more
+            if self.console is None:
+                print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where a run is watched
+            else:
+                self.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def rows(self) -> list[tuple[Step, Kind | None, int | None]]:
         """The (step, kind) pairs that something is known of, with the number to expect where there is one."""
@@ -226,7 +227,8 @@ def _bars(watch: Watch, stop: threading.Event) -> None:
     from rich.live import Live
 
     frames = _Frames(watch)
-    with Live(console=watch.console, transient=True, auto_refresh=False) as live:
+    # OSError: the terminal is closed
+    with suppress(OSError), Live(console=watch.console, transient=True, auto_refresh=False) as live:
         while not stop.wait(_FRAME):
             live.update(frames.next(), refresh=True)
 

@@ -8,7 +8,7 @@ import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -45,6 +45,10 @@ _STREAM_ENDS = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
 """The last event of a stream. Some servers leave the connection open after it."""
 _AFTER_END = 1.0
 """Seconds that such a connection is waited for, so that it can be used again."""
+_LATE = 1.0
+"""Seconds by which a time-out is noticed too late where the process stood still."""
+_AFTER_PAUSE = 5.0
+"""Seconds for what came meanwhile."""
 _AT_ONCE = 0.05
 """Seconds within which a kept connection is lost that the server had closed before the request came."""
 _NOT_THERE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
@@ -108,7 +112,6 @@ class Connections:
     def __init__(self, model: str, section: ModelSection, access: Access) -> None:
         self._model, self._base_url, self._access = model, section.base_urls[0], access
         self._timeout = min(section.timeout, section.give_up_after)
-        self._limits = aiohttp.ClientTimeout(total=self._timeout, sock_connect=_CONNECT_TIMEOUT)
         self.has_key = bool(access.secrets)
         """Whether a key goes with each request, in whatever header."""
         self._proxy = proxy_for(URL(self._base_url))
@@ -127,18 +130,21 @@ class Connections:
 
     async def status_of(self, path: str) -> int:
         """The status of a GET; raises `TransientError`, with `server_down` when no connection can be made."""
-        limits = aiohttp.ClientTimeout(total=min(_STATUS_TIMEOUT, self._timeout), sock_connect=_STATUS_CONNECT_TIMEOUT)
-        async with self._asked("GET", self._url(path), None, limits) as reply:
+        async with self._found(path) as reply:
             return reply.status
 
     async def speaks(self, path: str) -> bool:
         """Whether something that speaks JSON is at a path, be it that it asks for a key."""
-        limits = aiohttp.ClientTimeout(total=min(_STATUS_TIMEOUT, self._timeout), sock_connect=_STATUS_CONNECT_TIMEOUT)
         try:
-            async with self._asked("GET", self._url(path), None, limits) as reply:
+            async with self._found(path) as reply:
                 return reply.status in (200, 401) and "json" in reply.headers.get("Content-Type", "")
         except TransientError:
             return False
+
+    def _found(self, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """The reply to a GET, which must come soon."""
+        seconds = min(_STATUS_TIMEOUT, self._timeout)
+        return self._asked("GET", self._url(path), None, seconds, _STATUS_CONNECT_TIMEOUT)
 
     async def post(self, path: str, data: bytes) -> HttpReply:
         """The reply to a POST of JSON; raises `TransientError` when no reply comes.
@@ -161,7 +167,8 @@ class Connections:
         """The reply in the end; a redirect on the same server is followed, with what was asked unless it says GET."""
         method, url = "POST", self._url(path)
         for _ in range(MOST_REDIRECTS + 1):
-            async with self._asked(method, url, data if method == "POST" else None, self._limits) as opened:
+            body = data if method == "POST" else None
+            async with self._asked(method, url, body, self._timeout, _CONNECT_TIMEOUT) as opened:
                 reply = HttpReply(opened.status, opened.headers, await _read(opened))
             if reply.status not in REDIRECTS:
                 return reply
@@ -171,15 +178,19 @@ class Connections:
 
     @asynccontextmanager
     async def _asked(
-        self, method: str, url: URL, data: bytes | None, limits: aiohttp.ClientTimeout
+        self, method: str, url: URL, data: bytes | None, seconds: float, connecting: float
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The reply, while it comes in; what goes wrong meanwhile is raised as an error of this package."""
         proxy = self._proxy.url if self._proxy else None
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=connecting)
         _is_connected.set(False)
         try:
-            async with self._opened().request(
-                method, url, data=data, timeout=limits, proxy=proxy, allow_redirects=False
-            ) as reply:
+            async with (
+                _within(seconds),
+                self._opened().request(
+                    method, url, data=data, timeout=limits, proxy=proxy, allow_redirects=False
+                ) as reply,
+            ):
                 if self._proxy is not None and reply.status == _PROXY_WANTS_PASSWORD:
                     raise self._refused_by_proxy(reply.status)
                 yield reply
@@ -244,6 +255,30 @@ class Connections:
             cause="unreachable",
             server_down=True,
         )
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """Raises `TimeoutError` in the block after so many seconds, and later where the process stood still meanwhile."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+    async with asyncio.timeout(None) as limit:
+
+        def end_in(seconds: float) -> asyncio.TimerHandle:
+            return loop.call_later(seconds, end, loop.time() + seconds)
+
+        def end(due: float) -> None:
+            nonlocal timer
+            if loop.time() - due > _LATE:
+                timer = end_in(_AFTER_PAUSE)
+            else:
+                limit.reschedule(loop.time())
+
+        timer = end_in(seconds)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _lost(message: str, cause: str) -> TransientError:
