@@ -1,6 +1,7 @@
 # make demo    a dataset from the bundled demo, offline, in a virtual environment made here
 # make test    the test suite          make check   style, types, import layers
 # make test-fast   the tests that start no commands, in every room: half a minute
+# make fuzz    whatever bytes come from elsewhere, read or refused: EXAMPLES of each kind, drawn anew (the suite tries a few)
 # make test-trainers   exports in the programs that train on them, in a virtual environment of their own (large)
 # make docs    the site, in docs/_build/html
 # make fix     what can be mended by itself
@@ -10,8 +11,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TORCH ?= torch
+EXAMPLES ?= 5000
 
-.PHONY: demo docs test test-fast test-local test-servers test-trainers check fix clean embedded-models
+.PHONY: demo docs fuzz test test-fast test-local test-servers test-trainers check fix clean embedded-models
 
 demo: .venv/installed
 	$(BIN)/ensemble-instruct run --preset demo --out demo-run
@@ -28,6 +30,9 @@ test: .venv/installed-dev
 
 test-fast: .venv/installed-dev
 	$(BIN)/python -m pytest -m "not slow"
+
+fuzz: .venv/installed-dev
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
 
 test-local: .venv/installed-local
 	$(BIN)/python -m pytest tests/models/clients/test_local_clients.py

@@ -19,7 +19,15 @@ from ensemble_instruct.config.mistakes import in_one_line
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.section import Section
-from ensemble_instruct.config.spelling import LONGEST, Place, Spelling, comment_in, read_yaml, read_yaml_file
+from ensemble_instruct.config.spelling import (
+    LONGEST,
+    Place,
+    Spelling,
+    comment_in,
+    read_yaml,
+    read_yaml_file,
+    shortened,
+)
 from ensemble_instruct.errors import ConfigError, UsageError
 
 log = logging.getLogger(__name__)
@@ -31,6 +39,8 @@ _MAY_HOLD_A_KEY = re.compile(
     r"headers|query|api_?key|extra_body|options|base_url|authori|secret|passw|token(?!s)", re.IGNORECASE
 )
 """What is in a `--set` that no message shows whole."""
+_MOST_SHOWN = 300
+"""Letters of a `--set` that a message shows."""
 _OLD_NAME = "min_agreement"
 """How `ensemble.min_confidence` was called."""
 
@@ -188,14 +198,15 @@ def _anchored(path: str, key: str, folder: Path) -> str:
 def _override(values: dict[str, Any], override: str, spelled: dict[Place, Spelling]) -> None:
     dotted, equals, text = override.partition("=")
     names = tuple(_split_key(dotted.strip(), values))
-    where = f"--set {' '.join(override.split())}"
+    where = f"--set {shortened(' '.join(override.split()), _MOST_SHOWN)}"
+    shown = shortened(" ".join(dotted.split()), _MOST_SHOWN)
     if place_of_key(dotted) is not None or (is_like_key(dotted) and not equals):
         where = "--set …"
     elif _MAY_HOLD_A_KEY.search(override) or is_like_key(text) or place_of_key(text) is not None:
-        where = f"--set {dotted}=…"
+        where = f"--set {shown}=…"
     if not equals or not all(names):
         raise ConfigError(f"{where}: write it as key=value, such as instructions.window=32")
-    value, found = _value_of(text, where, f"--set '{dotted}=\"…\"'", names)
+    value, found = _value_of(text, where, f"--set '{shown}=\"…\"'", names)
     _holder_of(values, names, where)[names[-1]] = value
     _forget(spelled, names)
     spelled.update(found)
@@ -218,7 +229,7 @@ def _value_of(text: str, where: str, quoted: str, names: Place) -> tuple[Any, di
     """What a value of `--set` says, all of it; raises `ConfigError`."""
     try:
         if comment := comment_in(text):
-            shown = "what begins with #" if where.endswith("…") else f"'{' '.join(comment.split())}'"
+            shown = "what begins with #" if where.endswith("…") else f"'{shortened(' '.join(comment.split()))}'"
             raise ConfigError(f"{where}: {shown} would be cut off: to YAML it is a comment; quote it: {quoted}")
         value, found = read_yaml(text, lambda _: where, names)
     except yaml.MarkedYAMLError as error:

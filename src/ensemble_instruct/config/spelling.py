@@ -211,9 +211,9 @@ def keys_in_line(at: Sequence[str]) -> str:
     return ".".join(shortened(part if part.isprintable() else repr(part)[1:-1]) for part in at)
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = _MOST_SHOWN) -> str:
     """The beginning of a text that is too long for a message."""
-    return f"{text[:_MOST_SHOWN]}…" if len(text) > _MOST_SHOWN else text
+    return f"{text[:most]}…" if len(text) > most else text
 
 
 def _is_secret(at: Place) -> bool:

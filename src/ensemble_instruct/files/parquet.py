@@ -14,6 +14,8 @@ from ensemble_instruct.files.binary import PARQUET_MAGIC
 
 _BATCH = 1024
 """Rows in memory at a time."""
+_NO_VALUES = (OSError, ArithmeticError, LookupError, ValueError)
+"""What else pyarrow raises: for a date that Python does not have, a text that is no UTF-8, an unknown time zone."""
 _TEXT_TYPES = ("string", "large_string", "string_view")
 """Arrow's types of texts; older versions of pyarrow do not know the last one."""
 
@@ -77,7 +79,7 @@ def arrow_errors(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, *_NO_VALUES) as error:
         raise InputFileError(f"{path}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
 
 

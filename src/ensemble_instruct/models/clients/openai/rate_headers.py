@@ -78,7 +78,8 @@ def _duration(headers: Mapping[str, str], *names: str) -> float | None:
     if header is None:
         return None
     if parts := _DURATION.findall(header):
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+        return seconds if seconds <= _LONGEST_WAIT else None
     try:
         seconds = float(header)
     except ValueError:
