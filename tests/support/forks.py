@@ -38,6 +38,7 @@ from ensemble_instruct.models.clients.openai import client
 from ensemble_instruct.prompts import folder
 from ensemble_instruct.replies import lists
 from ensemble_instruct.replies.answers import small_talk
+from ensemble_instruct.report import page
 from ensemble_instruct.runs import estimate, lifecycle, progress, status, step_files
 from ensemble_instruct.runs.merging import merge
 from ensemble_instruct.runs.preview import making
@@ -45,6 +46,12 @@ from ensemble_instruct.steps.text_only import needs
 from tests.support.simulated import models
 content.function_words(), folder.bundled_prompts(), table.licence_of_model("-"), table.licence_called("-")
 load.load_config(preset="demo")
+for name in "report.html.j2", "report_lede.html.j2", "report_macros.html.j2", "report_sections.html.j2":
+    page.environment().get_template(name)
+try:
+    import pandas, pyarrow.parquet  # where both are installed, the one imports the other when it writes
+except ImportError:
+    pass
 small_talk.holds_offer("What each process reads once, this one reads for all of them."), small_talk.holds_offer("你")
 sys.argv[0] = "ensemble-instruct"
 sys.dont_write_bytecode = True

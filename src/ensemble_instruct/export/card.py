@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from ensemble_instruct.agreement.selection import Selection
@@ -78,6 +79,7 @@ def licence_file(facts: Facts) -> str:
     )
 
 
+@cache
 def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -6,6 +6,7 @@ import html
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,12 @@ def page(report: Report) -> str:
     return environment().get_template("report.html.j2").render(names)
 
 
+@cache
 def environment() -> Environment:
-    """The templates, with the filters and words that all pages share; a name that nobody gives is an error."""
+    """The templates, with the filters and words that all pages share; a name that nobody gives is an error.
+
+    Made once a process, as each template is compiled when it is first used.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
