@@ -15,8 +15,8 @@ _INVISIBLE = (
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # of shorthand and music
     "\U000e0000-\U000e0fff"  # tags, more variation selectors
 )
-_HARMLESS = "\n\t\u200c\u200d"
-"""What is shown as it is, although it cannot be printed: line ends, and what joins emoji and letters."""
+_HARMLESS = frozenset("\n\t\xa0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B))) + "\u200c\u200d")
+"""What is shown as it is, although it cannot be printed: line ends, spaces, and what joins emoji and letters."""
 _VISIBLE = re.compile(f"[^{_INVISIBLE}]")
 
 
@@ -30,7 +30,11 @@ def is_blank(text: str) -> bool:
 
 
 def harmless(text: str) -> str:
-    """A text of a server without what a terminal would act on: control characters are shown by their codes."""
+    r"""A text without what a terminal would act on: control characters, those of direction too, by their codes.
+
+    >>> harmless("a\x1b[31m\u202eb\n")
+    'a\\x1b[31m\\u202eb\n'
+    """
     text = text.replace("\r\n", "\n")
     if text.isprintable():
         return text

@@ -16,6 +16,7 @@ import click
 
 from ensemble_instruct.cli.streams import standard_streams
 from ensemble_instruct.errors import EnsembleInstructError, RunError
+from ensemble_instruct.invisible import harmless
 from ensemble_instruct.version import __version__
 
 _GARBAGE_THRESHOLDS = 50_000, 50, 50
@@ -75,7 +76,7 @@ def _limit_met(error: Exception) -> str:
 
 
 def _complain(message: str, exit_code: int) -> NoReturn:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    click.echo(f"error: {harmless(' '.join(message.split()))}", err=True)
     sys.exit(exit_code)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.invisible import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,8 +32,6 @@ _LONGEST = 2000
 _DEEPEST = 4
 """Levels of nested values that are kept as JSON."""
 _BREAKS = re.compile(r"\r\n|[\t-\r\x1c-\x1e\x85\u2028\u2029]")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, those that turn the direction of text, and halves of surrogate pairs."""
 _NOT_BARE = re.compile(r'[\s"=]')
 
 
@@ -186,4 +185,4 @@ def _in_text(value: object) -> str:
 def _one_line(text: str) -> str:
     """The text with line breaks as spaces and unseen characters spelt out; the end of a very long one is cut off."""
     text = f"{text[:_LONGEST]}…" if len(text) > _LONGEST else text
-    return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), _BREAKS.sub(" ", text))
+    return harmless(_BREAKS.sub(" ", text))

@@ -13,11 +13,12 @@ from typing import Any, TextIO
 import click
 
 from ensemble_instruct.errors import RunError
+from ensemble_instruct.invisible import harmless
 
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """In the block, stdout and stderr spell out each character that their encoding lacks.
+    """In the block, stdout and stderr spell out each character that their encoding lacks or a terminal would act on.
 
     A stdout that cannot be written raises `RunError`, a reader that has gone `BrokenPipeError`; a stderr that cannot be
     written stops nothing. Streams that somebody else has put in their place are left alone.
@@ -39,6 +40,12 @@ def print_document(text: str) -> None:
     click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "replace"), nl=False)
 
 
+def styled(stream: TextIO) -> TextIO:
+    """One of the streams for who writes colours himself, and nothing that others have written as it came."""
+    own: TextIO = getattr(stream, "styled", stream)
+    return own
+
+
 def _occupy_closed() -> None:
     """Let no file of ours get the number of a standard stream that is closed: what is printed would land in it."""
     for number in range(3):
@@ -51,8 +58,22 @@ def _occupy_closed() -> None:
 def _text(kind: type[_Descriptor], number: int, before: TextIO | None) -> TextIO:
     if before is None:  # it was closed when Python began
         return io.TextIOWrapper(io.BufferedWriter(io.FileIO(os.devnull, "w")), "utf-8", "backslashreplace")
-    raw = kind(number, "w", closefd=False)
-    return io.TextIOWrapper(io.BufferedWriter(raw), before.encoding, "backslashreplace", line_buffering=True)
+    buffer = io.BufferedWriter(kind(number, "w", closefd=False))
+    stream = _Harmless(buffer, before.encoding, "backslashreplace", line_buffering=True)
+    stream.styled = io.TextIOWrapper(buffer, before.encoding, "backslashreplace", line_buffering=True)
+    return stream
+
+
+class _Harmless(io.TextIOWrapper):
+    """What names and servers' words hold for a terminal, such as colours and directions, is spelled out."""
+
+    styled: TextIO
+    """The same stream for who writes colours himself."""
+
+    def write(self, text: str, /) -> int:
+        """See `io.TextIOBase.write`."""
+        super().write(harmless(text))
+        return len(text)
 
 
 class _Descriptor(io.FileIO):

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from ensemble_instruct.cli.logs import LogFormat, logging_to
+from ensemble_instruct.cli.streams import styled
 from ensemble_instruct.errors import EnsembleInstructError
 from ensemble_instruct.runs.driver import Driver, loop_runs_here
 from ensemble_instruct.runs.progress import Watch, shown_while
@@ -46,7 +47,7 @@ def watched(
     if sys.stderr.isatty():
         from rich.console import Console
 
-        console = Console(stderr=True)
+        console = Console(file=styled(sys.stderr), stderr=True)
     with logging_to(console, log_file, log_format), shown_while(watch, console):
         try:
             if not owns_process():

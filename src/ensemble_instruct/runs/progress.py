@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from ensemble_instruct.invisible import harmless
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import STEPS, Kind, Step
 
@@ -80,6 +81,7 @@ class Watch:
         """A line for whoever watches."""
         if self.is_silent:
             return
+        line = harmless(line)
         with suppress(OSError):  # the terminal is closed: nobody watches any more
             if self.console is None:
                 print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where a run is watched
@@ -149,7 +151,9 @@ def with_progress(rows: Iterable[Value], total: int, title: str) -> Iterator[Val
         from rich.console import Console
         from rich.progress import track
 
-        yield from track(rows, title, total, console=Console(stderr=True), transient=True)
+        yield from track(
+            rows, title, total, console=Console(file=getattr(sys.stderr, "styled", None), stderr=True), transient=True
+        )
         return
     said_at = time.monotonic()
     for number, row in enumerate(rows, start=1):

@@ -16,6 +16,7 @@ import click
 
 from ensemble_instruct.cli.logs import LogFormat
 from ensemble_instruct.cli.options import PATH, ShareRange, asking, beginning, preset_option
+from ensemble_instruct.cli.streams import styled
 from ensemble_instruct.errors import EmptyError, RunError, UsageError
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _show(seen: Preview, out: Path | None) -> None:
 
     is_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if is_terminal else _WIDTH
-    console = Console(file=sys.stdout, width=max(40, width), highlight=False, emoji=False, legacy_windows=False)
+    console = Console(file=styled(sys.stdout), width=max(40, width), highlight=False, emoji=False, legacy_windows=False)
     for line in seen.lines():
         for part in barred(line, console if is_terminal else None):
             console.print(part, soft_wrap=not is_terminal)

@@ -106,7 +106,7 @@ def _chosen(instance: Voted) -> Iterator[Text | Line]:
         yield _why(chosen.reason, chosen.detail)
     else:
         numbers = f"agreement {chosen.agreement:.2f}, confidence {chosen.confidence:.2f}"
-        yield Text(f"Step 5: the output of {', '.join(chosen.winners)} ({numbers})", style="bold cyan")
+        yield Text(f"Step 5: the output of {harmless(', '.join(chosen.winners))} ({numbers})", style="bold cyan")
         yield from _block("chosen", _cut(chosen.output), style="green")
     yield Text()
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from ensemble_instruct.invisible import harmless
 from ensemble_instruct.models.clients.openai.messages import valid
 
 Ending = Literal["stop", "length", "filter", "broken", "call", "other"]
@@ -58,4 +59,4 @@ def ending_of(finish_reason: object) -> Ending:
 def reason_of(finish_reason: object) -> str:
     """Why a reply ended, as the records have it: `stop`, `length`, or the server's own word."""
     ending = ending_of(finish_reason)
-    return ending if ending in ("stop", "length") else valid(str(finish_reason)[:100])
+    return ending if ending in ("stop", "length") else harmless(valid(str(finish_reason)[:100]))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ensemble_instruct.invisible import harmless
 from ensemble_instruct.models.clients.openai.secrets import Secrets
 from ensemble_instruct.records import Request
 
@@ -123,7 +124,7 @@ def valid(text: str) -> str:
 
 
 def _line(text: str, hidden: Hidden) -> str:
-    return valid(" ".join(hidden.out_of(text).split())[:_READ]) or "no message"
+    return harmless(valid(" ".join(hidden.out_of(text).split())[:_READ])) or "no message"
 
 
 def _of_page(page: str) -> str:

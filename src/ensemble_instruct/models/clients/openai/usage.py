@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ensemble_instruct.errors import RequestError, RequestRefusedError, TransientError
+from ensemble_instruct.invisible import harmless
 from ensemble_instruct.models.clients.openai.http import HttpReply
 from ensemble_instruct.models.clients.openai.stream import completion_in, is_stream
 from ensemble_instruct.records import TEMPLATE_TOKENS, Request, Response
@@ -258,4 +259,4 @@ def _number(value: Any) -> float | None:
 def _name(value: object) -> str:
     """A name as a file can hold it, on one line."""
     text = value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
-    return " ".join(text.split())[:_LONGEST_NAME]
+    return harmless(" ".join(text.split())[:_LONGEST_NAME])
