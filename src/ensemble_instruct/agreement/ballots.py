@@ -85,7 +85,7 @@ def ballot_of_tokens(
         words=tuple(map(len, tokens)),
         repetition=tuple(map(_repetition, tokens)),
         counts=tuple(
-            not is_blank(text) and not answers.same(place, len(outputs)) for place, text in enumerate(outputs)
+            [not is_blank(text) and not answers.same(place, len(outputs)) for place, text in enumerate(outputs)]
         ),
         contents=contents,
         task=task,
@@ -161,7 +161,7 @@ def _rouge_l_or_equal(tokens: Sequence[Sequence[str]], answers: Answers) -> Matr
 
 def _repetition(tokens: Sequence[str]) -> float:
     number = len(tokens) - _PARTS + 1
-    # a part that is repeated repeats three pairs of words: most texts do not, and pairs are quicker to compare
-    if number <= 0 or len(set(pairs(tokens))) > number - 1:
+    # a part that is repeated repeats four words and three pairs of words: most texts do not, and that is quicker to see
+    if number <= 0 or len(set(tokens)) >= number or len(set(pairs(tokens))) >= number:
         return 0.0
     return 1 - len(set(zip(*(tokens[first:] for first in range(_PARTS)), strict=False))) / number

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import filterfalse, groupby, pairwise
+from typing import NamedTuple
 
 from ensemble_instruct.rouge import is_unspaced, word_tokens
 
@@ -34,8 +35,7 @@ Shares = tuple[tuple[float, ...], ...]
 """A share for each pair of outputs of a row, 0 on the diagonal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """What one output says: its words, stemmed, without function words."""
 
     words: frozenset[str]
@@ -55,10 +55,13 @@ class _Weights(dict[str, int]):
 
     def __init__(self, rows: int, frequency: Mapping[str, int]) -> None:
         self._rows, self._frequency = rows, frequency
+        self._by_number: dict[int, int] = {}
 
     def __missing__(self, word: str) -> int:
         number = self._frequency.get(word, 0)
-        weight = round(_UNITS * (math.log((1 + self._rows) / (1 + number)) + 0.5))
+        if number not in self._by_number:  # one object for all words as frequent: they stay in the processor's cache
+            self._by_number[number] = round(_UNITS * (math.log((1 + self._rows) / (1 + number)) + 0.5))
+        weight = self._by_number[number]
         if len(self) < _MOST_WORDS:  # the words of a million rows are too many
             self[word] = weight
         return weight
@@ -80,16 +83,14 @@ class WordWeights:
         """What a word weighs, in units of 1/4096."""
         return self._weights[word]
 
-    def total(self, words: frozenset[str], task: frozenset[str]) -> float:
-        """What some words weigh together in a row whose task has those words.
+    def total(self, words: frozenset[str], of_task: frozenset[str]) -> float:
+        """What some words weigh together in a row whose task has those of them.
 
         Exact, as weights are whole numbers: the order of the words makes no difference.
         """
         weight = self._weights.__getitem__
         total: float = sum(map(weight, words))
-        if of_task := words & task:
-            total -= (1 - _OF_THE_TASK) * sum(map(weight, of_task))
-        return total
+        return total - (1 - _OF_THE_TASK) * sum(map(weight, of_task)) if of_task else total
 
     def chance(self, word: str) -> float:
         """How likely another row has a word that this one has."""
@@ -112,11 +113,13 @@ def shared_words(contents: Sequence[Content], task: frozenset[str], weights: Wor
     By weight; words of the task count for a quarter. An output that says nothing has nothing to share.
     """
     words, total = [content.words for content in contents], weights.total
-    own = [total(each, task) for each in words]
+    own: list[float] = []
     matrix = [[0.0] * len(words) for _ in words]
     for i, one in enumerate(words):
+        of_task = one & task
+        own.append(total(one, of_task))
         for j in range(i):
-            if (both := one & words[j]) and (shared := total(both, task)):
+            if (both := one & words[j]) and (shared := total(both, of_task & both if of_task else of_task)):
                 matrix[i][j], matrix[j][i] = shared / own[j], shared / own[i]
     return tuple(map(tuple, matrix))
 

@@ -57,7 +57,7 @@ def as_task_asks(ballot: Ballot, instance: Instance, *, with_results: bool = Tru
     """
     outputs, alike = ballot.outputs, ballot.matrix
     heard = heard or range(len(outputs))
-    filled = [ballot.words[place] for place in heard if not is_blank(outputs[place])]
+    filled = [ballot.words[place] for place in heard if ballot.counts[place] or not is_blank(outputs[place])]
     if not filled:
         return ballot
     results = results_of(outputs, heard) if with_results and max(filled) > FEW_WORDS else ()

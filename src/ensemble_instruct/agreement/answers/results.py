@@ -47,6 +47,11 @@ _LABELLED = re.compile(
 _END_OF_LINE = 16
 _AT_END = re.compile(r"\d|(?<![a-z])[a-j](?![a-z])", re.IGNORECASE)
 """What a line that ends in a number or a letter has among its last characters: most lines have none of it."""
+_OF_ASCII = "".join(
+    "0" if sign.isdigit() else "a" if sign in "abcdefghij" else "z" if sign.isalpha() else " "
+    for sign in (chr(code).lower() for code in range(128))
+)
+"""For `str.translate`: a character for each sort, by which the same is cheaper to see."""
 _NO_RESULT = re.compile(
     r"(?:not|that|to|in|on|at|by|because|it|there|we|you|they|i|he|she|if|when|very|quite|so|as|more|less|always|"
     r"blowing|simple|simply|complex|complicated|clear|unclear|obvious|different|found|hidden|given|up|yours)\b(?!$)",
@@ -84,7 +89,9 @@ def results_of(outputs: Sequence[str], heard: Sequence[int] = ()) -> tuple[str, 
     An output that is a result and nothing else counts as having one where others end in one. Of which it must be most:
     of those in the places `heard`, or of all.
     """
-    found = [result_of(text) for text in outputs]
+    found = list(map(result_of, outputs))
+    if not any(found):
+        return ()
     filled = [place for place in heard or range(len(outputs)) if not is_blank(outputs[place])]
     if not any(found[place] for place in filled):
         return ()
@@ -117,10 +124,18 @@ def result_of(text: str) -> str:
 
 def _may_have_one(text: str, tail: str) -> bool:
     """Whether there may be a result: most texts have nothing of what would say so, which is cheap to see."""
-    if _AT_END.search(tail[-2 * _END_OF_LINE :]) or "####" in tail or _BOXED in text:
+    if _is_at_end(tail[-2 * _END_OF_LINE :]) or "####" in tail or _BOXED in text:
         return True
     lower = tail.lower()
     return "answer" in lower or "result" in lower or "solution" in lower
+
+
+def _is_at_end(end: str) -> bool:
+    """Whether there is a number or a letter by itself among the last characters of a line."""
+    if not end.isascii():
+        return _AT_END.search(end) is not None
+    sorts = f" {end.translate(_OF_ASCII)} "
+    return "0" in sorts or " a " in sorts
 
 
 def _boxed(text: str) -> str:
@@ -156,7 +171,7 @@ def _stated(plain: str) -> str:
 
 
 def _last_line(plain: str) -> str:
-    if not _AT_END.search(plain.rstrip()[-_END_OF_LINE:]):
+    if not _is_at_end(plain.rstrip()[-_END_OF_LINE:]):
         return ""
     lines = ["", *(line.strip() for line in plain.splitlines() if line.strip())]
     if (labelled := _LABELLED.fullmatch(lines[-1])) and not _NUMBERED.fullmatch(lines[-2]):
