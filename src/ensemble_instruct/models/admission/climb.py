@@ -17,13 +17,13 @@ HIGHEST_LIMIT = 1024
 FIRST_LIMIT = 16
 """Requests at a time with which it begins there."""
 _GREATEST_GROWTH = 4.0
-"""By which factor a step may raise the limit at most, while nothing has become slower; then it is twice."""
+"""By which factor the first step may raise the limit at most; each later one is a doubling."""
 _FIRST_GROWTH = 16.0
-"""The same for the first step, where answers take less than this:"""
-_SHORT = 0.15
+"""The same where answers take less than this:"""
+_SHORT = 0.12
 """Seconds."""
 _DRAINED_WITHIN = 2.0
-"""Seconds in which the server, at its rate so far, must be able to work off what a step admits."""
+"""Seconds in which the server, at its rate so far, must be able to work off what that step admits."""
 _QUICK = 0.05
 """Seconds; where answers take less, a twofold limit is growth enough."""
 _SLOWER = 1.1
@@ -184,8 +184,8 @@ class Climb:
     usual: float = math.inf
     """The pace with the highest limit of which it is known that nothing queues up."""
     _base: Probe = field(init=False)
-    _is_linear: bool = True
-    """Whether no step up has made anything slower yet."""
+    _is_unproven: bool = False
+    """Whether the limit was kept as nothing was slower at first; a queue may show later."""
     _doubts: bool = False
     """Whether the last step up gave less than half of what it might, so that the server may queue."""
     _is_lower_next: bool = False
@@ -257,15 +257,17 @@ class Climb:
         rate, latency = int(base.limit) / base.pace, base.seconds / base.answers
         lower = _lower(rate * self.usual)
         is_worthy = not self.is_named or latency > _UNWORTHY
-        if base.error > _KNOWN and not base.has(_ROUNDS, _MOST):
+        doubts = self._doubts or self._is_unproven
+        queues = doubts and base.pace * (1 - 2 * base.error) > _CLEARLY_SLOWER * self.usual
+        if base.error > _KNOWN and not base.has(2 if queues else _ROUNDS, _MOST):
             return
-        if (self._doubts or not self.is_on) and is_worthy and lower <= _WORTHWHILE * self.limit:
+        if (self._doubts or queues or not self.is_on) and is_worthy and lower <= _WORTHWHILE * self.limit:
             self._try(lower, sent, rate, base.error)
         elif self.is_on and self.limit < self.ceiling:
             growth = 2.0
-            if self._is_linear and latency >= _QUICK:
+            if base.first == 0 and latency >= _QUICK:
                 growth = min(_GREATEST_GROWTH, max(growth, _DRAINED_WITHIN / latency))
-                growth = _FIRST_GROWTH if base.first == 0 and latency <= _SHORT else growth
+                growth = _FIRST_GROWTH if latency <= _SHORT else growth
             self._try(min(self.ceiling, math.floor(growth * self.limit)), sent, rate, base.error)
         elif self._since >= self._higher_after and self.limit < self.ceiling:
             if self._is_lower_next and base.error > _UNEXPLAINED and is_worthy and self.limit >= 2:
@@ -284,11 +286,12 @@ class Climb:
         is_early = self.is_on and not trial.is_lower and early.has(1, _FEWEST)
         if is_early and early.pace <= _SLOWER * int(trial.before) / trial.rate:
             self._keep(early, sent)
+            self._is_unproven = True
             return
         keep = trial.verdict()
         if keep is None:
             return
-        self._is_linear = False
+        self._is_unproven = False
         if trial.is_lower:
             self._is_lower_next = False
             if not keep:
