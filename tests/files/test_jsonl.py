@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import json
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.dataset import open_dataset
 from ensemble_instruct.files.rows import read_rows
 from tests.support.good_input import FAULTS, TASK
 
@@ -27,6 +29,45 @@ def test_a_bad_row_is_named_with_file_and_line(tmp_path: Path, fault: str) -> No
         next(read)
     assert str(refusal.value).startswith(f"{path}:3: ")
     assert problem in str(refusal.value)
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("NaN", "holds NaN, which is no number of JSON; write null, or leave the field out"),
+    ("Infinity", "holds Infinity"), ("-Infinity", "holds -Infinity"), ("1e999", "holds 1e999"),
+    ("-1.5e400", "holds -1.5e400"), ("[{}, [NaN]]", "holds NaN"),
+    ('{"a": 1, "b": {}, "a": 1}', "has the field 'a' twice; keep one of them"),
+    ('[{"": 1, "": 2}]', "has the field '' twice"),
+    ('{"instruction": 1, "\\u0069nstruction": 2}', "has the field 'instruction' twice"),
+])  # fmt: skip
+@pytest.mark.parametrize("form", ["lines", "array", "gz"])
+def test_what_programs_read_in_different_ways_is_refused(tmp_path: Path, text: str, problem: str, form: str) -> None:
+    path = tmp_path / "rows.json"
+    rows = ['{"instruction": "x"}', f'{{"instruction": "y", "z": {text}}}']
+    written = (f"[{','.join(rows)}]" if form == "array" else "\n".join(rows)).encode()
+    path.write_bytes(gzip.compress(written) if form == "gz" else written)
+    place = f"{path}: object 2: " if form == "array" else f"{path}:2: "
+    for read in (lambda: list(read_rows(path, {})), lambda: list(open_dataset(path, None).texts())):
+        with pytest.raises(InputFileError) as refusal:
+            read()
+        assert str(refusal.value).startswith(f"{place}{problem}")
+
+
+def test_numbers_that_programs_agree_on_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": 1e308, "b": -0.0, "c": 1e-999, "d": {"a": "NaN"}, "e": [{"a": 1}, {"a": 1}]}\n')
+    assert next(read_rows(path, {})).row == {
+        "a": 1e308, "b": -0.0, "c": 0.0, "d": {"a": "NaN"}, "e": [{"a": 1}, {"a": 1}],
+    }  # fmt: skip
+
+
+def test_a_column_of_parquet_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["instruction", "instruction"]), path)
+    for read in (lambda: list(read_rows(path, {})), lambda: open_dataset(path, None)):
+        with pytest.raises(InputFileError, match="has the column 'instruction' twice"):
+            read()
 
 
 _LINES = st.one_of(

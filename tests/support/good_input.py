@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,11 @@ FAULTS: dict[str, Fault] = {
     "missing field": _without_last,
     "wrong type": _with_number,
     "invalid UTF-8": lambda row: (json.dumps(row).encode().replace(b"a", b"\xff", 1), "not UTF-8"),
+    "no number": lambda row: (json.dumps({**row, "note": math.nan}).encode(), "holds NaN, which is no number of JSON"),
+    "a field twice": lambda row: (
+        json.dumps(row).encode()[:-1] + b', "note": 1, "note": 2}',
+        "has the field 'note' twice",
+    ),
     "lone surrogate": lambda row: (json.dumps({**row, "note": "\ud83d"}).encode(), "half of a surrogate pair"),
 }
 

@@ -15,7 +15,7 @@ from ensemble_instruct.files.conversations import content_text, turns_of
 from ensemble_instruct.files.json_array import array_texts
 from ensemble_instruct.files.jsonl import dump
 from ensemble_instruct.files.opening import opened, packing, start_of, unpacked, unpacked_name
-from ensemble_instruct.files.parquet import arrow_errors, is_parquet, require_pyarrow, writable_schema
+from ensemble_instruct.files.parquet import arrow_errors, is_parquet, opened_parquet, require_pyarrow, writable_schema
 from ensemble_instruct.files.rows import read_rows
 
 COLUMNS = ("instruction", "prompt", "question", "text", "messages", "conversations")
@@ -108,9 +108,7 @@ class _ParquetDataset:
     def __init__(self, path: Path, column: str | None) -> None:
         self.path = path
         with arrow_errors(path):
-            import pyarrow.parquet as pq
-
-            self._file = pq.ParquetFile(path)
+            self._file = opened_parquet(path, path)
         self.column = _chosen(path, self._file.schema_arrow.names, column)
 
     def __len__(self) -> int:

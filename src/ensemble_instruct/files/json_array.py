@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.jsonl import MAX_LINE_BYTES, JsonRow, has_lone_surrogate, type_name
+from ensemble_instruct.files.jsonl import DECODER, MAX_LINE_BYTES, JsonRow, UnfitError, has_lone_surrogate, type_name
 
 _CHUNK = 2**16
 """Bytes that are read at a time, at least."""
@@ -65,7 +65,7 @@ class _Text:
 
 def _objects(path: Path, text: _Text) -> Iterator[tuple[int, JsonRow, str]]:
     text.take()  # the bracket by which the array was known
-    number, decoder = 0, json.JSONDecoder()
+    number = 0
     while (sign := text.take()) != "]":
         number += 1
         where = f"{path}: object {number}"
@@ -74,16 +74,18 @@ def _objects(path: Path, text: _Text) -> Iterator[tuple[int, JsonRow, str]]:
                 raise InputFileError(f"{where}: a comma or the end of the array is missing before it")
             sign = text.take()
         text.rest = sign + text.rest
-        yield number, *_object(where, text, decoder)
+        yield number, *_object(where, text)
     if text.take():
         raise InputFileError(f"{path}: something follows the end of the array; put all objects into one array")
 
 
-def _object(where: str, text: _Text, decoder: json.JSONDecoder) -> tuple[JsonRow, str]:
+def _object(where: str, text: _Text) -> tuple[JsonRow, str]:
     while True:
         try:
-            row, end = decoder.raw_decode(text.rest)
+            row, end = DECODER.raw_decode(text.rest)
             break
+        except UnfitError as error:
+            raise InputFileError(f"{where}: {error}") from error
         except (ValueError, RecursionError) as error:
             if len(text.rest) > MAX_LINE_BYTES:
                 raise InputFileError(f"{where}: not JSON, or longer than 16 MiB") from error

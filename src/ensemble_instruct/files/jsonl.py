@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,9 +21,37 @@ from ensemble_instruct.files.binary import require_text
 
 MAX_LINE_BYTES = 16 * 2**20
 """The longest line that is read: a file without line breaks must not fill the memory."""
+_LONGEST_SHOWN = 60
+"""Characters of a name or a number that a message shows."""
 
 JsonRow = dict[str, Any]
 """One line: a JSON object."""
+
+
+class UnfitError(ValueError):
+    """Raised for JSON that is read in another way by each program: what is wrong with it, and what to write."""
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> JsonRow:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnfitError(f"has the field {twice[:_LONGEST_SHOWN]!r} twice; keep one of them")
+    return row
+
+
+def _no_number(name: str) -> Any:
+    raise UnfitError(f"holds {name[:_LONGEST_SHOWN]}, which is no number of JSON; write null, or leave the field out")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object_of, parse_constant=_no_number, parse_float=_finite)
+"""Reads JSON as it is defined: no field twice in an object, no `NaN` and no infinity; else raises `UnfitError`."""
 
 
 def json_lines(path: Path, lines: IO[bytes]) -> Iterator[tuple[int, JsonRow]]:
@@ -45,11 +74,13 @@ def json_lines(path: Path, lines: IO[bytes]) -> Iterator[tuple[int, JsonRow]]:
 
 def _object(where: str, line: bytes) -> JsonRow:
     try:
-        row = json.loads(line.decode("utf-8"))
+        row = DECODER.decode(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InputFileError(
             f"{where}: not UTF-8 at byte {error.start + 1} of the line; save the file as UTF-8"
         ) from error
+    except UnfitError as error:
+        raise InputFileError(f"{where}: {error}") from error
     except (ValueError, RecursionError) as error:
         problem = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         raise InputFileError(f"{where}: not JSON: {problem}; put one JSON object on each line") from error

@@ -42,13 +42,23 @@ def parquet_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, dict[str, A
     """
     require_pyarrow(path)
     with arrow_errors(path):
-        import pyarrow.parquet as pq
-
         number = 0
-        for batch in pq.ParquetFile(file).iter_batches(_BATCH):
+        for batch in opened_parquet(path, file).iter_batches(_BATCH):
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
+
+
+def opened_parquet(path: Path, source: IO[bytes] | Path) -> Any:
+    """The `ParquetFile`; raises `InputFileError` where two columns have one name: rows would hold only one of them."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(source)
+    names = file.schema_arrow.names
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputFileError(f"{path}: has the column {twice!r} twice; rename one of them")
+    return file
 
 
 def holds_text(kind: Any) -> bool:
