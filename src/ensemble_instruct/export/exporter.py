@@ -7,7 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from ensemble_instruct.store.reading import (
     require_unedited,
 )
 from ensemble_instruct.store.rows import parsed_row
+from ensemble_instruct.store.salvage import Salvage
 
 _CHUNK_ROWS = 1_000
 """Rows that are read and written at once, or fewer where they are large."""
@@ -62,6 +63,8 @@ class Exported:
     """Rows of a file that began with a system message, in whose place that of the plan is."""
     with_thought: int | None = None
     """How many of the examples have a thought; None where thoughts are left out."""
+    salvaged: Salvage | None = None
+    """What of a damaged run could not be read, where it was asked for."""
 
     @property
     def main(self) -> Table:
@@ -134,10 +137,20 @@ def export_run(
     _require_place(plan)
     if not plan.as_folder:
         _require_no_file_of_run(plan.to, folder)
+    if plan.salvage:
+        return _salvaged(folder, plan)
     if not plan.ignore_edits:
         require_unedited(folder)
     with reading(require_run(folder)) as connection:
         return _exported(folder, _examples(folder, connection, plan, choose_again), plan, describe)
+
+
+def _salvaged(folder: Path, plan: ExportPlan) -> Exported:
+    """Write the examples that can be read of a run whose database is damaged."""
+    salvage = Salvage(require_run(folder))
+    form = partial(table_format, is_merged=salvage.is_merged, has_references=salvage.has_references)
+    examples = _Examples(folder, salvage.rows(), form, lambda: "has no example that can be read")
+    return replace(_exported(folder, examples, plan, None), salvaged=salvage)
 
 
 def export_file(path: Path, plan: ExportPlan, describe: Describe | None = None) -> Exported:

@@ -37,6 +37,7 @@ class ExportOptions:
     shard_size: str | None = None
     candidates: bool | None = None
     partial: bool = False
+    salvage: bool = False
     ignore_edits: bool = False
     allow_empty: bool = False
 
@@ -63,6 +64,8 @@ class ExportPlan:
     """Whether to go on from the store where somebody has edited `examples.jsonl`."""
     allow_empty: bool = False
     """Whether to write a dataset also where it has no row."""
+    salvage: bool = False
+    """Whether to take what can be read of a damaged run."""
 
     @property
     def is_table(self) -> bool:
@@ -85,6 +88,7 @@ def planned(options: ExportOptions, run_folder: Path) -> ExportPlan:
     rows = _rows(options, is_table=options.form in ("parquet", "hub"))
     _require_chat(options, rows)
     _require_reasoning(options, rows)
+    _require_salvage(options)
     _require_shards(options, as_folder=as_folder)
     splits = WHOLE if options.split is None else parse_splits(options.split)
     return ExportPlan(
@@ -100,6 +104,7 @@ def planned(options: ExportOptions, run_folder: Path) -> ExportPlan:
         reasoning="tags" if options.think_tags else "field" if options.reasoning else None,
         ignore_edits=options.ignore_edits,
         allow_empty=options.allow_empty,
+        salvage=options.salvage,
     )
 
 
@@ -112,8 +117,9 @@ def planned_for_file(options: ExportOptions, path: Path) -> ExportPlan:
         raise UsageError(f"--candidates: needs a run, and {path} is a file; name a run folder")
     if options.reasoning:
         raise UsageError(f"--reasoning: reads what only a run has, and {path} is a file; name a run folder")
-    if options.partial:
-        raise UsageError(f"--partial: goes with a run, and {path} is a file; leave it out")
+    for option, is_asked in (("--partial", options.partial), ("--salvage", options.salvage)):
+        if is_asked:
+            raise UsageError(f"{option}: goes with a run, and {path} is a file; leave it out")
     return planned(options, path.parent)
 
 
@@ -153,6 +159,12 @@ def _require_reasoning(options: ExportOptions, rows: str) -> None:
         raise UsageError(
             f"--reasoning: {rows} has no place for thoughts; use messages, prompt-completion, alpaca or examples"
         )
+
+
+def _require_salvage(options: ExportOptions) -> None:
+    for option, is_asked in (("--format hub", options.form == "hub"), ("--reasoning", options.reasoning)):
+        if options.salvage and is_asked:
+            raise UsageError(f"--salvage: reads the examples of a damaged run alone; leave {option} out")
 
 
 def _require_shards(options: ExportOptions, *, as_folder: bool) -> None:

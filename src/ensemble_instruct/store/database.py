@@ -22,12 +22,15 @@ import zlib
 from contextlib import ExitStack
 from pathlib import Path
 
-from ensemble_instruct.errors import InputFileError, StoreError
+from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.store.faults import fault
 
 APPLICATION_ID = 0x456E496E
 """By which SQLite files tell whose they are: "EnIn" in ASCII."""
 _LOCK_PATIENCE = 30.0
 """Seconds for which a statement waits for another program that has locked the file."""
+_ALONE = "ro&vfs=unix-none"
+"""How a file is opened that no process writes, where none can: without locks, and without a file for its index."""
 _PLAIN = b"\0"
 """What a prompt begins with that is not compressed; zlib's data never begins so."""
 _SHORT = 512
@@ -160,9 +163,10 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             unless_ready.pop_all()
             return connection
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+        is_run = path.name == "run.db" and path.with_name("config.yaml").exists()
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB and not is_run:
             raise InputFileError(f"{path}: is not a database; choose another place") from error
-        raise StoreError(f"{path}: cannot be opened as a run's database: {error}") from error
+        raise fault(path, error) from error
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -173,19 +177,26 @@ def schema_version(connection: sqlite3.Connection) -> int:
 def _mode(path: Path, *, read_only: bool) -> str:
     if not read_only:
         return "rwc"
-    # readers of a WAL database write too (its -shm file), unless nobody can write there: then it is immutable
-    is_immutable = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
-    return "ro&immutable=1" if is_immutable else "ro"
+    # readers of a WAL database write too (its -shm file), unless nobody can write there: then it is immutable, or, if a
+    # process was killed that had not written all into it yet, read with what -shm would hold in memory
+    if os.access(path.parent, os.W_OK):
+        return "ro"
+    if not path.with_name(f"{path.name}-wal").exists():
+        return "ro&immutable=1"
+    return "ro" if path.with_name(f"{path.name}-shm").exists() else _ALONE
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         isolation_level=None,  # transactions begin where the code says so
         timeout=_LOCK_PATIENCE,
         check_same_thread=False,  # the thread that commits uses the connection of the event loop
     )
+    if mode == _ALONE:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    return connection
 
 
 def _require_known(connection: sqlite3.Connection, path: Path) -> None:

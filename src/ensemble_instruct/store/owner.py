@@ -68,7 +68,7 @@ def locked(path: Path) -> RunLock:
             if time.monotonic() > until:
                 raise _at_work(path) from error
         except OSError as error:
-            raise StoreError(f"{path}: cannot be written: {error.strerror}; check its permissions") from error
+            raise StoreError(f"{path}: cannot be written: {error.strerror}; {_advice(error)}") from error
         else:
             if held is not None:
                 return held
@@ -95,12 +95,24 @@ def _tried(path: Path) -> RunLock | None:
     return RunLock(path, descriptor, is_new=not was_there, is_sure=has_locks and was_there) if is_kept else None
 
 
+def _advice(error: OSError) -> str:
+    match error.errno:
+        case errno.EROFS:
+            return "copy the folder to where it can be written"
+        case errno.ENOSPC | errno.EDQUOT:
+            return "free some space"
+        case errno.EMFILE | errno.ENFILE:
+            return "allow more open files (`ulimit -n`)"
+        case _:
+            return "check its permissions"
+
+
 class Owner:
     """This process as the owner of a database, once it has taken it over."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, is_sure: bool) -> None:
         """Take the database over. Raises `RunLockedError` where, unless that `is_sure`, its owner is at work."""
-        self._path, self._token = path, os.urandom(16)
+        self.path, self._token = path, os.urandom(16)
         if not is_sure:
             _require_silent(path, connection)
         values = (self._token, socket.gethostname(), os.getpid(), round(time.time(), 1))
@@ -113,19 +125,19 @@ class Owner:
         row = connection.execute("SELECT token, host, process FROM owner").fetchone()
         if row is None or row[0] != self._token:
             who = "another process" if row is None else f"process {row[2]} on {row[1]}"
-            return f"{self._path}: {who} has taken the run over, so this one stops; what was answered is kept"
-        if _identity(self._path) != self._file and not self._is_there():
-            return f"{self._path}: was moved or removed while the run was on; start it again, where it lies now"
+            return f"{self.path}: {who} has taken the run over, so this one stops; what was answered is kept"
+        if _identity(self.path) != self._file and not self._is_there():
+            return f"{self.path}: was moved or removed while the run was on; start it again, where it lies now"
         return ""
 
     def _is_there(self) -> bool:
         """Whether the file is this process' own all the same: some file systems number their files anew."""
         try:
-            with closing(connect(self._path, read_only=True)) as connection:
+            with closing(connect(self.path, read_only=True)) as connection:
                 found = connection.execute("SELECT token FROM owner").fetchone()
         except (sqlite3.Error, EnsembleInstructError):
             return False
-        self._file = _identity(self._path)
+        self._file = _identity(self.path)
         return found is not None and bool(found[0] == self._token)
 
 

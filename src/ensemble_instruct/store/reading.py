@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ensemble_instruct.errors import InputFileError, StoreError
+from ensemble_instruct.errors import EnsembleInstructError, InputFileError
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.jsonl import dump
 from ensemble_instruct.records import (
@@ -33,6 +33,7 @@ from ensemble_instruct.records import (
 )
 from ensemble_instruct.replies.reader import read_reply
 from ensemble_instruct.store.database import connect
+from ensemble_instruct.store.faults import OF_READING, OF_WRONG_VALUES, damaged, fault, is_damaged, is_of_a_value
 from ensemble_instruct.store.owner import is_locked
 from ensemble_instruct.store.rows import (
     SELECT_CANDIDATES,
@@ -66,11 +67,25 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def errors_of_reading(path: Path) -> Iterator[None]:
-    """Turn what SQLite, or a row that is no JSON, raises in the block into a `StoreError` that names the file."""
+    """Turn what SQLite, or a value that is damaged, raises in the block into a `StoreError` that says what to do."""
     try:
         yield
-    except (sqlite3.Error, json.JSONDecodeError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}; the file may be damaged") from error
+    except OF_READING as error:
+        if is_of_a_value(error) and _is_damaged(path):
+            raise damaged(path, error) from error
+        raise fault(path, error) from error
+    except OF_WRONG_VALUES as error:
+        if _is_damaged(path):
+            raise damaged(path, error) from error
+        raise
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        with closing(connect(path, read_only=True)) as connection:
+            return is_damaged(connection)
+    except (sqlite3.Error, EnsembleInstructError):
+        return False
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, str]:

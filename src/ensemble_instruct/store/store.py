@@ -221,7 +221,8 @@ def opened_store(path: Path) -> Iterator[Store]:
     new = not path.exists()
     store = Store(path)
     try:
-        yield store
+        with errors_of_reading(path):
+            yield store
     except EnsembleInstructError as error:
         if new and store.remove_unless_paid() and isinstance(error, ModelError):
             error.exit_code = 2

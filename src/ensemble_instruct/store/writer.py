@@ -24,6 +24,7 @@ from typing import Any
 from ensemble_instruct.errors import StoreError
 from ensemble_instruct.records import FURTHER_SETTINGS, Failure, Request, Response, Sampling
 from ensemble_instruct.store.database import pack_prompt
+from ensemble_instruct.store.faults import fault
 from ensemble_instruct.store.owner import RELEASED, Owner
 from ensemble_instruct.store.rows import INTO_REQUEST, Insert, outcome_values, turns_text
 
@@ -223,10 +224,10 @@ class Writer:
         self._told_next = []
 
     def _note(self, error: BaseException | None) -> None:
-        if error is not None and self.failed is None:
-            self.failed = StoreError(
-                f"run.db: an answer could not be written: {error}; free some space and run the same command again"
-            )
+        if self.failed is None and isinstance(error, sqlite3.Error):
+            self.failed = fault(self._owner.path, error)
+        elif self.failed is None and error is not None:
+            self.failed = StoreError(f"{self._owner.path}: an answer could not be written: {error}; run it again")
 
     def _take(self, items: Sequence[Statement | Put]) -> None:
         for item in items:

@@ -310,7 +310,7 @@ def test_what_is_no_finished_run_or_no_place_is_refused(run: Any, tmp_path: Path
         (("a", "anew"), "both", RunError, "not finished.* select .*anew$"),
         (("a", "edited"), "both", UsageError, r"models\.two\.function has been changed"),
         (("a", "half"), "a", InputFileError, "exists already"),
-        (("broken", "a"), "both", StoreError, r"broken: run\.db cannot be read"),
+        (("broken", "a"), "both", StoreError, r"broken/run\.db: is damaged"),
     ):
         with pytest.raises(error, match=said):
             merged(tmp_path, *names, to=to)

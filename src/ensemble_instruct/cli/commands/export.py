@@ -63,6 +63,9 @@ _OPTIONS = (
         help="A second table with every candidate and its score (default of hub).",
     ),
     click.option("--partial", is_flag=True, help="Take the examples so far of a run that is not finished."),
+    click.option(
+        "--salvage", is_flag=True, help="Take the examples that can be read of a run whose run.db is damaged."
+    ),
     ignore_edits_option,
     click.option("--allow-empty", is_flag=True, help="Write the dataset also where it has no row."),
 )
@@ -135,6 +138,9 @@ def _say(exported: Exported, plan: ExportPlan) -> None:
     if exported.with_thought is not None and exported.with_thought < exported.main.rows:
         some = f"only {exported.with_thought} of {exported.main.rows}" if exported.with_thought else "none of the"
         click.echo(f"note: {some} examples have a thought: their winning voters gave none in step 4", err=True)
+    if exported.salvaged is not None:
+        lost = f"{'up to ' if exported.salvaged.is_most else ''}{exported.salvaged.lost}"
+        click.echo(f"note: {lost} examples of the damaged run could not be read", err=True)
     left = ""
     if exported.left_out:
         left = f"{exported.left_out} left out, as no candidate has another answer that is less agreed on; "

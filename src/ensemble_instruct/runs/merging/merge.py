@@ -29,6 +29,7 @@ from ensemble_instruct.runs.merging.records import Copied, Copier, Known
 from ensemble_instruct.runs.recorder import Monitor, Summary
 from ensemble_instruct.runs.selecting import SELECTING_ANEW, select_again
 from ensemble_instruct.store.costs import PRICES, noted_prices, prices_of_run
+from ensemble_instruct.store.faults import OF_READING, damaged, fault, is_damage
 from ensemble_instruct.store.reading import is_edited, read_meta, reading, require_run
 from ensemble_instruct.store.settings import run_config, settings_of
 from ensemble_instruct.store.store import Store
@@ -84,10 +85,10 @@ def _copy(
         with Copier(path, known, monitor.counted) as copier:
             for number, (source, connection) in enumerate(zip(sources, connections, strict=True)):
                 copied.append(copier.copy(source, connection, merged.names[number], merged.voters(number, source)))
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:  # what was just made is not
+    except OF_READING as error:
+        if is_damage(error):  # what was just made is not
             raise _damaged(sources[len(copied)].folder, error) from error
-        raise StoreError(f"{path.parent}: cannot be written: {error}; free some space, then merge again") from error
+        raise fault(path, error) from error
     return copied
 
 
@@ -149,7 +150,7 @@ def _source(folder: Path, label: str, connection: sqlite3.Connection) -> Source:
     try:
         meta = read_meta(connection)
     except sqlite3.Error as error:
-        raise _damaged(folder, error) from error
+        raise fault(folder / "run.db", error) from error
     state = meta.get("state")
     if state != "finished":
         command = "select" if state == SELECTING_ANEW else "run --out"
@@ -157,5 +158,5 @@ def _source(folder: Path, label: str, connection: sqlite3.Connection) -> Source:
     return Source(label, folder, run_config(folder), settings_of(meta))
 
 
-def _damaged(folder: Path, error: sqlite3.Error) -> StoreError:
-    return StoreError(f"{folder}: run.db cannot be read: {error}; it may be damaged, so leave this run out")
+def _damaged(folder: Path, error: Exception) -> StoreError:
+    return StoreError(f"{damaged(folder / 'run.db', error)}, or leave this run out")

@@ -127,6 +127,7 @@ class Copier:
         kept = self._copy_instances(reader, copied, old, keys, origins)
         for instance, voter, text, reason, key, removed in reader.execute(f"SELECT {_CANDIDATE} FROM candidate"):  # noqa: S608
             if instance in kept:
+                json.loads(removed)  # fails here where it is damaged, and not in the merged run
                 values = (instance, voters.get(voter, voter), text, reason, keys.get(key, key), removed)
                 self._insert("candidate", _CANDIDATE, values)
         drops = f"SELECT {_REJECTED} FROM rejected WHERE step != 'ensemble' ORDER BY id"  # noqa: S608
@@ -202,6 +203,7 @@ class Copier:
     ) -> None:
         read = f"SELECT {_INSTRUCTION} FROM instruction ORDER BY kind, position"  # noqa: S608
         for kind, _, record, text, key, *rest in reader.execute(read):
+            json.loads(rest[1])  # what it is similar to; see above
             why = old.get((kind, text))
             self._counted(kind, "instructions", why[0] if why else "")
             if why is not None:
