@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -138,7 +139,10 @@ def test_a_stdout_that_does_not_wait_is_waited_for(place: Path) -> None:
     [
         ("MemoryError()", "out of memory: end other programs or allow this one more (`ulimit -v`)"),
         ('RuntimeError("can\'t start new thread")', "no further thread can be started"),
-        ("OSError(24, 'Too many open files')", "too many files are open: allow more (`ulimit -n`)"),
+        (
+            "OSError(24, 'Too many open files')",
+            f"all {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} files and connections that this process may have",
+        ),
         ("OSError(28, 'No space left on device', 'x.tmp')", "x.tmp: is full: free some space"),
     ],
 )

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from ensemble_instruct.cli.streams import standard_streams
+from ensemble_instruct.descriptors import used_up
 from ensemble_instruct.errors import EnsembleInstructError, RunError
 from ensemble_instruct.invisible import harmless
 from ensemble_instruct.version import __version__
@@ -69,7 +70,7 @@ def _limit_met(error: Exception) -> str:
     if number in (errno.ENOSPC, errno.EDQUOT):
         return f"{getattr(error, 'filename', None) or 'a disk'}: is full: free some space"
     if number in (errno.EMFILE, errno.ENFILE):
-        return "too many files are open: allow more (`ulimit -n`)"
+        return used_up()
     if str(error) == "can't start new thread":
         return "no further thread can be started: allow more processes and memory (`ulimit -u`, `ulimit -v`)"
     return ""

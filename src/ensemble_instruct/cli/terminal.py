@@ -16,6 +16,7 @@ import uvloop
 
 from ensemble_instruct.cli.logs import LogFormat, logging_to
 from ensemble_instruct.cli.streams import styled
+from ensemble_instruct.descriptors import raise_limit
 from ensemble_instruct.errors import EnsembleInstructError
 from ensemble_instruct.runs.driver import Driver, loop_runs_here
 from ensemble_instruct.runs.progress import Watch, shown_while
@@ -52,6 +53,7 @@ def watched(
         try:
             if not owns_process():
                 return driver.drive_in_thread(work(watch))
+            raise_limit()
             sys.setswitchinterval(_SWITCH_SECONDS)
             gc.freeze()  # what is imported stays: no need to look through it again
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.servers.prices import response_cost
 from ensemble_instruct.errors import ModelError, RequestError, RequestRefusedError, TransientError
+from ensemble_instruct.models.admission.climb import HIGHEST_LIMIT
 from ensemble_instruct.models.admission.dispatcher import Dispatcher
 from ensemble_instruct.models.admission.gate import Gate, GateStatus
 from ensemble_instruct.models.asking import as_asked, request_key
@@ -35,7 +36,7 @@ _SMALLEST_WINDOW = 64
 """Requests that a step has under way at least."""
 _LARGEST_WINDOW = 2048
 """Requests that it has under way at most, unless twice the places are more; also where no ceiling is set."""
-_WITHOUT_REPLY = ("connection", "timeout", "unreachable", "tls", "proxy")
+_WITHOUT_REPLY = ("connection", "timeout", "unreachable", "tls", "proxy", "descriptors")
 """Causes of a failure that came with no headers, so that the client's `limits` are those of an earlier reply."""
 
 _READING = 0.02
@@ -101,6 +102,7 @@ class Model:
         budget: Budget | None = None,
         telemetry: Telemetry | None = None,
         clock: AwakeClock | None = None,
+        most: int = HIGHEST_LIMIT,
         profile: Profile = "default",
         prompts: Prompts | None = None,
     ) -> None:
@@ -111,7 +113,7 @@ class Model:
         self.usage = Usage()
         self.section, self._store, self._budget, self._telemetry = section, store, budget, telemetry
         self._identity, self._price = section.identity, section.known_price
-        self._servers = Servers(name, section, clients)
+        self._servers = Servers(name, section, clients, most)
         self._notes = ServerNotes(name, section.identity, store)
         self._dispatcher = Dispatcher(self._servers.gates)
         self._retries = Retries(name, section, clock or AwakeClock())

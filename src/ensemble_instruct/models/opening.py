@@ -13,6 +13,9 @@ from dataclasses import asdict
 
 from ensemble_instruct.concurrency import gather
 from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.descriptors import left_for_connections, limit
+from ensemble_instruct.errors import UsageError
+from ensemble_instruct.models.admission.climb import HIGHEST_LIMIT
 from ensemble_instruct.models.awake import AwakeClock
 from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients import make_clients
@@ -26,6 +29,9 @@ from ensemble_instruct.store.store import Store
 
 _STATUS_EVERY = 2.0
 """Seconds between two notes for `status` of how the servers are doing."""
+
+_USUAL = 128
+"""Requests at a time that a server may well work on; fewer are told of where the config does not say how many."""
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +59,7 @@ async def open_models(
     store.set_meta(**{PRICES: noted_prices(prices)})
     shared = None if budget is None else Budget(budget, read_costs(store.reader, prices).known)
     clients = {name: make_clients(name, section, allow_code=allow_code) for name, section in sections.items()}
+    most = _most_in_flight(sections)
     telemetry, clock = telemetry_from_environment(), AwakeClock()
     models = {
         name: Model(
@@ -63,6 +70,7 @@ async def open_models(
             budget=shared,
             telemetry=telemetry,
             clock=clock,
+            most=most,
             profile=profile,
             prompts=prompts,
         )
@@ -83,6 +91,25 @@ async def open_models(
         _log_totals(models)
         if telemetry is not None:
             await asyncio.to_thread(telemetry.close)
+
+
+def _most_in_flight(sections: Mapping[str, ModelSection]) -> int:
+    """How many requests each server may get at a time, so that all their connections can be open together.
+
+    Raises `UsageError` where they cannot even have one each.
+    """
+    remote = [section for section in sections.values() if section.provider == "openai"]
+    servers = sum(len(section.base_urls) for section in remote)
+    if not servers:
+        return HIGHEST_LIMIT
+    left = left_for_connections()
+    beside = f"this process may have {limit()} files and connections open (`ulimit -n`)"
+    if left < servers:
+        raise UsageError(f"{beside}, too few for {servers} servers; allow more")
+    most = min(HIGHEST_LIMIT, left // servers)
+    if any(most < (section.max_in_flight or _USUAL) for section in remote):
+        log.warning("%s: each of %d servers gets %d requests at a time at most", beside, servers, most)
+    return most
 
 
 async def _keep_status(models: Mapping[str, Model], store: Store) -> None:

@@ -28,7 +28,7 @@ _SECONDS_A_TRY = 5.0
 """Where others do not show that the server works, a request is given up after as many seconds for each of its tries."""
 _SECONDS_A_TRY_OF_MANY = 20.0
 """The same, while so many fail that the server is likely to be at fault."""
-_PATIENT_CAUSES = ("429", "503", "529", "unreachable", "tls", "proxy")
+_PATIENT_CAUSES = ("429", "503", "529", "unreachable", "tls", "proxy", "descriptors")
 """The server has no place or is not there: no fault of the request, however often."""
 _GATEWAY_CAUSES = ("502", "504")
 """The server behind a gateway is not there, or this request is what brings it down."""

@@ -53,14 +53,14 @@ class _Refusals:
 class Servers:
     """One model's server, or its replicas: for each a client, and the gate before it; both in the order of the config.
 
-    `clients` are pairs of a server's name and its client.
+    `clients` are pairs of a server's name and its client; each server gets `most` requests at a time at most.
     """
 
-    def __init__(self, model: str, section: ModelSection, clients: Sequence[tuple[str, Client]]) -> None:
+    def __init__(self, model: str, section: ModelSection, clients: Sequence[tuple[str, Client]], most: int) -> None:
         rates = section.requests_per_minute, section.tokens_per_minute
         patience = section.give_up_after / 4
         self.clients = tuple(client for _, client in clients)
-        self.gates = tuple(Gate(server, section.max_in_flight, Rates(*rates), patience) for server, _ in clients)
+        self.gates = tuple(Gate(server, section.max_in_flight, Rates(*rates), patience, most) for server, _ in clients)
         self.is_open = False
         """Whether one at least is there."""
         self._model = model

@@ -18,8 +18,8 @@ from ensemble_instruct.models.admission.climb import FIRST_LIMIT, HIGHEST_LIMIT,
 from ensemble_instruct.models.admission.limit import Cuts, Easing, Round
 from ensemble_instruct.models.admission.rates import Rates
 
-_OVERLOADING = ("429", "503", "504", "529", "timeout")
-"""Causes of a failure that say that the server has too much to do."""
+_OVERLOADING = ("429", "503", "504", "529", "timeout", "descriptors")
+"""Causes of a failure that say that the server, or this machine, has too much to do."""
 _REFUSING = ("429", "502", "503", "504", "529")
 """Causes that say that it did not begin with the request."""
 _REFUSALS_TO_REST = 3
@@ -124,6 +124,7 @@ class Gate:
         ceiling: int | None = None,
         rates: Rates | None = None,
         patience: float = math.inf,
+        most: int = HIGHEST_LIMIT,
     ) -> None:
         self.server = server
         self.in_flight, self.held = 0, 0
@@ -132,11 +133,11 @@ class Gate:
         self.answers = 0
         self.failures_in_a_row = 0
         """Since the last answer, but for refusals, by which the limit falls."""
-        self.limit = float(ceiling or FIRST_LIMIT)
+        self.limit = float(min(ceiling or FIRST_LIMIT, most))
         self._easing = Easing(time.monotonic())
         self._round, self._cuts, self._rest = Round(), Cuts(), _Rest(self.limit, patience)
         self._burst = Burst(time.monotonic())
-        self._climb = Climb(float(ceiling or HIGHEST_LIMIT), ceiling is not None, self.limit, is_on=ceiling is None)
+        self._climb = Climb(float(min(ceiling or most, most)), ceiling is not None, self.limit, is_on=ceiling is None)
         self._begun = 0
         """Tries."""
         self._latency: float | None = None
@@ -209,13 +210,13 @@ class Gate:
         if error.server_down:
             self.leave_alone(now, None, _LONGEST_ABSENCE)
             return 0.0
-        self.failures_in_a_row += error.cause not in _REFUSING
+        self.failures_in_a_row += error.cause not in (*_REFUSING, "descriptors")
         if error.cause in _REFUSING:
             counts = number > self._cuts.sent_before
             if self._rest.refused(counts=counts, in_flight=self.in_flight, usual_latency=self._latency or 0.0, now=now):
                 self.leave_alone(now, error.retry_after)
                 return 0.0
-        elif error.cause not in ("connection", "timeout") and not self._rest.needs_answer:
+        elif error.cause not in ("connection", "timeout", "descriptors") and not self._rest.needs_answer:
             self._is_there(now)
         self._round.timeouts += error.cause == "timeout"
         self._outcome(number, now, overloaded=error.cause in _OVERLOADING)

@@ -21,6 +21,7 @@ from yarl import URL
 
 from ensemble_instruct.config.access import Access
 from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.descriptors import are_used_up, used_up
 from ensemble_instruct.errors import AuthenticationError, TransientError
 from ensemble_instruct.models.clients.base import closed_error
 from ensemble_instruct.models.clients.openai.proxies import is_here, proxy_for
@@ -240,6 +241,8 @@ class Connections:
         return self._session
 
     def _unreachable(self, error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) -> TransientError:
+        if are_used_up(getattr(error, "os_error", None)):
+            return TransientError(used_up(), cause="descriptors")
         if isinstance(error, aiohttp.ClientSSLError):
             problem = tls_problem(error, self._model)
             return TransientError(f"no TLS to {self._base_url}: {problem}", cause="tls", server_down=True)
