@@ -6,10 +6,13 @@ Every record is one line, whatever its text holds. Where a module logs, it gives
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
+import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.destination import descriptor_of, own_path
 from ensemble_instruct.invisible import harmless
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 LogFormat = Literal["text", "json"]
 
 _LOGGER = "ensemble_instruct"
+_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""How the log file is opened: a pipe that nobody reads holds up nothing."""
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _LONGEST = 2000
 """Characters of one text: a reply of a server may be a page."""
@@ -70,12 +76,15 @@ def logging_to(console: Console | None, file: Path | None, form: LogFormat) -> I
 
 
 def _opened(file: Path) -> TextIO:
+    number = descriptor_of(file)
     try:
-        return file.open("a", encoding="utf-8", buffering=1, newline="\n")
+        descriptor = os.dup(number) if number is not None else os.open(own_path(file, opens=True), _APPENDING, 0o666)
+        if number is None and stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "w", encoding="utf-8", buffering=1, newline="\n")
     except OSError as error:
-        raise InputFileError(
-            f"{file}: cannot be written: {error.strerror}; choose another place for --log-file"
-        ) from error
+        reason = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        raise InputFileError(f"{file}: cannot be written: {reason}; choose another place for --log-file") from error
 
 
 class _ConsoleStream:

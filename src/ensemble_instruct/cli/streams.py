@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import os
-import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
 from ensemble_instruct.errors import RunError
+from ensemble_instruct.files.destination import Descriptor, is_stdout
 from ensemble_instruct.invisible import harmless
 
 
@@ -46,6 +47,11 @@ def styled(stream: TextIO) -> TextIO:
     return own
 
 
+def say_beside(to: Path, line: str) -> None:
+    """Print a line about what was written: to stderr where that itself went to stdout."""
+    click.echo(line, err=is_stdout(to))
+
+
 def _occupy_closed() -> None:
     """Let no file of ours get the number of a standard stream that is closed: what is printed would land in it."""
     for number in range(3):
@@ -55,7 +61,7 @@ def _occupy_closed() -> None:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
 
 
-def _text(kind: type[_Descriptor], number: int, before: TextIO | None) -> TextIO:
+def _text(kind: type[Descriptor], number: int, before: TextIO | None) -> TextIO:
     if before is None:  # it was closed when Python began
         return io.TextIOWrapper(io.BufferedWriter(io.FileIO(os.devnull, "w")), "utf-8", "backslashreplace")
     buffer = io.BufferedWriter(kind(number, "w", closefd=False))
@@ -76,18 +82,7 @@ class _Harmless(io.TextIOWrapper):
         return len(text)
 
 
-class _Descriptor(io.FileIO):
-    """A descriptor that is waited for where another program has set it not to wait."""
-
-    def write(self, data: Any, /) -> int:
-        """See `io.RawIOBase.write`."""
-        count: int | None
-        while (count := super().write(data)) is None:
-            select.select([], [self], [])
-        return count
-
-
-class _Stdout(_Descriptor):
+class _Stdout(Descriptor):
     def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
@@ -100,7 +95,7 @@ class _Stdout(_Descriptor):
             ) from error
 
 
-class _Stderr(_Descriptor):
+class _Stderr(Descriptor):
     def write(self, data: Any, /) -> int:
         try:
             return super().write(data)

@@ -18,7 +18,7 @@ from ensemble_instruct.export.options import ExportPlan
 from ensemble_instruct.export.reasoning import AddThought, thoughts_of
 from ensemble_instruct.export.splits import split_of
 from ensemble_instruct.export.writers import ArrayWriter, LinesWriter, ParquetWriter, RowWriter, ShardWriter
-from ensemble_instruct.files.atomic import UNFINISHED, whole_file
+from ensemble_instruct.files.atomic import FOR_ALL, FOR_OWNER, UNFINISHED, whole_file
 from ensemble_instruct.files.atomic_folder import whole_folder
 from ensemble_instruct.files.jsonl import JsonRow
 from ensemble_instruct.files.parquet import arrow
@@ -177,13 +177,18 @@ def _require_place(plan: ExportPlan, *inputs: Path) -> None:
 
 def _exported(source: Path, examples: _Examples, plan: ExportPlan, describe: Describe | None) -> Exported:
     if not plan.as_folder:
-        return _to_file(examples, plan)
-    with whole_folder(plan.to) as unfinished:
+        return _to_file(examples, plan, FOR_OWNER if _lies_in(plan.to, source) else FOR_ALL)
+    with whole_folder(plan.to, for_owner=_lies_in(plan.to, source)) as unfinished:
         with ExitStack() as files:
             exported = _written(examples, plan, _folder_tables(examples, plan, unfinished, files))
         for name, text in (describe(source, unfinished, exported) if describe else {}).items():
             (unfinished / name).write_text(text, encoding="utf-8")
     return exported
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Whether an export goes into the folder of the run that it is of."""
+    return folder.resolve() in path.resolve().parents
 
 
 def _is_of_an_export(path: str) -> bool:
@@ -291,9 +296,9 @@ def _none_in_run(folder: Path, connection: sqlite3.Connection) -> str:
     return f"has no example; dropped most: {dropped or 'nothing'}; see `ensemble-instruct status {folder}`"
 
 
-def _to_file(examples: _Examples, plan: ExportPlan) -> Exported:
+def _to_file(examples: _Examples, plan: ExportPlan, mode: int) -> Exported:
     (split,) = plan.splits
-    with whole_file(plan.to) as file, ExitStack() as opened:
+    with whole_file(plan.to, mode) as file, ExitStack() as opened:
         writer: RowWriter
         if plan.is_table:
             form = examples.table_format(plan.rows, plan.system)

@@ -9,6 +9,7 @@ from pathlib import Path
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.formats import FILE_FORMATS, TABLE_ROWS, WITHOUT_REASONING, Reasoning, require_known
 from ensemble_instruct.export.splits import WHOLE, SplitShare, parse_splits
+from ensemble_instruct.files.destination import STDOUT
 
 FORMATS = (*FILE_FORMATS, "parquet", "hub")
 """All values of `--format`."""
@@ -83,6 +84,8 @@ def planned(options: ExportOptions, run_folder: Path) -> ExportPlan:
     as_folder = names_folder or options.form == "hub" or options.split is not None
     if as_folder and to.suffix in _SUFFIXES and not to.is_dir():
         raise UsageError(f"--to {to}: splits, shards and --format hub need a folder; name one, like {to.stem}/")
+    if as_folder and to == STDOUT:
+        raise UsageError(f"--to {to}: is stdout, and splits and --format hub need a folder; name one, like data/")
     if not as_folder:
         _require_suffix(options.form, to)
     rows = _rows(options, is_table=options.form in ("parquet", "hub"))

@@ -10,6 +10,7 @@
     atomic          a file that is written whole or not at all
     atomic_folder   a folder that is written whole or not at all
     locks           locks that end with their process
+    destination     where a file goes: a path at which nobody else has laid anything, or a stream
     places          whether something can be written at a place, asked before any work is done
     dataset         a user's own dataset: the texts of one column
     parquet         what needs pyarrow

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.atomic import UNFINISHED, sync, umask, writing
+from ensemble_instruct.files.atomic import FOR_OWNER, UNFINISHED, opened_own, sync, umask, writing
+from ensemble_instruct.files.destination import own_path
 from ensemble_instruct.files.locks import lock
 
 _OLD = "old"
@@ -27,22 +29,24 @@ _RENAME_SWAP = 2
 
 
 @contextmanager
-def whole_folder(path: Path, *, is_new: bool = False) -> Iterator[Path]:
+def whole_folder(path: Path, *, is_new: bool = False, for_owner: bool = False) -> Iterator[Path]:
     """An empty folder that takes the place of `path` when the block ends without an error, after an fsync of all in it.
 
     Until then the folder at `path` is untouched, and then it is gone. The change is one step of the file system where
     that can swap two folders (Linux, macOS); elsewhere the old one is set aside for a moment, in `.NAME.….partial`.
-    What a killed process left next to `path` is removed, or put back. Raises `StoreError` when the disk does not take
-    it, `InputFileError` where there is something by then, if the folder `is_new`.
+    What a killed process of this user left next to `path` is removed, or put back. A folder that is replaced hands its
+    permissions on; a new one has those that the umask leaves, or, `for_owner`, is for its owner alone with all in it.
+    Raises `StoreError` when the disk does not take it, `InputFileError` where somebody else has laid a link and, if the
+    folder `is_new`, where there is something by then.
     """
-    path = path.resolve()
+    path = own_path(path, opens=True)
     with writing(path):
         _remove_left_behind(path)
         unfinished, held = _new_folder(path)
         try:
             yield unfinished
-            _sync_tree(unfinished)
-            unfinished.chmod(0o777 & ~umask())
+            _sync_tree(unfinished, for_owner=for_owner)
+            unfinished.chmod(path.stat().st_mode & 0o777 if path.is_dir() else 0o700 if for_owner else 0o777 & ~umask())
             try:
                 unfinished.rename(path)
             except OSError as error:  # asked for and not looked up before: another process may write it at any moment
@@ -73,16 +77,16 @@ def _new_folder(path: Path) -> tuple[Path, int]:
         os.close(held)
 
 
-def _lock(folder: Path, *, is_needed: bool = False) -> int:
+def _lock(folder: Path, *, is_left: bool = False) -> int:
     """A descriptor that holds the folder's lock until it is closed, at the latest when the process ends.
 
-    Raises `BlockingIOError` where another process holds it, and, if it `is_needed`, `OSError` where the file system
-    has no locks.
+    Raises `BlockingIOError` where another process holds it, and of one that `is_left` by a process, `OSError` where the
+    file system has no locks or another user has laid it there.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = opened_own(folder) if is_left else os.open(folder, os.O_RDONLY)
     is_held = False
     try:
-        is_held = lock(descriptor) or not is_needed
+        is_held = lock(descriptor) or not is_left
     finally:
         if not is_held:
             os.close(descriptor)
@@ -94,10 +98,13 @@ def _lock(folder: Path, *, is_needed: bool = False) -> int:
 def _remove_left_behind(path: Path) -> None:
     """Remove unfinished folders of processes that have ended; put the old one back where nothing took its place."""
     for folder in path.parent.iterdir():
-        if folder.name.startswith(f".{path.name}.") and folder.name.endswith(UNFINISHED) and folder.is_dir():
+        if folder.name.startswith(f".{path.name}.") and folder.name.endswith(UNFINISHED):
             try:
-                held = _lock(folder, is_needed=True)
-            except OSError:  # another process works on it, or nobody can tell
+                held = _lock(folder, is_left=True)
+            except OSError:  # another process works on it, another user has laid it there, or nobody can tell
+                continue
+            if not stat.S_ISDIR(os.fstat(held).st_mode):
+                os.close(held)
                 continue
             if (folder / _OLD).exists() and not path.exists():
                 (folder / _OLD).rename(path)
@@ -105,11 +112,12 @@ def _remove_left_behind(path: Path) -> None:
             os.close(held)
 
 
-def _sync_tree(folder: Path) -> None:
+def _sync_tree(folder: Path, *, for_owner: bool) -> None:
     for name, _, files in os.walk(folder):
-        for file in files:
-            sync(Path(name, file))
-        sync(Path(name))
+        for path in (*(Path(name, file) for file in files), Path(name)):
+            if for_owner:
+                path.chmod(0o700 if path.is_dir() else FOR_OWNER)
+            sync(path)
 
 
 def _swap(unfinished: Path, path: Path) -> None:

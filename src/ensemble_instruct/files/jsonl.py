@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.atomic import whole_file, writing
+from ensemble_instruct.files.atomic import FOR_ALL, whole_file, writing
 from ensemble_instruct.files.binary import require_text
+from ensemble_instruct.files.destination import is_stream
 
 MAX_LINE_BYTES = 16 * 2**20
 """The longest line that is read: a file without line breaks must not fill the memory."""
@@ -126,10 +127,10 @@ def dump(row: object, *, ascii_only: bool = False) -> str:
     return json.dumps(row, ensure_ascii=ascii_only)
 
 
-def write_rows(path: Path, rows: Iterable[object], *, ascii_only: bool = False) -> int:
-    """Write one JSON object a line and return their number; the file is complete or untouched."""
+def write_rows(path: Path, rows: Iterable[object], *, ascii_only: bool = False, mode: int = FOR_ALL) -> int:
+    """Write one JSON object a line and return their number; see `whole_file`."""
     count = 0
-    with whole_file(path) as file:
+    with whole_file(path, mode) as file:
         for row in rows:
             file.write((dump(row, ascii_only=ascii_only) + "\n").encode())
             count += 1
@@ -148,7 +149,8 @@ class RowSpool:
         self._path, self._ascii_only = path, ascii_only
         with writing(path):
             # O_TMPFILE where the system has it: a file without a name is gone with its process.
-            self._waiting = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed by `__exit__`
+            folder = None if is_stream(path) else path.parent
+            self._waiting = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `__exit__`
 
     def __enter__(self) -> RowSpool:
         return self

@@ -8,18 +8,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ensemble_instruct.errors import InputFileError
+from ensemble_instruct.files.destination import descriptor_of, is_stream, own_path
 
 
 def require_writable(path: Path, *inputs: Path) -> None:
     """Raise `InputFileError` unless a file can be written at `path` without loss of an input.
 
-    It must not be one of the `inputs`, by whatever name or link; where it exists, it must be a regular file, which will
-    be replaced; its folder must exist and take a new file, which is tried with one that is removed at once.
+    It must not be one of the `inputs`, by whatever name or link. What is a stream (see `is_stream`) will be written as
+    one. Where something else exists, it must be a regular file, which will be replaced, and nobody else may have laid
+    a link or a pipe there; the folder must exist and take a new file, which is tried with one that is removed at once.
     """
     if any(path.resolve() == source.resolve() for source in inputs):
         raise InputFileError(f"{path}: is an input too, and would be overwritten; name another file with --to")
+    if is_stream(path):
+        if descriptor_of(path) is None:
+            own_path(path)
+        return
+    own_path(path)
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise InputFileError(f"{path}: is no regular file; name one with --to")
+        raise InputFileError(f"{path}: is neither a regular file nor a pipe; name one with --to")
     if not path.parent.is_dir():
         raise InputFileError(f"{path}: folder {path.parent} does not exist; create it first")
     if path.is_dir():
@@ -36,6 +43,7 @@ def require_place(path: Path, is_known: Callable[[str], bool]) -> None:
     A folder may be replaced when `is_known` is true of the path of every file in it, relative to the folder and with
     slashes. The folder above it must exist and take a new file, which is tried with one that is removed at once.
     """
+    own_path(path, opens=True)
     if path.exists() and not path.is_dir():
         raise InputFileError(f"{path}: is a file; name a folder with --to, or remove it")
     if path.is_dir() and (foreign := next((name for name in _files_of(path) if not is_known(name)), None)):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ensemble_instruct.errors import ConfigError, InputFileError
-from ensemble_instruct.files.atomic import whole_file
+from ensemble_instruct.files.atomic import FOR_ALL, FOR_OWNER, whole_file
 from ensemble_instruct.prompts.labels import Labels, labels_of
 from ensemble_instruct.prompts.templates import PromptTemplate
 from ensemble_instruct.records import KINDS
@@ -147,22 +147,23 @@ def write_prompts(folder: Path) -> list[str]:
 
 
 def copy_prompts(prompts: Prompts, folder: Path) -> None:
-    """Write a user's own files into a folder, in place of those that lie there."""
+    """Write a user's own files into the folder of a run, in place of those that lie there."""
     for name in _file_names():
         if name not in prompts.own:
             (folder / name).unlink(missing_ok=True)
-    _write(prompts.own, folder)
+    _write(prompts.own, folder, for_owner=True)
 
 
-def _write(texts: Mapping[str, str], folder: Path) -> None:
+def _write(texts: Mapping[str, str], folder: Path, *, for_owner: bool = False) -> None:
+    mode = 0o700 if for_owner else 0o777
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode, parents=True, exist_ok=True)
         for name in texts:
-            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.mkdir(mode, exist_ok=True)
     except OSError as error:
         raise InputFileError(f"{folder}: cannot be created: {error.strerror}; choose another place") from error
     for name, text in texts.items():
-        with whole_file(folder / name) as file:
+        with whole_file(folder / name, FOR_OWNER if for_owner else FOR_ALL) as file:
             file.write(text.encode())
 
 

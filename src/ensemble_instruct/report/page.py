@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ensemble_instruct.files.atomic import whole_file
+from ensemble_instruct.files.atomic import FOR_ALL, FOR_OWNER, whole_file
 from ensemble_instruct.files.places import require_writable
 from ensemble_instruct.records import INSTANCE_VOTER
 from ensemble_instruct.report.charts import COLOURS
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 def write_report(folder: Path, to: Path | None = None, parser: str | None = None) -> Path:
     """Write the page of a run, by default as `report.html` in its folder; it is complete or untouched."""
     to = to or folder / "report.html"
-    write_page(page(read_report(folder, parser)), to)
+    write_page(page(read_report(folder, parser)), to, FOR_OWNER if to.parent == folder else FOR_ALL)
     return to
 
 
-def write_page(text: str, to: Path) -> None:
+def write_page(text: str, to: Path, mode: int = FOR_ALL) -> None:
     """Write a page to a file, complete or untouched; half a surrogate pair of a model's text becomes `?`."""
-    with whole_file(to) as file:
+    with whole_file(to, mode) as file:
         file.write(text.encode("utf-8", "replace"))
 
 

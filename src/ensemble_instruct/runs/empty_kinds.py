@@ -72,8 +72,8 @@ def missing_examples(folder: Path, second: SelectionCounts | None = None, drops_
     return line
 
 
-def missing_rows(step: Step, dropped: Counter[str], drops_in: Path, asked: Model | None = None) -> str:
-    """What to say of a step alone that wrote no row."""
+def missing_rows(step: Step, dropped: Counter[str], drops_in: Path | None, asked: Model | None = None) -> str:
+    """What to say of a step alone that wrote no row; `drops_in` is the file of its drops, if there is one."""
     if not dropped:
         return "no row was written, for the files that were read have none; see whether they are the right ones"
     drops: _Drops = Counter({(step, why): count for why, count in dropped.items()})
@@ -95,10 +95,11 @@ def _kinds_in(selected: SelectionCounts) -> set[Kind]:
     return {kind for (kind, why), count in selected.items() if count and not why}
 
 
-def _line(what: str, failed: Step, drops: _Drops, shown_in: Path, to_try: str) -> str:
+def _line(what: str, failed: Step, drops: _Drops, shown_in: Path | None, to_try: str) -> str:
+    shown = f"{shown_in} shows their texts" if shown_in else "--to FILE shows their texts"
     return (
         f"{what} was made: step {failed} kept none; dropped most: {drops_in_words(drops) or 'nothing'}; "
-        f"{shown_in} shows their texts; {to_try}"
+        f"{shown}; {to_try}"
     )
 
 

@@ -12,7 +12,8 @@ import yaml
 from ensemble_instruct.config.schema import Config
 from ensemble_instruct.config.spelling import Dumper
 from ensemble_instruct.errors import InputFileError
-from ensemble_instruct.files.atomic import whole_file, writing
+from ensemble_instruct.files.atomic import FOR_OWNER, whole_file, writing
+from ensemble_instruct.files.destination import own_path
 from ensemble_instruct.files.digest import file_digest
 from ensemble_instruct.files.jsonl import write_rows
 from ensemble_instruct.prompts.folder import copy_prompts, load_prompts
@@ -34,6 +35,7 @@ def require_no_run_file(path: Path, folder: Path) -> None:
 
 def require_run_place(folder: Path) -> bool:
     """Whether the run is a new one; raises `InputFileError` for a place that is taken."""
+    own_path(folder, opens=True)
     if folder.exists() and not folder.is_dir():
         raise InputFileError(f"{folder}: is a file; name a folder with --out")
     if (folder / "run.db").exists():
@@ -45,10 +47,10 @@ def require_run_place(folder: Path) -> bool:
 
 
 def make_folders(folder: Path) -> list[Path]:
-    """Create the folder with its parents; return those that are new, outermost first."""
+    """Create the folder, for its owner alone, with its parents; return those that are new, outermost first."""
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InputFileError(f"{folder}: cannot be created: {error.strerror}; choose another place") from error
     return new[::-1]
@@ -68,7 +70,7 @@ def write_config(config: Config, folder: Path) -> None:
         model = config.models[name]
         if model.provider == "openai" and model.base_url is None:
             values["models"][name]["base_url"] = model.base_urls[0]
-    with whole_file(folder / "config.yaml") as file:
+    with whole_file(folder / "config.yaml", FOR_OWNER) as file:
         file.write((text + yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True)).encode())
 
 
@@ -88,6 +90,6 @@ def write_examples(store: Store, path: Path) -> int:
 
     Returns the number of rows.
     """
-    count = write_rows(path, read_examples(store.reader))
+    count = write_rows(path, read_examples(store.reader), mode=FOR_OWNER)
     store.set_meta(**{EXAMPLES_DIGEST: file_digest(path)})
     return count

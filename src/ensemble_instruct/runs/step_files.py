@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from ensemble_instruct.concurrency import closing
 from ensemble_instruct.config.quality import QualitySection
 from ensemble_instruct.config.schema import Config, voters_for
 from ensemble_instruct.errors import ConfigError, UsageError
+from ensemble_instruct.files.destination import is_stream
 from ensemble_instruct.files.jsonl import JsonRow, RowSpool
 from ensemble_instruct.files.own_rows import plain_row
 from ensemble_instruct.files.places import require_writable
@@ -334,6 +335,8 @@ async def _opened(
     if name not in config.models:
         raise ConfigError(f"--model {name}: no such model in the config; there are {', '.join(config.models)}")
     require_declared_admitted(config, name)
+    if store_path is None and is_stream(to):
+        raise UsageError(f"--store: is missing; name where the answers are kept, as --to {to} is no file")
     path = store_path or to.with_name(f"{to.name}.db")
     demonstrations = config.instances.demonstrations
     named = (config.seed_tasks, demonstrations.input_output, demonstrations.output_only, config.models[name].replies)
@@ -366,32 +369,33 @@ async def _write(
     asked: Model | None = None,
     ascii_only: bool = False,
 ) -> FileSummary:
-    """Write the kept records to `to` and the drops next to it, both whole; count them."""
+    """Write the kept records to `to` and the drops next to it, both whole; count them. Beside a stream are no drops."""
     summary = FileSummary()
     drops_path = _rejected_path(to)
-    with RowSpool(to, ascii_only=ascii_only) as rows, RowSpool(drops_path) as drops:
+    with RowSpool(to, ascii_only=ascii_only) as rows, RowSpool(drops_path) if drops_path else nullcontext() as drops:
         async with closing(records) as source:
             async for record in source:
                 if isinstance(record, Rejected):
                     summary.dropped[record.reason] += 1
-                    drops.add(_rejected_row(record))
+                    if drops is not None:
+                        drops.add(_rejected_row(record))
                     monitor.counted(None, record.step, record.reason)
                 else:
                     rows.add(row(record))
                     monitor.counted(None, step, "")
         rows.save()
-        if drops.count:
+        if drops is not None and drops.count:
             drops.save()
-        else:
+        elif drops_path is not None:
             drops_path.unlink(missing_ok=True)
     summary.written = rows.count
     summary.missing = "" if rows.count else missing_rows(step, summary.dropped, drops_path, asked)
     return summary
 
 
-def _rejected_path(to: Path) -> Path:
-    """The file of what a step dropped that writes `to`."""
-    return to.with_name(f"{to.name}.rejected.jsonl")
+def _rejected_path(to: Path) -> Path | None:
+    """The file of what a step dropped that writes `to`; None where that is a stream."""
+    return None if is_stream(to) else to.with_name(f"{to.name}.rejected.jsonl")
 
 
 def _rejected_row(record: Rejected) -> JsonRow:

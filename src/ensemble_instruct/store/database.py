@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import zlib
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ensemble_instruct.errors import InputFileError
@@ -187,6 +187,9 @@ def _mode(path: Path, *, read_only: bool) -> str:
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    if mode == "rwc":  # what is in it is for its owner alone, and SQLite's further files are as it is
+        with suppress(OSError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,

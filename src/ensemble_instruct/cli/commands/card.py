@@ -27,7 +27,7 @@ from ensemble_instruct.cli.options import PATH, ignore_edits_option
 @ignore_edits_option
 def card(run_folder: Path, to: Path | None, form: str, name: str | None, data: Path | None, ignore_edits: bool) -> None:
     """Tell what a dataset is, how it was made and under which licences: its card for the Hub."""
-    from ensemble_instruct.cli.streams import print_document
+    from ensemble_instruct.cli.streams import print_document, say_beside
     from ensemble_instruct.export.card import dataset_card, licence_file
     from ensemble_instruct.export.croissant import croissant
     from ensemble_instruct.export.facts import read_facts
@@ -48,4 +48,4 @@ def card(run_folder: Path, to: Path | None, form: str, name: str | None, data: P
         return
     with whole_file(to) as file:
         file.write(text.encode("utf-8", "replace"))
-    click.echo(f"{to} written")
+    say_beside(to, f"{to} written")

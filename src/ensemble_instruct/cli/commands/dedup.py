@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ensemble_instruct.cli.options import PATH, ShareRange, against_option, to_option
+from ensemble_instruct.cli.streams import say_beside
 
 
 @click.command()
@@ -24,7 +25,7 @@ def dedup(
     from ensemble_instruct.runs.progress import with_progress
 
     summary = dedup_file(file, to, threshold, with_progress, column=column, against=against, report=report)
-    click.echo(f"{summary.kept} rows in {to}")
+    say_beside(to, f"{summary.kept} rows in {to}")
     if summary.dropped:
         where = f", each in {report}" if report else "; --report FILE says what each is close to"
-        click.echo(f"{summary.dropped} dropped as closer than {threshold:g} to an earlier one{where}")
+        say_beside(to, f"{summary.dropped} dropped as closer than {threshold:g} to an earlier one{where}")

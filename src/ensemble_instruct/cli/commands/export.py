@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from ensemble_instruct.cli.options import PATH, Command, ignore_edits_option
+from ensemble_instruct.cli.streams import say_beside
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.export.options import NAMES, REPO, ExportOptions
 
@@ -144,7 +145,7 @@ def _say(exported: Exported, plan: ExportPlan) -> None:
     left = ""
     if exported.left_out:
         left = f"{exported.left_out} left out, as no candidate has another answer that is less agreed on; "
-    click.echo(f"{left}{exported.main.rows} examples in {to}{_splits(exported.main)}")
+    say_beside(to, f"{left}{exported.main.rows} examples in {to}{_splits(exported.main)}")
     for table in exported.tables[1:]:
         click.echo(f"{table.rows} rows with every candidate in {to / table.folder}{_splits(table)}")
     there = {split.name for split in exported.main.splits}

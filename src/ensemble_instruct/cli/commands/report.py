@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ensemble_instruct.cli.options import PATH, ignore_edits_option
+from ensemble_instruct.cli.streams import say_beside
 from ensemble_instruct.errors import UsageError
 
 
@@ -44,7 +45,8 @@ def report(source: Path, to: Path | None, for_programs: bool, parser: str | None
         return
     if to is not None:
         require_writable(to, source / "config.yaml", source / "examples.jsonl", *source.glob("run.db*"))
-    click.echo(f"report in {write_report(source, to, parser)}")
+    written = write_report(source, to, parser)
+    say_beside(written, f"report in {written}")
 
 
 def _report_on_file(path: Path, to: Path | None, parser: str | None, *, for_programs: bool) -> None:
@@ -58,4 +60,4 @@ def _report_on_file(path: Path, to: Path | None, parser: str | None, *, for_prog
     to = to or path.with_name(f"{path.name}.report.html")
     require_writable(to, path)
     write_file_report(path, to, parser)
-    click.echo(f"report in {to}")
+    say_beside(to, f"report in {to}")

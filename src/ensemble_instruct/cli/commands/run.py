@@ -189,17 +189,19 @@ def init(file: Path | None, preset: str, prompts: Path | None) -> None:
 
 def _init_config(file: Path, preset: str) -> None:
     """Write the config of a preset to a new file."""
+    from ensemble_instruct.cli.streams import say_beside
     from ensemble_instruct.config.bundled import preset_text
     from ensemble_instruct.files.atomic import whole_file
+    from ensemble_instruct.files.destination import is_stream
     from ensemble_instruct.files.places import require_writable
 
     text = preset_text(preset)
     require_writable(file)
-    if file.exists():
+    if file.exists() and not is_stream(file):
         raise InputFileError(f"{file}: exists already; name a new file")
     with whole_file(file) as opened:
         opened.write(text.encode())
-    click.echo(f"{file} written; edit it, then: ensemble-instruct check {file}")
+    say_beside(file, f"{file} written; edit it, then: ensemble-instruct check {file}")
 
 
 @click.command()

@@ -10,6 +10,8 @@ import click
 
 from ensemble_instruct.cli.commands.status import note_lines
 from ensemble_instruct.cli.options import PATH, note_missing, selecting
+from ensemble_instruct.cli.streams import say_beside
+from ensemble_instruct.files.destination import is_stream
 
 if TYPE_CHECKING:
     from ensemble_instruct.agreement.selection import Selection
@@ -63,12 +65,13 @@ def select(
         )
     )
     if summary.note:
-        click.echo(summary.note)
-    click.echo(f"{summary.written} examples in {to}; the run's own files stay as they are")
+        say_beside(to, summary.note)
+    say_beside(to, f"{summary.written} examples in {to}; the run's own files stay as they are")
     if summary.dropped:
-        click.echo(f"{summary.dropped.total()} rows dropped by step 5, each in {to}.rejected.jsonl")
+        where = "" if is_stream(to) else f", each in {to}.rejected.jsonl"
+        say_beside(to, f"{summary.dropped.total()} rows dropped by step 5{where}")
     for line in note_lines(summary.voter_notes):
-        click.echo(line)
+        say_beside(to, line)
     note_missing(summary.missing)
 
 

@@ -25,7 +25,9 @@ from ensemble_instruct.cli.options import (
     store_option,
     to_option,
 )
+from ensemble_instruct.cli.streams import say_beside
 from ensemble_instruct.errors import UsageError
+from ensemble_instruct.files.destination import is_stream
 from ensemble_instruct.records import KINDS, Kind, Profile
 
 if TYPE_CHECKING:
@@ -264,10 +266,11 @@ def _ask(
 
 def _report(to: Path, summary: FileSummary) -> None:
     if summary.note:
-        click.echo(summary.note)
-    click.echo(f"{summary.written} rows in {to}")
+        say_beside(to, summary.note)
+    say_beside(to, f"{summary.written} rows in {to}")
     if summary.dropped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in summary.dropped.most_common())
-        click.echo(f"{summary.dropped.total()} dropped ({reasons}), each in {to}.rejected.jsonl")
+        where = "" if is_stream(to) else f", each in {to}.rejected.jsonl"
+        say_beside(to, f"{summary.dropped.total()} dropped ({reasons}){where}")
     for line in note_lines(summary.voter_notes):
-        click.echo(line)
+        say_beside(to, line)

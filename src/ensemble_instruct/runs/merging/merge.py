@@ -119,7 +119,7 @@ def _made(to: Path) -> Iterator[Path]:
     """The folder that `to` becomes."""
     with writing(to):
         to.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with whole_folder(to, is_new=True) as folder:  # another merge to the same place may be faster
+    with whole_folder(to, is_new=True, for_owner=True) as folder:  # another merge to the same place may be faster
         yield folder
 
 
