@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from ensemble_instruct.agreement.voters.kept import KeptCounts, noted_kept
 from ensemble_instruct.concurrency import closing
 from ensemble_instruct.errors import RunError
+from ensemble_instruct.files.jsonl import JsonRow
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import (
     KINDS,
@@ -185,3 +186,10 @@ class ToldOnce:
         self._now[record] += 1
         if self._now[record] > self._before[record]:
             self._monitor.counted(kind, step, reason)
+
+
+def rejected_row(record: Rejected) -> JsonRow:
+    """A drop as a line of the file beside that of a step."""
+    detail = {"detail": record.detail} if record.detail else {}
+    outputs = {"outputs": {each.voter: each.text for each in record.candidates}} if record.candidates else {}
+    return {"step": record.step, "reason": record.reason, "text": record.text, **detail, **outputs}

@@ -54,7 +54,7 @@ from ensemble_instruct.records import (
 from ensemble_instruct.replies.end_marker import without_marker
 from ensemble_instruct.runs.empty_kinds import SelectionCounts, missing_examples, missing_rows
 from ensemble_instruct.runs.folder import require_no_run_file
-from ensemble_instruct.runs.recorder import FileSummary, Monitor
+from ensemble_instruct.runs.recorder import FileSummary, Monitor, rejected_row
 from ensemble_instruct.runs.selecting import config_selecting, require_finished, selected
 from ensemble_instruct.steps.ensemble import select
 from ensemble_instruct.steps.first_replies import FirstReplies
@@ -378,7 +378,7 @@ async def _write(
                 if isinstance(record, Rejected):
                     summary.dropped[record.reason] += 1
                     if drops is not None:
-                        drops.add(_rejected_row(record))
+                        drops.add(rejected_row(record))
                     monitor.counted(None, record.step, record.reason)
                 else:
                     rows.add(row(record))
@@ -396,9 +396,3 @@ async def _write(
 def _rejected_path(to: Path) -> Path | None:
     """The file of what a step dropped that writes `to`; None where that is a stream."""
     return None if is_stream(to) else to.with_name(f"{to.name}.rejected.jsonl")
-
-
-def _rejected_row(record: Rejected) -> JsonRow:
-    detail = {"detail": record.detail} if record.detail else {}
-    outputs = {"outputs": {each.voter: each.text for each in record.candidates}} if record.candidates else {}
-    return {"step": record.step, "reason": record.reason, "text": record.text, **detail, **outputs}
