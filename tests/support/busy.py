@@ -32,6 +32,7 @@ class Memory(Store):
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
         self.notes: dict[str, str] = {}
+        self.attempts: list[Attempt] = []
 
     def answer(self, key: str) -> Answer | None:
         return self.answers.get(key)
@@ -46,7 +47,7 @@ class Memory(Store):
         self.notes |= values
 
     def note_attempt(self, attempt: Attempt) -> None:
-        """Nothing asks for it."""
+        self.attempts.append(attempt)
 
     async def flush(self) -> None:
         """Nothing waits."""

@@ -19,8 +19,10 @@ _REAL_WAIT = 0.005
 _MODULES = (
     "admission.gate",
     "admission.dispatcher",
+    "admission.stragglers",
     "model",
     "awake",
+    "sent",
     "servers",
     "clients.openai.http",
     "clients.openai.rate_headers",

@@ -41,6 +41,10 @@ class Budget:
             self._number += 1
             return Share(self, most)
 
+    def covers(self, most: float) -> bool:
+        """Whether that much could be set aside now."""
+        return not self._is_used_up and self._spent + self._set_aside + most <= self._limit
+
     def grow(self, most: float, more: float) -> bool:
         """Whether what was set aside as `most` may become `more`; then it does."""
         if self._spent + self._set_aside - most + more > self._limit:

@@ -7,19 +7,21 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.servers.prices import response_cost
 from ensemble_instruct.errors import ModelError, RequestError, RequestRefusedError, TransientError
 from ensemble_instruct.models.admission.climb import HIGHEST_LIMIT
 from ensemble_instruct.models.admission.dispatcher import Dispatcher
-from ensemble_instruct.models.admission.gate import Gate, GateStatus
+from ensemble_instruct.models.admission.gate import OVERDUE, GateStatus
+from ensemble_instruct.models.admission.stragglers import Flight, Stragglers, overdue
 from ensemble_instruct.models.asking import as_asked, request_key
 from ensemble_instruct.models.awake import AwakeClock
 from ensemble_instruct.models.budget import Budget, Share
 from ensemble_instruct.models.clients.base import Client
-from ensemble_instruct.models.retries import Retries, Tries
+from ensemble_instruct.models.retries import Retries, Sleepers
+from ensemble_instruct.models.sent import Asked, Sent
 from ensemble_instruct.models.server_notes import ServerNotes
 from ensemble_instruct.models.servers import Servers
 from ensemble_instruct.models.telemetry import Telemetry
@@ -36,7 +38,7 @@ _SMALLEST_WINDOW = 64
 """Requests that a step has under way at least."""
 _LARGEST_WINDOW = 2048
 """Requests that it has under way at most, unless twice the places are more; also where no ceiling is set."""
-_WITHOUT_REPLY = ("connection", "timeout", "unreachable", "tls", "proxy", "descriptors")
+_WITHOUT_REPLY = ("connection", "timeout", "unreachable", "tls", "proxy", "descriptors", OVERDUE)
 """Causes of a failure that came with no headers, so that the client's `limits` are those of an earlier reply."""
 
 _READING = 0.02
@@ -67,24 +69,6 @@ class Usage:
             prompt_tokens, completion_tokens = outcome.used_tokens(asked)
             self.prompt_tokens += prompt_tokens
             self.completion_tokens += completion_tokens
-
-
-@dataclass(slots=True)
-class _Sent:
-    """One try, and how many requests and tokens its server had been sent by then."""
-
-    server: int
-    gate: Gate
-    began: float
-    requests: int
-    tokens: float
-    place: int
-    """Of this try, in the order in which they began there."""
-
-    @property
-    def seconds(self) -> float:
-        """Since it was sent."""
-        return time.monotonic() - self.began
 
 
 class Model:
@@ -119,8 +103,8 @@ class Model:
         self._retries = Retries(name, section, clock or AwakeClock())
         self._on_the_way: dict[str, asyncio.Future[Answer]] = {}
         """By key, the requests that are being asked: an equal one waits for the answer of the first."""
-        self._sleeping: dict[asyncio.Future[None], Tries] = {}
-        """Requests that wait to be tried again, by what wakes them."""
+        self._sleepers = Sleepers()
+        self._stragglers = Stragglers(is_on=section.provider == "openai")
         self._dearest = 0.0
         """The most that one try has cost so far, in US dollars."""
         self._completion_tokens = 0.0
@@ -191,27 +175,36 @@ class Model:
 
     async def _ask_servers(self, key: str, request: Request) -> Answer:
         """Try until there is an outcome; no try is begun that the budget does not cover."""
-        tries = self._retries.begun()
         tokens = estimated_tokens(request.text) + (self._completion_tokens or request.sampling.max_tokens)
-        while True:
-            share = None if self._budget is None else await self._budget.reserve(self._most(request))
-            try:
-                is_covered, outcome = await self._ask_once(key, request, tries, tokens, share)
-            finally:
-                if share is not None:
-                    share.settle()
-            if outcome is not None:
-                return Answer(key, outcome)
-            if is_covered:
-                await self._sleep(tries)
-                self._retries.require_hope(tries)
+        asked = Asked(key=key, request=request, tokens=tokens, tries=self._retries.begun())
+        try:
+            while True:
+                is_covered, outcome = await self._ask_once(asked)
+                if outcome is None and asked.second is not None:
+                    outcome = await asked.second
+                if outcome is not None:
+                    return Answer(key, outcome)
+                if is_covered:
+                    await self._sleepers.sleep(asked.tries)
+                    self._retries.require_hope(asked.tries)
+        finally:
+            if asked.second is not None:
+                asked.second.cancel()
+                await asyncio.wait([asked.second])
 
-    async def _ask_once(
-        self, key: str, request: Request, tries: Tries, tokens: float, share: Share | None
-    ) -> tuple[bool, Response | Failure | None]:
+    async def _ask_once(self, asked: Asked) -> tuple[bool, Response | Failure | None]:
         """Whether the budget still covered a try, and its outcome: committed before the place is given back."""
-        first = request.step == "instructions"
-        number = await self._dispatcher.enter(tokens, first=first, again=tries.made > 0, avoid=tries.server)
+        share = None if self._budget is None else await self._budget.reserve(self._most(asked.request))
+        try:
+            return await self._ask_in_turn(asked, share)
+        finally:
+            if share is not None:
+                share.settle()
+
+    async def _ask_in_turn(self, asked: Asked, share: Share | None) -> tuple[bool, Response | Failure | None]:
+        request, tries, first = asked.request, asked.tries, asked.request.step == "instructions"
+        again = tries.made + tries.asked_again > 0
+        number = await self._dispatcher.enter(asked.tokens, first=first, again=again, avoid=tries.server)
         hold = 0.0
         try:
             self._retries.require_hope(tries)
@@ -220,12 +213,12 @@ class Model:
             if share is not None and not share.grows_to(self._most(request)):
                 return False, None
             began = time.monotonic()
-            outcome, hold, paid = await self._try(number, key, request, tries, tokens)
+            outcome, hold, paid = await self._try(number, asked)
             if share is not None:
                 share.cost = paid or 0.0
             self._dearest = max(self._dearest, paid or 0.0)
             if outcome is not None:
-                await self._store.commit(key, self.name, request, outcome, time.monotonic() - began)
+                await self._store.commit(asked.key, self.name, request, outcome, time.monotonic() - began)
                 self.usage.add(request.text, outcome)
             elif paid is not None:
                 await self._store.flush()
@@ -233,86 +226,146 @@ class Model:
         finally:
             self._dispatcher.leave(number, hold, first=first)
 
+    async def _ask_second(self, asked: Asked) -> Response | Failure | None:
+        """The outcome of a second try beside the first, which then is given up; None when it failed."""
+        is_over = True
+        try:
+            _, outcome = await self._ask_once(asked)
+            is_over = outcome is not None
+            return outcome
+        finally:
+            if is_over:
+                asked.give_up()
+
+    def _ask_again(self, asked: Asked, number: int, until: asyncio.Timeout, *, is_second: bool) -> bool:
+        """Ask a request again whose try lasts too long, if that is possible.
+
+        If another server is idle, it is asked too; else the try is given up first.
+        """
+        covers = self._budget is None or self._budget.covers(self._most(asked.request))
+        if asked.is_answered or not covers or (asked.asks_two and not is_second):
+            return False
+        self._retries.lasted_too_long(asked.tries, number)
+        first = asked.request.step == "instructions"
+        if not asked.asks_two and self._dispatcher.is_idle_beside(number, asked.tokens, first=first):
+            asked.second = asyncio.create_task(self._ask_second(asked))
+        else:
+            until.reschedule(asyncio.get_running_loop().time())
+        return True
+
     def _most(self, request: Request) -> float:
         """The most that a request can cost, in US dollars: a token is a byte at least, and servers state costs."""
         turns = len(request.earlier) + 1
         tokens = len(request.text.encode("utf-8", "surrogatepass")) + turns * TEMPLATE_TOKENS
         return max(self._dearest, self._price.most(tokens, request.sampling.max_tokens) if self._price else 0.0)
 
-    def _note_paid(self, sent: _Sent, key: str, request: Request, paid: Response | None, cause: str) -> float | None:
+    def _note_paid(self, sent: Sent, asked: Asked, paid: Response | None, cause: str) -> float | None:
         """Let the store know of a try that gave no answer; what it cost, 0 where that is not known, None if nothing."""
         if paid is None:
             return None
-        attempt = Attempt(key=key, model=self.name, request=request, cause=cause, paid=paid, seconds=sent.seconds)
+        attempt = Attempt(
+            key=asked.key, model=self.name, request=asked.request, cause=cause, paid=paid, seconds=sent.seconds
+        )
         self._store.note_attempt(attempt)
         self.usage.paid_for_nothing += 1
         return attempt.cost(self._price) or 0.0
 
-    async def _try(
-        self, number: int, key: str, request: Request, tries: Tries, tokens: float
-    ) -> tuple[Response | Failure | None, float, float | None]:
+    async def _try(self, number: int, asked: Asked) -> tuple[Response | Failure | None, float, float | None]:
         """One try at one server: the outcome, for how many seconds more it shall keep its place there, what it cost.
 
-        The outcome is None when the request shall be tried again after `tries.delay`. Raises `RunError` after
-        `give_up_after` seconds without any success.
+        The outcome is None when the request shall be tried again after `tries.delay`, or another try has it. Raises
+        `RunError` after `give_up_after` seconds without any success.
         """
-        gate, client = self._servers.gates[number], self._servers.clients[number]
+        gate, client, request = self._servers.gates[number], self._servers.clients[number], asked.request
         began = time.monotonic()
-        sent = _Sent(number, gate, began, gate.rates.used_requests, gate.rates.used_tokens, gate.begins(began))
+        sent = Sent(number, gate, began, gate.rates.used_requests, gate.rates.used_tokens, gate.begins(began))
         problem: RequestError | None = None
         outcome: Response | Failure | None
         hold = 0.0
         try:
-            outcome = await client.answer(request)
+            outcome = await self._answer_in_time(client, asked, sent)
         except RequestRefusedError as error:
-            cost = self._note_paid(sent, key, request, error.paid, error.type)
+            cost = self._note_paid(sent, asked, error.paid, error.type)
             gate.answered(sent.requests, sent.seconds, time.monotonic())
-            problem, outcome = error, self._retries.refused(key, error)
+            problem, outcome = error, self._retries.refused(asked.key, error)
         except TransientError as error:
-            cost, problem = self._note_paid(sent, key, request, error.paid, error.cause), error
-            outcome, hold = self._after_failure(sent, key, error, tries)
+            cost, problem = self._note_paid(sent, asked, error.paid, error.cause), error
+            outcome, hold = self._after_failure(sent, asked, error)
         except ModelError as error:
             cost, problem = None, self._servers.refused(number, error)
-            outcome, hold = self._after_failure(sent, key, problem, tries)
+            outcome, hold = self._after_failure(sent, asked, problem)
         except asyncio.CancelledError:
             if self.section.provider == "openai":  # the server may go on with it
-                self._note_paid(sent, key, request, Response(""), DROPPED)
+                self._note_paid(sent, asked, Response(""), OVERDUE if asked.is_answered else DROPPED)
             raise
         else:
             cost = response_cost(self._price, outcome, request.text)
-            self._after_success(sent, key, request, outcome, tokens)
+            self._after_success(sent, asked, outcome)
             self._notes.answered(gate.server, request, outcome)
         self._notes.see(gate.server, client.notes)
         if client.limits is not None and getattr(problem, "cause", "") not in _WITHOUT_REPLY:
             gate.rates.note(time.monotonic(), client.limits, sent.requests, sent.tokens)
         self._report(sent, request, outcome, problem)
+        if isinstance(outcome, Failure) and not asked.answer_came():
+            outcome = None
         return outcome, hold, cost
 
-    def _after_success(self, sent: _Sent, key: str, request: Request, response: Response, tokens: float) -> None:
-        now = time.monotonic()
-        prompt_tokens, length = response.used_tokens(request.text)
-        size = 1 + length + _READING * prompt_tokens
-        sent.gate.answered(sent.requests, sent.seconds, now, place=sent.place, size=size)
-        sent.gate.rates.correct(now, prompt_tokens + length - tokens)
-        self._completion_tokens += 0.1 * (length - self._completion_tokens) if self._completion_tokens else length
-        if self._retries.succeeded(key, sent.began):
-            for sleeper, tries in self._sleeping.items():
-                if not tries.is_told:
-                    _wake(sleeper)
+    async def _answer_in_time(self, client: Client, asked: Asked, sent: Sent) -> Response:
+        """The answer; raises `TransientError` also where the try is given up, or another one was answered before it."""
+        until, is_second = asyncio.timeout(None), asyncio.current_task() is asked.second
+        asked.since = asked.since or sent.began
+        flight = sent.flight = Flight(
+            step=asked.request.step,
+            gate=sent.gate,
+            began=sent.began,
+            since=asked.since,
+            asked_again=asked.tries.asked_again,
+            ask_again=lambda: self._ask_again(asked, sent.server, until, is_second=is_second),
+        )
+        try:
+            async with until:
+                asked.on_the_way[flight] = until
+                self._stragglers.sent(flight)
+                try:
+                    response = await client.answer(asked.request)
+                finally:
+                    del asked.on_the_way[flight]
+                    self._stragglers.home(flight)
+        except TimeoutError as error:
+            if not until.expired():
+                raise
+            raise overdue("a request lasts far longer than others", Response("")) from error
+        if not asked.answer_came():
+            raise overdue("another server was faster", replace(response, text="", reasoning=""))
+        return response
 
-    def _after_failure(
-        self, sent: _Sent, key: str, error: TransientError, tries: Tries
-    ) -> tuple[Failure | None, float]:
+    def _after_success(self, sent: Sent, asked: Asked, response: Response) -> None:
+        now, seconds = time.monotonic(), sent.seconds
+        prompt_tokens, length = response.used_tokens(asked.request.text)
+        size = 1 + length + _READING * prompt_tokens
+        sent.gate.answered(sent.requests, seconds, now, place=sent.place, size=size)
+        sent.gate.rates.correct(now, prompt_tokens + length - asked.tokens)
+        if sent.flight is not None:
+            self._stragglers.answered(sent.flight, seconds)
+        self._completion_tokens += 0.1 * (length - self._completion_tokens) if self._completion_tokens else length
+        if self._retries.succeeded(asked.key, sent.began):
+            self._sleepers.wake()
+
+    def _after_failure(self, sent: Sent, asked: Asked, error: TransientError) -> tuple[Failure | None, float]:
         gate, now = sent.gate, time.monotonic()
-        was_away = gate.is_away
-        hold = gate.failed(sent.requests, error, sent.seconds, now)
+        was_away, hold, failure = gate.is_away, 0.0, None
         self.usage.retries[error.cause] += 1
-        elsewhere = any(other is not gate and not other.is_away for other in self._servers.gates)
-        failure = self._retries.failed(key, error, tries, sent.began, sent.server, elsewhere=elsewhere)
-        if self._servers.is_odd_one_out(gate):
-            gate.leave_alone(now, until_answer=True)
-        elif self._retries.is_outage:
-            gate.leave_alone(now)
+        if error.cause == OVERDUE:
+            if sent.flight is not None and sent.flight.is_overdue:
+                gate.given_up(now)
+        else:
+            hold = gate.failed(sent.requests, error, sent.seconds, now)
+            elsewhere = any(other is not gate and not other.is_away for other in self._servers.gates)
+            failure = self._retries.failed(asked.key, error, asked.tries, sent.began, sent.server, elsewhere=elsewhere)
+            if self._servers.is_odd_one_out(gate):
+                gate.leave_alone(now, until_answer=True)
+            elif self._retries.is_outage:
+                gate.leave_alone(now)
         place = {"model": self.name, "server": gate.server, "cause": error.cause}
         if gate.retries[error.cause] == 1:
             log.warning("model %s at %s: %s; trying again", self.name, gate.server, error, extra=place)
@@ -321,7 +374,7 @@ class Model:
         return failure, hold
 
     def _report(
-        self, sent: _Sent, request: Request, outcome: Response | Failure | None, problem: RequestError | None
+        self, sent: Sent, request: Request, outcome: Response | Failure | None, problem: RequestError | None
     ) -> None:
         if self._telemetry is None:
             return
@@ -338,22 +391,3 @@ class Model:
             response=outcome if isinstance(outcome, Response) else None,
             error=cause,
         )
-
-    async def _sleep(self, tries: Tries) -> None:
-        """Wait until a request may be tried again, or until the server works again."""
-        if tries.delay <= 0:
-            return
-        loop = asyncio.get_running_loop()
-        sleeper: asyncio.Future[None] = loop.create_future()
-        self._sleeping[sleeper] = tries
-        timer = loop.call_later(tries.delay, _wake, sleeper)
-        try:
-            await sleeper
-        finally:
-            timer.cancel()
-            del self._sleeping[sleeper]
-
-
-def _wake(sleeper: asyncio.Future[None]) -> None:
-    if not sleeper.done():
-        sleeper.set_result(None)

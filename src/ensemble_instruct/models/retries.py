@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass
 
@@ -52,7 +53,9 @@ class Tries:
     """Seconds to wait before the next one."""
     error: TransientError | None = None
     server: int | None = None
-    """Number of the server where the last one failed."""
+    """Number of the server where the last one failed, or lasted too long."""
+    asked_again: int = 0
+    """Tries since one lasted too long: that is no failure."""
     is_told: bool = False
     """Whether the server asked for that delay."""
 
@@ -80,6 +83,11 @@ class Retries:
     def begun(self) -> Tries:
         """The tries of a request that was not tried yet."""
         return Tries(began=self._clock.now())
+
+    def lasted_too_long(self, tries: Tries, server: int) -> None:
+        """A try lasted so long that the request is asked again, at another server where there is one."""
+        tries.asked_again += 1
+        tries.server, tries.delay = server, 0.0
 
     @property
     def is_outage(self) -> bool:
@@ -185,3 +193,36 @@ class Retries:
         """Whether the requests that fail are few, and not more than `most`: then it may be they and not the server."""
         share = _SHARE * (self._answers + len(self._failing))
         return self._ever_succeeded and len(self._failing) <= max(_FEW, min(most, share))
+
+
+class Sleepers:
+    """Requests that wait to be tried again."""
+
+    def __init__(self) -> None:
+        self._sleeping: dict[asyncio.Future[None], Tries] = {}
+        """By what wakes them."""
+
+    async def sleep(self, tries: Tries) -> None:
+        """Wait until a request may be tried again, or until the server works again."""
+        if tries.delay <= 0:
+            return
+        loop = asyncio.get_running_loop()
+        sleeper: asyncio.Future[None] = loop.create_future()
+        self._sleeping[sleeper] = tries
+        timer = loop.call_later(tries.delay, _wake, sleeper)
+        try:
+            await sleeper
+        finally:
+            timer.cancel()
+            del self._sleeping[sleeper]
+
+    def wake(self) -> None:
+        """The server works again: all go, but those that it asked to wait."""
+        for sleeper, tries in self._sleeping.items():
+            if not tries.is_told:
+                _wake(sleeper)
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)

@@ -89,6 +89,13 @@ class Dispatcher:
                 self.leave(waiter.turn.result(), first=first)
             raise
 
+    def is_idle_beside(self, number: int, tokens: float, *, first: bool) -> bool:
+        """Whether a request would find a place at once at another server than that."""
+        if self._is_stopped or not (first or self._is_left_over()):
+            return False
+        others = (gate for other, gate in self._numbered if other != number and not gate.is_away)
+        return any(gate.wait(time.monotonic(), tokens) == 0 for gate in others)
+
     def leave(self, number: int, hold: float = 0.0, *, first: bool = False) -> None:
         """Give the place at a server back, after `hold` seconds."""
         gate = self.gates[number]

@@ -18,6 +18,8 @@ from ensemble_instruct.models.admission.climb import FIRST_LIMIT, HIGHEST_LIMIT,
 from ensemble_instruct.models.admission.limit import Cuts, Easing, Round
 from ensemble_instruct.models.admission.rates import Rates
 
+OVERDUE = "overdue"
+"""The cause of a try that lasted so long that its request was asked again."""
 _OVERLOADING = ("429", "503", "504", "529", "timeout", "descriptors")
 """Causes of a failure that say that the server, or this machine, has too much to do."""
 _REFUSING = ("429", "502", "503", "504", "529")
@@ -68,7 +70,7 @@ class _Rest:
         self.needs_answer = False
         """Whether only an answer closes it, as no failure shows anything new."""
         self._until = self._pause = 0.0
-        self._refused_in_a_row = 0
+        self._refused_in_a_row = self._hung_in_a_row = 0
         self._answered_at = -math.inf
 
     def wait(self, now: float) -> float | None:
@@ -81,13 +83,19 @@ class _Rest:
         """A request goes."""
         self._is_probed = self.is_away
 
+    def hung(self, usual_latency: float, now: float) -> bool:
+        """A further request lasted too long; whether to leave the server alone, which answers nothing else either."""
+        self._hung_in_a_row += 1
+        is_silent = now - self._answered_at > _SILENCE * usual_latency
+        return self.is_away or (is_silent and self._hung_in_a_row >= _REFUSALS_TO_REST)
+
     def home(self) -> None:
         """A request has come home."""
         self._is_probed = False
 
     def answered(self, limit: float | None, now: float) -> None:
         """An answer came, with the limit that it speaks for, if it speaks for one."""
-        self._refused_in_a_row, self._answered_at = 0, now
+        self._refused_in_a_row, self._hung_in_a_row, self._answered_at = 0, 0, now
         if limit is not None:
             self.limit = limit
 
@@ -142,6 +150,10 @@ class Gate:
         """Tries."""
         self._latency: float | None = None
         """The usual one: a moving average."""
+        self._size = 1.0
+        """The same of the size of an answer."""
+        self._first_pace: float | None = None
+        """Seconds for each unit of size, by the first answers; infinite where they show no queue."""
         self._latencies: deque[float] = deque(maxlen=1000)
         self._changed_at = 0.0
         """When `in_flight` did."""
@@ -200,9 +212,25 @@ class Gate:
         self._latencies.append(seconds)
         self._climb.answered(place, seconds, size)
         self._burst.answered(place, seconds, size)
-        self._latency = seconds if self._latency is None else self._latency + 0.1 * (seconds - self._latency)
+        if self._latency is None:
+            self._latency, self._size = seconds, size
+        self._latency += 0.1 * (seconds - self._latency)
+        self._size += 0.1 * (size - self._size)
+        if self._first_pace is None and (self._burst.is_settled(now) or self._burst.is_done):
+            self._first_pace = self._burst.pace(now) or math.inf
         self._is_there(now)
         self._outcome(number, now)
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds of a usual answer; None before the first one."""
+        return self._latency
+
+    @property
+    def queued(self) -> float:
+        """The share of them for which a request waits in a queue of the server, as far as that is known."""
+        usual = min(self._first_pace or math.inf, self._climb.usual) * self._size
+        return max(0.0, 1 - usual / self._latency) if self._latency else 0.0
 
     def failed(self, number: int, error: TransientError, seconds: float, now: float) -> float:
         """A try failed after that many seconds. Returns for how many more it shall keep its place."""
@@ -221,6 +249,12 @@ class Gate:
         self._round.timeouts += error.cause == "timeout"
         self._outcome(number, now, overloaded=error.cause in _OVERLOADING)
         return self._round.hold(self._latency, seconds)
+
+    def given_up(self, now: float) -> None:
+        """A request lasted so long that it was asked again. That tells nothing of the limit."""
+        self.retries[OVERDUE] += 1
+        if self._rest.hung(self._latency or 0.0, now):
+            self.leave_alone(now)
 
     def leave_alone(
         self,
