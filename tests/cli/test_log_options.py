@@ -17,7 +17,7 @@ from ensemble_instruct.runs.status import read_status
 from tests.conftest import rows
 from tests.support.forks import Forks, tree, unwritable
 from tests.support.good_input import TASK, write
-from tests.support.processes import PATIENCE, started, told_to_stop, wait_for
+from tests.support.processes import PATIENCE, told_to_stop, wait_for
 from tests.support.servers.collector import collecting, plain
 from tests.support.servers.model import model_config, model_server
 from tests.support.servers.reply import Reply, prompt_of, refused, said, serving
@@ -203,11 +203,11 @@ def test_a_run_that_fails_says_so_in_its_log(forks: Forks, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_the_log_tells_of_a_stop(tmp_path: Path) -> None:
+def test_the_log_tells_of_a_stop(forks: Forks, tmp_path: Path) -> None:
     with model_server(hold_after=12) as server:
         configure(tmp_path, server.base_url)
         command = [*COMMANDS["run"].split(), "--log-file", "a.log", "--log-format", "json"]
-        with started(tmp_path, *command) as process:
+        with forks.at_work(tmp_path, *command) as process:
             server.wait_until_asked(12 + 2)
             in_flight = told_to_stop(process, signal.SIGINT)
             server.go_on()
@@ -248,7 +248,7 @@ def test_status_of_a_run_at_work_shows_rate_servers_and_time_left(forks: Forks, 
         configure(tmp_path, server.base_url)
         bigger = ["instructions.target.input_output=20", "instructions.target.output_only=10"]
         settings = [f"--set={setting}" for setting in ("models.base.max_in_flight=3", *bigger)]
-        with started(tmp_path, *COMMANDS["run"].split(), *settings) as process:
+        with forks.at_work(tmp_path, *COMMANDS["run"].split(), *settings) as process:
             server.wait_until_asked(43)
             wait_for(lambda: in_flight(tmp_path / "run") == len(server.asked) - 40)
             text = forks.run(tmp_path, ["status", "run"]).stdout

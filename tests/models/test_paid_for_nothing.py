@@ -16,7 +16,7 @@ from aiohttp import web
 
 from tests.support.finished import stored
 from tests.support.forks import Forks
-from tests.support.processes import started, told_to_stop, wait_for
+from tests.support.processes import told_to_stop, wait_for
 from tests.support.servers.model import model_config, simulated
 from tests.support.servers.reply import Served, prompt_of, said, serving
 
@@ -149,7 +149,7 @@ def test_what_was_paid_is_known_after_a_kill(forks: Forks, tmp_path: Path) -> No
     dear = Dear(LOST["no JSON"])
     with serving(dear.answer) as served:
         dear.configure(tmp_path, served)
-        with started(tmp_path, "run", "config.yaml", "--out", "run") as process:
+        with forks.at_work(tmp_path, "run", "config.yaml", "--out", "run") as process:
             wait_for(lambda: max(dear.tries.values(), default=0) > 1)
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -186,7 +186,9 @@ def test_what_is_dropped_by_a_second_stop_may_have_been_paid(forks: Forks, tmp_p
     dear.seconds = 60.0
     with serving(dear.answer) as served:
         dear.configure(tmp_path, served)
-        with started(tmp_path, "run", "config.yaml", "--out", "run", "--set=models.careful.max_in_flight=2") as process:
+        with forks.at_work(
+            tmp_path, "run", "config.yaml", "--out", "run", "--set=models.careful.max_in_flight=2"
+        ) as process:
             wait_for(lambda: dear.tries.total() == 2 and len(stored_outputs(tmp_path)) > 3)
             told_to_stop(process, signal.SIGINT)
             process.send_signal(signal.SIGINT)

@@ -24,7 +24,8 @@ from tests.conftest import (
     rows,
     stats,
 )
-from tests.support.processes import PATIENCE, next_line, started, wait_for, without_progress
+from tests.support.forks import Forks
+from tests.support.processes import PATIENCE, next_line, wait_for, without_progress
 from tests.support.servers.model import ModelServer, model_config, model_server
 
 pytestmark = pytest.mark.slow
@@ -90,11 +91,13 @@ def one_line(text: str) -> str:
     return text
 
 
-def test_a_run_folder_is_locked_against_a_second_process(tmp_path: Path, cli: Cli, served_run: ServedRun) -> None:
+def test_a_run_folder_is_locked_against_a_second_process(
+    forks: Forks, tmp_path: Path, cli: Cli, served_run: ServedRun
+) -> None:
     folder = tmp_path / "run"
     with model_server(hold_after=10) as server:
         config = write_config(tmp_path, model_config(server.base_url))
-        with started(tmp_path, "run", config, "--out", folder) as first:
+        with forks.at_work(tmp_path, "run", config, "--out", folder) as first:
             server.wait_until_asked(12)
             for arguments in ((config,), ()):
                 second = cli("run", *arguments, "--out", folder)
@@ -162,14 +165,16 @@ def test_force_asks_only_what_the_change_needs(tmp_path: Path, cli: Cli, served_
     assert (folder / "examples.jsonl").read_bytes() == served_run.examples
 
 
-def test_after_force_the_folder_remembers_the_new_config_even_if_the_run_is_stopped(tmp_path: Path, cli: Cli) -> None:
+def test_after_force_the_folder_remembers_the_new_config_even_if_the_run_is_stopped(
+    forks: Forks, tmp_path: Path, cli: Cli
+) -> None:
     folder = tmp_path / "run"
     with model_server() as server:
         config = write_config(tmp_path, model_config(server.base_url))
         assert cli("run", config, "--out", folder).returncode == 0
         before = answers(folder)
         server.hold_after(4)
-        with started(tmp_path, "run", config, "--out", folder, "--force", "--set", "seed=7") as process:
+        with forks.at_work(tmp_path, "run", config, "--out", folder, "--force", "--set", "seed=7") as process:
             wait_for(lambda: answers(folder) == before + 4)
             process.kill()
         server.go_on()
@@ -220,11 +225,11 @@ def test_a_raised_target_in_the_default_profile_gives_what_a_run_at_once_gives(t
     assert needed <= asked <= needed + 64  # near its target a run looks less far ahead: these prompts may differ
 
 
-def test_a_run_resumes_from_its_own_config(tmp_path: Path, cli: Cli) -> None:
+def test_a_run_resumes_from_its_own_config(forks: Forks, tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "run"
     with model_server(hold_after=15) as server:
         config = write_config(tmp_path, model_config(server.base_url))
-        with started(tmp_path, "run", config, "--out", folder) as process:
+        with forks.at_work(tmp_path, "run", config, "--out", folder) as process:
             server.wait_until_asked(17)
             process.kill()
         config.unlink()
@@ -242,12 +247,12 @@ def test_a_config_is_asked_for_where_there_is_no_run(tmp_path: Path, cli: Cli) -
 
 
 @needs_shared
-def test_a_run_outlives_its_server(tmp_path: Path) -> None:
+def test_a_run_outlives_its_server(forks: Forks, tmp_path: Path) -> None:
     config, delays = tmp_path / "config.yaml", ("--delay-ms", "10", "--jitter-ms", "10")
     with ExitStack() as stack:
         with replay_server(*delays) as base_url:
             config.write_text(published_config(base_url), encoding="utf-8")
-            process = stack.enter_context(started(tmp_path, "run", config, "--out", tmp_path / "run"))
+            process = stack.enter_context(forks.at_work(tmp_path, "run", config, "--out", tmp_path / "run"))
             wait_for(lambda: sum(stats(base_url).values()) > 100)
         assert process.poll() is None
         port = base_url.removesuffix("/v1").rpartition(":")[2]
@@ -260,11 +265,13 @@ def test_a_run_outlives_its_server(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "run" / "examples.jsonl")) == 49
 
 
-def test_a_second_ctrl_c_is_one_line_and_the_run_resumes(tmp_path: Path, cli: Cli, served_run: ServedRun) -> None:
+def test_a_second_ctrl_c_is_one_line_and_the_run_resumes(
+    forks: Forks, tmp_path: Path, cli: Cli, served_run: ServedRun
+) -> None:
     folder = tmp_path / "run"
     with model_server(hold_after=15) as server:
         config = write_config(tmp_path, model_config(server.base_url))
-        with started(tmp_path, "run", config, "--out", folder) as process:
+        with forks.at_work(tmp_path, "run", config, "--out", folder) as process:
             wait_for(lambda: (folder / "config.yaml").exists() and answers(folder) == 15)
             process.send_signal(signal.SIGINT)
             assert "requests in flight are coming home" in next_line(process)

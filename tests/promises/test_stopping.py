@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.support.forks import Forks
+from tests.support.forks import Forked, Forks
 from tests.support.good_input import COMPLETION, TASK, write
-from tests.support.processes import PATIENCE, started, told_to_stop, wait_for
+from tests.support.processes import PATIENCE, told_to_stop, wait_for
 from tests.support.servers.model import model_config, model_server
 from tests.support.servers.reply import refused, serving
 from tests.support.stopping import ANSWERED, MADE, OUTPUTS, RUN, Words, configure, kept, on_terminal, wait_until_held
@@ -50,7 +49,7 @@ def undisturbed(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return found
 
 
-def ended(process: subprocess.Popen[str]) -> str:
+def ended(process: Forked) -> str:
     """The last words of a command that was stopped."""
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (1, ""), err
@@ -80,7 +79,7 @@ def test_the_first_signal_lets_the_requests_in_flight_come_home(
     database, expected = tmp_path / MADE[command][1], undisturbed[command]
     with model_server(0.01, hold_after=ANSWERED) as server:
         configure(tmp_path, server.base_url)
-        with started(tmp_path, *command) as process:
+        with forks.at_work(tmp_path, *command) as process:
             wait_until_held(server, database)
             in_flight = told_to_stop(process, number)
             server.wait_until_asked(ANSWERED + in_flight)
@@ -107,7 +106,7 @@ def test_the_second_signal_ends_at_once(
     database, expected = tmp_path / MADE[command][1], undisturbed[command]
     with model_server(hold_after=ANSWERED) as server:
         configure(tmp_path, server.base_url)
-        with started(tmp_path, *command) as process:
+        with forks.at_work(tmp_path, *command) as process:
             wait_until_held(server, database)
             in_flight = told_to_stop(process, numbers[0])
             server.wait_until_asked(ANSWERED + in_flight)
@@ -126,7 +125,7 @@ def test_a_request_that_fails_on_its_way_home_is_not_tried_again_before_the_end(
     failing = threading.Event()
     with model_server(hold_after=ANSWERED, fault=lambda *_: (500, "a fault") if failing.is_set() else None) as server:
         configure(tmp_path, server.base_url)
-        with started(tmp_path, *OUTPUTS) as process:
+        with forks.at_work(tmp_path, *OUTPUTS) as process:
             wait_until_held(server, tmp_path / "out.jsonl.db")
             in_flight = told_to_stop(process, signal.SIGINT)
             server.wait_until_asked(ANSWERED + in_flight)
@@ -145,7 +144,7 @@ def test_what_waits_for_the_budget_is_not_sent_after_the_signal(forks: Forks, tm
     with model_server(hold_after=0) as server:
         (tmp_path / "config.yaml").write_text(model_config(server.base_url))
         priced = ("--set=models.base.price.output=1000", "--budget=1.0")
-        with started(tmp_path, *RUN, *priced) as process:
+        with forks.at_work(tmp_path, *RUN, *priced) as process:
             server.wait_until_asked(3)
             in_flight = told_to_stop(process, signal.SIGINT)
             server.go_on()
@@ -163,10 +162,12 @@ def patient() -> web.Response:
 
 
 @pytest.mark.parametrize("reply", [patient, lambda: refused("a fault", 500)], ids=["Retry-After", "500"])
-def test_while_all_requests_wait_to_be_tried_again_one_signal_is_enough(tmp_path: Path, reply: Any) -> None:
+def test_while_all_requests_wait_to_be_tried_again_one_signal_is_enough(
+    forks: Forks, tmp_path: Path, reply: Any
+) -> None:
     with serving(lambda *_: reply()) as served:
         configure(tmp_path, served.base_url, 6)
-        with started(tmp_path, *OUTPUTS) as process:
+        with forks.at_work(tmp_path, *OUTPUTS) as process:
             wait_for(lambda: len(served.bodies) >= 6 or (reply is patient and len(served.bodies) > 0))
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=PATIENCE)
@@ -182,7 +183,7 @@ def test_a_signal_before_anything_is_in_flight(
     """The server takes the connection and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         configure(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
-        with started(tmp_path, *command) as process, silent.accept()[0]:
+        with forks.at_work(tmp_path, *command) as process, silent.accept()[0]:
             process.send_signal(signal.SIGINT)
             ended(process)
     with model_server() as server:
@@ -198,7 +199,7 @@ ENSEMBLE = ("ensemble", "--instances", "rows.jsonl", "--outputs", "voter.jsonl",
 model_free = pytest.mark.parametrize("command", [PARSE, ENSEMBLE], ids=["parse", "ensemble"])
 
 
-def ended_without_a_trace(process: subprocess.Popen[str], folder: Path, before: set[str]) -> None:
+def ended_without_a_trace(process: Forked, folder: Path, before: set[str]) -> None:
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (1, ""), err
     assert re.fullmatch("error: stopped.*\n", err)
@@ -207,14 +208,14 @@ def ended_without_a_trace(process: subprocess.Popen[str], folder: Path, before: 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc here")
 @model_free
-def test_a_step_without_models_stops_in_its_middle(tmp_path: Path, command: Words) -> None:
+def test_a_step_without_models_stops_in_its_middle(forks: Forks, tmp_path: Path, command: Words) -> None:
     words = [f"{chr(97 + number % 26)}{number * 7919 % 10007}" for number in range(40000)]
     given = [" ".join(words[5 * number % 39000 :][:12]) for number in range(8000)]
     row = COMPLETION if command is PARSE else TASK
     write(tmp_path / "rows.jsonl", *({**row, "instruction": f"Tell me of {text}."} for text in given))
     write(tmp_path / "voter.jsonl", *({**TASK, "instruction": f"Tell me of {text}."} for text in given))
     before = {path.name for path in tmp_path.iterdir()}
-    with started(tmp_path, *command) as process:
+    with forks.at_work(tmp_path, *command) as process:
         wait_for(lambda: is_writing(process.pid, tmp_path))
         process.send_signal(signal.SIGINT)
         ended_without_a_trace(process, tmp_path, before)
@@ -229,7 +230,7 @@ def is_writing(pid: int, folder: Path) -> bool:
 
 
 @model_free
-def test_a_step_that_waits_for_its_input_stops(tmp_path: Path, command: Words) -> None:
+def test_a_step_that_waits_for_its_input_stops(forks: Forks, tmp_path: Path, command: Words) -> None:
     os.mkfifo(tmp_path / "rows.jsonl")
     write(tmp_path / "voter.jsonl", TASK)
     before = {path.name for path in tmp_path.iterdir()}
@@ -242,7 +243,7 @@ def test_a_step_that_waits_for_its_input_stops(tmp_path: Path, command: Words) -
             return False
         return True
 
-    with started(tmp_path, *command) as process:
+    with forks.at_work(tmp_path, *command) as process:
         wait_for(is_awaited)
         process.send_signal(signal.SIGINT)
         try:

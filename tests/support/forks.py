@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from select import select
@@ -23,6 +24,8 @@ def tree(folder: Path) -> dict[Path, bytes | None]:
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
+_LONGEST = 120.0
+"""Seconds after which a command that was started is killed."""
 _FORKING = """
 import gc, json, os, signal, sys
 import nltk.stem.porter, rich.console, rich.live, rich.progress, uvloop
@@ -70,6 +73,8 @@ def command(order):
     try:
         cli.main()
     except SystemExit as end:
+        if "told" in order:
+            raise  # it ends as a process of its own does
         sys.stdout.flush()
         os._exit(end.code)
 
@@ -96,25 +101,45 @@ for line in sys.stdin:
 
 
 class Forked:
-    """A command at work, like a `Popen`."""
+    """A command at work, much like a `Popen`; `told` is where its pid and its exit code come from."""
 
-    def __init__(self, told: TextIO) -> None:
-        self._told = told
-        self._code: int | None = None
+    def __init__(self, told: TextIO, streams: Sequence[TextIO] = ()) -> None:
+        self._told, self._streams = told, streams
+        self.returncode: int | None = None
         self.pid = int(told.readline())
 
-    def wait(self, timeout: float) -> int | None:
+    @property
+    def stderr(self) -> TextIO:
+        """What it says, if it was not sent to a file."""
+        return self._streams[1]
+
+    def wait(self, timeout: float = _LONGEST) -> int | None:
         """Its exit code, or None when it goes on after that many seconds."""
-        if self._code is None and select([self._told], [], [], timeout)[0]:
-            self._code = int(self._told.readline())
-        return self._code
+        if self.returncode is None and select([self._told], [], [], timeout)[0]:
+            self.returncode = int(self._told.readline())
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Its exit code, or None when it goes on."""
+        return self.wait(0)
+
+    def communicate(self, timeout: float = _LONGEST) -> tuple[str, str]:
+        """All that it still says on stdout and stderr, once it has ended."""
+        with ThreadPoolExecutor(1) as other:
+            out, err = other.submit(self._streams[0].read), self._streams[1].read()
+            assert self.wait(timeout) is not None
+            return out.result(), err
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal if it goes on."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
 
     def kill(self) -> int:
         """End it with SIGKILL if it goes on; returns its exit code."""
-        if self.wait(0) is None:
-            with suppress(ProcessLookupError):  # it has just ended
-                os.kill(self.pid, signal.SIGKILL)
-        code = self.wait(120)
+        self.send_signal(signal.SIGKILL)
+        code = self.wait(_LONGEST)
         assert code is not None
         return code
 
@@ -150,17 +175,29 @@ class Forks:
     @contextmanager
     def started(self, folder: Path, log: Path, *arguments: str | Path) -> Iterator[Forked]:
         """A command at work in `folder`, which adds what it says to `log`; killed at the end, or after minutes."""
-        fifo = self._scratch / f"told-{next(self._count)}"
-        os.mkfifo(fifo)
-        given = [str(part) for part in arguments]
-        order = {"folder": str(folder), "env": {}, "streams": [str(log)] * 2, "arguments": given, "timeout": 120}
-        assert self._order({**order, "told": str(fifo)}) == 0
-        with fifo.open() as told:
-            process = Forked(told)
-            try:
-                yield process
-            finally:
-                process.kill()
+        with self._begun(folder, [log] * 2, arguments).open() as told, _killed_at_the_end(Forked(told)) as process:
+            yield process
+
+    @contextmanager
+    def at_work(self, folder: Path, *arguments: str | Path) -> Iterator[Forked]:
+        """The same, where a test reads what it says."""
+        pipes = [self._pipe(), self._pipe()]
+        with ExitStack() as stack:
+            told = stack.enter_context(self._begun(folder, pipes, arguments).open())
+            streams = [stack.enter_context(pipe.open()) for pipe in pipes]
+            yield stack.enter_context(_killed_at_the_end(Forked(told, streams)))
+
+    def _begun(self, folder: Path, streams: Sequence[Path], arguments: Sequence[str | Path]) -> Path:
+        """Begin a command; returns the pipe that tells of it."""
+        told, said = self._pipe(), [str(path) for path in streams]
+        order = {"folder": str(folder), "env": {}, "streams": said, "arguments": [str(part) for part in arguments]}
+        assert self._order({**order, "timeout": int(_LONGEST), "told": str(told)}) == 0
+        return told
+
+    def _pipe(self) -> Path:
+        pipe = self._scratch / f"pipe-{next(self._count)}"
+        os.mkfifo(pipe)
+        return pipe
 
     def _order(self, order: dict[str, Any]) -> int:
         assert self._process.stdin is not None
@@ -199,6 +236,14 @@ def forking(factory: pytest.TempPathFactory) -> Iterator[Forks]:
         yield forks
     finally:
         forks.close()
+
+
+@contextmanager
+def _killed_at_the_end(process: Forked) -> Iterator[Forked]:
+    try:
+        yield process
+    finally:
+        process.kill()
 
 
 def unwritable(folder: Path) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import COMMAND
+from tests.support.forks import Forked
 
 PATIENCE = 120.0
 """Seconds after which a test gives up: far more than anything takes, so that only what hangs meets it."""
@@ -56,7 +57,7 @@ def started(
             process.kill()
 
 
-def told_to_stop(process: subprocess.Popen[str], number: signal.Signals) -> int:
+def told_to_stop(process: subprocess.Popen[str] | Forked, number: signal.Signals) -> int:
     """Send a signal; returns the number of requests in flight that the one line about it names."""
     process.send_signal(number)
     line = next_line(process)
@@ -65,7 +66,7 @@ def told_to_stop(process: subprocess.Popen[str], number: signal.Signals) -> int:
     return int(stopping[1])
 
 
-def next_line(process: subprocess.Popen[str]) -> str:
+def next_line(process: subprocess.Popen[str] | Forked) -> str:
     """The next line on stderr that does not say how far it is, which a slow machine has time for."""
     assert process.stderr is not None
     return next((line for line in process.stderr if without_progress(line)), "")
