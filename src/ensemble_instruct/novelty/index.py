@@ -20,7 +20,8 @@ import numpy.typing as npt
 from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 
-from ensemble_instruct.novelty.bounds import Bounds, bounds
+from ensemble_instruct.novelty.bounds import Bounds, bounds, needed
+from ensemble_instruct.novelty.long_texts import LONG, common_length
 from ensemble_instruct.novelty.postings import Ints, Postings, blocks, build_postings
 
 Scores = npt.NDArray[np.float64]
@@ -273,8 +274,10 @@ class NoveltyIndex:
         packed = coded[shared]
         data = packed.tobytes() if packed.itemsize == 1 else packed.tolist()
         texts = [data[a:b] for a, b in zip(firsts[likely].tolist(), lasts[likely].tolist(), strict=True)]
-        if len(texts) < _FEW:
-            lcs = np.array([LCSseq.similarity(numbered, text) for text in texts], np.int64)
+        if len(texts) < _FEW or question.length >= LONG:
+            floor = math.nextafter(least, 0)
+            wanted = (needed(question.length, length, floor) if floor > 0 else 0 for length in lengths[likely].tolist())
+            lcs = np.array([common_length(numbered, *each) for each in zip(texts, wanted, strict=True)], np.int64)
         else:
             lcs = process.cdist([numbered], texts, scorer=LCSseq.similarity, dtype=np.int64)[0]
         return ids[likely], _f1(lcs, question.length, lengths[likely])

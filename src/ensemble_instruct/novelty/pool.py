@@ -12,6 +12,8 @@ from typing import Protocol
 
 from rapidfuzz.distance import LCSseq
 
+from ensemble_instruct.novelty.bounds import needed
+from ensemble_instruct.novelty.long_texts import LONG, common_length
 from ensemble_instruct.records import Profile
 from ensemble_instruct.rouge import f1_from_lcs, pairwise_mean, rouge_tokens, word_tokens
 
@@ -159,7 +161,8 @@ class _Scan:
         best: list[tuple[float, int]] = []
         for text_id, other in enumerate(self._coded):
             if f1_from_lcs(min(length, len(other)), length, len(other)) > floor:
-                score = f1_from_lcs(LCSseq.similarity(coded, other), length, len(other))
+                least = needed(length, len(other), floor) if floor > 0 and length >= LONG else 0
+                score = f1_from_lcs(common_length(coded, other, least), length, len(other))
                 if score > floor:
                     insort(best, (-score, text_id))
                     del best[k:]

@@ -36,8 +36,6 @@ _NOTEBOOK_WIDTH = 100
 """Columns of what a notebook displays."""
 _NOTEBOOK_PAGE = '<pre style="white-space: pre; line-height: normal">{code}</pre>'
 """Lines that rich writes stay as they are."""
-_ROWS_BETWEEN_LOOKS = 100
-"""Of work that asks no model, until it is seen whether a line is due."""
 _MADE: Mapping[Step, str] = {
     "instructions": "kept",
     "instances": "completed",
@@ -155,12 +153,21 @@ def with_progress(rows: Iterable[Value], total: int, title: str) -> Iterator[Val
             rows, title, total, console=Console(file=getattr(sys.stderr, "styled", None), stderr=True), transient=True
         )
         return
-    said_at = time.monotonic()
-    for number, row in enumerate(rows, start=1):
-        yield row
-        if number % _ROWS_BETWEEN_LOOKS == 0 and time.monotonic() - said_at > _LINE_EVERY:
-            said_at = time.monotonic()
+    number, stop = 0, threading.Event()
+
+    def say() -> None:
+        while not stop.wait(_LINE_EVERY):
             print(f"{title}: {number:,} of {total:,} rows", file=sys.stderr, flush=True)  # noqa: T201
+
+    thread = threading.Thread(target=say, name="progress", daemon=True)  # a single row may take minutes
+    thread.start()
+    try:
+        for row in rows:
+            yield row
+            number += 1
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextmanager
