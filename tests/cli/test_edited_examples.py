@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -24,9 +25,8 @@ COMMANDS = (
 
 
 @pytest.fixture
-def examples(cli: Cli, tmp_path: Path) -> Path:
-    assert cli("run", SIMULATED, "--out", "run").returncode == 0
-    return tmp_path / "run" / "examples.jsonl"
+def examples(finished_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished_run, tmp_path / "run")) / "examples.jsonl"
 
 
 def _appended(text: bytes) -> bytes:

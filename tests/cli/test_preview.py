@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -90,7 +91,9 @@ def test_what_is_dropped_says_why(forks: Forks, tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1].startswith("error: no task became an example; ")
 
 
-def test_a_folder_keeps_it_for_the_other_commands_and_for_no_whole_run(forks: Forks, tmp_path: Path) -> None:
+def test_a_folder_keeps_it_for_the_other_commands_and_for_no_whole_run(
+    forks: Forks, tmp_path: Path, finished_run: Path
+) -> None:
     def preview() -> Any:
         return forks.run(tmp_path, ["preview", SIMULATED, "--rows", "2", "--out", "few"])
 
@@ -107,7 +110,7 @@ def test_a_folder_keeps_it_for_the_other_commands_and_for_no_whole_run(forks: Fo
         assert (done.returncode, done.stderr) == (
             2, "error: few: is the preview of a run; name another folder with --out\n"
         )  # fmt: skip
-    assert forks.run(tmp_path, ["run", SIMULATED, "--out", "whole"]).returncode == 0
+    shutil.copytree(finished_run, tmp_path / "whole")
     done = forks.run(tmp_path, ["preview", SIMULATED, "--out", "whole"])
     assert (done.returncode, done.stderr) == (
         2, "error: whole: is a whole run, not a preview; name another folder with --out\n"
