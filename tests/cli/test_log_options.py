@@ -262,6 +262,8 @@ def test_status_of_a_run_at_work_shows_rate_servers_and_time_left(forks: Forks, 
     last = re.fullmatch(r"running; (\d+\.\d) requests/s in the last minute, about \d+ \w+ left", text.splitlines()[-1])
     assert last
     assert float(last[1]) > 0
+    oldest = rf"oldest request in flight: \w+, \w+ at {re.escape(server.base_url)}, for \d+ s"
+    assert re.fullmatch(oldest, text.splitlines()[-2])
     assert [line[1:4] for line in SERVER_LINE.findall(out)] == [("", "", "")] * 3
     assert re.fullmatch(r"finished; \d+ requests in (all|.+, [\d.]+/s on average)", out.splitlines()[-2])
 

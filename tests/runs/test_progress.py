@@ -13,7 +13,7 @@ from ensemble_instruct.runs.progress import Watch
 def watch(usage: Usage, seconds: float, kept: int) -> Watch:
     """What is seen of a run after some seconds, whose target is 10 instructions of one kind."""
     watch = Watch()
-    model: Any = SimpleNamespace(usage=usage, in_flight=2)
+    model: Any = SimpleNamespace(usage=usage, in_flight=2, oldest=None)
     watch.started({"m": cast(Model, model)}, {"output_only": 10})
     watch.began = time.monotonic() - seconds
     for _ in range(kept):

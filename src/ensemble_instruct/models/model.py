@@ -15,7 +15,7 @@ from ensemble_instruct.errors import ModelError, RequestError, RequestRefusedErr
 from ensemble_instruct.models.admission.climb import HIGHEST_LIMIT
 from ensemble_instruct.models.admission.dispatcher import Dispatcher
 from ensemble_instruct.models.admission.gate import OVERDUE, GateStatus
-from ensemble_instruct.models.admission.stragglers import Flight, Stragglers, overdue
+from ensemble_instruct.models.admission.stragglers import Flight, Oldest, Stragglers, overdue
 from ensemble_instruct.models.asking import as_asked, request_key
 from ensemble_instruct.models.awake import AwakeClock
 from ensemble_instruct.models.budget import Budget, Share
@@ -125,6 +125,11 @@ class Model:
     def servers(self) -> list[GateStatus]:
         """The state of each server at this moment."""
         return [gate.status() for gate in self._servers.gates]
+
+    @property
+    def oldest(self) -> Oldest | None:
+        """The request that has been on its way for the longest time, if one is."""
+        return self._stragglers.oldest(self.name)
 
     async def open(self) -> None:
         """Open the servers, once; raises `ModelError` when the model cannot be reached at all."""

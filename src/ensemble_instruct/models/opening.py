@@ -16,6 +16,7 @@ from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.descriptors import left_for_connections, limit
 from ensemble_instruct.errors import UsageError
 from ensemble_instruct.models.admission.climb import HIGHEST_LIMIT
+from ensemble_instruct.models.admission.stragglers import oldest_of
 from ensemble_instruct.models.awake import AwakeClock
 from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients import make_clients
@@ -122,7 +123,9 @@ async def _keep_status(models: Mapping[str, Model], store: Store) -> None:
 
 def _write_status(models: Mapping[str, Model], store: Store) -> None:
     servers = {name: [asdict(server) for server in model.servers] for name, model in models.items()}
-    store.set_meta(servers=json.dumps({"process": os.getpid(), "at": time.time(), "models": servers}))
+    oldest = oldest_of(model.oldest for model in models.values())
+    written = {"process": os.getpid(), "at": time.time(), "models": servers, "oldest": oldest and asdict(oldest)}
+    store.set_meta(servers=json.dumps(written))
 
 
 def _log_totals(models: Mapping[str, Model]) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from ensemble_instruct.invisible import harmless
+from ensemble_instruct.models.admission.stragglers import Oldest, oldest_of
 from ensemble_instruct.models.model import Model
 from ensemble_instruct.records import STEPS, Kind, Step
 
@@ -28,6 +29,10 @@ _FEW = 0.1
 """Requests a second, below which they are told by the minute."""
 _LINE_EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
+_SILENT = 60.0
+"""Seconds after which there is one though nothing has changed."""
+_LONG = 10.0
+"""Seconds from which on the oldest request in flight is named."""
 _FRAME = 0.2
 """Seconds between two pictures of the bars on a terminal."""
 _NOTEBOOK_FRAME = 0.5
@@ -108,6 +113,7 @@ class Watch:
         parts = [f"{self._left(requests + replayed, rate)}{requests} requests", _pace(requests, rate)]
         parts += [f"{tokens:,} tokens"]
         parts += [f"{sum(model.in_flight for model in self.models.values())} in flight"]
+        parts += oldest_in_words(oldest_of(model.oldest for model in self.models.values()), at_least=_LONG)
         parts += [f"{replayed} replayed"] if replayed else []
         parts += [f"tried again: {counted(retries)}"] if retries else []
         return ", ".join(parts)
@@ -120,6 +126,14 @@ class Watch:
         made = [step for step in STEPS[:2] if any(kept[step, kind] for kind in self.targets)]
         left = seconds_left(kept, STEPS[:2] if made else ("outputs",), dict(self.targets), answers, rate)
         return "" if left is None or left < 1 else f"about {duration(left)} left; "
+
+
+def oldest_in_words(oldest: Oldest | None, at_least: float = 0.0) -> list[str]:
+    """Which request has been in flight for the longest time; nothing where none has been for so many seconds."""
+    if oldest is None or (age := max(0.0, time.time() - oldest.since)) < at_least:
+        return []
+    at = f" at {oldest.server}" if oldest.server else ""
+    return [f"oldest request in flight: {oldest.step}, {oldest.model}{at}, for {duration(age)}"]
 
 
 def duration(seconds: float) -> str:
@@ -189,7 +203,7 @@ def shown_while(watch: Watch, console: Console | None) -> Iterator[None]:
 
 
 def _lines(watch: Watch, stop: threading.Event) -> None:
-    last = ""
+    last, said_at = "", time.monotonic()
     while not stop.wait(_LINE_EVERY):
         steps = "; ".join(
             f"{step} {watch.kept[step, kind]} {_MADE[step]} {watch.dropped[step, kind]} dropped"
@@ -197,8 +211,8 @@ def _lines(watch: Watch, stop: threading.Event) -> None:
             for step, kind, _ in watch.rows()
             if watch.kept[step, kind] or watch.dropped[step, kind]
         )
-        if steps != last:
-            last = steps
+        if steps != last or time.monotonic() - said_at > _SILENT:
+            last, said_at = steps, time.monotonic()
             watch.say(f"{steps}; {watch.totals()}")
 
 

@@ -16,6 +16,7 @@ from ensemble_instruct.agreement.voters.kept import Kept, kept_of
 from ensemble_instruct.agreement.voters.seen import SeenVoters, seen_voters
 from ensemble_instruct.config.servers.prices import KnownPrice
 from ensemble_instruct.models.admission.gate import GateStatus
+from ensemble_instruct.models.admission.stragglers import Oldest
 from ensemble_instruct.models.server_notes import notes_of
 from ensemble_instruct.records import KINDS, STEPS, Kind, OwnForm, Step
 from ensemble_instruct.store.costs import COST_SUMS, Spent, Wasted, prices_of_run, read_wasted, sum_of_costs
@@ -105,6 +106,8 @@ class Status:
     """Mean words of all outputs of the run, and of those kept; None until it ends."""
     seconds_left: float | None
     """Estimate from that rate and the share of the targets that is met; None where nothing can be said."""
+    oldest: Oldest | None = None
+    """The request that has been on its way for the longest time, as it was a moment ago; None unless it is running."""
     tasks: OwnForm | None = None
     """What the user's own tasks are that the run begins with, if it does."""
     merged: tuple[str, ...] = ()
@@ -186,6 +189,7 @@ def read_status(folder: Path) -> Status:
         active_seconds=active_seconds,
         words=mean_words_of(meta),
         seconds_left=left,
+        oldest=_oldest(meta.get("servers")) if state == "running" else None,
         tasks=config.get("tasks"),
         merged=merged,
         barred=barred_counts_of(meta),
@@ -237,6 +241,11 @@ def _uses(connection: sqlite3.Connection, prices: Mapping[str, KnownPrice | None
 def _servers(written: str | None) -> dict[str, tuple[GateStatus, ...]]:
     models: dict[str, list[dict[str, Any]]] = json.loads(written)["models"] if written else {}
     return {model: tuple(GateStatus(**server) for server in servers) for model, servers in models.items()}
+
+
+def _oldest(written: str | None) -> Oldest | None:
+    found = json.loads(written).get("oldest") if written else None
+    return Oldest(**found) if found else None
 
 
 def seconds_left(

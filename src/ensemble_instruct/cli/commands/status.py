@@ -48,6 +48,7 @@ def note_lines(notes: Iterable[str]) -> list[str]:
 def status_lines(status: Status) -> list[str]:
     """The status in words: a line for each step and kind, for each model and server, for each voter, then the whole."""
     from ensemble_instruct.agreement.voters.kept import words_line
+    from ensemble_instruct.runs.progress import oldest_in_words
 
     lines = [line for kind in KINDS for step in STEPS if (line := _step_line(status, step, kind))]
     for model in dict.fromkeys(one.model for one in status.spent):
@@ -66,7 +67,7 @@ def status_lines(status: Status) -> list[str]:
     lines += [*_voters(status.voters), *_selected(status.selected)]
     lines += [f"merged from {', '.join(status.merged)}"] if status.merged else []
     notes = note_lines((*status.notes, *(status.voters.notes if status.voters else ())))
-    return [*lines, *_costs(status), *notes, _whole(status)]
+    return [*lines, *_costs(status), *notes, *oldest_in_words(status.oldest), _whole(status)]
 
 
 def _step_line(status: Status, step: Step, kind: Kind) -> str:

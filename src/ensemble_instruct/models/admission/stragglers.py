@@ -13,7 +13,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ensemble_instruct.errors import TransientError
@@ -30,6 +30,8 @@ _LONGER = 4.0
 """How many times as long each further try of the request may last."""
 _LEAST = 0.05
 """Seconds that each may last."""
+_LEAST_ALONE = 5.0
+"""The same, where nothing shows that the server works."""
 _LATE = 0.05
 """Seconds by which a look may come late, or it is this process that stood still."""
 _SOONEST = 0.02
@@ -58,6 +60,17 @@ class Flight:
     beside: int = 0
     """Others that were in flight then."""
     look_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oldest:
+    """The request of a run that has been on its way for the longest time."""
+
+    model: str
+    step: Step
+    server: str
+    since: float
+    """Time of day at which its first try was sent."""
 
 
 class _Times:
@@ -97,10 +110,13 @@ class Stragglers:
         self._due = self._alone_until = 0.0
         self._was_late = False
 
-    @property
-    def oldest(self) -> Flight | None:
-        """The one whose request was sent before all others."""
-        return min(self._flights, key=lambda flight: flight.since, default=None)
+    def oldest(self, model: str) -> Oldest | None:
+        """The one whose request was sent before all others, if one is on its way; to be asked from any thread."""
+        flight = min(list(self._flights), key=lambda flight: flight.since, default=None)
+        if flight is None:
+            return None
+        since = time.time() - (time.monotonic() - flight.since)
+        return Oldest(model=model, step=flight.step, server=flight.gate.server, since=since)
 
     def sent(self, flight: Flight) -> None:
         """A try is on its way."""
@@ -156,6 +172,7 @@ class Stragglers:
         if now < flight.look_after:
             return
         is_overtaken = self._answers - flight.answers - flight.beside >= len(self._flights)
+        longest = max(longest, _LEAST_ALONE)
         may_be_alone = now >= max(self._alone_until, flight.began + longest)
         if (is_overtaken or may_be_alone) and flight.ask_again():
             flight.is_overdue = True
@@ -169,6 +186,11 @@ def _overdue_at(flight: Flight, patience: tuple[float, float]) -> float:
     longest, alone = patience
     queue = flight.gate.queued * (flight.gate.latency or 0.0)
     return flight.began + min(longest, queue + alone) * _LONGER**flight.asked_again
+
+
+def oldest_of(each: Iterable[Oldest | None]) -> Oldest | None:
+    """The oldest one of those that there are."""
+    return min(filter(None, each), key=lambda oldest: oldest.since, default=None)
 
 
 def overdue(message: str, paid: Response) -> TransientError:
