@@ -11,6 +11,7 @@ import sqlite3
 import zlib
 from pathlib import Path
 
+from ensemble_instruct.descriptors import are_used_up, used_up
 from ensemble_instruct.errors import StoreError
 
 OF_READING = (sqlite3.Error, json.JSONDecodeError, zlib.error)
@@ -18,6 +19,10 @@ OF_READING = (sqlite3.Error, json.JSONDecodeError, zlib.error)
 OF_WRONG_VALUES = (ValueError, TypeError, LookupError, AttributeError)
 """What becomes of a value that is not what it should be: damage, or a mistake of this program."""
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PASSING = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL,
+}  # fmt: skip
 _LOCKS_FAILED = {
     sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK,
     sqlite3.SQLITE_IOERR_UNLOCK, sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK, sqlite3.SQLITE_IOERR_SHMLOCK,
@@ -46,6 +51,12 @@ def fault(path: Path, error: BaseException) -> StoreError:
         case _:
             words = f"cannot be read or written: {error}; {_AGAIN}, and report it if it comes again"
     return StoreError(f"{path}: {words}")
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether what an error kept from being written may be written later: room, files, memory and locks come back."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF in _PASSING
 
 
 def is_damage(error: BaseException) -> bool:
@@ -106,8 +117,8 @@ def _why_not_opened(path: Path) -> str:
     try:
         os.close(os.open(path, os.O_RDONLY))
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            return "too many files are open; allow more (`ulimit -n`)"
+        if are_used_up(error):
+            return used_up()
         return f"{error.strerror}; check the path and its permissions"
     if not os.access(path.parent, os.W_OK):
         return f"SQLite needs a file beside it, and its folder may only be read; {copy}"

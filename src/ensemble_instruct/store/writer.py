@@ -24,9 +24,9 @@ from typing import Any
 from ensemble_instruct.errors import StoreError
 from ensemble_instruct.records import FURTHER_SETTINGS, Failure, Request, Response, Sampling
 from ensemble_instruct.store.database import pack_prompt
-from ensemble_instruct.store.faults import fault
+from ensemble_instruct.store.faults import fault, may_pass
 from ensemble_instruct.store.owner import RELEASED, Owner
-from ensemble_instruct.store.rows import INTO_REQUEST, Insert, outcome_values, turns_text
+from ensemble_instruct.store.rows import INTO_ATTEMPT, INTO_REQUEST, Insert, outcome_values, turns_text
 
 _MAX_BATCH = 4096
 """Rows that wait in memory at most; more are written at once."""
@@ -34,6 +34,10 @@ _LOCK_PATIENCE = 30.0
 """Seconds for which the file may be locked by another program."""
 _LOOK_AGAIN = 0.02
 """Seconds between two looks whether it still is."""
+_TRIES = 10
+"""How often what could not be written is tried again, before the run ends."""
+_TRY_AGAIN = 0.5
+"""Seconds between two such tries."""
 _ROWS = 32
 """Rows of one statement at most: SQLite takes at least 999 values, and a row of `request` has 26."""
 
@@ -57,7 +61,8 @@ class Put:
 class Writer:
     """Commits what it is handed, in groups and in order, and tells those who wait.
 
-    It belongs to the event loop in which it is used. After a failure it writes nothing more.
+    It belongs to the event loop in which it is used. What cannot be written now is tried again for some seconds. Then
+    it has failed, and writes nothing more, but tries once more at the end: it may have room then.
     """
 
     def __init__(self, connection: sqlite3.Connection, owner: Owner) -> None:
@@ -71,6 +76,14 @@ class Writer:
         self._has_part = False
         """Whether some of what shall be committed is in the open transaction already."""
         self._locked_until: float | None = None
+        self._is_committing = False
+        self._batch: list[Statement | Put] | None = None
+        """What is in the open transaction; None where that is not known whole."""
+        self._trouble: Exception | None = None
+        """Why a transaction could not be begun or filled."""
+        self._tries = 0
+        self._unwritten: list[Statement | Put] | None = None
+        """What was given up though it may be written later."""
         self._rows: dict[str, list[tuple[Any, ...]]] = {}
         self._ids: dict[tuple[str, str], int] = {}
         self.failed: StoreError | None = None
@@ -86,6 +99,7 @@ class Writer:
             self._begin_soon()
         elif self._is_begun(asyncio.get_running_loop().time()):
             self._has_part = self._insert()
+            self._note(self._trouble)
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -125,14 +139,20 @@ class Writer:
             return
         self._is_closed = True
         self._thread.end()
-        self._note(self._thread.failure)
+        error = self._thread.failure if self._is_committing else None
+        if error is not None and not self._is_kept(error):
+            self._note(error)
         if self._has_part:
             self._items.clear()
         self._roll_back()  # interrupted: nobody was told of it
+        if self._unwritten is not None and not self.is_lost:
+            self.failed, self._trouble = None, None
+            self._items = [item for item in (*self._unwritten, *self._items) if _is_paid(item)]
         self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * _LOCK_PATIENCE)}")
         self._items.append(RELEASED)
         if self._is_begun(math.inf) and self._insert():
             self._note(_commit(self._connection))
+        self._note(self._trouble)
         self._told_next += self._waiting
         self._tell()
         self._connection.close()
@@ -159,9 +179,9 @@ class Writer:
             is_written = bool(self._items or self._has_part) and self._insert()
         finally:
             if not is_written:
-                self._committed(None)
+                self._committed(self._trouble)
         if is_written:
-            self._has_part = False
+            self._has_part, self._is_committing = False, True
             self._thread.commit(loop)
 
     def _is_begun(self, now: float) -> bool:
@@ -174,16 +194,20 @@ class Writer:
                     self._roll_back()
             except sqlite3.Error as error:
                 self._locked_until = self._locked_until or now + _LOCK_PATIENCE
-                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY and now < self._locked_until:
+                is_locked = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+                if is_locked and now < self._locked_until:
                     return False
-                self._note(error)
+                self._trouble, self._tries = error, _TRIES if is_locked else self._tries
         self._locked_until = None
         return True
 
     def _insert(self) -> bool:
         """Write what waits into the transaction that was begun; whether there is something to commit."""
         items, self._items = self._items, []
-        if self.failed is not None:
+        if self.failed is not None and self._unwritten is not None:
+            self._unwritten += items
+        self._batch = None if self._has_part or self._is_whole else items
+        if self.failed is not None or self._trouble is not None:
             return False
         is_written = False
         try:
@@ -191,7 +215,7 @@ class Writer:
             self._insert_rows()
             is_written = True
         except (sqlite3.Error, ValueError, OverflowError) as error:
-            self._note(error)
+            self._trouble = error
         finally:
             if not is_written:
                 self._note(sys.exception())
@@ -205,14 +229,35 @@ class Writer:
         self._rows.clear()
         self._ids.clear()
 
-    def _committed(self, error: sqlite3.Error | None) -> None:
+    def _committed(self, error: Exception | None) -> None:
         if self._is_closed:
+            return
+        self._is_committing, self._trouble = False, None
+        if error is None:
+            self._batch, self._tries = None, 0
+        elif self._is_kept(error):
+            asyncio.get_running_loop().call_later(_TRY_AGAIN, self._begin)
             return
         self._note(error)
         self._tell()
         self._is_busy = False
         if self._waiting:
             self._begin_soon()
+
+    def _is_kept(self, error: Exception) -> bool:
+        """Whether what could not be written is kept, in its place, for another try."""
+        batch, self._batch = self._batch, None
+        if batch is None or self.failed is not None or not may_pass(error):
+            return False
+        if self._tries >= _TRIES:
+            self._unwritten = batch
+            return False
+        self._tries += 1
+        self._roll_back()
+        self._items[:0] = batch
+        self._waiting[:0] = self._told_next
+        self._told_next = []
+        return True
 
     def _tell(self) -> None:
         for done in self._told_next:
@@ -300,6 +345,11 @@ def _commit(connection: sqlite3.Connection) -> sqlite3.Error | None:
             connection.execute("ROLLBACK")
         return error
     return None
+
+
+def _is_paid(item: Statement | Put) -> bool:
+    """Whether it says what a model was paid for; all else is made anew by the next start."""
+    return isinstance(item, Put) or (isinstance(item, Insert) and item.into == INTO_ATTEMPT)
 
 
 def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
