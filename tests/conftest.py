@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -41,6 +42,8 @@ def pytest_configure() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]  # the servers of tests are on this machine
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script: commands would not hear it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 STARTING = {"cli", "forks"}
