@@ -119,6 +119,8 @@ class Connections:
         self._tls = trusting(section.ca_file, f"models.{model}.ca_file")
         self.secrets = Secrets((*access.secrets, *(self._proxy.secrets if self._proxy else ())))
         """What must not be seen of all that goes out."""
+        # sent with each request and not set for the session: aiohttp shows those of a session to the proxy of a tunnel
+        self._headers = {**access.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -189,7 +191,7 @@ class Connections:
             async with (
                 _within(seconds),
                 self._opened().request(
-                    method, url, data=data, timeout=limits, proxy=proxy, allow_redirects=False
+                    method, url, data=data, headers=self._headers, timeout=limits, proxy=proxy, allow_redirects=False
                 ) as reply,
             ):
                 if self._proxy is not None and reply.status == _PROXY_WANTS_PASSWORD:
@@ -231,9 +233,7 @@ class Connections:
         if self._closed:
             raise closed_error()
         if self._session is None:
-            headers = {**self._access.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
             self._session = aiohttp.ClientSession(
-                headers=headers,
                 connector=_Connector(self._tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # `_read` unpacks: a small reply may unpack to gigabytes (a zip bomb)
