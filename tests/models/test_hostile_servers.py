@@ -246,8 +246,9 @@ def test_a_key_that_is_refused_ends_a_command_in_which_an_earlier_request_gets_n
     with raw_server(lambda exchange: acts.get(exchange.prompt)) as served:
         configure(tmp_path, served.base_url, CALM, timeout=30.0, give_up_after=30.0)
         done = forks.run(tmp_path, OUTPUTS, {"OPENAI_API_KEY": "sk-key"})
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
-    assert "OPENAI_API_KEY" in done.stderr
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    assert "OPENAI_API_KEY" in line
     assert served.tries[prompt_for("task 0")] == 1
 
 
