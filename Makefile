@@ -2,6 +2,7 @@
 # make test    the test suite          make check   style, types, import layers
 # make test-fast   the tests that start no commands, in every room: half a minute
 # make fuzz    whatever bytes come from elsewhere, read or refused: EXAMPLES of each kind, drawn anew (the suite tries a few)
+# make test-soak    runs with everything going wrong at random, held against calm ones: MINUTES, and SEED to repeat one
 # make test-trainers   exports in the programs that train on them, in a virtual environment of their own (large)
 # make docs    the site, in docs/_build/html
 # make fix     what can be mended by itself
@@ -12,8 +13,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH ?= torch
 EXAMPLES ?= 5000
+MINUTES ?= 30
 
-.PHONY: demo docs fuzz test test-fast test-local test-servers test-trainers check fix clean embedded-models
+.PHONY: demo docs fuzz test test-fast test-local test-servers test-soak test-trainers check fix clean embedded-models
 
 demo: .venv/installed
 	$(BIN)/ensemble-instruct run --preset demo --out demo-run
@@ -41,6 +43,9 @@ test-local: .venv/installed-local
 test-servers: .venv/installed-servers
 	$(BIN)/python -m pytest tests/models/clients/test_clients.py tests/models/clients/test_llamacpp_client.py -k llamacpp
 	$(BIN)/python -m pytest --override-ini addopts= -s tests/promises/real_servers.py
+
+test-soak: .venv/installed-dev
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 test-trainers: .venv-trainers/installed
 	.venv-trainers/bin/python -m pytest tests/promises/trainers/loads.py -W ignore
