@@ -353,7 +353,8 @@ class Model:
         if sent.flight is not None:
             self._stragglers.answered(sent.flight, seconds)
         self._completion_tokens += 0.1 * (length - self._completion_tokens) if self._completion_tokens else length
-        if self._retries.succeeded(asked.key, sent.began):
+        self._sleepers.answered(sent.server, sent.began)
+        if self._retries.succeeded(asked.key, sent.began, sent.server):
             self._sleepers.wake()
 
     def _after_failure(self, sent: Sent, asked: Asked, error: TransientError) -> tuple[Failure | None, float]:

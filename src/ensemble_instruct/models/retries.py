@@ -23,6 +23,8 @@ _MANY = 255
 """As many as may at most, whatever the share."""
 _ACCUSED = 2
 """Tries of a request that failed while later ones of others succeeded, from which on it is at fault itself."""
+_SHOWN_BY = 4
+"""A try comes early after as many answers to other requests, for each one that waits to be tried again."""
 _SILENCE = 5.0
 """Seconds without a success, with more than `_MANY` requests failing, that make an outage."""
 _SECONDS_A_TRY = 5.0
@@ -54,6 +56,10 @@ class Tries:
     error: TransientError | None = None
     server: int | None = None
     """Number of the server where the last one failed, or lasted too long."""
+    failed_at: int | None = None
+    """Number of the server where the last one failed."""
+    others_answered: int = 0
+    """Requests that were sent there after that one, and were answered before the next one."""
     asked_again: int = 0
     """Tries since one lasted too long: that is no failure."""
     is_told: bool = False
@@ -66,8 +72,8 @@ class Retries:
     def __init__(self, name: str, section: ModelSection, clock: AwakeClock) -> None:
         self._name, self._section, self._clock = name, section, clock
         self.last_success = self._clock.now()
-        self._worked_at = -1.0
-        """When the last one was sent of those that succeeded, by `time.monotonic`."""
+        self._worked_at: dict[int, float] = {}
+        """By server, when the last one was sent of those that succeeded, by `time.monotonic`."""
         self._ever_succeeded = False
         self._answers = 0
         self._refused = 0
@@ -94,12 +100,12 @@ class Retries:
         """Whether more requests fail than can be at fault themselves, and nothing has succeeded for some time."""
         return not self._may_be_at_fault(_MANY) and self._clock.now() - self.last_success > _SILENCE
 
-    def succeeded(self, key: str, sent: float) -> bool:
-        """A request that was sent then succeeded; whether that ends a time in which nothing did."""
+    def succeeded(self, key: str, sent: float, server: int) -> bool:
+        """A request that was sent to a server then succeeded; whether that ends a time in which nothing did."""
         now = self._clock.now()
         had_failed = bool(self._failing) and now - self.last_success > 1.0
         self.last_success, self._ever_succeeded = now, True
-        self._worked_at = max(self._worked_at, sent)
+        self._worked_at[server] = max(self._worked_at.get(server, -1.0), sent)
         self._answers += 1
         self._failing.discard(key)
         return had_failed
@@ -129,7 +135,8 @@ class Retries:
         """
         now = self._clock.now()
         self._judge_the_one_before(key, tries)
-        tries.error, tries.sent, tries.server = error, sent, server
+        tries.error, tries.sent, tries.server, tries.failed_at = error, sent, server, server
+        tries.others_answered = 0
         tries.made += 1
         self.require_hope(tries)
         needed = max(2, self._section.max_tries)
@@ -150,7 +157,7 @@ class Retries:
     def _judge_the_one_before(self, key: str, tries: Tries) -> None:
         """Whether the try before speaks against the request shows only now."""
         # what was sent later succeeded: the server works, so this request is what it fails at
-        if tries.error is not None and self._worked_at > tries.sent:
+        if tries.error is not None and self._works_since(tries):
             tries.proven += tries.error.cause not in _PATIENT_CAUSES
         elif tries.error is not None:
             tries.likely += self._is_likely(tries.error, tries)
@@ -158,6 +165,10 @@ class Retries:
             self._failing.add(key)
         else:
             self._failing.discard(key)
+
+    def _works_since(self, tries: Tries) -> bool:
+        """Whether the server of the last try has answered another request that was sent later."""
+        return tries.failed_at is not None and self._worked_at.get(tries.failed_at, -1.0) > tries.sent
 
     def _is_likely(self, error: TransientError, tries: Tries) -> bool:
         """Whether a failed try speaks against the request, though nothing proves it."""
@@ -215,6 +226,14 @@ class Sleepers:
         finally:
             timer.cancel()
             del self._sleeping[sleeper]
+
+    def answered(self, server: int, sent: float) -> None:
+        """A request that was sent to a server then was answered: those that failed there come early, if they are few."""
+        for sleeper, tries in self._sleeping.items():
+            if tries.failed_at == server and tries.sent < sent and not tries.is_told:
+                tries.others_answered += 1
+                if tries.others_answered >= _SHOWN_BY * len(self._sleeping):
+                    _wake(sleeper)
 
     def wake(self) -> None:
         """The server works again: all go, but those that it asked to wait."""
