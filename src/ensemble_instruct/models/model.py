@@ -189,10 +189,12 @@ class Model:
                     outcome = await asked.second
                 if outcome is not None:
                     return Answer(key, outcome)
+                self._dispatcher.note_failing(key, is_doubtful=asked.tries.is_doubtful)
                 if is_covered:
                     await self._sleepers.sleep(asked.tries)
                     self._retries.require_hope(asked.tries)
         finally:
+            self._dispatcher.note_decided(key)
             if asked.second is not None:
                 asked.second.cancel()
                 await asyncio.wait([asked.second])
@@ -207,8 +209,8 @@ class Model:
                 share.settle()
 
     async def _ask_in_turn(self, asked: Asked, share: Share | None) -> tuple[bool, Response | Failure | None]:
-        request, tries, first = asked.request, asked.tries, asked.request.step == "instructions"
-        again = tries.made + tries.asked_again > 0
+        request, tries = asked.request, asked.tries
+        first, again = request.step == "instructions", tries.made + tries.asked_again > 0
         number = await self._dispatcher.enter(asked.tokens, first=first, again=again, avoid=tries.server)
         hold = 0.0
         try:
@@ -229,7 +231,7 @@ class Model:
                 await self._store.flush()
             return True, outcome
         finally:
-            self._dispatcher.leave(number, hold, first=first)
+            self._dispatcher.leave(number, hold, first=first, again=again)
 
     async def _ask_second(self, asked: Asked) -> Response | Failure | None:
         """The outcome of a second try beside the first, which then is given up; None when it failed."""
@@ -278,8 +280,7 @@ class Model:
     async def _try(self, number: int, asked: Asked) -> tuple[Response | Failure | None, float, float | None]:
         """One try at one server: the outcome, for how many seconds more it shall keep its place there, what it cost.
 
-        The outcome is None when the request shall be tried again after `tries.delay`, or another try has it. Raises
-        `RunError` after `give_up_after` seconds without any success.
+        The outcome is None when the request is to be tried again, or another try has it. Raises `RunError`.
         """
         gate, client, request = self._servers.gates[number], self._servers.clients[number], asked.request
         began = time.monotonic()
@@ -353,7 +354,7 @@ class Model:
         if sent.flight is not None:
             self._stragglers.answered(sent.flight, seconds)
         self._completion_tokens += 0.1 * (length - self._completion_tokens) if self._completion_tokens else length
-        self._sleepers.answered(sent.server, sent.began)
+        self._sleepers.answered(sent.server, sent.began, is_held_back=self._dispatcher.is_holding_back)
         if self._retries.succeeded(asked.key, sent.began, sent.server):
             self._sleepers.wake()
 

@@ -65,6 +65,11 @@ class Tries:
     is_told: bool = False
     """Whether the server asked for that delay."""
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the last one failed so that the request itself may be at fault."""
+        return self.error is not None and self.error.cause not in _PATIENT_CAUSES
+
 
 class Retries:
     """The failures and successes of one model."""
@@ -227,12 +232,15 @@ class Sleepers:
             timer.cancel()
             del self._sleeping[sleeper]
 
-    def answered(self, server: int, sent: float) -> None:
-        """A request that was sent to a server then was answered: those that failed there come early, if they are few."""
+    def answered(self, server: int, sent: float, *, is_held_back: bool) -> None:
+        """A request that was sent to a server then was answered: those that failed there before come early.
+
+        Where they are many, they do not: the server itself may fail. With `is_held_back` it was sent to show just that.
+        """
         for sleeper, tries in self._sleeping.items():
             if tries.failed_at == server and tries.sent < sent and not tries.is_told:
                 tries.others_answered += 1
-                if tries.others_answered >= _SHOWN_BY * len(self._sleeping):
+                if is_held_back or tries.others_answered >= _SHOWN_BY * len(self._sleeping):
                     _wake(sleeper)
 
     def wake(self) -> None:

@@ -8,6 +8,9 @@ All other requests of a run wait, in the end, for those of step 1: each of these
 that they lose cannot be made up. Of three requests that are let in while both wait, two are of step 1; and it has
 places set aside, as many as it uses, but not more than two thirds. What is left keeps the later steps and the voters at
 work.
+
+The last requests of all are held back while others are tried again, and go one at a time: each that is answered shows
+that the server works, so that what fails there is at fault itself, which else only time would tell.
 """
 
 from __future__ import annotations
@@ -25,6 +28,12 @@ _SET_ASIDE = 2 / 3
 """The share of all places that may be set aside for step 1."""
 _IN_A_ROW = 2
 """Requests of step 1 that are let in before another one has its turn, while both wait."""
+_HELD_BACK = 16
+"""The last requests, which are."""
+_NO_MORE_AFTER = 1.0
+"""Seconds without a new request, after which those that wait are taken for the last ones."""
+_QUICK = 1.0
+"""Seconds of an answer at most, where it is worth that."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +44,7 @@ class _Waiting:
     tokens: float
     avoid: int | None
     first: bool
+    again: bool
 
 
 class Dispatcher:
@@ -48,6 +58,10 @@ class Dispatcher:
         self._in_a_row = 0
         """Requests that went first, since another one was let in."""
         self._set_aside: dict[str, int] = {}
+        self._failing: set[str] = set()
+        self._came_at = 0.0
+        """When the last request came that was not tried before."""
+        self._new_in_flight = 0
         self._others_at = [0] * len(self.gates)
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopped = False
@@ -72,7 +86,8 @@ class Dispatcher:
         Each `enter` is followed by one `leave`. With `again`, it goes before those that ask for the first time, and
         not to the server with the number `avoid` while another one is there.
         """
-        waiter = _Waiting(asyncio.get_running_loop().create_future(), tokens, avoid, first)
+        waiter = _Waiting(asyncio.get_running_loop().create_future(), tokens, avoid, first, again)
+        self._came_at = self._came_at if again else time.monotonic()
         if not self._first and not self._others and (number := self._place(waiter)) is not None:
             return number
         waiting = self._first if first else self._others
@@ -86,7 +101,7 @@ class Dispatcher:
             return await waiter.turn
         except asyncio.CancelledError:
             if waiter.turn.done() and not waiter.turn.cancelled():  # it got its place just before it was cancelled
-                self.leave(waiter.turn.result(), first=first)
+                self.leave(waiter.turn.result(), first=first, again=again)
             raise
 
     def is_idle_beside(self, number: int, tokens: float, *, first: bool) -> bool:
@@ -96,11 +111,32 @@ class Dispatcher:
         others = (gate for other, gate in self._numbered if other != number and not gate.is_away)
         return any(gate.wait(time.monotonic(), tokens) == 0 for gate in others)
 
-    def leave(self, number: int, hold: float = 0.0, *, first: bool = False) -> None:
+    def note_failing(self, key: str, *, is_doubtful: bool) -> None:
+        """A request has failed, and is tried again; whether it may be at fault itself."""
+        if is_doubtful:
+            self._failing.add(key)
+
+    def note_decided(self, key: str) -> None:
+        """It no longer is."""
+        if key in self._failing:
+            self._failing.remove(key)
+            self._admit()
+
+    @property
+    def is_holding_back(self) -> bool:
+        """Whether the last requests go one at a time."""
+        waiting = len(self._others)
+        if not self._failing or waiting > _HELD_BACK + len(self._failing):
+            return False
+        is_quick = all((gate.latency or math.inf) <= _QUICK for gate in self.gates if not gate.is_away)
+        return is_quick and time.monotonic() - self._came_at > _NO_MORE_AFTER
+
+    def leave(self, number: int, hold: float = 0.0, *, first: bool = False, again: bool = False) -> None:
         """Give the place at a server back, after `hold` seconds."""
         gate = self.gates[number]
         gate.leave(time.monotonic())
         self._others_at[number] -= not first
+        self._new_in_flight -= not again
         if hold:
             gate.held += 1
             asyncio.get_running_loop().call_later(hold, self._let_go, gate)
@@ -127,6 +163,8 @@ class Dispatcher:
     def _place(self, waiter: _Waiting) -> int | None:
         if self._is_stopped or not (waiter.first or self._is_left_over()):
             return None
+        if not (waiter.first or waiter.again) and self._new_in_flight and self.is_holding_back:
+            return None
         now = time.monotonic()
         best, load = None, math.inf
         for number, gate in self._open_to(waiter.avoid):
@@ -135,6 +173,7 @@ class Dispatcher:
         if best is not None:
             self.gates[best].enter(now, waiter.tokens)
             self._others_at[best] += not waiter.first
+            self._new_in_flight += not waiter.again
             self._in_a_row = self._in_a_row + 1 if waiter.first else 0
         return best
 
