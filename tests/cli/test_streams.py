@@ -138,6 +138,10 @@ def test_a_stdout_that_does_not_wait_is_waited_for(place: Path) -> None:
     ("error", "line"),
     [
         ("MemoryError()", "out of memory: end other programs or allow this one more (`ulimit -v`)"),
+        (
+            "ImportError('_regex.so: failed to map segment from shared object')",
+            "out of memory: end other programs or allow this one more (`ulimit -v`)",
+        ),
         ('RuntimeError("can\'t start new thread")', "no further thread can be started"),
         (
             "OSError(24, 'Too many open files')",

@@ -23,6 +23,8 @@ from ensemble_instruct.version import __version__
 _GARBAGE_THRESHOLDS = 50_000, 50, 50
 """Requests leave hardly any cycles behind; at Python's own threshold of 700 objects the search for them costs more than
 a quarter of the time of a run."""
+_UNMAPPED = "failed to map segment from shared object", "Cannot allocate memory"
+"""How the loader of libraries ends its line when memory is short."""
 
 
 class _Commands(click.Group):
@@ -65,7 +67,8 @@ class _Commands(click.Group):
 def _limit_met(error: Exception) -> str:
     """What the machine does not give, and what to do, for an error that says so; empty for any other."""
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+    is_unmapped = isinstance(error, ImportError) and str(error).endswith(_UNMAPPED)
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or is_unmapped:
         return "out of memory: end other programs or allow this one more (`ulimit -v`)"
     if number in (errno.ENOSPC, errno.EDQUOT):
         return f"{getattr(error, 'filename', None) or 'a disk'}: is full: free some space"
