@@ -20,7 +20,9 @@ import ensemble_instruct as ei
 from ensemble_instruct.records import Example, Rejected
 from tests.conftest import Cli
 from tests.support.servers.model import model_config, model_server, simulated
+from tests.support.servers.raw import completion, reply
 from tests.support.servers.reply import prompt_of, said, serving
+from tests.support.servers.trap import TUNNEL, trapping
 
 KEY = "sk-Zq81-never-to-be-seen"
 ENVIRONMENT = {"MODEL_KEY": KEY}
@@ -129,6 +131,44 @@ def test_a_server_that_repeats_the_key_in_its_replies_does_not_give_it_away(tmp_
     records: list[Example | Rejected] = [*opened.examples(), *opened.rejected()]
     texts = [json.dumps(asdict(each)) for each in records]
     assert not [text for text in texts if "***" in text or any(json.dumps(form)[1:-1] in text for form in forms)]
+
+
+def test_replies_that_are_stored_stay_readable_whatever_is_the_key_of_today(tmp_path: Path, cli: Cli) -> None:
+    def answering(body: dict[str, Any], _: int) -> web.Response:
+        reply = simulated(body, prompt_of(body))
+        return said(f"{reply.text} {KEY}" if body["model"] == "voter_b" else reply.text, reply.finish_reason)
+
+    with serving(answering) as served:
+        (tmp_path / "config.yaml").write_text(model_config(served.base_url), encoding="utf-8")
+        assert cli("run", "config.yaml", "--out", "run").returncode == 0
+        asked, examples = len(served.bodies), (tmp_path / "run" / "examples.jsonl").read_bytes()
+        (tmp_path / "run" / "examples.jsonl").unlink()
+        done = cli("run", "config.yaml", "--out", "run", *KEY_SETTINGS, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert len(served.bodies) == asked
+    assert (tmp_path / "run" / "examples.jsonl").read_bytes() == examples
+
+
+def test_a_hostile_redirect_and_a_hostile_proxy_get_no_key(tmp_path: Path, cli: Cli) -> None:
+    impatient = [f"--set=models.{name}.give_up_after=1" for name in ("base", "careful", "talkative")]
+    away = [
+        f"--set=models.{name}.base_url=https://llm.internal.invalid/v1" for name in ("base", "careful", "talkative")
+    ]
+    stolen = reply(completion("stolen"))
+    with trapping(stolen) as trap, trapping(TUNNEL, stolen) as proxy:
+        elsewhere = web.Response(status=307, headers={"Location": f"{trap.url}/v1/completions"})
+        with serving(lambda *_: elsewhere) as served:
+            (tmp_path / "config.yaml").write_text(model_config(served.base_url), encoding="utf-8")
+            led = cli("run", "config.yaml", "--out", "led", *KEY_SETTINGS, *impatient, env=ENVIRONMENT)
+        through = ENVIRONMENT | {"HTTPS_PROXY": proxy.url}
+        taken = cli("run", "config.yaml", "--out", "taken", *KEY_SETTINGS, *impatient, *away, env=through)
+    assert (led.returncode, taken.returncode) == (1, 1), (led.stderr, taken.stderr)
+    assert "redirects to" in led.stderr
+    assert trap.connections == 0
+    assert proxy.heads
+    assert not [head for head in proxy.heads if KEY in head]
+    assert KEY not in led.stdout + led.stderr + taken.stdout + taken.stderr
+    assert list(places_with(KEY, tmp_path)) == []
 
 
 VALUE, PART = "Tv5+never/shown=now", "Uw6&nor this"
