@@ -16,6 +16,7 @@ from ensemble_instruct.files.atomic import whole_file
 from ensemble_instruct.files.atomic_folder import whole_folder
 from ensemble_instruct.files.destination import descriptor_of, own_path
 from ensemble_instruct.files.places import require_writable
+from ensemble_instruct.store.store import opened_store
 from tests.conftest import COMMAND, Cli
 from tests.support.made_run import made_examples, make_run
 from tests.support.processes import terminal_environment
@@ -270,6 +271,18 @@ def test_a_file_laid_by_another_user_does_not_say_who_may_read(open_folder: Path
     assert (mode(path), path.stat().st_uid) == (0o644, 0)
     with pytest.raises(InputFileError, match="was laid there by another user"):
         own_path(laid(path), opens=True)
+
+
+@as_superuser
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", ".lock"])
+def test_no_file_of_a_store_is_one_that_another_user_has_laid(open_folder: Path, suffix: str) -> None:
+    victim = open_folder.parent / "thesis"
+    victim.write_text("years of work")
+    (open_folder / f"x.db{suffix}").symlink_to(victim)
+    laid(open_folder / f"x.db{suffix}")
+    with pytest.raises(InputFileError, match="was laid there by another user"), opened_store(open_folder / "x.db"):
+        pass
+    assert victim.read_text() == "years of work"
 
 
 def test_a_socket_is_neither_a_file_nor_a_pipe(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ensemble_instruct.config.servers.prices import KnownPrice
 from ensemble_instruct.errors import EnsembleInstructError, ModelError
+from ensemble_instruct.files.destination import own_path
 from ensemble_instruct.records import (
     Answer,
     Answered,
@@ -216,8 +217,11 @@ def opened_store(path: Path) -> Iterator[Store]:
     """The store at `path`, closed at the end.
 
     When the block fails before any answer was committed to a new store, and nothing was paid, nothing of it is left
-    behind, and a `ModelError` counts as wrong usage (exit code 2): there is nothing to resume.
+    behind, and a `ModelError` counts as wrong usage (exit code 2): there is nothing to resume. Raises `InputFileError`
+    where another user has laid one of its files.
     """
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        own_path(path.with_name(f"{path.name}{suffix}"), opens=True)
     new = not path.exists()
     store = Store(path)
     try:
