@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from ensemble_instruct.config.models import ModelSection
+from ensemble_instruct.models.admission.dispatcher import Dispatcher
+from ensemble_instruct.models.admission.gate import Gate
 from ensemble_instruct.models.budget import Budget
 from ensemble_instruct.models.clients.base import Client
 from ensemble_instruct.models.model import Model
@@ -138,6 +140,19 @@ def test_a_replica_that_hangs_or_is_far_slower_is_left_alone_and_the_others_go_o
     assert len(texts) == 800
     assert last <= 1.2 * 800 / 16 + 9
     assert bad.asked.total() <= 16
+
+
+def test_a_request_goes_to_the_replica_with_the_least_load_for_its_speed() -> None:
+    async def ask() -> Counter[int]:
+        gates = [Gate("slow", 8), Gate("fast", 8)]
+        for gate, seconds in zip(gates, (4.0, 1.0), strict=True):
+            gate.answered(1, seconds, START)
+        dispatcher = Dispatcher(gates)
+        await asyncio.sleep(1)
+        return Counter([await dispatcher.enter(1.0) for _ in range(9)])
+
+    with simulated_time() as runner:
+        assert runner.run(ask()) == Counter({1: 7, 0: 2})
 
 
 def test_where_all_replicas_hang_the_timeout_ends_their_tries_as_ever() -> None:

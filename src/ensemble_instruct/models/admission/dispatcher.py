@@ -1,8 +1,8 @@
 """Which server a request goes to, and when.
 
-A `Dispatcher` is in front of the gates of one model's servers (one, or several replicas): each request goes to the
-least loaded server that has room, in the order in which they asked; those that are tried again go first, and to another
-server if there is one.
+A `Dispatcher` is in front of the gates of one model's servers (one, or several replicas): each request goes to the one
+that has room and the least load for its speed, in the order in which they asked; those that are tried again go first,
+and to another server if there is one.
 
 All other requests of a run wait, in the end, for those of step 1: each of these depends on earlier ones, so the time
 that they lose cannot be made up. Of three requests that are let in while both wait, two are of step 1; and it has
@@ -166,10 +166,12 @@ class Dispatcher:
         if not (waiter.first or waiter.again) and self._new_in_flight and self.is_holding_back:
             return None
         now = time.monotonic()
-        best, load = None, math.inf
+        best, wait = None, math.inf
+        usual = min((gate.latency for gate in self.gates if gate.latency), default=1.0)
         for number, gate in self._open_to(waiter.avoid):
-            if gate.wait(now, waiter.tokens) == 0 and (gate.in_flight + gate.held) / gate.limit < load:
-                best, load = number, (gate.in_flight + gate.held) / gate.limit
+            if gate.wait(now, waiter.tokens) == 0:
+                expected = (gate.in_flight + gate.held + 1) / gate.limit * (gate.latency or usual)
+                best, wait = (number, expected) if expected < wait else (best, wait)
         if best is not None:
             self.gates[best].enter(now, waiter.tokens)
             self._others_at[best] += not waiter.first
