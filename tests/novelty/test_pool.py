@@ -198,17 +198,15 @@ def instructions(count: int, seed: int = 0) -> list[str]:
     return list(texts)
 
 
-TEXTS = instructions(20_000)
-
-
 @pytest.mark.slow
 def test_decisions_over_20000_instructions_are_those_of_a_full_comparison() -> None:
+    texts = instructions(20_000)
     pool = NoveltyPool(tokens=rouge_tokens, tail_limit=3000)
     numbers: dict[str, int] = {}
-    coded = ["".join(chr(numbers.setdefault(token, len(numbers))) for token in rouge_tokens(text)) for text in TEXTS]
+    coded = ["".join(chr(numbers.setdefault(token, len(numbers))) for token in rouge_tokens(text)) for text in texts]
     lengths = np.array([len(text) for text in coded])
     drops = 0
-    for place, text in enumerate(TEXTS):
+    for place, text in enumerate(texts):
         closest = pool.above(text, 0.7)
         drops += closest is not None
         if place and place % 20 == 0:
@@ -226,7 +224,7 @@ def test_decisions_over_20000_instructions_are_those_of_a_full_comparison() -> N
 
 @pytest.mark.slow
 def test_decisions_of_a_large_pool_are_those_of_rouge_score() -> None:
-    texts = TEXTS[:1500]
+    texts = instructions(1500)
     pool = NoveltyPool(texts, tokens=rouge_tokens, tail_limit=500)
     rng = random.Random(1)
     for text in rng.sample(texts, 8):
