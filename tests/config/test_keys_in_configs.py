@@ -101,6 +101,7 @@ def test_a_key_in_a_setting_of_the_command_line_is_refused_and_not_shown(dotted:
     ("extra_body.litellm.0.token", "0123456789abcdef0123456789abcdef"),
     ("extra_body.note", "Ab3dEf6hIj9lMn2pQr5tUv8xYz1b4D"),
     ("base_url", "http://h/key/0123456789abcdef0123456789abcdef/v1"), ("base_url", "http://h/v1;api_key=a1b2c3d4e5f6g7h8i"),
+    ("base_url", "http://h/sk-never-to-be-seen/v1"), ("options.note", "sk-never-to-be-seen"),
     ("base_url", "http://h/sk%2D1234567/v1"), ("base_url", "http://h/Ab3dEf6hIj9lMn2pQr5tUv8xYz1b4D/v1"),
 ])  # fmt: skip
 def test_what_a_name_says_is_a_key_is_one_whatever_it_looks_like(dotted: str, value: str) -> None:
@@ -114,7 +115,8 @@ def test_what_a_name_says_is_a_key_is_one_whatever_it_looks_like(dotted: str, va
     ("options.code_revision", "0123456789abcdef0123456789abcdef01234567"), ("options.max_num_batched_tokens", 9),
     ("options.hf_overrides.architectures", ["Qwen2ForSequenceClassification"]), ("options.kv_cache_dtype", "fp8_e5m2"),
     ("extra_body.prompt_cache_key", "mine"), ("extra_body.user", "123e4567-e89b-12d3-a456-426614174000"),
-    ("extra_body.lora", "Qwen2VL72BInstructAWQ"), ("revision", "0123456789abcdef0123456789abcdef01234567"),
+    ("extra_body.lora", "Qwen2VL72BInstructAWQ"), ("extra_body.route", "hf_inference"), ("base_url", "http://h/hf_inference"),
+    ("revision", "0123456789abcdef0123456789abcdef01234567"),
     ("model", "sk-learn-is-not-a-key-but-a-long-name"), ("model", "meta-llama/Llama-3.3-70B-Instruct-Turbo-FP8"),
     ("model", "fw_llama_v3_70b"), ("system", "Tasks of sk-learn, task-12345678901234567890, hf_hub and eyJ."),
     ("base_url", "https://gateway.ai.cloudflare.com/v1/0123456789abcdef0123456789abcdef/gate/openai"),

@@ -14,6 +14,8 @@ _PREFIXES = (
     "ya29.", "eyJ", "r8_", "nvapi-", "xoxb-", "xoxp-", "pplx-", "csk-", "tgp_", "dapi", "fw_", "jina_",
 )  # fmt: skip
 """What keys of well-known services begin with."""
+_PREFIXES_OF_NAMES = ("sk_", "pk_", "rk_", "hf_", "r8_", "dapi", "fw_", "jina_", "eyJ")
+"""Those of them with which names begin, too."""
 _SHORTEST = 10
 """Characters that a key has at least, such a beginning with it."""
 _RUN = re.compile(r"[A-Za-z0-9]{16,}")
@@ -97,7 +99,7 @@ def place_of_key(value: Any, at: tuple[Any, ...] = ()) -> tuple[Any, ...] | None
 
 def is_key_at(at: Sequence[Any], text: str) -> bool:
     """Whether a text is a key which stands under names of the user's choice, where anything may stand."""
-    if _SURE.search(text) or _MIXED.fullmatch(text.strip()):
+    if _SURE.search(text) or _MIXED.fullmatch(text.strip()) or _begins_as_key(text.strip()):
         return True
     names = [part for part in at if isinstance(part, str)]
     if names and text.strip() and re.sub("[^a-z]", "", names[-1].lower()) in _EXACT:
@@ -114,7 +116,10 @@ def has_key_in_path(path: str) -> bool:
 
 
 def _begins_as_key(word: str) -> bool:
-    return word.startswith(_PREFIXES) and len(word) >= _SHORTEST and any(map(str.isdigit, word))
+    """Whether a word begins as keys do, and as names do not, at least without a digit."""
+    if not word.startswith(_PREFIXES) or len(word) < _SHORTEST or re.search(r"\s", word):
+        return False
+    return not word.startswith(_PREFIXES_OF_NAMES) or any(map(str.isdigit, word))
 
 
 def _is_random(run: str) -> bool:
