@@ -27,11 +27,12 @@ demo: .venv/installed
 	@echo "Your own:  $(BIN)/ensemble-instruct init my.yaml       a config for your own model servers; edit it, then"
 	@echo "           $(BIN)/ensemble-instruct check my.yaml && $(BIN)/ensemble-instruct run my.yaml --out my-run"
 
+# bytecode is kept, whatever the environment says: else each process that a test starts compiles what it imports
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 test-fast: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not slow"
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow"
 
 fuzz: .venv/installed-dev
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
