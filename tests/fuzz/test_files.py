@@ -35,6 +35,7 @@ SEEDS = [*LINES, b"".join(LINES), b"\r\n".join(line.strip() for line in LINES), 
 PIECES = [
     b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b"\n", b"\r", b"\0", b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80",
     b"NaN", b"-Infinity", b"1e999", b'"\\ud800"', b'"\\u0000"', b'{"a":', b"null", b"true", b"9" * 5000,
+    b'{"' + b"x" * 3000 + b'": 1}',
     b"\x1f\x8b\x08", b"PAR1", b"\x28\xb5\x2f\xfd", b"\xe2\x80\xa8", b'{"instruction": 1}', b'{"a": 1, "a": 2}',
     b"PK\x03\x04", b"SQLite format 3\0",
 ]  # fmt: skip

@@ -122,6 +122,11 @@ def type_name(value: object) -> str:
     return "null" if value is None else _name(type(value))
 
 
+def fields_of(row: JsonRow) -> str:
+    """The names of a row's first fields, as a message shows them, where they are long by their beginnings."""
+    return ", ".join(repr(name if len(name) <= 60 else f"{name[:60]}…") for name in list(row)[:10]) or "no field"
+
+
 def dump(row: object, *, ascii_only: bool = False) -> str:
     """One line of JSON without its line break."""
     return json.dumps(row, ensure_ascii=ascii_only)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.conversations import asked_text, content_text, turns_of
-from ensemble_instruct.files.jsonl import JsonRow, dump, type_name
+from ensemble_instruct.files.jsonl import JsonRow, dump, fields_of, type_name
 from ensemble_instruct.invisible import is_blank
 
 INSTRUCTION = ("instruction", "prompt", "question", "messages", "conversations", "text")
@@ -42,9 +42,10 @@ def own_row(row: JsonRow, where: str) -> OwnRow:
     asking = next((name for name in INSTRUCTION if row.get(name) is not None), None)
     asking = asking or next((name for name in INSTRUCTION if name in row), None)
     if asking is None:
-        there = ", ".join(map(repr, list(row)[:10])) or "no field"
         others = ", ".join(INSTRUCTION[1:])
-        raise InputFileError(f"{where}: field 'instruction' is missing, and so are {others}; the row has {there}")
+        raise InputFileError(
+            f"{where}: field 'instruction' is missing, and so are {others}; the row has {fields_of(row)}"
+        )
     turns = turns_of(row[asking])
     answer, further = "", ""
     if turns is not None:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ensemble_instruct.errors import InputFileError
 from ensemble_instruct.files.conversations import content_text, turns_of
-from ensemble_instruct.files.jsonl import JsonRow, type_name
+from ensemble_instruct.files.jsonl import JsonRow, fields_of, type_name
 from ensemble_instruct.files.rows import read_rows
 
 _EXCHANGES = (["user", "assistant"], ["system", "user", "assistant"])
@@ -96,7 +96,7 @@ def task_row(where: str, row: JsonRow) -> JsonRow:
     if holds := _unanswered(row):
         raise InputFileError(f"{where}: is not a task with its answer: it has no output yet, {_GOES_ON[holds]}")
     raise InputFileError(
-        f"{where}: is not a task with its answer: it has {', '.join(map(repr, list(row)[:10])) or 'no field'}; needed: "
+        f"{where}: is not a task with its answer: it has {fields_of(row)}; needed: "
         f"'instruction' and 'output', or 'messages', or 'prompt' and 'completion'"
     )
 
