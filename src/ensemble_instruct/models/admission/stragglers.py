@@ -32,6 +32,8 @@ _LEAST = 0.05
 """Seconds that each may last."""
 _LEAST_ALONE = 5.0
 """The same, where nothing shows that the server works."""
+_DEEP = 4.0
+"""However deep the queue, a try may last this part of the time in which it counts too: queues are not always fair."""
 _LATE = 0.05
 """Seconds by which a look may come late, or it is this process that stood still."""
 _SOONEST = 0.02
@@ -185,7 +187,7 @@ class Stragglers:
 def _overdue_at(flight: Flight, patience: tuple[float, float]) -> float:
     longest, alone = patience
     queue = flight.gate.queued * (flight.gate.latency or 0.0)
-    return flight.began + min(longest, queue + alone) * _LONGER**flight.asked_again
+    return flight.began + min(longest, max(queue + alone, longest / _DEEP)) * _LONGER**flight.asked_again
 
 
 def oldest_of(each: Iterable[Oldest | None]) -> Oldest | None:
