@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ensemble_instruct.config.models import ModelSection
 from ensemble_instruct.config.servers.prices import response_cost
@@ -326,7 +327,7 @@ class Model:
             began=sent.began,
             since=asked.since,
             asked_again=asked.tries.asked_again,
-            ask_again=lambda: self._ask_again(asked, sent.server, until, is_second=is_second),
+            ask_again=partial(self._ask_again, asked, sent.server, until, is_second=is_second),  # no cycle with `sent`
         )
         try:
             async with until:
@@ -386,7 +387,6 @@ class Model:
         if self._telemetry is None:
             return
         seconds = sent.seconds
-        cause = getattr(problem, "cause", None) or getattr(problem, "type", None)
         self._telemetry.tried(
             model=self.section.model or self.name,
             provider=self.section.provider,
@@ -396,5 +396,5 @@ class Model:
             began=time.time() - seconds,
             seconds=seconds,
             response=outcome if isinstance(outcome, Response) else None,
-            error=cause,
+            error=getattr(problem, "cause", None) or getattr(problem, "type", None),
         )
