@@ -51,7 +51,6 @@ async def open_models(
     """The models by name, closed at the end. With `check`, each is opened now, else when it is first asked.
 
     Where one says `unload: true` or `exclusive`, those that run in this process are opened when they are first asked.
-
     Replies are read as the profile says; `prompts` are how the models are asked, None the bundled ones. `budget` is
     what all starts together may spend, in US dollars. Raises `ConfigError` for a missing key or script, and for
     a model that runs code of others unless `allow_code`, `ModelError` for a server that cannot be reached.
@@ -80,9 +79,7 @@ async def open_models(
     keepers = [asyncio.ensure_future(each) for each in (_keep_status(models, store), clock.keep())]
     try:
         if check:
-            shares = any(section.unload or section.exclusive for section in sections.values())
-            now = [name for name, section in sections.items() if not (shares and section.is_local)]
-            await gather(models[name].open() for name in now)
+            await gather(models[name].open() for name in _opened_at_once(sections))
         yield models
     finally:
         for keeper in keepers:
@@ -92,6 +89,11 @@ async def open_models(
         _log_totals(models)
         if telemetry is not None:
             await asyncio.to_thread(telemetry.close)
+
+
+def _opened_at_once(sections: Mapping[str, ModelSection]) -> list[str]:
+    shares = any(section.unload or section.exclusive for section in sections.values())
+    return [name for name, section in sections.items() if not (shares and section.is_local)]
 
 
 def _most_in_flight(sections: Mapping[str, ModelSection]) -> int:

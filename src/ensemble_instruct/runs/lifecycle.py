@@ -87,8 +87,6 @@ async def start_or_resume(
         if tasks is not None and store.meta(NOTED) is None:
             await store.keep_tasks(tasks.kept(), str(tasks.note))
         await _compare(config, plans, store, force=force)
-        if not force and config.tasks is None:
-            await require_same_way(config, plans, store, folder)
         set_aside_edits(folder)
         if retry_failed:
             store.forget_failures()
@@ -102,9 +100,13 @@ async def start_or_resume(
                 await settle_form(models[name], store)
             for note in foreign_examples(plans) if is_new and config.tasks is None else ():
                 log.warning("%s", note)
-            began = "started" if is_new else "resumed"
-            log.info("run %s", began, extra={"folder": str(folder), "version": __version__})
+            _log_start(folder, is_new=is_new)
             return await _finished(await run_steps(config, plans, models, store, monitor), store, folder)
+
+
+def _log_start(folder: Path, *, is_new: bool) -> None:
+    began = "started" if is_new else "resumed"
+    log.info("run %s", began, extra={"folder": str(folder), "version": __version__})
 
 
 @contextmanager
@@ -196,3 +198,5 @@ async def _compare(config: Config, plans: Mapping[Kind, KindPlan], store: Store,
             store.keep_costs(name, price)
     store.set_meta(**noted_strategy(read_meta(store.reader)), config=json.dumps(now))
     await store.flush()  # a budget counts what was paid
+    if not force and config.tasks is None:
+        await require_same_way(config, plans, store, store.path.parent)
