@@ -83,7 +83,7 @@ def ballot_of_tokens(
         outputs=tuple(outputs),
         matrix=_rouge_l_or_equal(tokens, answers) if matrix is None else matrix,
         words=tuple(map(len, tokens)),
-        repetition=tuple(map(_repetition, tokens)),
+        repetition=tuple(map(_repetition, tokens, [content.distinct for content in contents] or _distinct(tokens))),
         counts=tuple(
             [not is_blank(text) and not answers.same(place, len(outputs)) for place, text in enumerate(outputs)]
         ),
@@ -103,7 +103,7 @@ def original_ballot(outputs: Sequence[str], source: str = "") -> Ballot:
         outputs=tuple(outputs),
         matrix=pairwise(len(outputs), lambda i, j: lcs_f1(tokens[i], tokens[j])),
         words=tuple(map(len, tokens)),
-        repetition=tuple(map(_repetition, tokens)),
+        repetition=tuple(map(_repetition, tokens, _distinct(tokens))),
         counts=tuple(bool(form) and form != normalised(source) for form in forms),
     )
 
@@ -159,9 +159,13 @@ def _rouge_l_or_equal(tokens: Sequence[Sequence[str]], answers: Answers) -> Matr
     return pairwise(len(tokens), agreement)
 
 
-def _repetition(tokens: Sequence[str]) -> float:
+def _distinct(tokens: Iterable[Sequence[str]]) -> list[int]:
+    return [len(set(own)) for own in tokens]
+
+
+def _repetition(tokens: Sequence[str], distinct: int) -> float:
     number = len(tokens) - _PARTS + 1
     # a part that is repeated repeats four words and three pairs of words: most texts do not, and that is quicker to see
-    if number <= 0 or len(set(tokens)) >= number or len(set(pairs(tokens))) >= number:
+    if number <= 0 or distinct >= number or len(set(pairs(tokens))) >= number:
         return 0.0
     return 1 - len(set(zip(*(tokens[first:] for first in range(_PARTS)), strict=False))) / number

@@ -41,6 +41,8 @@ class Content(NamedTuple):
     words: frozenset[str]
     tokens: Sequence[str] = ()
     """All of its words, in their order."""
+    distinct: int = 0
+    """How many different ones these are."""
 
     def halves(self, task: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
         """The words of its first half and of the task, and those of its second half: none where it is short."""
@@ -139,17 +141,22 @@ def places_of_words(contents: Sequence[Content]) -> dict[str, int]:
 
 
 def content_of(tokens: Sequence[str], *, is_ascii: bool = False) -> Content:
-    """What an output with these tokens (`word_tokens`, stemmed) says; see `content_words`."""
-    return Content(content_words(tokens, is_ascii=is_ascii), tokens)
+    """What an output with these tokens (`word_tokens`, stemmed) says; see `content_words`.
+
+    `is_ascii`: whether it is known that none is of a script without spaces.
+    """
+    distinct = frozenset(tokens)
+    words = (distinct - function_words() or distinct) if is_ascii else content_words(tokens)
+    return Content(words, tokens, len(distinct))
 
 
-def content_words(tokens: Sequence[str], *, is_ascii: bool = False) -> frozenset[str]:
+def content_words(tokens: Sequence[str]) -> frozenset[str]:
     """The distinct tokens without function words; all of them where nothing else is left.
 
     Of a script without spaces, whose characters are tokens, each two in a row are a word: one alone says little, and
-    long texts on whatever topic share most of them. `is_ascii`: whether it is known that there are none.
+    long texts on whatever topic share most of them.
     """
-    words = tokens if is_ascii or "".join(tokens).isascii() else _in_pairs(tokens)
+    words = tokens if "".join(tokens).isascii() else _in_pairs(tokens)
     return frozenset(filterfalse(function_words().__contains__, words)) or frozenset(words)
 
 
