@@ -46,7 +46,7 @@ _FULL = 0.5
 """The share of the limit that must be in flight, or it is not the limit that holds the server back."""
 _ROOM = 1.5
 """The limit for each request that the server works on at the same time: a short queue keeps it busy."""
-_WORTHWHILE = 0.8
+_WORTHWHILE = 0.86
 """A lower limit is tried where it is at most this share."""
 _FAR_LOWER = 0.25
 """The same before the first round is over."""
