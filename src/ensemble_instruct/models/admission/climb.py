@@ -30,7 +30,7 @@ _SLOWER = 1.1
 """By which factor a pace may be above another and still pass for the same."""
 _CLEARLY_SLOWER = 1.3
 """The same, where it shows a queue."""
-_MORE, _AS_MUCH = 1.01, 0.97
+_MORE, _AS_MUCH = 1.01, 0.98
 """A higher limit must give that many times as much, and a lower one as little, to be kept."""
 _SURE = 1.5
 """Standard errors by which a rate must differ from that, so that the trial ends early."""
@@ -52,6 +52,8 @@ _FAR_LOWER = 0.25
 """The same before the first round is over."""
 _KNOWN = 0.02
 """The error of a rate up to which another limit may be compared with it after a single round."""
+_ROUGHLY_KNOWN = 0.1
+"""The same before the first step, which is a great one."""
 _UNWORTHY = 1.0
 """Seconds of an answer below which a ceiling that the config names is not left: a shorter wait hurts nobody."""
 _EXACT = 0.003
@@ -259,7 +261,8 @@ class Climb:
         is_worthy = not self.is_named or latency > _UNWORTHY
         doubts = self._doubts or self._is_unproven
         queues = doubts and base.pace * (1 - 2 * base.error) > _CLEARLY_SLOWER * self.usual
-        if base.error > _KNOWN and not base.has(2 if queues else _ROUNDS, _MOST):
+        known = _KNOWN if base.first else _ROUGHLY_KNOWN
+        if base.error > known and not base.has(2 if queues else _ROUNDS, _MOST):
             return
         if (self._doubts or queues or not self.is_on) and is_worthy and lower <= _WORTHWHILE * self.limit:
             self._try(lower, sent, rate, base.error)
