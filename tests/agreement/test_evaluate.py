@@ -323,7 +323,7 @@ PREFERRED = {**ASKED, "preference": {"a": 0.5, "b": None}}
             "the preference of 'a' must be a number or null, found a string",
         ),
         ([{**PREFERRED, "preference": {"a": True}}], [], "must be a number or null, found true or false"),
-        ([{**PREFERRED, "preference": {"a": math.nan}}], [], "must be a number or null, found nan"),
+        ([{**PREFERRED, "preference": {"a": math.nan}}], [], "tasks.jsonl:1: holds NaN, which is no number of JSON"),
         ([{**PREFERRED, "preference": {"a": 10**400}}], [], "must be a number or null, found int"),
         ([{**PREFERRED, "preference": {"a": None, "c": 1}}], [], "tasks.jsonl: has no number for any output"),
         ([GOOD], ["--subsets", "0"], "'--subsets'"),

@@ -29,7 +29,6 @@ ODD: dict[str, bytes] = {
     **{str(status): reply(b"{}", f"{status} Odd") for status in (401, 402, 403, 404, 405, 406, 407, 410, 418, 426)},
     "401 without a body": reply(b"", "401 Unauthorized"),
     "404 page": reply(PAGE, "404 Not Found", Content_Type="text/html"),
-    "400 page": reply(PAGE, "400 Bad Request", Content_Type="text/html"),
     "403 page": reply(PAGE, "403 Forbidden", Content_Type="text/html"),
     "no model": reply(
         b'{"error": {"message": "model `m` does not exist", "code": "model_not_found"}}', "404 Not Found"

@@ -177,5 +177,5 @@ def test_a_name_that_holds_the_key_is_not_kept(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("OPENAI_API_KEY", "sk-never-to-be-seen-1")
     names = iter(["m", "m sk-never-to-be-seen-1"])
     found = notes(tmp_path, lambda *_: said("x", model=next(names)), ["one", "two"])
-    assert "'m ***' answers" in found[0]
+    assert "repeats the key in its replies" in found[0]
     assert b"never-to-be-seen" not in (tmp_path / "run.db").read_bytes()

@@ -258,8 +258,6 @@ class OpenAIClient(Client):
     async def _error(self, status: int, said: ServerMessage, reply: HttpReply) -> Exception:
         wait = retry_after(reply.headers)
         meaning, words = meaning_of(status, said, may_wait=wait is not None), said.shown
-        if meaning == "bad_request" and said.is_page and self._has_answered:  # something before the server says so
-            meaning = "transient"
         if meaning == "transient":
             return TransientError(f"HTTP {status}: {words}", cause=str(status), retry_after=wait)
         if meaning in _REFUSALS:
