@@ -204,10 +204,11 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
 
 def _require_known(connection: sqlite3.Connection, path: Path) -> None:
     """Raise `InputFileError` for the database of another program or of a newer version."""
+    # the tables first: another process that fills a new file makes them and the id at once
+    has_tables = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     # SQLite's default id is 0: then a file with tables is somebody else's, an empty one is ours to fill
-    foreign = application == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
-    if foreign or application not in (0, APPLICATION_ID):
+    if (application == 0 and has_tables) or application not in (0, APPLICATION_ID):
         raise InputFileError(f"{path}: is a database of another program; choose another place")
     if schema_version(connection) > len(MIGRATIONS):
         raise InputFileError(f"{path}: was written by a newer version; upgrade ensemble-instruct to read it")
