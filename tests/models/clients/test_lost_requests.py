@@ -52,9 +52,11 @@ async def says_too_much(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
 def test_what_a_server_may_have_read_may_have_been_paid(way: Way) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            await way(reader, writer)
-            writer.close()
-            await writer.wait_closed()
+            try:
+                await way(reader, writer)
+            finally:
+                writer.close()
+                await writer.wait_closed()
 
     async def work() -> Response | None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:

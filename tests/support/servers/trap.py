@@ -34,21 +34,26 @@ def trapping(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[Tra
     """It answers the requests of a connection in turn and closes it; it speaks TLS, if it has any, after the first."""
     trap, ready, loop = Trap(), Future[None](), asyncio.new_event_loop()
 
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number, answer in enumerate(answers):
+            if number == 1 and tls is not None:
+                await writer.start_tls(tls)
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError as error:
+                trap.heads.append(error.partial.decode("latin-1"))
+                break
+            trap.heads.append(head.decode("latin-1"))
+            writer.write(answer)
+            await writer.drain()
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         trap.connections += 1
-        with suppress(OSError):
-            for number, answer in enumerate(answers):
-                if number == 1 and tls is not None:
-                    await writer.start_tls(tls)
-                try:
-                    head = await reader.readuntil(b"\r\n\r\n")
-                except asyncio.IncompleteReadError as error:
-                    trap.heads.append(error.partial.decode("latin-1"))
-                    break
-                trap.heads.append(head.decode("latin-1"))
-                writer.write(answer)
-                await writer.drain()
-        writer.close()
+        try:
+            with suppress(OSError):
+                await converse(reader, writer)
+        finally:
+            writer.close()
 
     stop = asyncio.Event()
 
@@ -62,6 +67,7 @@ def trapping(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[Tra
         for task in open_ones:
             task.cancel()
         await asyncio.gather(*open_ones, return_exceptions=True)
+        await asyncio.sleep(0)  # what was closed is
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
