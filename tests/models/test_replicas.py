@@ -247,7 +247,7 @@ def test_a_replica_that_is_not_there_at_first_is_a_warning_and_works_once_it_is_
 ) -> None:
     port = free_port()
     with stub("--latency-ms", "30") as one:
-        instances = configure(tmp_path, [one.base_url, f"http://127.0.0.1:{port}/v1"], 600, max_in_flight=8)
+        instances = configure(tmp_path, [one.base_url, f"http://127.0.0.1:{port}/v1"], 1500, max_in_flight=8)
         with meanwhile(forks, tmp_path, *OUTPUTS, "out.jsonl") as done:
             one.wait_until_asked(30)
             with stub("--latency-ms", "30", port=port) as other:

@@ -28,10 +28,12 @@ _LAST, _FEWEST = 200, 20
 """The last answers, and how many must be there."""
 _LONGER = 4.0
 """How many times as long each further try of the request may last."""
-_LEAST = 1.0
+_LEAST = 2.0
 """Seconds that each may last: on a busy machine an answer of milliseconds comes late without having been lost."""
 _LEAST_ALONE = 5.0
-"""The same, where nothing shows that the server works."""
+"""The same, where nothing shows that the server works, or where usual answers take less than this:"""
+_QUICK = 0.1
+"""Seconds."""
 _DEEP = 4.0
 """However deep the queue, a try may last this part of the time in which it counts too: queues are not always fair."""
 _LATE = 0.05
@@ -96,7 +98,8 @@ class _Times:
         needed = max((seconds for seconds, _, was_asked_again in self._last if was_asked_again), default=0.0)
         times, alone = (sorted(each[column] for each in self._last) for column in (0, 1))
         usual = math.ceil(_USUAL * len(times)) - 1
-        return max(_LEAST, _TIMES * times[usual], needed), max(_LEAST, _TIMES * alone[usual], needed)
+        least = _LEAST if times[usual] >= _QUICK else _LEAST_ALONE
+        return max(least, _TIMES * times[usual], needed), max(least, _TIMES * alone[usual], needed)
 
 
 class Stragglers:
