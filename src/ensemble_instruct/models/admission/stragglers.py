@@ -28,12 +28,10 @@ _LAST, _FEWEST = 200, 20
 """The last answers, and how many must be there."""
 _LONGER = 4.0
 """How many times as long each further try of the request may last."""
-_LEAST = 2.0
-"""Seconds that each may last: on a busy machine an answer of milliseconds comes late without having been lost."""
+_LEAST = 0.5
+"""Seconds that each may last at least."""
 _LEAST_ALONE = 5.0
-"""The same, where nothing shows that the server works, or where usual answers take less than this:"""
-_QUICK = 0.1
-"""Seconds."""
+"""The same, where nothing shows that the server works, or fewer answers are known than the last ones that count."""
 _DEEP = 4.0
 """However deep the queue, a try may last this part of the time in which it counts too: queues are not always fair."""
 _LATE = 0.05
@@ -84,7 +82,7 @@ class _Times:
         self._last: deque[tuple[float, float, bool]] = deque(maxlen=_LAST)
 
     def add(self, seconds: float, alone: float, *, was_asked_again: bool) -> None:
-        """An answer came after so many seconds; it would have after `alone` where nothing queued up."""
+        """An answer came after `seconds`; it would have after `alone` where nothing queued up."""
         self._last.append((seconds, alone, was_asked_again))
 
     @property
@@ -98,7 +96,7 @@ class _Times:
         needed = max((seconds for seconds, _, was_asked_again in self._last if was_asked_again), default=0.0)
         times, alone = (sorted(each[column] for each in self._last) for column in (0, 1))
         usual = math.ceil(_USUAL * len(times)) - 1
-        least = _LEAST if times[usual] >= _QUICK else _LEAST_ALONE
+        least = _LEAST if len(times) == _LAST else _LEAST_ALONE
         return max(least, _TIMES * times[usual], needed), max(least, _TIMES * alone[usual], needed)
 
 
@@ -139,7 +137,7 @@ class Stragglers:
             self._timer = None
 
     def answered(self, flight: Flight, seconds: float) -> None:
-        """It was answered after so many seconds."""
+        """It was answered after `seconds`."""
         self._answers += 1
         if self._is_on:
             alone = seconds * (1 - flight.gate.queued)
