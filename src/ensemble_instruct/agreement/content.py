@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import filterfalse, groupby, pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from ensemble_instruct.rouge import is_unspaced, word_tokens
@@ -146,7 +146,7 @@ def content_of(tokens: Sequence[str], *, is_ascii: bool = False) -> Content:
     `is_ascii`: whether it is known that none is of a script without spaces.
     """
     distinct = frozenset(tokens)
-    words = (distinct - function_words() or distinct) if is_ascii else content_words(tokens)
+    words = _without_function_words(distinct) if is_ascii else content_words(tokens)
     return Content(words, tokens, len(distinct))
 
 
@@ -156,8 +156,11 @@ def content_words(tokens: Sequence[str]) -> frozenset[str]:
     Of a script without spaces, whose characters are tokens, each two in a row are a word: one alone says little, and
     long texts on whatever topic share most of them.
     """
-    words = tokens if "".join(tokens).isascii() else _in_pairs(tokens)
-    return frozenset(filterfalse(function_words().__contains__, words)) or frozenset(words)
+    return _without_function_words(frozenset(tokens if "".join(tokens).isascii() else _in_pairs(tokens)))
+
+
+def _without_function_words(words: frozenset[str]) -> frozenset[str]:
+    return words - function_words() or words
 
 
 def length_of(tokens: Sequence[str]) -> float:
