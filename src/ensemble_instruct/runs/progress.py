@@ -129,7 +129,7 @@ class Watch:
 
 
 def oldest_in_words(oldest: Oldest | None, at_least: float = 0.0) -> list[str]:
-    """Which request has been in flight for the longest time; nothing where none has been for so many seconds."""
+    """Which request has been in flight for the longest time; nothing where none has been for `at_least` seconds."""
     if oldest is None or (age := max(0.0, time.time() - oldest.since)) < at_least:
         return []
     at = f" at {oldest.server}" if oldest.server else ""

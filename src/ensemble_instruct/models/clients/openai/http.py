@@ -262,7 +262,7 @@ class Connections:
 
 @asynccontextmanager
 async def _within(seconds: float) -> AsyncIterator[None]:
-    """Raises `TimeoutError` in the block after so many seconds, and later where the process stood still meanwhile."""
+    """Raises `TimeoutError` in the block after `seconds`, and later where the process stood still meanwhile."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle | None = None
     async with asyncio.timeout(None) as limit:
