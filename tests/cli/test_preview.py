@@ -168,6 +168,9 @@ def test_what_came_before_the_budget_was_used_up_is_shown(forks: Forks, tmp_path
     assert is_empty(spare)
 
 
+every_signal = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+
+
 @pytest.fixture
 def heard() -> Iterator[None]:
     """SIGHUP reaches the commands that a test starts, also where the tests run under `nohup`."""
@@ -176,21 +179,38 @@ def heard() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
+def stopped(folder: Path, spare: dict[str, str], number: signal.Signals, times: int) -> tuple[int, str, str]:
+    """A preview that gets a signal in its middle: its exit code, and what it printed."""
+    with model_server(hold_after=1) as server:
+        (folder / "my.yaml").write_text(model_config(server.base_url))
+        with started(folder, "preview", "my.yaml", env={**terminal_environment(), **spare}) as process:
+            server.wait_until_asked(2)
+            assert not is_empty(spare)
+            for _ in range(times):
+                process.send_signal(number)
+            output, errors = process.communicate()
+        server.go_on()
+    return process.returncode, output, errors
+
+
 @pytest.mark.usefixtures("heard")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@every_signal
 def test_one_that_is_stopped_leaves_nothing_behind(
     tmp_path: Path, spare: dict[str, str], number: signal.Signals
 ) -> None:
-    with model_server(hold_after=1) as server:
-        (tmp_path / "my.yaml").write_text(model_config(server.base_url))
-        with started(tmp_path, "preview", "my.yaml", env={**terminal_environment(), **spare}) as process:
-            server.wait_until_asked(2)
-            assert not is_empty(spare)
-            process.send_signal(number)
-            output, errors = process.communicate()
-        server.go_on()
-    assert (process.returncode, output) == (1, "")
+    code, output, errors = stopped(tmp_path, spare, number, times=1)
+    assert (code, output) == (1, "")
     assert errors.splitlines()[-1] == "error: stopped; nothing is kept"
+    assert is_empty(spare)
+
+
+@pytest.mark.usefixtures("heard")
+@every_signal
+def test_one_that_is_stopped_twice_leaves_nothing_behind_either(
+    tmp_path: Path, spare: dict[str, str], number: signal.Signals
+) -> None:
+    _, output, _ = stopped(tmp_path, spare, number, times=2)
+    assert output == ""
     assert is_empty(spare)
 
 
@@ -212,20 +232,3 @@ def test_it_prints_where_there_is_ascii_alone(tmp_path: Path) -> None:
     assert process.returncode == 0, errors
     assert output.isascii()
     assert "\\u2502 Come up with a series of tasks:" in output
-
-
-@pytest.mark.usefixtures("heard")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_one_that_is_stopped_twice_leaves_nothing_behind_either(
-    tmp_path: Path, spare: dict[str, str], number: signal.Signals
-) -> None:
-    with model_server(hold_after=1) as server:
-        (tmp_path / "my.yaml").write_text(model_config(server.base_url))
-        with started(tmp_path, "preview", "my.yaml", env={**terminal_environment(), **spare}) as process:
-            server.wait_until_asked(2)
-            process.send_signal(number)
-            process.send_signal(number)
-            output, _ = process.communicate()
-        server.go_on()
-    assert output == ""
-    assert is_empty(spare)

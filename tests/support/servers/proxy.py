@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from tests.support.servers.streams import stream_server
 
 
 @dataclass
@@ -31,7 +31,7 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @contextmanager
 def proxying(login: str = "", status: int = 200) -> Iterator[Proxied]:
     """A proxy on a free port; it asks for a `login` if there is one, and refuses everything with another status."""
-    proxied, ready, loop = Proxied(), Future[None](), asyncio.new_event_loop()
+    proxied = Proxied()
     wanted = base64.b64encode(login.encode()).decode()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,24 +56,6 @@ def proxying(login: str = "", status: int = 200) -> Iterator[Proxied]:
             inner_writer.write(head.encode())
         await asyncio.gather(_pipe(reader, inner_writer), _pipe(inner_reader, writer))
 
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        listener = await asyncio.start_server(handle, "127.0.0.1", 0)
-        proxied.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        ready.set_result(None)
-        await stop.wait()
-        listener.close()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        ready.result(30)
+    with stream_server(handle) as port:
+        proxied.url = f"http://127.0.0.1:{port}"
         yield proxied
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+from tests.support.servers.streams import stream_server
 
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 """With which a proxy opens a tunnel."""
@@ -32,7 +32,7 @@ class Trap:
 @contextmanager
 def trapping(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[Trap]:
     """It answers the requests of a connection in turn and closes it; it speaks TLS, if it has any, after the first."""
-    trap, ready, loop = Trap(), Future[None](), asyncio.new_event_loop()
+    trap = Trap()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for number, answer in enumerate(answers):
@@ -55,26 +55,5 @@ def trapping(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[Tra
         finally:
             writer.close()
 
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        listener = await asyncio.start_server(handle, "127.0.0.1", 0)
-        trap.port = listener.sockets[0].getsockname()[1]
-        ready.set_result(None)
-        await stop.wait()
-        listener.close()
-        open_ones = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in open_ones:
-            task.cancel()
-        await asyncio.gather(*open_ones, return_exceptions=True)
-        await asyncio.sleep(0)  # what was closed is
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        ready.result(30)
+    with stream_server(handle) as trap.port:
         yield trap
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
