@@ -269,13 +269,13 @@ def test_status_of_a_run_at_work_shows_rate_servers_and_time_left(forks: Forks, 
 
 
 def test_status_counts_retries_by_cause_and_replica(forks: Forks, tmp_path: Path) -> None:
-    with model_server() as first, model_server(fault=once) as second:
+    # replies take a while, so that the second server has its share although it is left alone after its faults
+    with model_server(0.1) as first, model_server(0.1, fault=once) as second:
         configure(tmp_path, first.base_url, base=second.base_url)
         done = forks.run(tmp_path, [*COMMANDS["run"].split(), "--set=instructions.target.input_output=20"])
         assert done.returncode == 0, done.stderr
         text = forks.run(tmp_path, ["status", "run"]).stdout
-        assert first.asked
-        assert second.asked
+        assert min(len(first.asked), len(second.asked)) > 8
     assert text.splitlines()[:-1] == done.stdout.splitlines()[:-2]
     found = [(url, retries) for url, *_, retries in SERVER_LINE.findall(text)]
     assert found == [(first.base_url, ""), (second.base_url, "2x 429, 1x 500"), *[(first.base_url, "")] * 2]
